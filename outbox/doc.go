@@ -1,0 +1,43 @@
+// Package outbox keeps a promise that two systems cannot keep by themselves: a
+// change that was committed to the store leads to its events at the broker, each
+// at least once, in order per key, however often a process dies in between.
+//
+// It promises, for every key:
+//
+//   - no loss: a committed event stays in the store until the broker has taken it;
+//   - no phantom: an event is stored in the batch that stores its change, or not at all;
+//   - order: event n reaches the broker before the first copy of event n+1;
+//   - isolation: a message that can never be sent stops its own key and no other.
+//
+// It does not promise that the broker gets an event once. Copies carry the same id;
+// the broker's duplicate detection and package inbox drop them.
+//
+// # States of an event
+//
+//	            commit                 broker has it            settle
+//	(nothing) ─────────→ pending ────────────────────→ pending ────────→ (deleted)
+//	                        │
+//	                        │ refused for what it is, MaxAttempts times
+//	                        ▼
+//	                     parked: blocks its key (or is skipped, by option)
+//
+// # Why no lease is needed
+//
+// Order is defined by the write: the batch that replaces the entity under its
+// revision numbers the events, so numbers are contiguous and unique. A dispatcher
+// reads a gap-free prefix of one key, sends it in order, stops at the first failure
+// and deletes only what the broker acknowledged. Take any number of dispatchers on
+// one key. Each sends n before n+1, so the first copy of n at the broker precedes
+// the first copy of n+1, whoever sent it. A second copy of n may come late, after
+// n+1, from a dispatcher that was frozen between read and send: it carries the id of
+// the first copy and the broker drops it inside its window; after the window the
+// consumer drops it, because it remembers the number it has reached. Deletes are
+// idempotent, and parking is conditional on the event being pending at the revision
+// that was read. So whatever a late dispatcher does, it changes nothing any more.
+//
+// # Errors cost attempts only when they are about the message
+//
+// Throttling, outage, timeout and lost authorisation say nothing about the message.
+// They pause the destination, for all keys, with a backoff, and go on by themselves.
+// Only TooLarge and Rejected count, and park the event after Policy's limit.
+package outbox

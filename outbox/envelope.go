@@ -1,0 +1,68 @@
+package outbox
+
+import (
+	"encoding/json"
+	"fmt"
+	"time"
+
+	cloudevents "github.com/cloudevents/sdk-go/v2/event"
+	"github.com/google/uuid"
+)
+
+// eventSpace is the name space of event ids: version 5 UUIDs of source, key and seq.
+var eventSpace = uuid.MustParse("6f7b1c52-5f0a-5b1e-9d0a-2f6d1a0c7e11")
+
+// EventID derives the id of an event. The same event has the same id wherever and
+// however often it is built.
+func EventID(source, key string, seq int64) string {
+	return uuid.NewSHA1(eventSpace, fmt.Appendf(nil, "%s\n%s\n%d", source, key, seq)).String()
+}
+
+// number turns drafts into events with the numbers after last.
+func (w *Writer) number(req Request, last int64, now time.Time, drafts []Draft) ([]Event, error) {
+	events := make([]Event, 0, len(drafts))
+	for i, d := range drafts {
+		seq := last + int64(i) + 1
+		e := Event{
+			Key: req.Key, Seq: seq, ID: EventID(w.opts.Source, req.Key, seq), Type: d.Type,
+			Trace: req.Trace, CreatedAt: now,
+		}
+		var err error
+		if e.Envelope, err = envelope(w.opts.Source, e, d.Data); err != nil {
+			return nil, err
+		}
+		if len(e.Envelope) > w.opts.MaxEventBytes {
+			return nil, &EventTooLargeError{Type: d.Type, Size: len(e.Envelope), Max: w.opts.MaxEventBytes}
+		}
+		events = append(events, e)
+	}
+	return events, nil
+}
+
+// envelope is the CloudEvents 1.0 JSON of e, with the extensions sequence,
+// partitionkey and distributed tracing as their documents define them.
+func envelope(source string, e Event, data any) (json.RawMessage, error) {
+	ce := cloudevents.New(cloudevents.CloudEventsVersionV1)
+	ce.SetID(e.ID)
+	ce.SetSource(source)
+	ce.SetType(e.Type)
+	ce.SetSubject(e.Key)
+	ce.SetTime(e.CreatedAt)
+	// The sequence extension wants text that sorts as the numbers do.
+	ce.SetExtension("sequence", fmt.Sprintf("%020d", e.Seq))
+	ce.SetExtension("partitionkey", e.Key)
+	if e.Trace.Parent != "" {
+		ce.SetExtension("traceparent", e.Trace.Parent)
+		if e.Trace.State != "" {
+			ce.SetExtension("tracestate", e.Trace.State)
+		}
+	}
+	if err := ce.SetData(cloudevents.ApplicationJSON, data); err != nil {
+		return nil, fmt.Errorf("encode data of event %q: %w", e.Type, err)
+	}
+	text, err := ce.MarshalJSON()
+	if err != nil {
+		return nil, fmt.Errorf("encode event %q: %w", e.Type, err)
+	}
+	return text, nil
+}

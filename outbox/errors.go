@@ -1,0 +1,121 @@
+package outbox
+
+import (
+	"errors"
+	"fmt"
+	"time"
+)
+
+// Sentinels of the write side.
+var (
+	// ErrConflict: the entity was changed since it was loaded. Load again and decide again.
+	ErrConflict = errors.New("the entity was changed by another write")
+	// ErrReceiptExists: a request with the same Idempotency-Key was committed first.
+	// Load its receipt and answer with that.
+	ErrReceiptExists = errors.New("a request with the same idempotency key was stored first")
+	// ErrStaleRead: Decide has reason to believe that a newer entity exists than the
+	// one it was shown (a lagging replica). The Writer loads again.
+	ErrStaleRead = errors.New("the store showed an old version of the entity")
+	// ErrKeyReused: the Idempotency-Key was used for another request. The client's mistake.
+	ErrKeyReused = errors.New("the idempotency key was used for another request")
+	// ErrTwinInFlight: a request with the same Idempotency-Key was stored, and its
+	// receipt can't be read yet. Try again in a moment.
+	ErrTwinInFlight = errors.New("a request with the same idempotency key is being carried out")
+	// ErrContended: other writers were faster, every time. Nothing was stored; try again.
+	ErrContended = errors.New("too many writes at the same time")
+
+	// errUnsure marks a round whose commit got no answer.
+	errUnsure = errors.New("the commit's answer was lost")
+)
+
+// EventTooLargeError says that a change was refused because its event would not fit
+// into a message. Nothing was stored.
+type EventTooLargeError struct {
+	Type      string
+	Size, Max int // bytes of the encoded envelope
+}
+
+func (e *EventTooLargeError) Error() string {
+	return fmt.Sprintf("event %q would have %d bytes, the limit is %d", e.Type, e.Size, e.Max)
+}
+
+// Sentinels of the dispatcher.
+var (
+	// ErrNotAttempted: an earlier event of the same key failed, so this one was not
+	// sent. It counts for nothing.
+	ErrNotAttempted = errors.New("not sent: an earlier event of the same key failed")
+
+	// errBudget is the cause of a fast-path drain that was cut.
+	errBudget = errors.New("the fast path's budget is used up")
+)
+
+// Class says what an error means for the protocol. The classes differ in what the
+// caller does next, nothing else.
+type Class int
+
+const (
+	// Unclassified: nobody knew the error. Treated like Unavailable.
+	Unclassified Class = iota
+	// Throttled: the other side asks for patience; see RetryAfter. Costs no attempt.
+	Throttled
+	// Unavailable: the other side is away or restarting. Costs no attempt.
+	Unavailable
+	// Timeout: no answer in time and nothing was changed, or repeating is harmless. Costs no attempt.
+	Timeout
+	// Unauthorized: credentials are missing, expired or lack a right. Costs no attempt:
+	// an operator mends it and everything goes on by itself.
+	Unauthorized
+	// Ambiguous: the request was sent and the answer lost; it may have been applied.
+	Ambiguous
+	// TooLarge: this message or batch can never be stored or sent. Counts as an attempt.
+	TooLarge
+	// Rejected: the other side refuses this message for what it is. Counts as an attempt.
+	Rejected
+)
+
+var classNames = [...]string{"unclassified", "throttled", "unavailable", "timeout", "unauthorized", "ambiguous", "too large", "rejected"}
+
+func (c Class) String() string {
+	if c < 0 || int(c) >= len(classNames) {
+		return fmt.Sprintf("class %d", int(c))
+	}
+	return classNames[c]
+}
+
+// Permanent says whether repeating the same thing can never help.
+func (c Class) Permanent() bool { return c == TooLarge || c == Rejected }
+
+// Error is a fault of the store or the broker, classified by the adapter that met it.
+type Error struct {
+	Class Class
+	// RetryAfter is the other side's own wish; 0 when it named none.
+	RetryAfter time.Duration
+	// Op names the operation and its key: `commit profile "p-1"`.
+	Op  string
+	Err error
+}
+
+func (e *Error) Error() string {
+	if e.Err == nil {
+		return fmt.Sprintf("%s: %s", e.Op, e.Class)
+	}
+	return fmt.Sprintf("%s: %s: %v", e.Op, e.Class, e.Err)
+}
+
+func (e *Error) Unwrap() error { return e.Err }
+
+// ClassOf returns the class of err, Unclassified when no adapter classified it.
+func ClassOf(err error) Class {
+	if e, ok := errors.AsType[*Error](err); ok {
+		return e.Class
+	}
+	return Unclassified
+}
+
+// RetryAfterOf returns the wait that the other side asked for, 0 when it named none.
+func RetryAfterOf(err error) time.Duration {
+	if e, ok := errors.AsType[*Error](err); ok {
+		return e.RetryAfter
+	}
+	return 0
+}

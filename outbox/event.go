@@ -1,0 +1,67 @@
+package outbox
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"fmt"
+	"time"
+)
+
+// Event is one event of an entity, as it is stored beside the entity until the
+// broker has acknowledged it.
+type Event struct {
+	// Key is the entity's id: the partition in the store, the session at the broker.
+	Key string
+	// Seq numbers the events of one Key from 1, without gaps. The write defines it.
+	Seq int64
+	// ID is the CloudEvents id and the broker's MessageId. It is derived from
+	// source, Key and Seq, so that every copy of an event carries the same one.
+	ID string
+	// Type is the CloudEvents type.
+	Type string
+	// Envelope is the CloudEvents 1.0 JSON of the event (structured mode).
+	Envelope json.RawMessage
+	// Trace is the W3C trace context of the request that wrote the event.
+	Trace Trace
+	// CreatedAt is the writer's clock at the commit.
+	CreatedAt time.Time
+	// Revision is the store's concurrency token of the event document.
+	Revision string
+	// Fault is set while the event is parked, nil while it is pending.
+	Fault *Fault
+}
+
+// Parked says whether the event was taken out of the flow after it could not be sent.
+func (e Event) Parked() bool { return e.Fault != nil }
+
+// Trace is a W3C trace context: the traceparent and tracestate headers as they came.
+type Trace struct {
+	Parent string
+	State  string
+}
+
+// Fault says why, when and after how many attempts an event was parked.
+type Fault struct {
+	Reason   string    `json:"reason"`
+	At       time.Time `json:"at"`
+	Attempts int       `json:"attempts"`
+}
+
+// Head tells that a key has at least one pending event: what Find returns.
+type Head struct {
+	Key string
+	// CreatedAt is the writer's clock of one of the key's pending events.
+	CreatedAt time.Time
+}
+
+// EventDocID is the id of the document that holds event seq: it sorts as the
+// numbers do.
+func EventDocID(seq int64) string { return fmt.Sprintf("ob-%020d", seq) }
+
+// ReceiptDocID is the id of the receipt of an Idempotency-Key: a hash, because the
+// client's key may hold characters that a document id must not.
+func ReceiptDocID(idempotencyKey string) string {
+	sum := sha256.Sum256([]byte(idempotencyKey))
+	return "rq-" + hex.EncodeToString(sum[:16])
+}

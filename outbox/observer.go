@@ -1,0 +1,73 @@
+package outbox
+
+import "time"
+
+// Observer hears what the outbox does; logger, metrics and transcripts are observers.
+// It is called from many goroutines at once and must not block. Nil hears nothing.
+type Observer func(Signal)
+
+func (o Observer) tell(s Signal) {
+	if o != nil {
+		o(s)
+	}
+}
+
+// Signal is one of the types below.
+type Signal interface{ signal() }
+
+type (
+	// Committed: the events were stored with their change.
+	Committed struct{ Events []Event }
+	// Replayed: a repeated request got its first answer.
+	Replayed struct{ Key string }
+	// Published: the broker acknowledged the event.
+	Published struct{ Event Event }
+	// Refused: the event was not sent. Verdict says what follows.
+	Refused struct {
+		Event   Event
+		Err     error
+		Attempt int
+		Verdict Verdict
+	}
+	// Settled: acknowledged events of Key were removed from the store.
+	Settled struct {
+		Key   string
+		Count int
+	}
+	// Parked: the event was taken out of the flow.
+	Parked struct {
+		Event Event
+		Fault Fault
+	}
+	// Blocked: Key waits behind the parked event Seq.
+	Blocked struct {
+		Key string
+		Seq int64
+	}
+	// Paused: the destination is left alone for a while.
+	Paused struct {
+		For time.Duration
+		Err error
+	}
+	// Resumed: an event got through after a pause.
+	Resumed struct{ After time.Duration }
+	// Dropped: the fast path has no room for Key; the sweep finds it.
+	Dropped struct{ Key string }
+	// DrainFailed: the store failed while Key was drained.
+	DrainFailed struct {
+		Key string
+		Err error
+	}
+)
+
+func (Committed) signal()   {}
+func (Replayed) signal()    {}
+func (Published) signal()   {}
+func (Refused) signal()     {}
+func (Settled) signal()     {}
+func (Parked) signal()      {}
+func (Blocked) signal()     {}
+func (Paused) signal()      {}
+func (Resumed) signal()     {}
+func (Dropped) signal()     {}
+func (DrainFailed) signal() {}

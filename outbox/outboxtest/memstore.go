@@ -1,0 +1,206 @@
+// Package outboxtest holds what tests of the outbox need: a store and a publisher in
+// memory, wrappers that break them on purpose, the conformance suites that every
+// adapter must pass, and a check of the promises of package outbox.
+package outboxtest
+
+import (
+	"cmp"
+	"context"
+	"maps"
+	"slices"
+	"strconv"
+	"sync"
+
+	"github.com/relaybox/relaybox/outbox"
+)
+
+// MemStore is an outbox.Store and outbox.Queue in memory. The zero value is empty
+// and ready.
+type MemStore struct {
+	mu         sync.Mutex
+	partitions map[string]*partition
+	revision   int
+}
+
+type partition struct {
+	entity   outbox.Entity
+	events   map[int64]outbox.Event
+	receipts map[string]outbox.Receipt
+}
+
+// Load implements outbox.Store.
+func (s *MemStore) Load(ctx context.Context, key, receiptID string) (outbox.Entity, *outbox.Receipt, error) {
+	if err := ctx.Err(); err != nil {
+		return outbox.Entity{}, nil, &outbox.Error{Class: outbox.Timeout, Op: "load", Err: err}
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	p, ok := s.partitions[key]
+	if !ok {
+		return outbox.Entity{Key: key}, nil, nil
+	}
+	var receipt *outbox.Receipt
+	if r, ok := p.receipts[receiptID]; ok {
+		receipt = &r
+	}
+	return p.entity, receipt, nil
+}
+
+// Commit implements outbox.Store.
+func (s *MemStore) Commit(ctx context.Context, c outbox.Commit) (string, error) {
+	if err := ctx.Err(); err != nil {
+		return "", &outbox.Error{Class: outbox.Timeout, Op: "commit", Err: err}
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	p := s.partition(c.Key)
+	if err := p.refuses(c); err != nil {
+		return "", err
+	}
+	if c.Entity != nil {
+		p.entity = *c.Entity
+		p.entity.Revision = s.next()
+	}
+	for _, e := range c.Events {
+		e.Revision = s.next()
+		p.events[e.Seq] = e
+	}
+	if c.Receipt != nil {
+		p.receipts[c.Receipt.ID] = *c.Receipt
+	}
+	if c.Entity == nil {
+		return "", nil
+	}
+	return p.entity.Revision, nil
+}
+
+func (p *partition) refuses(c outbox.Commit) error {
+	if c.Entity != nil && c.Entity.Revision != p.entity.Revision {
+		return outbox.ErrConflict
+	}
+	for _, e := range c.Events {
+		if _, ok := p.events[e.Seq]; ok {
+			return outbox.ErrConflict
+		}
+	}
+	if c.Receipt != nil {
+		if _, ok := p.receipts[c.Receipt.ID]; ok {
+			return outbox.ErrReceiptExists
+		}
+	}
+	return nil
+}
+
+func (s *MemStore) partition(key string) *partition {
+	p, ok := s.partitions[key]
+	if !ok {
+		p = &partition{entity: outbox.Entity{Key: key}, events: map[int64]outbox.Event{}, receipts: map[string]outbox.Receipt{}}
+		if s.partitions == nil {
+			s.partitions = map[string]*partition{}
+		}
+		s.partitions[key] = p
+	}
+	return p
+}
+
+func (s *MemStore) next() string {
+	s.revision++
+	return strconv.Itoa(s.revision)
+}
+
+// Find implements outbox.Queue, in pages of 100 heads.
+func (s *MemStore) Find(ctx context.Context, visit func([]outbox.Head) error) error {
+	for page := range slices.Chunk(s.heads(), 100) {
+		if err := ctx.Err(); err != nil {
+			return &outbox.Error{Class: outbox.Timeout, Op: "find", Err: err}
+		}
+		if err := visit(page); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (s *MemStore) heads() []outbox.Head {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	var heads []outbox.Head
+	for _, key := range slices.Sorted(maps.Keys(s.partitions)) {
+		for _, e := range s.partitions[key].ordered() {
+			if !e.Parked() {
+				heads = append(heads, outbox.Head{Key: key, CreatedAt: e.CreatedAt})
+			}
+		}
+	}
+	return heads
+}
+
+// Pending implements outbox.Queue.
+func (s *MemStore) Pending(ctx context.Context, key string, limit int) ([]outbox.Event, error) {
+	if err := ctx.Err(); err != nil {
+		return nil, &outbox.Error{Class: outbox.Timeout, Op: "pending", Err: err}
+	}
+	events := s.Events(key)
+	return events[:min(limit, len(events))], nil
+}
+
+func (p *partition) ordered() []outbox.Event {
+	return slices.SortedFunc(maps.Values(p.events), func(a, b outbox.Event) int { return cmp.Compare(a.Seq, b.Seq) })
+}
+
+// Settle implements outbox.Queue.
+func (s *MemStore) Settle(ctx context.Context, key string, events []outbox.Event) error {
+	if err := ctx.Err(); err != nil {
+		return &outbox.Error{Class: outbox.Timeout, Op: "settle", Err: err}
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, e := range events {
+		delete(s.partition(key).events, e.Seq)
+	}
+	return nil
+}
+
+// Park implements outbox.Queue.
+func (s *MemStore) Park(ctx context.Context, e outbox.Event, f outbox.Fault) error {
+	if err := ctx.Err(); err != nil {
+		return &outbox.Error{Class: outbox.Timeout, Op: "park", Err: err}
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	p := s.partition(e.Key)
+	cur, ok := p.events[e.Seq]
+	if !ok || cur.Parked() || cur.Revision != e.Revision {
+		return nil
+	}
+	cur.Fault, cur.Revision = &f, s.next()
+	p.events[e.Seq] = cur
+	return nil
+}
+
+// Keys returns every key that was ever written, sorted.
+func (s *MemStore) Keys() []string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return slices.Sorted(maps.Keys(s.partitions))
+}
+
+// Events returns the key's stored events, pending and parked, in order.
+func (s *MemStore) Events(key string) []outbox.Event {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if p, ok := s.partitions[key]; ok {
+		return p.ordered()
+	}
+	return nil
+}
+
+// Receipts returns how many receipts the key has.
+func (s *MemStore) Receipts(key string) int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if p, ok := s.partitions[key]; ok {
+		return len(p.receipts)
+	}
+	return 0
+}

@@ -1,0 +1,366 @@
+package outboxtest
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/relaybox/relaybox/outbox"
+)
+
+// TestStore is the conformance suite of outbox.Store and outbox.Queue. open returns
+// a store for one subtest; it may be shared, because keys are named after the test.
+func TestStore(t *testing.T, open func(t *testing.T) Storage) {
+	for name, test := range map[string]func(*testing.T, Storage, string){
+		"LoadMissing":          storeLoadMissing,
+		"RoundTrip":            storeRoundTrip,
+		"CreateTwice":          storeCreateTwice,
+		"StaleRevision":        storeStaleRevision,
+		"EventExists":          storeEventExists,
+		"ReceiptExists":        storeReceiptExists,
+		"ReceiptOnly":          storeReceiptOnly,
+		"OneWinner":            storeOneWinner,
+		"PendingInOrder":       storePendingInOrder,
+		"PendingOfKeyOnly":     storePendingOfKeyOnly,
+		"SettlePrefix":         storeSettlePrefix,
+		"SettleTwice":          storeSettleTwice,
+		"SettleMany":           storeSettleMany,
+		"Park":                 storePark,
+		"ParkIsConditional":    storeParkIsConditional,
+		"Find":                 storeFind,
+		"FindStops":            storeFindStops,
+		"OddKeys":              storeOddKeys,
+		"EndedContext":         storeEndedContext,
+		"ParkedSurvivesSettle": storeParkedSurvivesSettle,
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			test(t, open(t), strings.ReplaceAll(t.Name(), "/", "_"))
+		})
+	}
+}
+
+// ev makes a pending event whose envelope has the given number of bytes, or few.
+func ev(key string, seq int64, size ...int) outbox.Event {
+	filler := ""
+	if len(size) > 0 {
+		filler = strings.Repeat("x", size[0])
+	}
+	envelope, _ := json.Marshal(map[string]any{"specversion": "1.0", "id": outbox.EventID("test", key, seq), "data": filler})
+	return outbox.Event{
+		Key: key, Seq: seq, ID: outbox.EventID("test", key, seq), Type: "test.changed", Envelope: envelope,
+		Trace:     outbox.Trace{Parent: "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01", State: "a=1"},
+		CreatedAt: time.Date(2026, 8, 7, 10, 0, 0, 123_000_000, time.UTC),
+	}
+}
+
+// write commits a version of key with n events after the entity's last one.
+func write(t *testing.T, s Storage, key string, n int) outbox.Entity {
+	t.Helper()
+	e, _, err := s.Load(t.Context(), key, "")
+	require.NoError(t, err)
+	c := next(e, n)
+	e = *c.Entity
+	e.Revision, err = s.Commit(t.Context(), c)
+	require.NoError(t, err)
+	return e
+}
+
+func next(e outbox.Entity, n int) outbox.Commit {
+	e.Version++
+	c := outbox.Commit{Key: e.Key, Entity: &e}
+	for range n {
+		e.LastSeq++
+		c.Events = append(c.Events, ev(e.Key, e.LastSeq))
+	}
+	e.Data = json.RawMessage(fmt.Sprintf(`{"v":%d,"text":"Ærø 日本 😀"}`, e.Version))
+	e.LastInvocation, e.LastStatus = fmt.Sprintf("inv-%d", e.Version), 200
+	e.UpdatedAt = time.Date(2026, 8, 7, 10, 0, 0, 0, time.UTC)
+	return c
+}
+
+func seqs(events []outbox.Event) []int64 {
+	var s []int64
+	for _, e := range events {
+		s = append(s, e.Seq)
+	}
+	return s
+}
+
+func pending(t *testing.T, s Storage, key string, limit int) []outbox.Event {
+	t.Helper()
+	events, err := s.Pending(t.Context(), key, limit)
+	require.NoError(t, err)
+	return events
+}
+
+func storeLoadMissing(t *testing.T, s Storage, key string) {
+	e, r, err := s.Load(t.Context(), key, "rq-none")
+	require.NoError(t, err)
+	require.Equal(t, outbox.Entity{Key: key}, e)
+	require.Nil(t, r)
+	require.Empty(t, pending(t, s, key, 10))
+}
+
+func storeRoundTrip(t *testing.T, s Storage, key string) {
+	c := next(outbox.Entity{Key: key}, 2)
+	c.Receipt = &outbox.Receipt{ID: "rq-1", RequestHash: "h", Answer: outbox.Answer{Status: 201, ETag: `"1"`, Location: "/p", Body: json.RawMessage(`{"a":1}`)}}
+	revision, err := s.Commit(t.Context(), c)
+	require.NoError(t, err)
+	require.NotEmpty(t, revision)
+
+	e, r, err := s.Load(t.Context(), key, "rq-1")
+	require.NoError(t, err)
+	want := *c.Entity
+	want.Revision = revision
+	require.JSONEq(t, string(want.Data), string(e.Data))
+	want.Data, e.Data = nil, nil
+	require.Equal(t, want, e)
+	require.JSONEq(t, string(c.Receipt.Answer.Body), string(r.Answer.Body))
+	r.Answer.Body = c.Receipt.Answer.Body
+	require.Equal(t, c.Receipt, r)
+
+	for i, got := range pending(t, s, key, 10) {
+		require.NotEmpty(t, got.Revision)
+		require.JSONEq(t, string(c.Events[i].Envelope), string(got.Envelope))
+		got.Revision, got.Envelope = "", c.Events[i].Envelope
+		require.Equal(t, c.Events[i], got)
+	}
+
+	tomb := next(e, 1)
+	tomb.Entity.Deleted, tomb.Entity.Data = true, nil
+	_, err = s.Commit(t.Context(), tomb)
+	require.NoError(t, err)
+	e, _, err = s.Load(t.Context(), key, "")
+	require.NoError(t, err)
+	require.True(t, e.Deleted)
+	require.Empty(t, e.Data)
+	require.EqualValues(t, 3, e.LastSeq)
+}
+
+func storeCreateTwice(t *testing.T, s Storage, key string) {
+	write(t, s, key, 1)
+	_, err := s.Commit(t.Context(), next(outbox.Entity{Key: key}, 1))
+	require.ErrorIs(t, err, outbox.ErrConflict)
+	require.Equal(t, []int64{1}, seqs(pending(t, s, key, 10)))
+}
+
+func storeStaleRevision(t *testing.T, s Storage, key string) {
+	old := write(t, s, key, 1)
+	now := write(t, s, key, 1)
+	c := next(old, 3)
+	c.Receipt = &outbox.Receipt{ID: "rq-stale"}
+	_, err := s.Commit(t.Context(), c)
+	require.ErrorIs(t, err, outbox.ErrConflict)
+	e, r, err := s.Load(t.Context(), key, "rq-stale")
+	require.NoError(t, err)
+	require.Equal(t, now.Version, e.Version)
+	require.Nil(t, r, "a refused batch leaves nothing behind")
+	require.Equal(t, []int64{1, 2}, seqs(pending(t, s, key, 10)))
+}
+
+func storeEventExists(t *testing.T, s Storage, key string) {
+	e := write(t, s, key, 1)
+	e.LastSeq = 0 // a writer that lost count: the store must not overwrite event 1
+	_, err := s.Commit(t.Context(), next(e, 2))
+	require.ErrorIs(t, err, outbox.ErrConflict)
+	got, _, err := s.Load(t.Context(), key, "")
+	require.NoError(t, err)
+	require.EqualValues(t, 1, got.Version)
+	require.Equal(t, []int64{1}, seqs(pending(t, s, key, 10)))
+}
+
+func storeReceiptExists(t *testing.T, s Storage, key string) {
+	c := next(outbox.Entity{Key: key}, 1)
+	c.Receipt = &outbox.Receipt{ID: "rq-1", RequestHash: "first", Answer: outbox.Answer{Status: 200}}
+	_, err := s.Commit(t.Context(), c)
+	require.NoError(t, err)
+	e, _, err := s.Load(t.Context(), key, "")
+	require.NoError(t, err)
+	twin := next(e, 1)
+	twin.Receipt = &outbox.Receipt{ID: "rq-1", RequestHash: "second"}
+	_, err = s.Commit(t.Context(), twin)
+	require.ErrorIs(t, err, outbox.ErrReceiptExists)
+	got, r, err := s.Load(t.Context(), key, "rq-1")
+	require.NoError(t, err)
+	require.Equal(t, e.Version, got.Version)
+	require.Equal(t, "first", r.RequestHash)
+}
+
+func storeReceiptOnly(t *testing.T, s Storage, key string) {
+	e := write(t, s, key, 1)
+	rev, err := s.Commit(t.Context(), outbox.Commit{Key: key, Receipt: &outbox.Receipt{ID: "rq-only", RequestHash: "h", Answer: outbox.Answer{Status: 204}}})
+	require.NoError(t, err)
+	require.Empty(t, rev)
+	got, r, err := s.Load(t.Context(), key, "rq-only")
+	require.NoError(t, err)
+	require.Equal(t, e.Revision, got.Revision)
+	require.Equal(t, 204, r.Answer.Status)
+}
+
+func storeOneWinner(t *testing.T, s Storage, key string) {
+	e := write(t, s, key, 1)
+	const writers = 8
+	errs := make([]error, writers)
+	var wg sync.WaitGroup
+	for i := range writers {
+		wg.Go(func() { _, errs[i] = s.Commit(t.Context(), next(e, 1)) })
+	}
+	wg.Wait()
+	won := 0
+	for _, err := range errs {
+		if err == nil {
+			won++
+			continue
+		}
+		require.ErrorIs(t, err, outbox.ErrConflict)
+	}
+	require.Equal(t, 1, won)
+	require.Equal(t, []int64{1, 2}, seqs(pending(t, s, key, 10)))
+}
+
+func storePendingInOrder(t *testing.T, s Storage, key string) {
+	for range 6 {
+		write(t, s, key, 2) // passes 9 → 10: numbers, not text
+	}
+	require.Equal(t, []int64{1, 2, 3, 4, 5}, seqs(pending(t, s, key, 5)))
+	require.Equal(t, []int64{1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12}, seqs(pending(t, s, key, 50)))
+}
+
+func storePendingOfKeyOnly(t *testing.T, s Storage, key string) {
+	write(t, s, key, 1)
+	write(t, s, key+"-other", 2)
+	require.Equal(t, []int64{1}, seqs(pending(t, s, key, 10)))
+}
+
+func storeSettlePrefix(t *testing.T, s Storage, key string) {
+	write(t, s, key, 5)
+	require.NoError(t, s.Settle(t.Context(), key, pending(t, s, key, 3)))
+	require.Equal(t, []int64{4, 5}, seqs(pending(t, s, key, 10)))
+	e, _, err := s.Load(t.Context(), key, "")
+	require.NoError(t, err)
+	require.EqualValues(t, 5, e.LastSeq, "settling does not touch the entity")
+}
+
+func storeSettleTwice(t *testing.T, s Storage, key string) {
+	write(t, s, key, 4)
+	events := pending(t, s, key, 4)
+	require.NoError(t, s.Settle(t.Context(), key, events[1:3]))
+	require.NoError(t, s.Settle(t.Context(), key, events), "two of the four are gone already")
+	require.NoError(t, s.Settle(t.Context(), key, events))
+	require.Empty(t, pending(t, s, key, 10))
+}
+
+func storeSettleMany(t *testing.T, s Storage, key string) {
+	write(t, s, key, 60)
+	write(t, s, key, 60)
+	require.NoError(t, s.Settle(t.Context(), key, pending(t, s, key, 200)))
+	require.Empty(t, pending(t, s, key, 200))
+}
+
+var fault = outbox.Fault{Reason: `too large: "x"`, At: time.Date(2026, 8, 7, 10, 0, 0, 0, time.UTC), Attempts: 3}
+
+func storePark(t *testing.T, s Storage, key string) {
+	write(t, s, key, 3)
+	require.NoError(t, s.Park(t.Context(), pending(t, s, key, 1)[0], fault))
+	got := pending(t, s, key, 10)
+	require.Equal(t, []int64{1, 2, 3}, seqs(got))
+	require.True(t, got[0].Parked())
+	require.Equal(t, fault, *got[0].Fault)
+	require.False(t, got[1].Parked())
+	require.NotEmpty(t, got[0].Envelope, "a parked event keeps everything that is needed to send it")
+}
+
+func storeParkIsConditional(t *testing.T, s Storage, key string) {
+	write(t, s, key, 2)
+	events := pending(t, s, key, 2)
+	require.NoError(t, s.Park(t.Context(), events[0], fault))
+	other := fault
+	other.Reason = "late"
+	require.NoError(t, s.Park(t.Context(), events[0], other), "parked before: nothing changes")
+	require.Equal(t, fault, *pending(t, s, key, 1)[0].Fault)
+	require.NoError(t, s.Settle(t.Context(), key, events))
+	require.NoError(t, s.Park(t.Context(), events[1], fault), "gone: nothing changes")
+	require.Empty(t, pending(t, s, key, 10))
+}
+
+func find(t *testing.T, s Storage) map[string]int {
+	t.Helper()
+	found := map[string]int{}
+	require.NoError(t, s.Find(t.Context(), func(heads []outbox.Head) error {
+		for _, h := range heads {
+			found[h.Key]++
+			require.False(t, h.CreatedAt.IsZero())
+		}
+		return nil
+	}))
+	return found
+}
+
+func storeFind(t *testing.T, s Storage, key string) {
+	for i := range 3 {
+		write(t, s, fmt.Sprintf("%s-%d", key, i), 2)
+	}
+	found := find(t, s)
+	for i := range 3 {
+		require.Contains(t, found, fmt.Sprintf("%s-%d", key, i))
+	}
+	require.NoError(t, s.Settle(t.Context(), key+"-0", pending(t, s, key+"-0", 10)))
+	for _, e := range pending(t, s, key+"-1", 10) {
+		require.NoError(t, s.Park(t.Context(), e, fault))
+	}
+	found = find(t, s)
+	require.NotContains(t, found, key+"-0")
+	require.NotContains(t, found, key+"-1", "parked events are no work")
+	require.Contains(t, found, key+"-2")
+}
+
+func storeFindStops(t *testing.T, s Storage, key string) {
+	write(t, s, key, 1)
+	enough := fmt.Errorf("enough")
+	require.ErrorIs(t, s.Find(t.Context(), func([]outbox.Head) error { return enough }), enough)
+}
+
+func storeOddKeys(t *testing.T, s Storage, key string) {
+	for _, k := range []string{key + "~._-", strings.Repeat("k", 128), key + ".."} {
+		e, _, err := s.Load(t.Context(), k, "")
+		require.NoError(t, err)
+		if e.Version == 0 {
+			write(t, s, k, 1)
+		}
+		got := pending(t, s, k, 10)
+		require.NotEmpty(t, got)
+		require.Equal(t, k, got[0].Key)
+	}
+}
+
+func storeEndedContext(t *testing.T, s Storage, key string) {
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	_, err := s.Commit(ctx, next(outbox.Entity{Key: key}, 1))
+	require.Error(t, err)
+	_, _, err = s.Load(ctx, key, "")
+	require.Error(t, err)
+	_, err = s.Pending(ctx, key, 1)
+	require.Error(t, err)
+	e, _, err := s.Load(t.Context(), key, "")
+	require.NoError(t, err)
+	require.Zero(t, e.Version)
+}
+
+func storeParkedSurvivesSettle(t *testing.T, s Storage, key string) {
+	write(t, s, key, 3)
+	events := pending(t, s, key, 3)
+	require.NoError(t, s.Park(t.Context(), events[1], fault))
+	require.NoError(t, s.Settle(t.Context(), key, events[:1]))
+	got := pending(t, s, key, 10)
+	require.Equal(t, []int64{2, 3}, seqs(got))
+	require.True(t, slices.ContainsFunc(got, outbox.Event.Parked))
+}
