@@ -1,0 +1,27 @@
+// Package inbox gives events exactly one effect at the consumer, whatever number of
+// copies arrives, in whatever order, on however many instances.
+//
+// It promises, for every key:
+//
+//   - an event is applied once: its receipt and the change of the read model are one
+//     atomic batch;
+//   - old news changes nothing: an event whose number is not above the model's LastSeq
+//     succeeds without effect, for ever, receipt or no receipt;
+//   - an outage of the store uses up no delivery: transient faults are retried inside
+//     the invocation until Options.Hold ends.
+//
+// It does not promise that an apply function runs once: a commit that lost a race, or
+// whose answer was lost, runs it again. It must be pure.
+//
+// # An event that arrives
+//
+//	receipt exists ─────────────────────────────→ Duplicate (success)
+//	Seq ≤ LastSeq ──────────────────────────────→ Stale     (success)
+//	Seq = LastSeq + 1, or the model is empty ───→ Applied
+//	Seq > LastSeq + 1: a gap, by policy
+//	    Strict ─→ ErrGap: deliver again; the broker dead-letters if it never closes
+//	    Snapshot → Applied, and the gap is counted
+//
+// The first event of an empty model is always accepted, so that a new subscriber can
+// start in mid-stream.
+package inbox

@@ -1,0 +1,176 @@
+package inbox
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"time"
+)
+
+// Event is one delivered event.
+type Event struct {
+	Key  string
+	Seq  int64
+	ID   string
+	Type string
+	// Data is the CloudEvents data.
+	Data json.RawMessage
+}
+
+// Policy says what happens to an event that comes before its predecessor.
+type Policy int
+
+const (
+	// Snapshot applies it and counts the gap: right where an event carries the whole state.
+	Snapshot Policy = iota
+	// Strict refuses it with ErrGap until the gap closes.
+	Strict
+)
+
+// Outcome says what an event did.
+type Outcome int
+
+// The outcomes are successes, all of them.
+const (
+	Applied Outcome = iota + 1
+	Duplicate
+	Stale
+)
+
+func (o Outcome) String() string {
+	if o < Applied || o > Stale {
+		return "none"
+	}
+	return [...]string{"applied", "duplicate", "stale"}[o-Applied]
+}
+
+// GapError is returned under Strict for an event that comes too early.
+type GapError struct {
+	Key          string
+	LastSeq, Seq int64
+}
+
+func (e *GapError) Error() string {
+	return fmt.Sprintf("event %d of %q came before event %d", e.Seq, e.Key, e.LastSeq+1)
+}
+
+// Apply makes the new read model from the old one (nil at first) and an event. It
+// must be pure. Its error is permanent: the event goes back to the broker, which
+// dead-letters it in the end.
+type Apply func(model json.RawMessage, e Event) (json.RawMessage, error)
+
+// Options configures Once; the zero value works.
+type Options struct {
+	Policy Policy
+	// Hold is how long transient faults are retried before the event is given back;
+	// default 4 minutes. Keep it below the lock's renewal limit and the host's
+	// function timeout.
+	Hold time.Duration
+	// Held is told of every transient fault and the wait that follows. May be nil.
+	Held func(e Event, err error, wait time.Duration)
+}
+
+// Inbox applies events to the read models in a store.
+type Inbox struct {
+	store Store
+	apply Apply
+	opts  Options
+}
+
+// New returns an Inbox.
+func New(s Store, apply Apply, opts Options) *Inbox {
+	if opts.Hold <= 0 {
+		opts.Hold = 4 * time.Minute
+	}
+	if opts.Held == nil {
+		opts.Held = func(Event, error, time.Duration) {}
+	}
+	return &Inbox{store: s, apply: apply, opts: opts}
+}
+
+const (
+	firstWait    = 20 * time.Millisecond
+	maxWait      = 5 * time.Second
+	maxConflicts = 20
+)
+
+// Once gives e its effect, if it has not had it, and holds it while the store is
+// away. Its errors mean that e was not applied: *GapError, what apply returned, a
+// *Transient that outlived Hold, or the context's.
+func (i *Inbox) Once(ctx context.Context, e Event) (Outcome, error) {
+	deadline := time.Now().Add(i.opts.Hold)
+	conflicts := 0
+	for failures := 0; ; {
+		outcome, err := i.try(ctx, e)
+		switch transient, ok := errors.AsType[*Transient](err); {
+		case err == nil:
+			return outcome, nil
+		case errors.Is(err, ErrConflict) && conflicts < maxConflicts:
+			conflicts++
+			if err := sleep(ctx, rand.N(time.Millisecond<<min(conflicts, 7))); err != nil {
+				return 0, err
+			}
+		case ok:
+			wait := backoff(failures, transient.RetryAfter)
+			failures++
+			if time.Now().Add(wait).After(deadline) {
+				return 0, err
+			}
+			i.opts.Held(e, err, wait)
+			if err := sleep(ctx, wait); err != nil {
+				return 0, fmt.Errorf("event %d of %q is held: %w: %w", e.Seq, e.Key, err, transient)
+			}
+		default:
+			return 0, err
+		}
+	}
+}
+
+// try is one load, decision and commit.
+func (i *Inbox) try(ctx context.Context, e Event) (Outcome, error) {
+	m, seen, err := i.store.Load(ctx, e.Key, e.ID)
+	switch {
+	case err != nil:
+		return 0, err
+	case seen:
+		return Duplicate, nil
+	case e.Seq <= m.LastSeq:
+		return Stale, nil
+	}
+	if gap := m.LastSeq > 0 && e.Seq > m.LastSeq+1; gap {
+		if i.opts.Policy == Strict {
+			return 0, &GapError{Key: e.Key, LastSeq: m.LastSeq, Seq: e.Seq}
+		}
+		m.Gaps += e.Seq - m.LastSeq - 1
+	}
+	if m.Data, err = i.apply(m.Data, e); err != nil {
+		return 0, fmt.Errorf("apply event %d of %q: %w", e.Seq, e.Key, err)
+	}
+	m.LastSeq = e.Seq
+	if err := i.store.Apply(ctx, m, e.ID); err != nil {
+		if errors.Is(err, ErrDuplicate) {
+			return Duplicate, nil
+		}
+		return 0, err
+	}
+	return Applied, nil
+}
+
+// backoff doubles with full jitter, never shorter than the store's own wish.
+func backoff(failures int, wish time.Duration) time.Duration {
+	ceiling := min(firstWait<<min(failures, 16), maxWait)
+	return max(wish, ceiling/2+rand.N(ceiling/2))
+}
+
+func sleep(ctx context.Context, d time.Duration) error {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return nil
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	}
+}

@@ -1,0 +1,252 @@
+package inbox_test
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/relaybox/relaybox/inbox"
+	"github.com/relaybox/relaybox/inbox/inboxtest"
+)
+
+func event(seq int64) inbox.Event {
+	return inbox.Event{Key: "k", Seq: seq, ID: fmt.Sprint("e-", seq), Type: "t", Data: json.RawMessage(fmt.Sprint(seq))}
+}
+
+// list appends each event's number to the model.
+func list(model json.RawMessage, e inbox.Event) (json.RawMessage, error) {
+	var seqs []int64
+	if len(model) > 0 {
+		if err := json.Unmarshal(model, &seqs); err != nil {
+			return nil, err
+		}
+	}
+	return json.Marshal(append(seqs, e.Seq))
+}
+
+func applied(t *testing.T, s inbox.Store) (seqs []int64, m inbox.Model) {
+	t.Helper()
+	m, _, err := s.Load(t.Context(), "k", "none")
+	require.NoError(t, err)
+	if len(m.Data) > 0 {
+		require.NoError(t, json.Unmarshal(m.Data, &seqs))
+	}
+	return seqs, m
+}
+
+func TestOutcomes(t *testing.T) {
+	t.Parallel()
+	s := &inboxtest.MemStore{}
+	in := inbox.New(s, list, inbox.Options{})
+	for _, step := range []struct {
+		seq  int64
+		want inbox.Outcome
+	}{
+		{5, inbox.Applied}, // the first event of an empty model, whatever its number
+		{5, inbox.Duplicate},
+		{4, inbox.Stale},
+		{6, inbox.Applied},
+		{9, inbox.Applied}, // a gap of two, counted
+		{7, inbox.Stale},
+		{6, inbox.Duplicate},
+	} {
+		got, err := in.Once(t.Context(), event(step.seq))
+		require.NoError(t, err)
+		require.Equal(t, step.want, got, "event %d", step.seq)
+	}
+	s.Forget() // receipts have expired; the number still tells
+	got, err := in.Once(t.Context(), event(6))
+	require.NoError(t, err)
+	require.Equal(t, inbox.Stale, got)
+	seqs, m := applied(t, s)
+	require.Equal(t, []int64{5, 6, 9}, seqs)
+	require.EqualValues(t, 2, m.Gaps)
+	require.EqualValues(t, 9, m.LastSeq)
+}
+
+func TestStrictWaitsForTheGapToClose(t *testing.T) {
+	t.Parallel()
+	s := &inboxtest.MemStore{}
+	in := inbox.New(s, list, inbox.Options{Policy: inbox.Strict})
+	_, err := in.Once(t.Context(), event(1))
+	require.NoError(t, err)
+	_, err = in.Once(t.Context(), event(3))
+	var gap *inbox.GapError
+	require.ErrorAs(t, err, &gap)
+	require.Equal(t, inbox.GapError{Key: "k", LastSeq: 1, Seq: 3}, *gap)
+	for _, seq := range []int64{2, 3} {
+		_, err = in.Once(t.Context(), event(seq))
+		require.NoError(t, err)
+	}
+	seqs, m := applied(t, s)
+	require.Equal(t, []int64{1, 2, 3}, seqs)
+	require.Zero(t, m.Gaps)
+}
+
+func TestManyCopiesAtOnceHaveOneEffect(t *testing.T) {
+	t.Parallel()
+	s := &inboxtest.MemStore{}
+	in := inbox.New(s, list, inbox.Options{})
+	for seq := int64(1); seq <= 5; seq++ {
+		var wg sync.WaitGroup
+		var effects atomic.Int64
+		for range 5 {
+			wg.Go(func() {
+				outcome, err := in.Once(t.Context(), event(seq))
+				require.NoError(t, err)
+				if outcome == inbox.Applied {
+					effects.Add(1)
+				}
+			})
+		}
+		wg.Wait()
+		require.EqualValues(t, 1, effects.Load())
+	}
+	seqs, _ := applied(t, s)
+	require.Equal(t, []int64{1, 2, 3, 4, 5}, seqs)
+}
+
+var away = &inbox.Transient{Op: "apply", Err: errors.New("503")}
+
+func TestOutageIsHeld(t *testing.T) {
+	t.Parallel()
+	for _, op := range []string{"load", "apply"} {
+		t.Run(op, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				start := time.Now()
+				attempts := 0
+				s := &inboxtest.MemStore{Before: func(_ context.Context, o string) error {
+					if o == op && time.Since(start) < 3*time.Minute {
+						attempts++
+						return away
+					}
+					return nil
+				}}
+				outcome, err := inbox.New(s, list, inbox.Options{}).Once(t.Context(), event(1))
+				require.NoError(t, err)
+				require.Equal(t, inbox.Applied, outcome)
+				require.Less(t, attempts, 100, "the store is probed, not hammered")
+				require.Less(t, time.Since(start), 3*time.Minute+6*time.Second)
+			})
+		})
+	}
+}
+
+func TestHoldEnds(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		start := time.Now()
+		s := &inboxtest.MemStore{Before: func(context.Context, string) error { return away }}
+		var held int
+		in := inbox.New(s, list, inbox.Options{Hold: time.Minute, Held: func(inbox.Event, error, time.Duration) { held++ }})
+		_, err := in.Once(t.Context(), event(1))
+		require.ErrorIs(t, err, away)
+		require.LessOrEqual(t, time.Since(start), time.Minute)
+		require.Positive(t, held)
+	})
+}
+
+func TestCallerEndsTheHold(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		stop := errors.New("the host is going down")
+		ctx, cancel := context.WithTimeoutCause(t.Context(), time.Second, stop)
+		defer cancel()
+		s := &inboxtest.MemStore{Before: func(context.Context, string) error { return away }}
+		_, err := inbox.New(s, list, inbox.Options{}).Once(ctx, event(1))
+		require.ErrorIs(t, err, stop)
+		require.ErrorIs(t, err, away)
+	})
+}
+
+func TestWishOfTheStoreIsObeyed(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		start := time.Now()
+		first := true
+		s := &inboxtest.MemStore{Before: func(context.Context, string) error {
+			if first {
+				first = false
+				return &inbox.Transient{Op: "load", RetryAfter: 42 * time.Second, Err: errors.New("429")}
+			}
+			return nil
+		}}
+		_, err := inbox.New(s, list, inbox.Options{}).Once(t.Context(), event(1))
+		require.NoError(t, err)
+		require.Equal(t, 42*time.Second, time.Since(start))
+	})
+}
+
+func TestLostAnswerOfApplyHasOneEffect(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		lost := true
+		s := &inboxtest.MemStore{After: func(_ context.Context, op string) error {
+			if op == "apply" && lost {
+				lost = false
+				return away
+			}
+			return nil
+		}}
+		outcome, err := inbox.New(s, list, inbox.Options{}).Once(t.Context(), event(1))
+		require.NoError(t, err)
+		require.Equal(t, inbox.Duplicate, outcome)
+		seqs, _ := applied(t, s)
+		require.Equal(t, []int64{1}, seqs)
+	})
+}
+
+func TestApplyErrorIsPermanent(t *testing.T) {
+	t.Parallel()
+	s := &inboxtest.MemStore{}
+	broken := errors.New("no such type")
+	runs := 0
+	in := inbox.New(s, func(json.RawMessage, inbox.Event) (json.RawMessage, error) { runs++; return nil, broken }, inbox.Options{})
+	_, err := in.Once(t.Context(), event(1))
+	require.ErrorIs(t, err, broken)
+	require.Equal(t, 1, runs)
+	_, m := applied(t, s)
+	require.Zero(t, m.LastSeq)
+}
+
+// TestAnyOrderOfCopies delivers every event 1 to 5 times, shuffled, from many
+// consumers at once: whatever is applied is applied in ascending order, once.
+func TestAnyOrderOfCopies(t *testing.T) {
+	t.Parallel()
+	for seed := range uint64(50) {
+		rng := rand.New(rand.NewPCG(seed, 0))
+		var copies []inbox.Event
+		for seq := int64(1); seq <= 20; seq++ {
+			for range 1 + rng.IntN(5) {
+				copies = append(copies, event(seq))
+			}
+		}
+		rng.Shuffle(len(copies), func(i, j int) { copies[i], copies[j] = copies[j], copies[i] })
+		s := &inboxtest.MemStore{}
+		in := inbox.New(s, list, inbox.Options{})
+		var wg sync.WaitGroup
+		for i := range 4 {
+			wg.Go(func() {
+				for j := i; j < len(copies); j += 4 {
+					_, err := in.Once(t.Context(), copies[j])
+					require.NoError(t, err)
+				}
+			})
+		}
+		wg.Wait()
+		seqs, m := applied(t, s)
+		require.IsIncreasing(t, seqs, "seed %d", seed)
+		require.EqualValues(t, 20, m.LastSeq)
+		require.Equal(t, m.LastSeq-seqs[0]+1, m.Gaps+int64(len(seqs)), "every number is applied or counted as a gap")
+	}
+}

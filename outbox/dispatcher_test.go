@@ -1,0 +1,399 @@
+package outbox_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/relaybox/relaybox/outbox"
+	"github.com/relaybox/relaybox/outbox/outboxtest"
+)
+
+// fill writes n events for each of keys.
+func fill(t *testing.T, s outbox.Store, n int, keys ...string) {
+	t.Helper()
+	w := outbox.NewWriter(s, outbox.WriterOptions{Source: "/test"})
+	for _, key := range keys {
+		for range n {
+			e := entity(t, s, key)
+			_, err := w.Write(t.Context(), put(key, fmt.Sprintf("%s-%d", key, e.Version+1)))
+			require.NoError(t, err)
+		}
+	}
+}
+
+func fault(class outbox.Class) error { return &outbox.Error{Class: class, Op: "send"} }
+
+// poison refuses one event for what it is.
+func poison(key string, seq int64) func(context.Context, outbox.Event) error {
+	return func(_ context.Context, e outbox.Event) error {
+		if e.Key == key && e.Seq == seq {
+			return fault(outbox.TooLarge)
+		}
+		return nil
+	}
+}
+
+func TestSweepDeliversABacklog(t *testing.T) {
+	t.Parallel()
+	s, p := &outboxtest.MemStore{}, &outboxtest.MemPublisher{}
+	fill(t, s, 130, "long")
+	for i := range 40 {
+		fill(t, s, 2, fmt.Sprint("key-", i))
+	}
+	r, err := outbox.NewDispatcher(s, p, outbox.DispatcherOptions{}).Sweep(t.Context())
+	require.NoError(t, err)
+	require.Equal(t, 210, r.Settled)
+	require.NoError(t, outboxtest.CheckDelivered(s, p))
+	require.Len(t, p.Log(), 210, "nothing is sent twice when nothing goes wrong")
+}
+
+func TestSweepLeavesYoungEventsToTheFastPath(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		s, p := &outboxtest.MemStore{}, &outboxtest.MemPublisher{}
+		d := outbox.NewDispatcher(s, p, outbox.DispatcherOptions{MinAge: 5 * time.Second})
+		fill(t, s, 1, "k")
+		time.Sleep(4 * time.Second)
+		_, err := d.Sweep(t.Context())
+		require.NoError(t, err)
+		require.Empty(t, p.Log())
+		time.Sleep(2 * time.Second)
+		_, err = d.Sweep(t.Context())
+		require.NoError(t, err)
+		require.Len(t, p.Log(), 1)
+	})
+}
+
+func TestPoisonTouchesOnlyItsOwnKey(t *testing.T) {
+	t.Parallel()
+	for _, skip := range []bool{false, true} {
+		for _, at := range []int64{1, 3, 5} {
+			t.Run(fmt.Sprintf("skip=%v at=%d", skip, at), func(t *testing.T) {
+				t.Parallel()
+				synctest.Test(t, func(t *testing.T) {
+					s := &outboxtest.MemStore{}
+					p := &outboxtest.MemPublisher{Fault: poison("bad", at)}
+					fill(t, s, 5, "bad", "good")
+					refusals := 0
+					d := outbox.NewDispatcher(s, p, outbox.DispatcherOptions{SkipParked: skip, Observer: func(sig outbox.Signal) {
+						if r, ok := sig.(outbox.Refused); ok {
+							refusals++
+							require.Equal(t, refusals, r.Attempt)
+						}
+					}})
+					for range 2 { // the second sweep must not touch what the first one parked
+						_, err := d.Sweep(t.Context())
+						require.NoError(t, err)
+					}
+					require.Equal(t, 3, refusals)
+					require.Equal(t, []int64{1, 2, 3, 4, 5}, p.Seqs("good"))
+					left := s.Events("bad")
+					require.NotEmpty(t, left)
+					require.Equal(t, at, left[0].Seq)
+					require.True(t, left[0].Parked())
+					require.Equal(t, 3, left[0].Fault.Attempts)
+					if skip {
+						require.Len(t, left, 1)
+						require.Len(t, p.Seqs("bad"), 4)
+					} else {
+						require.Len(t, left, int(6-at))
+						require.Len(t, p.Seqs("bad"), int(at-1))
+					}
+				})
+			})
+		}
+	}
+}
+
+func TestOutageCostsNoAttempts(t *testing.T) {
+	t.Parallel()
+	for _, class := range []outbox.Class{outbox.Unclassified, outbox.Throttled, outbox.Unavailable, outbox.Timeout, outbox.Unauthorized, outbox.Ambiguous} {
+		t.Run(class.String(), func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				s := &outboxtest.MemStore{}
+				back := time.Now().Add(30 * time.Minute)
+				var sends atomic.Int64
+				p := &outboxtest.MemPublisher{Fault: func(context.Context, outbox.Event) error {
+					sends.Add(1)
+					if time.Now().Before(back) {
+						return fault(class)
+					}
+					return nil
+				}}
+				fill(t, s, 3, "a", "b", "c")
+				d := outbox.NewDispatcher(s, p, outbox.DispatcherOptions{Observer: func(sig outbox.Signal) {
+					if r, ok := sig.(outbox.Refused); ok {
+						require.Zero(t, r.Attempt)
+					}
+				}})
+				for time.Now().Before(back) {
+					_, err := d.Sweep(t.Context())
+					require.NoError(t, err)
+					time.Sleep(10 * time.Second)
+				}
+				require.Less(t, sends.Load(), int64(2000), "an outage is probed, not hammered")
+				_, err := d.Sweep(t.Context()) // one tick later
+				require.NoError(t, err)
+				require.NoError(t, outboxtest.CheckDelivered(s, p))
+			})
+		})
+	}
+}
+
+func TestThrottlingIsObeyed(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		s := &outboxtest.MemStore{}
+		start := time.Now()
+		p := &outboxtest.MemPublisher{Fault: func(context.Context, outbox.Event) error {
+			if time.Since(start) < 7*time.Second {
+				return &outbox.Error{Class: outbox.Throttled, RetryAfter: 7 * time.Second}
+			}
+			return nil
+		}}
+		fill(t, s, 1, "k")
+		_, err := outbox.NewDispatcher(s, p, outbox.DispatcherOptions{}).Sweep(t.Context())
+		require.NoError(t, err)
+		require.Equal(t, 7*time.Second, time.Since(start))
+		require.Equal(t, 2, p.Calls(), "one send that was refused, one when the wait was over")
+	})
+}
+
+func TestSweepEndsWithItsBudget(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		s := &outboxtest.MemStore{}
+		p := &outboxtest.MemPublisher{Fault: func(context.Context, outbox.Event) error {
+			time.Sleep(time.Second)
+			return nil
+		}}
+		fill(t, s, 100, "k")
+		start := time.Now()
+		d := outbox.NewDispatcher(s, p, outbox.DispatcherOptions{Budget: 25 * time.Second, Page: 10})
+		_, err := d.Sweep(t.Context())
+		require.NoError(t, err)
+		require.LessOrEqual(t, time.Since(start), 36*time.Second)
+		for range 3 {
+			_, err = d.Sweep(t.Context())
+			require.NoError(t, err)
+		}
+		require.NoError(t, outboxtest.CheckDelivered(s, p), "the next ticks carry on")
+	})
+}
+
+func TestLateDispatcherChangesNothing(t *testing.T) {
+	t.Parallel()
+	mem, p := &outboxtest.MemStore{}, &outboxtest.MemPublisher{}
+	fill(t, mem, 3, "k")
+	sent, wake := make(chan struct{}), make(chan struct{})
+	frozen := &outboxtest.FaultyStore{Storage: mem, Before: func(_ context.Context, op, _ string) error {
+		if op == "settle" {
+			close(sent)
+			<-wake
+		}
+		return nil
+	}}
+	var wg sync.WaitGroup
+	wg.Go(func() {
+		_, err := outbox.NewDispatcher(frozen, p, outbox.DispatcherOptions{}).Drain(t.Context(), "k", time.Minute)
+		require.NoError(t, err)
+	})
+	<-sent
+	_, err := outbox.NewDispatcher(mem, p, outbox.DispatcherOptions{}).Sweep(t.Context())
+	require.NoError(t, err)
+	fill(t, mem, 2, "k")
+	close(wake)
+	wg.Wait()
+	require.Len(t, mem.Events("k"), 2, "what was written meanwhile is still there")
+	_, err = outbox.NewDispatcher(mem, p, outbox.DispatcherOptions{}).Sweep(t.Context())
+	require.NoError(t, err)
+	require.NoError(t, outboxtest.CheckDelivered(mem, p))
+}
+
+func TestLaggingReplicaDoesNotLoopOrReorder(t *testing.T) {
+	t.Parallel()
+	mem, p := &outboxtest.MemStore{}, &outboxtest.MemPublisher{}
+	fill(t, mem, 20, "k")
+	first, err := mem.Pending(t.Context(), "k", 10)
+	require.NoError(t, err)
+	reads := 0
+	lagging := laggingStore{MemStore: mem, pending: func(now []outbox.Event) []outbox.Event {
+		if reads++; reads == 2 {
+			return first // deleted a moment ago, still shown
+		}
+		return now
+	}}
+	d := outbox.NewDispatcher(lagging, p, outbox.DispatcherOptions{Page: 10})
+	for range 2 {
+		_, err := d.Sweep(t.Context())
+		require.NoError(t, err)
+	}
+	require.NoError(t, outboxtest.CheckDelivered(mem, p))
+	require.Len(t, p.Log(), 20)
+}
+
+type laggingStore struct {
+	*outboxtest.MemStore
+	pending func([]outbox.Event) []outbox.Event
+}
+
+func (s laggingStore) Pending(ctx context.Context, key string, limit int) ([]outbox.Event, error) {
+	events, err := s.MemStore.Pending(ctx, key, limit)
+	return s.pending(events), err
+}
+
+func TestStoreFaultsWhileDraining(t *testing.T) {
+	t.Parallel()
+	for _, op := range []string{"find", "pending", "settle", "park"} {
+		t.Run(op, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				mem := &outboxtest.MemStore{}
+				p := &outboxtest.MemPublisher{Fault: poison("bad", 2)}
+				fill(t, mem, 3, "a", "b", "bad")
+				broken := true
+				s := &outboxtest.FaultyStore{Storage: mem, Before: func(_ context.Context, o, key string) error {
+					if broken && o == op && key != "a" {
+						return fault(outbox.Unavailable)
+					}
+					return nil
+				}}
+				d := outbox.NewDispatcher(s, p, outbox.DispatcherOptions{})
+				_, err := d.Sweep(t.Context())
+				if op == "find" {
+					require.Equal(t, outbox.Unavailable, outbox.ClassOf(err))
+				} else {
+					require.NoError(t, err, "one key's trouble is not the sweep's")
+					require.Equal(t, []int64{1, 2, 3}, p.Seqs("a"))
+				}
+				broken = false
+				_, err = d.Sweep(t.Context())
+				require.NoError(t, err)
+				require.Empty(t, mem.Events("b"))
+				require.Len(t, mem.Events("bad"), 2)
+				_, err = outboxtest.CheckOrder(p.Log())
+				require.NoError(t, err)
+			})
+		})
+	}
+}
+
+func TestFastPath(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		s, p := &outboxtest.MemStore{}, &outboxtest.MemPublisher{}
+		f := outbox.NewFastPath(outbox.NewDispatcher(s, p, outbox.DispatcherOptions{}), outbox.FastPathOptions{})
+		ctx, cancel := context.WithCancel(t.Context())
+		stopped := make(chan struct{})
+		go func() { defer close(stopped); f.Run(ctx) }()
+		w := outbox.NewWriter(s, outbox.WriterOptions{Committed: f.Notify})
+		for i := range 100 {
+			_, err := w.Write(t.Context(), put(fmt.Sprint("k", i%7), fmt.Sprint(i)))
+			require.NoError(t, err)
+		}
+		synctest.Wait()
+		require.NoError(t, outboxtest.CheckDelivered(s, p))
+		cancel()
+		<-stopped
+	})
+}
+
+func TestFastPathNeverBlocksTheWriter(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		s := &outboxtest.MemStore{}
+		p := &outboxtest.MemPublisher{Fault: func(ctx context.Context, _ outbox.Event) error {
+			<-ctx.Done() // accepts and stalls
+			return &outbox.Error{Class: outbox.Timeout, Err: ctx.Err()}
+		}}
+		dropped := 0
+		d := outbox.NewDispatcher(s, p, outbox.DispatcherOptions{Observer: func(sig outbox.Signal) {
+			if _, ok := sig.(outbox.Dropped); ok {
+				dropped++
+			}
+		}})
+		f := outbox.NewFastPath(d, outbox.FastPathOptions{Workers: 2, Queue: 3})
+		ctx, cancel := context.WithCancel(t.Context())
+		var wg sync.WaitGroup
+		wg.Go(func() { f.Run(ctx) })
+		w := outbox.NewWriter(s, outbox.WriterOptions{Committed: f.Notify})
+		start := time.Now()
+		for i := range 10 {
+			_, err := w.Write(t.Context(), put(fmt.Sprint("k", i), "x"))
+			require.NoError(t, err)
+			synctest.Wait()
+		}
+		require.Zero(t, time.Since(start), "no write waited, in fake time")
+		require.Equal(t, 5, dropped, "2 workers and 3 places in the queue are taken")
+		cancel()
+		wg.Wait()
+	})
+}
+
+func TestFastPathDrainsAgainWhatCameMeanwhile(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		mem, p := &outboxtest.MemStore{}, &outboxtest.MemPublisher{}
+		read, goOn := make(chan struct{}), make(chan struct{})
+		var once sync.Once
+		s := &outboxtest.FaultyStore{Storage: mem, After: func(_ context.Context, op, _ string) error {
+			if op == "pending" {
+				once.Do(func() { close(read); <-goOn })
+			}
+			return nil
+		}}
+		f := outbox.NewFastPath(outbox.NewDispatcher(s, p, outbox.DispatcherOptions{}), outbox.FastPathOptions{})
+		ctx, cancel := context.WithCancel(t.Context())
+		var wg sync.WaitGroup
+		wg.Go(func() { f.Run(ctx) })
+		w := outbox.NewWriter(mem, outbox.WriterOptions{Committed: f.Notify})
+		_, err := w.Write(t.Context(), put("k", "1"))
+		require.NoError(t, err)
+		<-read // the drain has read event 1 only
+		_, err = w.Write(t.Context(), put("k", "2"))
+		require.NoError(t, err)
+		close(goOn)
+		synctest.Wait()
+		require.NoError(t, outboxtest.CheckDelivered(mem, p))
+		cancel()
+		wg.Wait()
+	})
+}
+
+func TestResumeIsTold(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		s := &outboxtest.MemStore{}
+		var down atomic.Bool
+		down.Store(true)
+		p := &outboxtest.MemPublisher{Fault: func(context.Context, outbox.Event) error {
+			if down.Load() {
+				return errors.New("nobody classified this")
+			}
+			return nil
+		}}
+		var heard []string
+		d := outbox.NewDispatcher(s, p, outbox.DispatcherOptions{Observer: func(sig outbox.Signal) {
+			switch sig.(type) {
+			case outbox.Paused:
+				heard = append(heard, "paused")
+				down.Store(false)
+			case outbox.Resumed:
+				heard = append(heard, "resumed")
+			}
+		}})
+		fill(t, s, 2, "k")
+		_, err := d.Sweep(t.Context())
+		require.NoError(t, err)
+		require.Equal(t, []string{"paused", "resumed"}, heard)
+	})
+}

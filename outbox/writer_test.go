@@ -1,0 +1,322 @@
+package outbox_test
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/relaybox/relaybox/outbox"
+	"github.com/relaybox/relaybox/outbox/outboxtest"
+)
+
+// put is a request that sets the entity's data to text and makes one event, unless
+// nothing changes.
+func put(key, text string) outbox.Request {
+	data, _ := json.Marshal(text)
+	return outbox.Request{
+		Key: key, Invocation: "inv-" + text,
+		Decide: func(cur outbox.Entity) (outbox.Decision, error) {
+			d := outbox.Decision{Status: 200, Data: data}
+			if string(cur.Data) != string(data) {
+				d.Events = []outbox.Draft{{Type: "test.changed", Data: map[string]string{"text": text}}}
+			}
+			return d, nil
+		},
+		Render: func(e outbox.Entity, status int) outbox.Answer {
+			return outbox.Answer{Status: status, ETag: fmt.Sprintf("%q", fmt.Sprint(e.Version)), Body: e.Data}
+		},
+	}
+}
+
+func keyed(r outbox.Request, idempotencyKey, hash string) outbox.Request {
+	r.IdempotencyKey, r.RequestHash = idempotencyKey, hash
+	return r
+}
+
+func entity(t *testing.T, s outbox.Store, key string) outbox.Entity {
+	t.Helper()
+	e, _, err := s.Load(t.Context(), key, "")
+	require.NoError(t, err)
+	return e
+}
+
+func TestWriteNumbersEvents(t *testing.T) {
+	t.Parallel()
+	s := &outboxtest.MemStore{}
+	var notified []string
+	w := outbox.NewWriter(s, outbox.WriterOptions{Source: "/test", Committed: func(key string) { notified = append(notified, key) }})
+	req := put("k", "a")
+	req.Trace = outbox.Trace{Parent: "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01", State: "v=1"}
+	two := req.Decide
+	req.Decide = func(cur outbox.Entity) (outbox.Decision, error) {
+		d, err := two(cur)
+		d.Events = append(d.Events, outbox.Draft{Type: "test.more", Data: 1})
+		return d, err
+	}
+	answer, err := w.Write(t.Context(), req)
+	require.NoError(t, err)
+	require.Equal(t, outbox.Answer{Status: 200, ETag: `"1"`, Body: json.RawMessage(`"a"`)}, answer)
+	_, err = w.Write(t.Context(), put("k", "b"))
+	require.NoError(t, err)
+
+	events := s.Events("k")
+	require.Len(t, events, 3)
+	for i, e := range events {
+		require.EqualValues(t, i+1, e.Seq)
+		require.Equal(t, outbox.EventID("/test", "k", e.Seq), e.ID)
+	}
+	var envelope map[string]any
+	require.NoError(t, json.Unmarshal(events[1].Envelope, &envelope))
+	require.NotEmpty(t, envelope["time"])
+	delete(envelope, "time")
+	require.Equal(t, map[string]any{
+		"specversion": "1.0", "id": events[1].ID, "source": "/test", "type": "test.more", "subject": "k",
+		"datacontenttype": "application/json", "data": float64(1),
+		"sequence": "00000000000000000002", "partitionkey": "k",
+		"traceparent": req.Trace.Parent, "tracestate": "v=1",
+	}, envelope)
+	require.Equal(t, []string{"k", "k"}, notified)
+}
+
+func TestWriteThatChangesNothing(t *testing.T) {
+	t.Parallel()
+	s := &outboxtest.MemStore{}
+	w := outbox.NewWriter(s, outbox.WriterOptions{})
+	for range 2 {
+		answer, err := w.Write(t.Context(), put("k", "same"))
+		require.NoError(t, err)
+		require.Equal(t, `"1"`, answer.ETag)
+	}
+	require.Len(t, s.Events("k"), 1)
+
+	again := keyed(put("k", "same"), "id-1", "h")
+	again.Invocation = "another"
+	answer, err := w.Write(t.Context(), again)
+	require.NoError(t, err)
+	require.Equal(t, `"1"`, answer.ETag)
+	require.Equal(t, 1, s.Receipts("k"), "even so the key is remembered")
+	require.Len(t, s.Events("k"), 1)
+}
+
+func TestTwinsMakeOneChange(t *testing.T) {
+	t.Parallel()
+	s := &outboxtest.MemStore{}
+	var replayed atomic.Int64
+	w := outbox.NewWriter(s, outbox.WriterOptions{Observer: func(sig outbox.Signal) {
+		if _, ok := sig.(outbox.Replayed); ok {
+			replayed.Add(1)
+		}
+	}})
+	answers := make([]outbox.Answer, 50)
+	errs := make([]error, 50)
+	var wg sync.WaitGroup
+	for i := range answers {
+		wg.Go(func() {
+			req := keyed(put("k", "x"), "twin", "h")
+			req.Invocation = fmt.Sprint("inv", i)
+			answers[i], errs[i] = w.Write(t.Context(), req)
+		})
+	}
+	wg.Wait()
+	for i := range answers {
+		require.NoError(t, errs[i])
+		require.Equal(t, answers[0], answers[i])
+	}
+	require.Len(t, s.Events("k"), 1)
+	require.EqualValues(t, 49, replayed.Load())
+
+	_, err := w.Write(t.Context(), keyed(put("k", "y"), "twin", "other"))
+	require.ErrorIs(t, err, outbox.ErrKeyReused)
+	require.Len(t, s.Events("k"), 1)
+}
+
+func TestRedeliveredInvocationGetsTheFirstAnswer(t *testing.T) {
+	t.Parallel()
+	s := &outboxtest.MemStore{}
+	w := outbox.NewWriter(s, outbox.WriterOptions{})
+	_, err := w.Write(t.Context(), put("k", "a"))
+	require.NoError(t, err)
+	remove := put("k", "gone")
+	remove.Decide = func(cur outbox.Entity) (outbox.Decision, error) {
+		if cur.Deleted {
+			return outbox.Decision{}, errors.New("404")
+		}
+		return outbox.Decision{Status: 204, Deleted: true, Events: []outbox.Draft{{Type: "test.deleted"}}}, nil
+	}
+	for range 4 {
+		answer, err := w.Write(t.Context(), remove)
+		require.NoError(t, err)
+		require.Equal(t, 204, answer.Status)
+		require.Equal(t, `"2"`, answer.ETag)
+	}
+	require.Len(t, s.Events("k"), 2)
+	e := entity(t, s, "k")
+	require.True(t, e.Deleted)
+	require.Empty(t, e.Data)
+}
+
+func TestDecideErrorsStoreNothing(t *testing.T) {
+	t.Parallel()
+	s := &outboxtest.MemStore{}
+	w := outbox.NewWriter(s, outbox.WriterOptions{MaxEventBytes: 1000})
+	refusal := errors.New("412")
+	req := put("k", "a")
+	req.Decide = func(outbox.Entity) (outbox.Decision, error) { return outbox.Decision{}, refusal }
+	_, err := w.Write(t.Context(), req)
+	require.ErrorIs(t, err, refusal)
+
+	_, err = w.Write(t.Context(), keyed(put("k", strings.Repeat("x", 2000)), "id", "h"))
+	var large *outbox.EventTooLargeError
+	require.ErrorAs(t, err, &large)
+	require.Equal(t, 1000, large.Max)
+	require.Greater(t, large.Size, 2000)
+	require.Empty(t, s.Keys())
+}
+
+func TestStaleReadLoadsAgain(t *testing.T) {
+	t.Parallel()
+	s := &outboxtest.MemStore{}
+	w := outbox.NewWriter(s, outbox.WriterOptions{})
+	req := put("k", "a")
+	decide, shown := req.Decide, 0
+	req.Decide = func(cur outbox.Entity) (outbox.Decision, error) {
+		if shown++; shown < 3 {
+			return outbox.Decision{}, outbox.ErrStaleRead
+		}
+		return decide(cur)
+	}
+	_, err := w.Write(t.Context(), req)
+	require.NoError(t, err)
+	require.Equal(t, 3, shown)
+}
+
+// lost is a commit that was applied, or not, and whose answer was lost.
+var lost = &outbox.Error{Class: outbox.Ambiguous, Op: "commit", Err: errors.New("connection reset")}
+
+func TestLostAnswers(t *testing.T) {
+	t.Parallel()
+	for name, test := range map[string]struct {
+		before, after bool   // the first commit fails before or after it is applied
+		meanwhile     string // another write that lands before the next load
+		want          error
+		events        int
+	}{
+		"not applied":                       {before: true, events: 1},
+		"applied":                           {after: true, events: 1},
+		"applied, then another write":       {after: true, meanwhile: "other", want: lost, events: 2},
+		"not applied, and another was made": {before: true, meanwhile: "other", want: lost, events: 1},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			mem := &outboxtest.MemStore{}
+			commits := 0
+			fail := func(want bool) func(context.Context, string, string) error {
+				return func(_ context.Context, op, _ string) error {
+					if op != "commit" || !want || commits > 0 {
+						return nil
+					}
+					commits++
+					if test.meanwhile != "" {
+						_, err := outbox.NewWriter(mem, outbox.WriterOptions{}).Write(context.Background(), put("k", test.meanwhile))
+						require.NoError(t, err)
+					}
+					return lost
+				}
+			}
+			s := &outboxtest.FaultyStore{Storage: mem, Before: fail(test.before), After: fail(test.after)}
+			answer, err := outbox.NewWriter(s, outbox.WriterOptions{}).Write(t.Context(), put("k", "a"))
+			if test.want != nil {
+				require.ErrorIs(t, err, test.want)
+				require.Equal(t, outbox.Ambiguous, outbox.ClassOf(err))
+			} else {
+				require.NoError(t, err)
+				require.Equal(t, `"1"`, answer.ETag)
+			}
+			require.Len(t, mem.Events("k"), test.events)
+		})
+	}
+}
+
+func TestLostAnswerWithReceiptIsCertain(t *testing.T) {
+	t.Parallel()
+	mem := &outboxtest.MemStore{}
+	first := true
+	s := &outboxtest.FaultyStore{Storage: mem, After: func(ctx context.Context, op, _ string) error {
+		if op != "commit" || !first {
+			return nil
+		}
+		first = false
+		_, err := outbox.NewWriter(mem, outbox.WriterOptions{}).Write(ctx, put("k", "other"))
+		require.NoError(t, err)
+		return lost
+	}}
+	answer, err := outbox.NewWriter(s, outbox.WriterOptions{}).Write(t.Context(), keyed(put("k", "a"), "id", "h"))
+	require.NoError(t, err)
+	require.Equal(t, `"1"`, answer.ETag)
+	require.Len(t, mem.Events("k"), 2)
+}
+
+func TestTwinInFlight(t *testing.T) {
+	t.Parallel()
+	s := &outboxtest.FaultyStore{Storage: &outboxtest.MemStore{}, Before: func(_ context.Context, op, _ string) error {
+		if op == "commit" {
+			return outbox.ErrReceiptExists // and no replica shows it yet
+		}
+		return nil
+	}}
+	_, err := outbox.NewWriter(s, outbox.WriterOptions{}).Write(t.Context(), keyed(put("k", "a"), "id", "h"))
+	require.ErrorIs(t, err, outbox.ErrTwinInFlight)
+}
+
+func TestStoreFaultsAreReturnedAsTheyAre(t *testing.T) {
+	t.Parallel()
+	for _, op := range []string{"load", "commit"} {
+		for _, class := range []outbox.Class{outbox.Throttled, outbox.Unavailable, outbox.Timeout, outbox.Unauthorized, outbox.TooLarge} {
+			t.Run(op+" "+class.String(), func(t *testing.T) {
+				t.Parallel()
+				mem := &outboxtest.MemStore{}
+				s := &outboxtest.FaultyStore{Storage: mem, Before: func(_ context.Context, o, _ string) error {
+					if o == op {
+						return &outbox.Error{Class: class, Op: op, RetryAfter: 7}
+					}
+					return nil
+				}}
+				_, err := outbox.NewWriter(s, outbox.WriterOptions{}).Write(t.Context(), keyed(put("k", "a"), "id", "h"))
+				require.Equal(t, class, outbox.ClassOf(err))
+				require.EqualValues(t, 7, outbox.RetryAfterOf(err))
+				require.Empty(t, mem.Events("k"))
+			})
+		}
+	}
+}
+
+func TestManyWritersOnOneKey(t *testing.T) {
+	t.Parallel()
+	s := &outboxtest.MemStore{}
+	w := outbox.NewWriter(s, outbox.WriterOptions{})
+	var wg sync.WaitGroup
+	var acknowledged atomic.Int64
+	for i := range 16 {
+		wg.Go(func() {
+			for j := range 5 {
+				_, err := w.Write(t.Context(), put("k", fmt.Sprintf("%d-%d", i, j)))
+				if err == nil {
+					acknowledged.Add(1)
+				} else if !errors.Is(err, outbox.ErrContended) {
+					t.Error(err)
+				}
+			}
+		})
+	}
+	wg.Wait()
+	e := entity(t, s, "k")
+	require.Equal(t, acknowledged.Load(), e.Version)
+	require.Equal(t, e.LastSeq, int64(len(s.Events("k"))))
+}
