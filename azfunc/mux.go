@@ -1,0 +1,163 @@
+package azfunc
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"runtime/debug"
+	"slices"
+	"strings"
+	"time"
+)
+
+// MuxOptions configures a Mux. The zero value logs to slog.Default and sets no
+// deadline.
+type MuxOptions struct {
+	Logger *slog.Logger
+	// Deadline ends the context of an invocation, with ErrDeadline as its
+	// cause. Keep it below functionTimeout, whose remedy is to kill the whole
+	// process, and below the lock renewal limit.
+	Deadline time.Duration
+}
+
+// A Mux routes the host's requests to functions. Literal path segments match
+// in any case and a trailing slash is accepted, because the host lets both
+// through as the client sent them; an empty segment matches nothing. GET /, the
+// host's readiness probe, is answered at once. Register everything before the
+// first request.
+type Mux struct {
+	log      *slog.Logger
+	deadline time.Duration
+	routes   []*route // owner: the registering goroutine, read-only afterwards
+}
+
+// route is one method set on one path; several may share a path.
+type route struct {
+	name     string
+	segments []segment
+	methods  []string
+	forward  bool // a forwarded HTTP function: errors are problem+json
+	handler  http.Handler
+}
+
+// NewMux returns a Mux without functions.
+func NewMux(o MuxOptions) *Mux {
+	if o.Logger == nil {
+		o.Logger = slog.Default()
+	}
+	return &Mux{log: o.Logger, deadline: o.Deadline}
+}
+
+// Handle registers a default-protocol function under its name; "Name", "/Name"
+// and "POST /Name" mean the same. It panics on an invalid pattern, as
+// registration is part of the program's text.
+func (m *Mux) Handle(pattern string, h http.Handler) {
+	name := strings.TrimPrefix(strings.TrimPrefix(pattern, http.MethodPost+" "), "/")
+	m.add(&route{name: name, methods: []string{http.MethodPost}, handler: h}, name)
+}
+
+// HandleRoute registers a forwarded HTTP function: its methods in any case
+// (GET includes HEAD), and its full path such as "api/profiles/{id}". {id}
+// becomes r.PathValue("id"), decoded. A constraint, as in {id:maxlength(9)}, is
+// read over: enforcing it is the host's work. It panics on an invalid route.
+func (m *Mux) HandleRoute(methods []string, path string, h http.Handler) {
+	r := &route{name: path, forward: true, handler: h}
+	for _, method := range methods {
+		r.methods = append(r.methods, strings.ToUpper(method))
+	}
+	if slices.Contains(r.methods, http.MethodGet) && !slices.Contains(r.methods, http.MethodHead) {
+		r.methods = append(r.methods, http.MethodHead)
+	}
+	m.add(r, path)
+}
+
+func (m *Mux) add(r *route, path string) {
+	segments, err := parseRoute(path)
+	if err != nil {
+		panic(fmt.Sprintf("azfunc: route %q: %v", path, err))
+	}
+	r.segments = segments
+	m.routes = append(m.routes, r)
+}
+
+// ServeHTTP implements http.Handler.
+func (m *Mux) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	if r.URL.Path == "/" {
+		w.WriteHeader(http.StatusOK)
+		return
+	}
+	found, values, allow := m.find(r)
+	switch {
+	case found != nil:
+		for i := 0; i < len(values); i += 2 {
+			r.SetPathValue(values[i], values[i+1])
+		}
+		m.run(w, r, found)
+	case allow != nil:
+		w.Header().Set("Allow", strings.Join(allow, ", "))
+		problem(w, http.StatusMethodNotAllowed, r.Method+" is not supported here; see Allow")
+	default:
+		problem(w, http.StatusNotFound, "no function has the path "+r.URL.Path)
+	}
+}
+
+// find returns the route of a request, or the methods that the path has.
+func (m *Mux) find(r *http.Request) (_ *route, values, allow []string) {
+	parts := splitPath(r.URL.EscapedPath())
+	for _, rt := range m.routes {
+		values, ok := match(rt.segments, parts)
+		if !ok {
+			continue
+		}
+		if slices.Contains(rt.methods, r.Method) {
+			return rt, values, nil
+		}
+		allow = append(allow, rt.methods...)
+	}
+	return nil, nil, allow
+}
+
+// run calls the function with a deadline, a buffer for its answer and a net
+// for its panics.
+func (m *Mux) run(w http.ResponseWriter, r *http.Request, rt *route) {
+	ctx := r.Context()
+	if m.deadline > 0 {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeoutCause(ctx, m.deadline, fmt.Errorf("%s: %w after %s", rt.name, ErrDeadline, m.deadline))
+		defer cancel()
+		r = r.WithContext(ctx)
+	}
+	answer := newBuffered()
+	defer answer.free()
+	m.guard(answer, r, rt)
+	if answer.err != nil {
+		m.log.ErrorContext(ctx, "invocation failed", "function", rt.name, "invocation", InvocationID(r.Header), "error", answer.err)
+	}
+	if !rt.forward && answer.empty2xx() {
+		_ = writeResult(answer, http.StatusOK, Result{})
+	}
+	answer.flush(w)
+}
+
+// guard turns a panic into a 500 of its own invocation.
+func (m *Mux) guard(answer *buffered, r *http.Request, rt *route) {
+	defer func() {
+		p := recover()
+		if p == nil {
+			return
+		}
+		if p == http.ErrAbortHandler {
+			panic(p)
+		}
+		m.log.ErrorContext(r.Context(), "panic in an invocation", "function", rt.name,
+			"invocation", InvocationID(r.Header), "panic", fmt.Sprint(p), "stack", string(debug.Stack()))
+		answer.reset()
+		if rt.forward {
+			problem(answer, http.StatusInternalServerError, "the function failed; the log has the details")
+			return
+		}
+		_ = writeResult(answer, http.StatusInternalServerError, Result{Logs: []string{"panic: " + fmt.Sprint(p)}})
+	}()
+	rt.handler.ServeHTTP(answer, r)
+}

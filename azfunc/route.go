@@ -1,0 +1,87 @@
+package azfunc
+
+import (
+	"errors"
+	"net/url"
+	"strings"
+)
+
+// segment is one part of a route between slashes: a literal or a parameter.
+type segment struct {
+	literal string
+	param   string // not empty: a parameter of this name
+}
+
+// parseRoute splits a route such as "api/profiles/{id:regex(^[a-z/]{{1,9}}$)}"
+// at the slashes outside braces.
+func parseRoute(route string) ([]segment, error) {
+	route = strings.TrimSuffix(strings.TrimPrefix(route, "/"), "/")
+	if route == "" {
+		return nil, errors.New("empty route")
+	}
+	var list []segment
+	depth, start := 0, 0
+	for i := 0; i <= len(route); i++ {
+		if i < len(route) {
+			switch route[i] {
+			case '{':
+				depth++
+			case '}':
+				depth--
+			}
+			if route[i] != '/' || depth > 0 {
+				continue
+			}
+		}
+		s, err := parseSegment(route[start:i])
+		if err != nil {
+			return nil, err
+		}
+		list, start = append(list, s), i+1
+	}
+	return list, nil
+}
+
+func parseSegment(s string) (segment, error) {
+	if !strings.ContainsAny(s, "{}") {
+		if s == "" {
+			return segment{}, errors.New("empty segment")
+		}
+		return segment{literal: s}, nil
+	}
+	inner, ok := strings.CutPrefix(s, "{")
+	if !ok || !strings.HasSuffix(inner, "}") {
+		return segment{}, errors.New("a parameter must fill its segment: " + s)
+	}
+	name, _, _ := strings.Cut(inner[:len(inner)-1], ":")
+	if name == "" || strings.ContainsAny(name, "*?={}") {
+		return segment{}, errors.New("unsupported parameter: " + s)
+	}
+	return segment{param: name}, nil
+}
+
+// splitPath splits an escaped path; one trailing slash does not count.
+func splitPath(escaped string) []string {
+	escaped = strings.TrimSuffix(strings.TrimPrefix(escaped, "/"), "/")
+	return strings.Split(escaped, "/")
+}
+
+// match compares a route with the segments of a path and returns the
+// parameters as name, value, name, value…, decoded.
+func match(route []segment, parts []string) (values []string, ok bool) {
+	if len(route) != len(parts) {
+		return nil, false
+	}
+	for i, s := range route {
+		part, err := url.PathUnescape(parts[i])
+		switch {
+		case err != nil || part == "":
+			return nil, false
+		case s.param != "":
+			values = append(values, s.param, part)
+		case !strings.EqualFold(s.literal, part):
+			return nil, false
+		}
+	}
+	return values, true
+}

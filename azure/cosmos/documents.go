@@ -1,0 +1,120 @@
+package cosmos
+
+import (
+	"encoding/json"
+	"fmt"
+	"time"
+	"unicode/utf8"
+
+	"github.com/relaybox/relaybox/outbox"
+)
+
+// entityDocID is the id of the entity in its partition.
+const entityDocID = "profile"
+
+type entityDoc struct {
+	ID             string          `json:"id"`
+	PK             string          `json:"pk"`
+	Kind           string          `json:"kind"`
+	Version        int64           `json:"version"`
+	LastSeq        int64           `json:"lastSeq"`
+	LastInvocation string          `json:"lastInvocation,omitempty"`
+	LastStatus     int             `json:"lastStatus,omitempty"`
+	Deleted        bool            `json:"deleted,omitempty"`
+	Data           json.RawMessage `json:"data,omitempty"`
+	UpdatedAt      time.Time       `json:"updatedAt"`
+}
+
+func newEntityDoc(key string, e *outbox.Entity) entityDoc {
+	return entityDoc{
+		ID: entityDocID, PK: key, Kind: "entity", Version: e.Version, LastSeq: e.LastSeq,
+		LastInvocation: e.LastInvocation, LastStatus: e.LastStatus, Deleted: e.Deleted, Data: e.Data, UpdatedAt: e.UpdatedAt,
+	}
+}
+
+func (d *entityDoc) entity(revision string) outbox.Entity {
+	return outbox.Entity{
+		Key: d.PK, Version: d.Version, LastSeq: d.LastSeq, LastInvocation: d.LastInvocation, LastStatus: d.LastStatus,
+		Deleted: d.Deleted, Data: d.Data, UpdatedAt: d.UpdatedAt, Revision: revision,
+	}
+}
+
+// eventDoc never has a ttl: what was not sent must not expire.
+type eventDoc struct {
+	ID         string          `json:"id"`
+	PK         string          `json:"pk"`
+	Kind       string          `json:"kind"`
+	Pending    bool            `json:"pending,omitempty"`
+	Parked     bool            `json:"parked,omitempty"`
+	Seq        int64           `json:"seq"`
+	EventID    string          `json:"eventId"`
+	Type       string          `json:"type"`
+	Envelope   json.RawMessage `json:"envelope"`
+	TraceState string          `json:"tracestate,omitempty"`
+	TraceID    string          `json:"traceparent,omitempty"`
+	CreatedAt  time.Time       `json:"createdAt"`
+	Fault      *outbox.Fault   `json:"fault,omitempty"`
+	ETag       string          `json:"_etag,omitempty"` // set by the store
+}
+
+func newEventDoc(key string, e *outbox.Event) eventDoc {
+	return eventDoc{
+		ID: outbox.EventDocID(e.Seq), PK: key, Kind: "event", Pending: true, Seq: e.Seq, EventID: e.ID, Type: e.Type,
+		Envelope: e.Envelope, TraceID: e.Trace.Parent, TraceState: e.Trace.State, CreatedAt: e.CreatedAt,
+	}
+}
+
+func (d *eventDoc) event() outbox.Event {
+	e := outbox.Event{
+		Key: d.PK, Seq: d.Seq, ID: d.EventID, Type: d.Type, Envelope: d.Envelope,
+		Trace: outbox.Trace{Parent: d.TraceID, State: d.TraceState}, CreatedAt: d.CreatedAt, Revision: d.ETag,
+	}
+	if d.Parked {
+		e.Fault = d.Fault
+		if e.Fault == nil {
+			e.Fault = &outbox.Fault{Reason: "parked without a reason"}
+		}
+	}
+	return e
+}
+
+type receiptDoc struct {
+	ID          string        `json:"id"`
+	PK          string        `json:"pk"`
+	Kind        string        `json:"kind"`
+	RequestHash string        `json:"requestHash"`
+	Answer      outbox.Answer `json:"answer"`
+	TTL         int64         `json:"ttl"`
+}
+
+type modelDoc struct {
+	ID      string          `json:"id"`
+	PK      string          `json:"pk"`
+	Kind    string          `json:"kind"`
+	LastSeq int64           `json:"lastSeq"`
+	Gaps    int64           `json:"gaps"`
+	Data    json.RawMessage `json:"data,omitempty"`
+}
+
+type inboxReceiptDoc struct {
+	ID   string `json:"id"`
+	PK   string `json:"pk"`
+	Kind string `json:"kind"`
+	TTL  int64  `json:"ttl"`
+}
+
+// checkKey refuses keys that azcosmos would not send as JSON: it quotes the partition
+// key by Go's rules, which differ for control characters and beyond the basic plane.
+func checkKey(o op) error {
+	bad := o.what == "" || len(o.what) > 1023 || !utf8.ValidString(o.what)
+	for _, r := range o.what {
+		bad = bad || r < 0x20 || r == 0x7f || r > 0xffff
+	}
+	if bad {
+		return &outbox.Error{Class: outbox.Rejected, Op: o.String(), Err: fmt.Errorf("the key can't be a partition key")}
+	}
+	return nil
+}
+
+// seconds is a ttl as the store wants it.
+func seconds(d time.Duration) int64 { return max(1, int64(d/time.Second)) }

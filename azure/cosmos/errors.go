@@ -1,0 +1,44 @@
+package cosmos
+
+import (
+	"errors"
+	"fmt"
+)
+
+// errNotAtomic: the server answered a batch with success although an operation in it
+// failed, or with too few results. No server that keeps the promise of a batch does that.
+var errNotAtomic = errors.New("the server answered a batch with success and incomplete results")
+
+// connectError: the account could not be read, so no request was sent.
+type connectError struct{ err error }
+
+func (e *connectError) Error() string { return fmt.Sprintf("connect: %v", e.err) }
+func (e *connectError) Unwrap() error { return e.err }
+
+// settingError: the connection's settings are wrong. An operator has to mend them.
+type settingError struct{ err error }
+
+func (e *settingError) Error() string { return e.err.Error() }
+func (e *settingError) Unwrap() error { return e.err }
+
+// identityError: the identity gave no token.
+type identityError struct{ err error }
+
+func (e *identityError) Error() string { return fmt.Sprintf("identity: %v", e.err) }
+func (e *identityError) Unwrap() error { return e.err }
+
+// batchError: a batch was rolled back because of one operation.
+type batchError struct {
+	op     int // index of the operation
+	status int
+}
+
+func (e *batchError) Error() string {
+	return fmt.Sprintf("the batch was rolled back: operation %d failed with status %d", e.op, e.status)
+}
+
+// verdict carries an error that is an answer, not a fault: it ends the call at once.
+type verdict struct{ err error }
+
+func (v verdict) Error() string { return v.err.Error() }
+func (v verdict) Unwrap() error { return v.err }

@@ -1,0 +1,259 @@
+package cosmos
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/http"
+	"time"
+
+	"github.com/Azure/azure-sdk-for-go/sdk/azcore"
+	"github.com/Azure/azure-sdk-for-go/sdk/data/azcosmos"
+	"github.com/relaybox/relaybox/outbox"
+	"golang.org/x/sync/errgroup"
+)
+
+// maxBatch is the service's limit of operations in one batch.
+const maxBatch = 100
+
+// OutboxOptions tunes an Outbox; the zero value works.
+type OutboxOptions struct {
+	// ReceiptTTL is how long an Idempotency-Key is remembered; default 24 h.
+	ReceiptTTL time.Duration
+	// FindPage is how many keys a page of Find asks for; default 500.
+	FindPage int32
+	// SettleBatch is how many events one batch deletes; default 50, at most 100. A batch
+	// is charged as a whole: on a container of 400 RU/s take 25.
+	SettleBatch int
+}
+
+// Outbox is the write side's container. It implements outbox.Store and outbox.Queue.
+type Outbox struct {
+	c    *container
+	opts OutboxOptions
+}
+
+var (
+	_ outbox.Store = (*Outbox)(nil)
+	_ outbox.Queue = (*Outbox)(nil)
+)
+
+// Outbox returns the write side's view of a container.
+func (c *Client) Outbox(database, name string, opts OutboxOptions) *Outbox {
+	if opts.ReceiptTTL <= 0 {
+		opts.ReceiptTTL = 24 * time.Hour
+	}
+	if opts.FindPage <= 0 {
+		opts.FindPage = 500
+	}
+	if opts.SettleBatch <= 0 {
+		opts.SettleBatch = 50
+	}
+	opts.SettleBatch = min(opts.SettleBatch, maxBatch)
+	return &Outbox{c: c.container(database, name), opts: opts}
+}
+
+// Load reads the entity and the receipt at the same time.
+func (o *Outbox) Load(ctx context.Context, key, receiptID string) (outbox.Entity, *outbox.Receipt, error) {
+	what := op{"load", key}
+	if err := checkKey(what); err != nil {
+		return outbox.Entity{}, nil, err
+	}
+	if receiptID == "" {
+		e, err := o.entity(ctx, what)
+		return e, nil, err
+	}
+	var e outbox.Entity
+	var r *outbox.Receipt
+	g, gctx := errgroup.WithContext(ctx)
+	g.Go(func() (err error) { r, err = o.receipt(gctx, what, receiptID); return err })
+	g.Go(func() (err error) { e, err = o.entity(gctx, what); return err })
+	if err := g.Wait(); err != nil {
+		return outbox.Entity{}, nil, err
+	}
+	return e, r, nil
+}
+
+func (o *Outbox) entity(ctx context.Context, what op) (outbox.Entity, error) {
+	var d entityDoc
+	revision, err := o.c.read(ctx, what, entityDocID, &d)
+	if err != nil || revision == "" {
+		return outbox.Entity{Key: what.what}, err
+	}
+	return d.entity(revision), nil
+}
+
+func (o *Outbox) receipt(ctx context.Context, what op, id string) (*outbox.Receipt, error) {
+	var d receiptDoc
+	revision, err := o.c.read(ctx, what, id, &d)
+	if err != nil || revision == "" {
+		return nil, err
+	}
+	return &outbox.Receipt{ID: d.ID, RequestHash: d.RequestHash, Answer: d.Answer}, nil
+}
+
+// read is a point read. A missing document is no error: its revision is "".
+func (k *container) read(ctx context.Context, what op, id string, into any) (revision string, err error) {
+	err = k.do(ctx, what, idempotent, func(ctx context.Context, items *azcosmos.ContainerClient) error {
+		revision = ""
+		r, err := items.ReadItem(ctx, azcosmos.NewPartitionKeyString(what.what), id, k.itemOptions())
+		if missing(err) {
+			k.heed(err)
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+		k.seen(r.RawResponse)
+		if err := json.Unmarshal(r.Value, into); err != nil {
+			return verdict{fmt.Errorf("%s: document %q: %w", what, id, err)}
+		}
+		revision = string(r.ETag)
+		return nil
+	})
+	return revision, err
+}
+
+// missing tells a missing document from a missing container (substatus 1003) and from
+// a replica that lags behind the session token (1002).
+func missing(err error) bool {
+	status, sub := statusOf(err)
+	return status == http.StatusNotFound && (sub == "" || sub == "0")
+}
+
+func (k *container) itemOptions() *azcosmos.ItemOptions {
+	if token := k.tokens.get(); token != "" {
+		return &azcosmos.ItemOptions{SessionToken: &token}
+	}
+	return nil
+}
+
+// Commit stores the batch. The receipt comes first in it, so that a twin of the
+// request is told as such and not as a conflict.
+func (o *Outbox) Commit(ctx context.Context, c outbox.Commit) (revision string, err error) {
+	what := op{"commit", c.Key}
+	b, err := o.batch(what, c)
+	if err != nil {
+		return "", err
+	}
+	err = o.c.do(ctx, what, once, func(ctx context.Context, items *azcosmos.ContainerClient) error {
+		results, err := o.c.execute(ctx, items, b.sdk(items, c.Key))
+		if e, ok := errors.AsType[*batchError](err); ok {
+			return b.verdict(e)
+		}
+		if err != nil || b.entity < 0 {
+			return err
+		}
+		if b.entity >= len(results) {
+			return errNotAtomic
+		}
+		revision = string(results[b.entity].ETag)
+		return nil
+	})
+	return revision, err
+}
+
+// batch is a Commit, encoded once and sent as often as needed.
+type batch struct {
+	receipt []byte
+	doc     []byte
+	ifMatch *azcore.ETag
+	events  [][]byte
+	entity  int // index of the entity's operation, -1 without one
+}
+
+func (o *Outbox) batch(what op, c outbox.Commit) (*batch, error) {
+	if err := checkKey(what); err != nil {
+		return nil, err
+	}
+	if n := len(c.Events) + 2; n > maxBatch {
+		return nil, &outbox.Error{Class: outbox.TooLarge, Op: what.String(), Err: fmt.Errorf("%d operations in a batch, the limit is %d", n, maxBatch)}
+	}
+	b := &batch{entity: -1}
+	enc := encoder{what: what}
+	if r := c.Receipt; r != nil {
+		b.receipt = enc.json(receiptDoc{ID: r.ID, PK: c.Key, Kind: "receipt", RequestHash: r.RequestHash, Answer: r.Answer, TTL: seconds(o.opts.ReceiptTTL)})
+	}
+	if e := c.Entity; e != nil {
+		b.doc = enc.json(newEntityDoc(c.Key, e))
+		if e.Revision != "" {
+			tag := azcore.ETag(e.Revision)
+			b.ifMatch = &tag
+		}
+		if b.entity = 0; b.receipt != nil {
+			b.entity = 1
+		}
+	}
+	for i := range c.Events {
+		b.events = append(b.events, enc.json(newEventDoc(c.Key, &c.Events[i])))
+	}
+	return b, enc.err
+}
+
+func (b *batch) sdk(items *azcosmos.ContainerClient, key string) azcosmos.TransactionalBatch {
+	t := items.NewTransactionalBatch(azcosmos.NewPartitionKeyString(key))
+	if b.receipt != nil {
+		t.CreateItem(b.receipt, nil)
+	}
+	switch {
+	case b.doc == nil:
+	case b.ifMatch == nil:
+		t.CreateItem(b.doc, nil)
+	default:
+		t.ReplaceItem(entityDocID, b.doc, &azcosmos.TransactionalBatchItemOptions{IfMatchETag: b.ifMatch})
+	}
+	for _, e := range b.events {
+		t.CreateItem(e, nil)
+	}
+	return t
+}
+
+// verdict turns the failed operation of a rolled-back batch into the port's errors.
+func (b *batch) verdict(e *batchError) error {
+	switch e.status {
+	case http.StatusConflict, http.StatusPreconditionFailed, http.StatusNotFound:
+		if b.receipt != nil && e.op == 0 {
+			return verdict{outbox.ErrReceiptExists}
+		}
+		return verdict{outbox.ErrConflict}
+	}
+	return e
+}
+
+// execute sends a batch and returns one result for each operation, or *batchError when
+// it was rolled back.
+func (k *container) execute(ctx context.Context, items *azcosmos.ContainerClient, t azcosmos.TransactionalBatch) ([]azcosmos.TransactionalBatchResult, error) {
+	r, err := items.ExecuteTransactionalBatch(ctx, t, nil)
+	if err != nil {
+		return nil, err
+	}
+	k.seen(r.RawResponse)
+	for i, result := range r.OperationResults {
+		switch {
+		case result.StatusCode < 400 || result.StatusCode == http.StatusFailedDependency:
+		case r.Success:
+			return nil, errNotAtomic
+		default:
+			return nil, &batchError{op: i, status: int(result.StatusCode)}
+		}
+	}
+	if !r.Success || len(r.OperationResults) == 0 {
+		return nil, errNotAtomic
+	}
+	return r.OperationResults, nil
+}
+
+// encoder encodes documents and keeps the first error.
+type encoder struct {
+	what op
+	err  error
+}
+
+func (e *encoder) json(doc any) []byte {
+	text, err := json.Marshal(doc)
+	if err != nil && e.err == nil {
+		e.err = &outbox.Error{Class: outbox.Rejected, Op: e.what.String(), Err: err}
+	}
+	return text
+}

@@ -1,0 +1,239 @@
+package cosmos
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/http"
+	"time"
+
+	"github.com/Azure/azure-sdk-for-go/sdk/azcore"
+	"github.com/Azure/azure-sdk-for-go/sdk/data/azcosmos"
+	"github.com/relaybox/relaybox/outbox"
+)
+
+const (
+	// findQuery filters and projects, nothing else: that is all the gateway serves across
+	// partitions.
+	findQuery    = "SELECT c.pk, c.createdAt FROM c WHERE c.pending = true"
+	pendingQuery = "SELECT TOP %d * FROM c WHERE c.pending = true OR c.parked = true ORDER BY c.seq"
+	leftQuery    = "SELECT c.seq FROM c WHERE (c.pending = true OR c.parked = true) AND c.seq >= @first AND c.seq <= @last ORDER BY c.seq"
+)
+
+// Find walks through all pages of the cross-partition query, empty ones included.
+func (o *Outbox) Find(ctx context.Context, visit func([]outbox.Head) error) error {
+	what := op{"find events in", o.c.name}
+	var next *string
+	for {
+		r, err := o.c.page(ctx, what, findQuery, azcosmos.NewPartitionKey(), azcosmos.QueryOptions{PageSizeHint: o.opts.FindPage, ContinuationToken: next})
+		if err != nil {
+			return err
+		}
+		heads, err := headsOf(what, r.Items)
+		if err != nil {
+			return err
+		}
+		if len(heads) > 0 {
+			if err := visit(heads); err != nil {
+				return err
+			}
+		}
+		if next = r.ContinuationToken; next == nil {
+			return nil
+		}
+	}
+}
+
+func headsOf(what op, rows [][]byte) ([]outbox.Head, error) {
+	heads := make([]outbox.Head, 0, len(rows))
+	for _, row := range rows {
+		var d struct {
+			PK        string    `json:"pk"`
+			CreatedAt time.Time `json:"createdAt"`
+		}
+		if err := json.Unmarshal(row, &d); err != nil {
+			return nil, fmt.Errorf("%s: %w", what, err)
+		}
+		heads = append(heads, outbox.Head{Key: d.PK, CreatedAt: d.CreatedAt})
+	}
+	return heads, nil
+}
+
+// Pending takes the first page and no other: one page comes from one replica and so is
+// a prefix of what was written, two pages need not be (design §4.3).
+func (o *Outbox) Pending(ctx context.Context, key string, limit int) ([]outbox.Event, error) {
+	what := op{"read events of", key}
+	if err := checkKey(what); err != nil {
+		return nil, err
+	}
+	r, err := o.c.page(ctx, what, fmt.Sprintf(pendingQuery, limit), azcosmos.NewPartitionKeyString(key), azcosmos.QueryOptions{PageSizeHint: int32(limit)})
+	if err != nil {
+		return nil, err
+	}
+	events := make([]outbox.Event, 0, len(r.Items))
+	for _, row := range r.Items {
+		var d eventDoc
+		if err := json.Unmarshal(row, &d); err != nil {
+			return nil, fmt.Errorf("%s: %w", what, err)
+		}
+		events = append(events, d.event())
+	}
+	return prefix(events), nil
+}
+
+// prefix cuts events where order or contiguity ends. A gap behind a parked event is no
+// gap: with SkipParked its followers were sent and settled.
+func prefix(events []outbox.Event) []outbox.Event {
+	for i := 1; i < len(events); i++ {
+		last, e := events[i-1], events[i]
+		if e.Seq != last.Seq+1 && (e.Seq <= last.Seq || !last.Parked()) {
+			return events[:i]
+		}
+	}
+	return events
+}
+
+// page runs a query and returns one page of it.
+func (k *container) page(ctx context.Context, what op, query string, pk azcosmos.PartitionKey, q azcosmos.QueryOptions) (r azcosmos.QueryItemsResponse, err error) {
+	err = k.do(ctx, what, idempotent, func(ctx context.Context, items *azcosmos.ContainerClient) error {
+		if token := k.tokens.get(); token != "" {
+			q.SessionToken = &token
+		} else {
+			q.SessionToken = nil
+		}
+		var err error
+		if r, err = items.NewQueryItemsPager(query, pk, &q).NextPage(ctx); err == nil {
+			k.seen(r.RawResponse)
+		}
+		return err
+	})
+	return r, err
+}
+
+// Settle deletes acknowledged events, the oldest first, so that what is left after a
+// crash is a suffix.
+func (o *Outbox) Settle(ctx context.Context, key string, events []outbox.Event) error {
+	what := op{"settle events of", key}
+	if err := checkKey(what); err != nil {
+		return err
+	}
+	for len(events) > 0 {
+		n := min(len(events), o.opts.SettleBatch)
+		if err := o.settle(ctx, what, events[:n]); err != nil {
+			return err
+		}
+		events = events[n:]
+	}
+	return nil
+}
+
+func (o *Outbox) settle(ctx context.Context, what op, events []outbox.Event) error {
+	gone, err := o.deleteAll(ctx, what, events)
+	if err != nil || !gone {
+		return err
+	}
+	// Somebody else settled some of them, most likely all. What a lagging replica hides
+	// from this query stays pending and goes out once more, which is harmless.
+	if events, err = o.left(ctx, what, events); err != nil {
+		return err
+	}
+	if gone, err = o.deleteAll(ctx, what, events); err != nil || !gone {
+		return err
+	}
+	for i := range events {
+		if _, err := o.deleteAll(ctx, what, events[i:i+1]); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// deleteAll deletes the events in one batch. gone means that nothing was deleted,
+// because one of several was not there.
+func (o *Outbox) deleteAll(ctx context.Context, what op, events []outbox.Event) (gone bool, err error) {
+	pk := azcosmos.NewPartitionKeyString(what.what)
+	err = o.c.do(ctx, what, idempotent, func(ctx context.Context, items *azcosmos.ContainerClient) error {
+		gone = false
+		switch len(events) {
+		case 0:
+			return nil
+		case 1:
+			r, err := items.DeleteItem(ctx, pk, outbox.EventDocID(events[0].Seq), nil)
+			if missing(err) {
+				return nil
+			}
+			o.c.seen(r.RawResponse)
+			return err
+		}
+		t := items.NewTransactionalBatch(pk)
+		for i := range events {
+			t.DeleteItem(outbox.EventDocID(events[i].Seq), nil)
+		}
+		_, err := o.c.execute(ctx, items, t)
+		if e, ok := errors.AsType[*batchError](err); ok && e.status == http.StatusNotFound {
+			gone = true
+			return nil
+		}
+		return err
+	})
+	return gone, err
+}
+
+// left returns those of the events that are still stored.
+func (o *Outbox) left(ctx context.Context, what op, events []outbox.Event) ([]outbox.Event, error) {
+	r, err := o.c.page(ctx, what, leftQuery, azcosmos.NewPartitionKeyString(what.what), azcosmos.QueryOptions{
+		PageSizeHint: int32(len(events)),
+		QueryParameters: []azcosmos.QueryParameter{
+			{Name: "@first", Value: events[0].Seq}, {Name: "@last", Value: events[len(events)-1].Seq},
+		},
+	})
+	if err != nil {
+		return nil, err
+	}
+	stored := make(map[int64]bool, len(r.Items))
+	for _, row := range r.Items {
+		var d struct {
+			Seq int64 `json:"seq"`
+		}
+		if err := json.Unmarshal(row, &d); err != nil {
+			return nil, fmt.Errorf("%s: %w", what, err)
+		}
+		stored[d.Seq] = true
+	}
+	var left []outbox.Event
+	for _, e := range events {
+		if stored[e.Seq] {
+			left = append(left, e)
+		}
+	}
+	return left, nil
+}
+
+// Park is conditional twice: on pending, and on the revision that was read. A retry
+// after a lost answer meets its own change and leaves it.
+func (o *Outbox) Park(ctx context.Context, e outbox.Event, f outbox.Fault) error {
+	what := op{"park an event of", e.Key}
+	if err := checkKey(what); err != nil {
+		return err
+	}
+	var patch azcosmos.PatchOperations
+	patch.SetCondition("from c where c.pending = true")
+	patch.AppendRemove("/pending")
+	patch.AppendSet("/parked", true)
+	patch.AppendSet("/fault", f)
+	opts := &azcosmos.ItemOptions{}
+	if e.Revision != "" {
+		tag := azcore.ETag(e.Revision)
+		opts.IfMatchEtag = &tag
+	}
+	return o.c.do(ctx, what, idempotent, func(ctx context.Context, items *azcosmos.ContainerClient) error {
+		r, err := items.PatchItem(ctx, azcosmos.NewPartitionKeyString(e.Key), outbox.EventDocID(e.Seq), patch, opts)
+		if status, _ := statusOf(err); status == http.StatusPreconditionFailed || missing(err) {
+			o.c.heed(err)
+			return nil
+		}
+		o.c.seen(r.RawResponse)
+		return err
+	})
+}

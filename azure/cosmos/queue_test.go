@@ -1,0 +1,199 @@
+package cosmos
+
+import (
+	"errors"
+	"fmt"
+	"net/http"
+	"testing"
+	"time"
+
+	"github.com/relaybox/relaybox/inbox"
+	"github.com/relaybox/relaybox/outbox"
+	"github.com/stretchr/testify/require"
+)
+
+func TestPrefixEndsAtAGap(t *testing.T) {
+	t.Parallel()
+	parked := &outbox.Fault{Reason: "r"}
+	for name, row := range map[string]struct {
+		seqs   []int64
+		parked int64
+		want   int
+	}{
+		"nothing":                {nil, 0, 0},
+		"contiguous":             {[]int64{4, 5, 6}, 0, 3},
+		"gap":                    {[]int64{4, 6, 7}, 0, 1},
+		"backwards":              {[]int64{4, 5, 3}, 0, 2},
+		"twice":                  {[]int64{4, 4}, 0, 1},
+		"gap behind a parked":    {[]int64{4, 6, 7}, 4, 3},
+		"order behind a parked":  {[]int64{4, 3}, 4, 1},
+		"gap not behind the one": {[]int64{4, 5, 7}, 4, 2},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			var events []outbox.Event
+			for _, s := range row.seqs {
+				e := outbox.Event{Seq: s}
+				if s == row.parked {
+					e.Fault = parked
+				}
+				events = append(events, e)
+			}
+			require.Len(t, prefix(events), row.want)
+		})
+	}
+}
+
+func TestFindGoesThroughEmptyPages(t *testing.T) {
+	t.Parallel()
+	more := func(token, docs string) reply {
+		r := reply{status: 200, body: `{"Documents":[` + docs + `]}`}
+		if token != "" {
+			r.header = map[string]string{"x-ms-continuation": token}
+		}
+		return r
+	}
+	c, s := scripted(more("a", ""), more("b", `{"pk":"p-1","createdAt":"2026-01-02T03:04:05Z"}`), more("c", ""), more("", `{"pk":"p-2"}`))
+	var keys []string
+	err := c.Outbox("db", "c", OutboxOptions{FindPage: 7}).Find(t.Context(), func(h []outbox.Head) error {
+		keys = append(keys, h[0].Key)
+		return nil
+	})
+	require.NoError(t, err)
+	require.Equal(t, []string{"p-1", "p-2"}, keys)
+	require.Equal(t, "b", s.requests[2].header.Get("x-ms-continuation"))
+	require.Equal(t, "7", s.requests[0].header.Get("x-ms-max-item-count"))
+	require.Empty(t, s.requests[0].header.Get("x-ms-documentdb-partitionkey"))
+}
+
+func TestFindStopsWithItsVisitor(t *testing.T) {
+	t.Parallel()
+	c, s := scripted(reply{status: 200, body: `{"Documents":[{"pk":"p-1"}]}`, header: map[string]string{"x-ms-continuation": "a"}})
+	enough := errors.New("enough")
+	err := c.Outbox("db", "c", OutboxOptions{}).Find(t.Context(), func([]outbox.Head) error { return enough })
+	require.ErrorIs(t, err, enough)
+	require.Equal(t, 1, s.count())
+}
+
+func TestPendingTakesOnePage(t *testing.T) {
+	t.Parallel()
+	c, s := scripted(reply{status: 200, header: map[string]string{"x-ms-continuation": "more"}, body: `{"Documents":[
+		{"id":"ob-1","pk":"p-1","pending":true,"seq":1,"eventId":"a","type":"t","envelope":{"x":1},"_etag":"\"1\"","traceparent":"tp","createdAt":"2026-01-02T03:04:05Z"},
+		{"id":"ob-2","pk":"p-1","parked":true,"seq":2,"eventId":"b","type":"t","envelope":{},"_etag":"\"2\"","fault":{"reason":"too large","at":"2026-01-02T03:04:05Z","attempts":3}}]}`})
+	events, err := c.Outbox("db", "c", OutboxOptions{}).Pending(t.Context(), "p-1", 2)
+	require.NoError(t, err)
+	require.Equal(t, 1, s.count())
+	require.Equal(t, []outbox.Event{
+		{Key: "p-1", Seq: 1, ID: "a", Type: "t", Envelope: []byte(`{"x":1}`), Trace: outbox.Trace{Parent: "tp"}, Revision: `"1"`, CreatedAt: time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)},
+		{Key: "p-1", Seq: 2, ID: "b", Type: "t", Envelope: []byte(`{}`), Revision: `"2"`, Fault: &outbox.Fault{Reason: "too large", At: time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC), Attempts: 3}},
+	}, events)
+}
+
+func TestSettleBearsWhatSomebodyElseSettled(t *testing.T) {
+	t.Parallel()
+	events := []outbox.Event{{Seq: 1}, {Seq: 2}, {Seq: 3}}
+	for name, row := range map[string]struct {
+		replies []reply
+		events  []outbox.Event
+		want    []string
+	}{
+		"one":           {[]reply{{status: 204}}, events[:1], []string{"DELETE"}},
+		"one, gone":     {[]reply{{status: 404}}, events[:1], []string{"DELETE"}},
+		"all":           {[]reply{committed("a", "b", "c")}, events, []string{"POST"}},
+		"all gone":      {[]reply{rolledBack(3, 0, 404), {status: 200, body: `{"Documents":[]}`}}, events, []string{"POST", "query"}},
+		"some gone":     {[]reply{rolledBack(3, 0, 404), {status: 200, body: `{"Documents":[{"seq":2},{"seq":3}]}`}, committed("b", "c")}, events, []string{"POST", "query", "POST"}},
+		"going":         {[]reply{rolledBack(3, 0, 404), {status: 200, body: `{"Documents":[{"seq":2},{"seq":3}]}`}, rolledBack(2, 0, 404), {status: 404}, {status: 204}}, events, []string{"POST", "query", "POST", "DELETE", "DELETE"}},
+		"batches of 2":  {[]reply{committed("a", "b"), {status: 204}}, events, []string{"POST", "DELETE"}},
+		"dropped reply": {[]reply{{dropped: true}, rolledBack(3, 0, 404), {status: 200, body: `{"Documents":[]}`}}, events, []string{"POST", "POST", "query"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			c, s := scripted(row.replies...)
+			opts := OutboxOptions{}
+			if name == "batches of 2" {
+				opts.SettleBatch = 2
+			}
+			require.NoError(t, c.Outbox("db", "c", opts).Settle(t.Context(), "p-1", row.events))
+			var got []string
+			for _, r := range s.requests {
+				if r.header.Get("x-ms-documentdb-query") != "" {
+					r.method = "query"
+				}
+				got = append(got, r.method)
+			}
+			require.Equal(t, row.want, got)
+		})
+	}
+}
+
+func TestParkLeavesAloneWhatMoved(t *testing.T) {
+	t.Parallel()
+	for _, status := range []int{http.StatusOK, http.StatusPreconditionFailed, http.StatusNotFound} {
+		c, s := scripted(reply{status: status})
+		e := outbox.Event{Key: "p-1", Seq: 3, Revision: `"e"`}
+		require.NoError(t, c.Outbox("db", "c", OutboxOptions{}).Park(t.Context(), e, outbox.Fault{Reason: `it's "bad"`, Attempts: 3}))
+		require.Equal(t, `"e"`, s.requests[0].header.Get("If-Match"))
+		require.JSONEq(t, `{"condition":"from c where c.pending = true","operations":[{"op":"remove","path":"/pending"},
+			{"op":"set","path":"/parked","value":true},
+			{"op":"set","path":"/fault","value":{"reason":"it's \"bad\"","at":"0001-01-01T00:00:00Z","attempts":3}}]}`, s.requests[0].body)
+	}
+}
+
+func TestKeysThatAzcosmosWouldMangle(t *testing.T) {
+	t.Parallel()
+	c, s := scripted(stored)
+	box := c.Outbox("db", "c", OutboxOptions{})
+	for _, key := range []string{"", "a\x01", "\x7f", "😀", "\xff"} {
+		_, _, err := box.Load(t.Context(), key, "")
+		require.Equal(t, outbox.Rejected, outbox.ClassOf(err), "%q", key)
+	}
+	require.Zero(t, s.count())
+}
+
+func TestApply(t *testing.T) {
+	t.Parallel()
+	const receipt, model = 0, 1
+	for name, row := range map[string]struct {
+		replies []reply
+		want    error
+		tries   int
+	}{
+		"stored":            {[]reply{committed("r", "m")}, nil, 1},
+		"duplicate":         {[]reply{rolledBack(2, receipt, 409)}, inbox.ErrDuplicate, 1},
+		"model moved":       {[]reply{rolledBack(2, model, 412)}, inbox.ErrConflict, 1},
+		"model created":     {[]reply{rolledBack(2, model, 409)}, inbox.ErrConflict, 1},
+		"answer lost":       {[]reply{{dropped: true}, rolledBack(2, receipt, 409)}, inbox.ErrDuplicate, 2},
+		"request timeout":   {[]reply{{status: 408}, committed("r", "m")}, nil, 2},
+		"throttled, better": {[]reply{{status: 429}, committed("r", "m")}, nil, 2},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			c, s := scripted(row.replies...)
+			err := c.Inbox("db", "v", InboxOptions{}).Apply(t.Context(), inbox.Model{Key: "p-1", LastSeq: 4, Data: []byte(`{}`), Revision: `"m"`}, "ev-1")
+			if row.want == nil {
+				require.NoError(t, err)
+			} else {
+				require.ErrorIs(t, err, row.want)
+			}
+			require.Equal(t, row.tries, s.count())
+		})
+	}
+}
+
+func TestInboxFaultsAreTransientOrForEver(t *testing.T) {
+	t.Parallel()
+	for status, transient := range map[int]bool{401: true, 403: true, 413: false, 400: false} {
+		c, _ := scripted(reply{status: status})
+		_, _, err := c.Inbox("db", "v", InboxOptions{}).Load(t.Context(), "p-1", "ev-1")
+		_, is := errors.AsType[*inbox.Transient](err)
+		require.Equal(t, transient, is, "%d: %v", status, err)
+	}
+}
+
+func TestInboxDocID(t *testing.T) {
+	t.Parallel()
+	require.Equal(t, "in-3f2a:b.c_d-9", inboxDocID("3f2a:b.c_d-9"))
+	for _, odd := range []string{"", "a/b", "a b", "a\"b", "ü", fmt.Sprintf("%0300d", 1)} {
+		require.Regexp(t, `^in-sha256-[0-9a-f]{64}$`, inboxDocID(odd))
+	}
+}

@@ -1,0 +1,122 @@
+package cosmos
+
+import (
+	"context"
+	"errors"
+	"math/rand/v2"
+	"net/http"
+	"time"
+
+	"github.com/Azure/azure-sdk-for-go/sdk/azcore"
+	"github.com/Azure/azure-sdk-for-go/sdk/data/azcosmos"
+	"github.com/relaybox/relaybox/outbox"
+)
+
+// maxTries bounds the attempts of one call.
+const maxTries = 8
+
+// mode says whether a request may be repeated when nobody knows what became of it.
+type mode int
+
+const (
+	// idempotent: a read, or a write whose repetition changes nothing more.
+	idempotent mode = iota
+	// once: a commit.
+	once
+)
+
+// request is one attempt of a call.
+type request func(ctx context.Context, items *azcosmos.ContainerClient) error
+
+// do runs a request until it succeeds, answers with a verdict, fails for good, or the
+// budget or the caller's time is used up.
+func (k *container) do(ctx context.Context, o op, m mode, f request) error {
+	start := time.Now()
+	doubt := false
+	for try := 1; ; try++ {
+		err, sent := k.attempt(ctx, f)
+		if err == nil {
+			return nil
+		}
+		if v, ok := errors.AsType[verdict](err); ok {
+			if doubt && m == once && errors.Is(err, outbox.ErrConflict) {
+				// The earlier try may be what we are in conflict with.
+				return &outbox.Error{Class: outbox.Ambiguous, Op: o.String(), Err: err}
+			}
+			return v.err
+		}
+		flt := diagnose(ctx, err, sent)
+		doubt = doubt || flt.effect != nothing
+		if m == once && flt.effect == unknown {
+			flt.class, flt.again = outbox.Ambiguous, false
+		}
+		if flt.stale {
+			k.tokens.drop()
+		}
+		wait := max(flt.after, backoff(try))
+		if !flt.again || try == maxTries || time.Since(start)+wait > k.client.opts.RetryBudget || !sleep(ctx, wait) {
+			return flt.classified(o)
+		}
+	}
+}
+
+// attempt runs f once, under its own timeout.
+func (k *container) attempt(ctx context.Context, f request) (err error, sent bool) {
+	items, err := k.items(ctx)
+	if err != nil {
+		return err, false
+	}
+	x := new(exchange)
+	ctx, cancel := context.WithTimeout(context.WithValue(ctx, exchangeKey{}, x), k.client.opts.AttemptTimeout)
+	defer cancel()
+	if err = f(ctx, items); err != nil {
+		k.heed(err)
+	}
+	return err, x.sent.Load()
+}
+
+// heed keeps the session token of an error's response: a "not found" is a read, too.
+func (k *container) heed(err error) {
+	if e, ok := errors.AsType[*azcore.ResponseError](err); ok && e.RawResponse != nil {
+		k.seen(e.RawResponse)
+	}
+}
+
+// seen keeps the session token of a response.
+func (k *container) seen(r *http.Response) {
+	if !k.client.opts.EventualReads && r != nil {
+		k.tokens.add(r.Header.Get("x-ms-session-token"))
+	}
+}
+
+// statusOf returns the HTTP status and substatus that err carries, 0 if none.
+func statusOf(err error) (status int, sub string) {
+	if e, ok := errors.AsType[*azcore.ResponseError](err); ok {
+		if e.RawResponse != nil {
+			sub = e.RawResponse.Header.Get("x-ms-substatus")
+		}
+		return e.StatusCode, sub
+	}
+	return 0, ""
+}
+
+// backoff doubles from 25 ms to 1.6 s, with jitter in the upper half.
+func backoff(try int) time.Duration {
+	d := 25 * time.Millisecond << min(try-1, 6)
+	return d/2 + rand.N(d/2)
+}
+
+// sleep reports whether it slept to the end.
+func sleep(ctx context.Context, d time.Duration) bool {
+	if until, ok := ctx.Deadline(); ok && time.Until(until) < d {
+		return false
+	}
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-t.C:
+		return true
+	case <-ctx.Done():
+		return false
+	}
+}

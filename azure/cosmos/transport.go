@@ -1,0 +1,122 @@
+package cosmos
+
+import (
+	"context"
+	"crypto/tls"
+	"io"
+	"net"
+	"net/http"
+	"net/http/httptrace"
+	"sync/atomic"
+	"time"
+
+	"github.com/Azure/azure-sdk-for-go/sdk/azcore"
+	"github.com/Azure/azure-sdk-for-go/sdk/azcore/policy"
+)
+
+// pooledTransport keeps enough warm connections for 64 concurrent calls and notices
+// dead ones early.
+func pooledTransport(tls *tls.Config) *http.Transport {
+	dialer := &net.Dialer{Timeout: 3 * time.Second, KeepAlive: 15 * time.Second}
+	return &http.Transport{
+		Proxy:                 http.ProxyFromEnvironment,
+		DialContext:           dialer.DialContext,
+		TLSClientConfig:       tls,
+		TLSHandshakeTimeout:   5 * time.Second,
+		MaxIdleConns:          256,
+		MaxIdleConnsPerHost:   128,
+		IdleConnTimeout:       60 * time.Second,
+		ExpectContinueTimeout: time.Second,
+		DisableCompression:    true, // the service never compresses
+		ForceAttemptHTTP2:     true,
+		HTTP2:                 &http.HTTP2Config{SendPingTimeout: 5 * time.Second, PingTimeout: 3 * time.Second},
+	}
+}
+
+// exchange follows one attempt of a call. It travels in the context, because the SDK
+// replaces the transport's error when the context has ended.
+type exchange struct {
+	// sent tells that the request had a connection: from there on it may have arrived.
+	sent atomic.Bool
+}
+
+type exchangeKey struct{}
+
+// transport is what the SDK sends through.
+type transport struct {
+	http http.RoundTripper
+	// priming: only the account read goes out, everything else is answered here.
+	priming atomic.Bool
+}
+
+func (t *transport) Do(req *http.Request) (*http.Response, error) {
+	if req.URL.Path == "" || req.URL.Path == "/" {
+		return t.readAccount(req)
+	}
+	if t.priming.Load() {
+		return &http.Response{StatusCode: http.StatusNoContent, Header: http.Header{}, Body: http.NoBody, Request: req}, nil
+	}
+	if x, ok := req.Context().Value(exchangeKey{}).(*exchange); ok {
+		req = req.WithContext(httptrace.WithClientTrace(req.Context(), &httptrace.ClientTrace{
+			GotConn: func(httptrace.GotConnInfo) { x.sent.Store(true) },
+		}))
+	}
+	resp, err := t.http.RoundTrip(req)
+	if err != nil {
+		return nil, &exchangeError{err}
+	}
+	resp.Body = &body{resp.Body}
+	return resp, nil
+}
+
+// readAccount bounds the account read: the SDK itself waits a minute for it, and not
+// under the context of the call that started it.
+func (t *transport) readAccount(req *http.Request) (*http.Response, error) {
+	ctx, cancel := context.WithTimeout(req.Context(), connectTime)
+	resp, err := t.http.RoundTrip(req.WithContext(ctx))
+	if err != nil {
+		cancel()
+		return nil, &exchangeError{err}
+	}
+	resp.Body = &body{&cancelling{resp.Body, cancel}}
+	return resp, nil
+}
+
+// exchangeError hides the cause from errors.Is and errors.As: the SDK would recognise
+// it, sleep for seconds and repeat. It ends at retry.go.
+type exchangeError struct{ err error }
+
+func (e *exchangeError) Error() string { return e.err.Error() }
+
+// body hides errors on the way up in the same manner.
+type body struct{ io.ReadCloser }
+
+func (b *body) Read(p []byte) (int, error) {
+	n, err := b.ReadCloser.Read(p)
+	if err != nil && err != io.EOF {
+		err = &exchangeError{err}
+	}
+	return n, err
+}
+
+// cancelling ends a context when the body is closed.
+type cancelling struct {
+	io.ReadCloser
+	cancel context.CancelFunc
+}
+
+func (c *cancelling) Close() error {
+	defer c.cancel()
+	return c.ReadCloser.Close()
+}
+
+// identityOf marks the errors of a credential, which have no type in common.
+type identityOf struct{ azcore.TokenCredential }
+
+func (i identityOf) GetToken(ctx context.Context, opts policy.TokenRequestOptions) (azcore.AccessToken, error) {
+	token, err := i.TokenCredential.GetToken(ctx, opts)
+	if err != nil {
+		return token, &identityError{err}
+	}
+	return token, nil
+}

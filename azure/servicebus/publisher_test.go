@@ -1,0 +1,325 @@
+package servicebus
+
+import (
+	"context"
+	"errors"
+	"io"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/Azure/azure-sdk-for-go/sdk/messaging/azservicebus"
+	"github.com/Azure/go-amqp"
+	"github.com/relaybox/relaybox/outbox"
+	"github.com/stretchr/testify/require"
+)
+
+// over starts a publisher with one lane on b and stops it with the test.
+func over(t *testing.T, b *memBroker, opts PublisherOptions) *Publisher {
+	opts.Lanes = max(opts.Lanes, 1)
+	p := newPublisher("topic", opts, 10*time.Second, b.attach)
+	t.Cleanup(func() { require.NoError(t, p.stop(context.WithoutCancel(t.Context()))) })
+	return p
+}
+
+func TestCallsThatWaitGoOutTogether(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		b := &memBroker{hold: make(chan struct{})}
+		p := over(t, b, PublisherOptions{})
+		var wg sync.WaitGroup
+		for _, names := range []string{"a1", "b1 b2", "c1", "d1"} {
+			wg.Go(func() { require.NoError(t, errors.Join(p.Publish(t.Context(), events(names))...)) })
+			synctest.Wait() // the first is under way, the others queue in this order
+		}
+		close(b.hold)
+		wg.Wait()
+		require.Equal(t, []string{"a1", "b1 b2 c1 d1"}, b.sent())
+	})
+}
+
+func TestLanesKeepOrderPerKey(t *testing.T) {
+	t.Parallel()
+	b := &memBroker{batchMax: 7} // three events
+	p := over(t, b, PublisherOptions{Lanes: 3})
+	results := p.Publish(t.Context(), events("a1 b1 c1 d1 a2 b2 c2 d2 a3 b3 c3 d3"))
+	require.Equal(t, strings.TrimSuffix(strings.Repeat("ok, ", 12), ", "), outcome(results))
+	all := strings.Fields(strings.Join(b.sent(), " "))
+	for _, key := range []string{"a", "b", "c", "d"} {
+		got := slices.DeleteFunc(slices.Clone(all), func(n string) bool { return n[:1] != key })
+		require.Equal(t, []string{key + "1", key + "2", key + "3"}, got)
+	}
+}
+
+// Each row: what a broker refuses, and what becomes of the events of one call.
+func TestFaultsStayWhereTheyBelong(t *testing.T) {
+	t.Parallel()
+	refuse := func(poison string, err error) func([]string) error {
+		return func(names []string) error {
+			if slices.Contains(names, poison) {
+				return err
+			}
+			return nil
+		}
+	}
+	notAllowed := &amqp.Error{Condition: amqp.ErrCondNotAllowed, Description: "no"}
+	masked := errors.New("the peer rejected the message without specifying an error")
+	for name, row := range map[string]struct {
+		broker      *memBroker
+		in, out     string
+		sends, uses int // sends that counted; attaches, 0 for any
+	}{
+		"poison first":      {&memBroker{refuse: refuse("a1", notAllowed)}, "a1 a2 b1 c1", "rejected, -, ok, ok", 2, 0},
+		"poison in between": {&memBroker{refuse: refuse("a2", notAllowed)}, "a1 a2 a3 b1", "ok, rejected, -, ok", 2, 0},
+		"poison last":       {&memBroker{refuse: refuse("b1", masked)}, "a1 a2 b1", "ok, ok, rejected", 2, 0},
+		"poison alone":      {&memBroker{refuse: refuse("a1", notAllowed)}, "a1", "rejected", 0, 1},
+		"too large":         {&memBroker{batchMax: 1, singleMax: 1}, "a1 b1", "too large, too large", 0, 0},
+		"large goes alone":  {&memBroker{batchMax: 1, singleMax: 9}, "a1 b1", "ok, ok", 2, 0},
+		"throttled": {&memBroker{refuse: refuse("b1", &amqp.Error{Condition: "com.microsoft:server-busy"})}, "a1 a2 b1 c1",
+			"throttled, -, throttled, throttled", 0, 1},
+		"entity full":   {&memBroker{refuse: refuse("a1", &amqp.Error{Condition: amqp.ErrCondResourceLimitExceeded})}, "a1 b1", "throttled, throttled", 0, 1},
+		"away":          {&memBroker{attachErr: io.EOF}, "a1 a2 b1", "unavailable, -, unavailable", 0, 1},
+		"lost for good": {&memBroker{refuse: refuse("a1", &amqp.ConnError{})}, "a1 b1", "unavailable, unavailable", 0, 2},
+		"no right":      {&memBroker{attachErr: &amqp.Error{Condition: amqp.ErrCondUnauthorizedAccess}}, "a1", "unauthorized", 0, 1},
+		"long id":       {&memBroker{}, "a1", "rejected", 0, 0},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			in := events(row.in)
+			if name == "long id" {
+				in[0].ID = strings.Repeat("x", 129)
+			}
+			require.Equal(t, row.out, outcome(over(t, row.broker, PublisherOptions{}).Publish(t.Context(), in)))
+			require.Len(t, row.broker.sends, row.sends)
+			if row.uses > 0 {
+				require.Equal(t, row.uses, row.broker.attaches)
+			}
+		})
+	}
+}
+
+func TestStaleLinkIsReplacedAtOnce(t *testing.T) {
+	t.Parallel()
+	first := true
+	b := &memBroker{refuse: func([]string) error {
+		if first {
+			first = false
+			return &amqp.LinkError{RemoteErr: &amqp.Error{Condition: amqp.ErrCondMessageSizeExceeded}} // of an older message
+		}
+		return nil
+	}}
+	require.Equal(t, "ok, ok", outcome(over(t, b, PublisherOptions{}).Publish(t.Context(), events("a1 b1"))))
+	require.Equal(t, 1, b.retired)
+	require.Equal(t, []string{"a1 b1"}, b.sent())
+}
+
+func TestMixtureThatIsRefusedIsNotTriedAgain(t *testing.T) {
+	t.Parallel()
+	b := &memBroker{refuse: func(names []string) error {
+		for _, n := range names {
+			if n[:1] != names[0][:1] {
+				return &amqp.Error{Condition: amqp.ErrCondNotAllowed, Description: "sessions differ"}
+			}
+		}
+		return nil
+	}}
+	p := over(t, b, PublisherOptions{})
+	require.Equal(t, "ok, ok, ok", outcome(p.Publish(t.Context(), events("a1 b1 a2"))))
+	require.Equal(t, []string{"a1", "b1", "a2"}, b.sent())
+	require.Equal(t, "ok, ok, ok", outcome(p.Publish(t.Context(), events("a3 b2 a4"))))
+	require.Equal(t, []string{"a3 a4", "b2"}, b.sent()[3:])
+}
+
+// A broker that takes and never answers holds up nobody longer than they are willing
+// to wait, and the lane no longer than its most patient caller.
+func TestStalledBroker(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		b := &memBroker{hold: make(chan struct{})}
+		p := over(t, b, PublisherOptions{})
+		start := time.Now()
+		ctx, cancel := context.WithTimeout(t.Context(), 3*time.Second)
+		defer cancel()
+		require.Equal(t, "timeout, -, timeout", outcome(p.Publish(ctx, events("a1 a2 b1"))))
+		require.Equal(t, 3*time.Second, time.Since(start))
+
+		synctest.Wait() // the lane gives up at the same moment
+		close(b.hold)
+		require.Equal(t, "ok, ok", outcome(p.Publish(t.Context(), events("a1 a2"))))
+		require.Equal(t, []string{"a1 a2"}, b.sent())
+	})
+}
+
+func TestWhatNobodyWaitsForIsNotSent(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		b := &memBroker{hold: make(chan struct{})}
+		p := over(t, b, PublisherOptions{})
+		go p.Publish(t.Context(), events("a1"))
+		synctest.Wait()
+		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+		defer cancel()
+		require.Equal(t, "timeout, -", outcome(p.Publish(ctx, events("b1 b2"))))
+		close(b.hold)
+		require.Equal(t, "ok", outcome(p.Publish(t.Context(), events("c1"))))
+		require.Equal(t, []string{"a1", "c1"}, b.sent())
+	})
+}
+
+func TestSendTimeoutWithoutDeadline(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		b := &memBroker{hold: make(chan struct{})}
+		p := over(t, b, PublisherOptions{})
+		start := time.Now()
+		results := p.Publish(t.Context(), events("a1 a2"))
+		require.Equal(t, "timeout, -", outcome(results))
+		require.ErrorIs(t, results[0], errNoAnswer)
+		require.Equal(t, 10*time.Second, time.Since(start))
+		require.Equal(t, 1, b.retired)
+	})
+}
+
+func TestStopFinishesWhatIsQueued(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		b := &memBroker{hold: make(chan struct{})}
+		p := over(t, b, PublisherOptions{})
+		var results [2]string
+		var wg sync.WaitGroup
+		for i, names := range []string{"a1", "b1"} {
+			wg.Go(func() { results[i] = outcome(p.Publish(t.Context(), events(names))) })
+			synctest.Wait()
+		}
+		stopped := make(chan error)
+		go func() { stopped <- p.stop(t.Context()) }()
+		synctest.Wait()
+		require.Equal(t, "unavailable", outcome(p.Publish(t.Context(), events("c1"))), "no new work")
+		close(b.hold)
+		require.NoError(t, <-stopped)
+		wg.Wait()
+		require.Equal(t, [2]string{"ok", "ok"}, results)
+	})
+}
+
+func TestStopCutsWhenTimeIsUp(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		b := &memBroker{hold: make(chan struct{})}
+		p := newPublisher("topic", PublisherOptions{Lanes: 1}, 10*time.Second, b.attach)
+		var result string
+		var wg sync.WaitGroup
+		wg.Go(func() { result = outcome(p.Publish(t.Context(), events("a1"))) })
+		synctest.Wait()
+		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+		defer cancel()
+		require.ErrorIs(t, p.stop(ctx), context.DeadlineExceeded)
+		wg.Wait()
+		require.Equal(t, "timeout", result)
+	})
+}
+
+func TestDiagnose(t *testing.T) {
+	t.Parallel()
+	plain := func(c amqp.ErrCond) error { return &amqp.Error{Condition: c} }
+	detach := func(c amqp.ErrCond) error { return &amqp.LinkError{RemoteErr: &amqp.Error{Condition: c}} }
+	code := func(c azservicebus.Code) error { return &azservicebus.Error{Code: c} }
+	for _, row := range []struct {
+		name string
+		err  error
+		attaching,
+		sending outbox.Class
+		broken bool // when it came to a send
+	}{
+		{"busy", plain("com.microsoft:server-busy"), outbox.Throttled, outbox.Throttled, false},
+		{"busy, detached", detach("com.microsoft:server-busy"), outbox.Throttled, outbox.Throttled, true},
+		{"full", plain(amqp.ErrCondResourceLimitExceeded), outbox.Throttled, outbox.Throttled, false},
+		{"broker timeout", plain("com.microsoft:timeout"), outbox.Timeout, outbox.Timeout, true},
+		{"cancelled", plain("com.microsoft:operation-cancelled"), outbox.Unavailable, outbox.Unavailable, true},
+		{"detached", detach(amqp.ErrCondDetachForced), outbox.Unavailable, outbox.Unavailable, true},
+		{"connection closed", &amqp.ConnError{RemoteErr: &amqp.Error{Condition: amqp.ErrCondConnectionForced}}, outbox.Unavailable, outbox.Unavailable, true},
+		{"connection lost", code(azservicebus.CodeConnectionLost), outbox.Unavailable, outbox.Unavailable, true},
+		{"refused", io.EOF, outbox.Unavailable, outbox.Unavailable, true},
+		{"closed", code(azservicebus.CodeClosed), outbox.Unavailable, outbox.Unavailable, true},
+		{"unauthorized", code(azservicebus.CodeUnauthorizedAccess), outbox.Unauthorized, outbox.Unauthorized, true},
+		{"claim missing", plain(amqp.ErrCondUnauthorizedAccess), outbox.Unauthorized, outbox.Unauthorized, true},
+		{"no token", &identityError{io.EOF}, outbox.Unauthorized, outbox.Unauthorized, true},
+		{"not found", code(azservicebus.CodeNotFound), outbox.Unavailable, outbox.Unavailable, true},
+		{"not found, attach", plain(amqp.ErrCondNotFound), outbox.Unavailable, outbox.Unavailable, true},
+		{"disabled", plain("com.microsoft:entity-disabled"), outbox.Unavailable, outbox.Unavailable, true},
+		{"no session", plain(amqp.ErrCondNotAllowed), outbox.Unavailable, outbox.Rejected, false},
+		{"argument", plain("com.microsoft:argument-error"), outbox.Unavailable, outbox.Rejected, false},
+		{"size", plain(amqp.ErrCondMessageSizeExceeded), outbox.Unavailable, outbox.TooLarge, false},
+		{"size, detached", detach(amqp.ErrCondMessageSizeExceeded), outbox.Unavailable, outbox.TooLarge, true},
+		{"too large", azservicebus.ErrMessageTooLarge, outbox.TooLarge, outbox.TooLarge, false},
+		{"no answer", context.DeadlineExceeded, outbox.Timeout, outbox.Timeout, true},
+	} {
+		t.Run(row.name, func(t *testing.T) {
+			t.Parallel()
+			require.Equal(t, row.attaching, diagnose(t.Context(), row.err, attaching).class)
+			f := diagnose(t.Context(), row.err, sending)
+			require.Equal(t, row.sending, f.class)
+			require.Equal(t, row.broken, f.broken)
+		})
+	}
+}
+
+func TestValidate(t *testing.T) {
+	t.Parallel()
+	for name, row := range map[string]struct {
+		conn  Connection
+		fault string
+	}{
+		"emulator":         {Connection{ConnectionString: "Endpoint=sb://localhost:5672;SharedAccessKeyName=a;SharedAccessKey=b=;UseDevelopmentEmulator=true;"}, ""},
+		"identity":         {Connection{Namespace: "x.servicebus.windows.net", ClientID: "id"}, ""},
+		"nothing":          {Connection{}, "neither a namespace nor a connection string is set"},
+		"no endpoint":      {Connection{ConnectionString: "SharedAccessKey=b"}, "Endpoint: \"\" is not a URL"},
+		"no key":           {Connection{ConnectionString: "Endpoint=sb://x;SharedAccessKeyName=a"}, "SharedAccessKey is missing"},
+		"URL as namespace": {Connection{Namespace: "sb://x"}, "is not a name"},
+		"other credential": {Connection{Namespace: "x", Credential: "magic"}, `credential "magic" is not known`},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			err := row.conn.Validate()
+			if row.fault == "" {
+				require.NoError(t, err)
+				return
+			}
+			require.ErrorContains(t, err, row.fault)
+		})
+	}
+}
+
+// A caller with little patience is no proof of a stalled broker; a long wait is, and so
+// are several in a row.
+func TestWhoIsBlamedForSilence(t *testing.T) {
+	t.Parallel()
+	silence := fault{class: outbox.Timeout, broken: true, err: errNoAnswer}
+	for name, row := range map[string]struct {
+		faults []fault
+		took   time.Duration
+		want   bool // retired
+	}{
+		"impatient":      {[]fault{silence, silence}, 100 * time.Millisecond, false},
+		"three in a row": {[]fault{silence, silence, silence}, 100 * time.Millisecond, true},
+		"long":           {[]fault{silence}, stallTime, true},
+		"refusal":        {[]fault{{class: outbox.Rejected}}, time.Minute, false},
+		"lost":           {[]fault{{class: outbox.Unavailable, broken: true, err: io.EOF}}, 0, true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			c := Open(Connection{ConnectionString: "Endpoint=sb://x;SharedAccessKeyName=a;SharedAccessKey=b"}, Options{})
+			s, err := c.session()
+			require.NoError(t, err)
+			c.busy.Done()
+			for _, f := range row.faults {
+				(&azLink{client: c, session: s}).failed(f, row.took)
+			}
+			require.Equal(t, row.want, c.current == nil)
+			require.NoError(t, c.Close(t.Context()))
+		})
+	}
+}

@@ -1,0 +1,107 @@
+package writeprofile
+
+import (
+	"encoding/json"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/relaybox/relaybox/azfunc"
+	"github.com/relaybox/relaybox/outbox"
+	"github.com/relaybox/relaybox/outbox/outboxtest"
+)
+
+// app is the function behind the handler's own routing, on a store in memory whose
+// faults a test may set before the first request.
+type app struct {
+	*outboxtest.FaultyStore
+	mem *outboxtest.MemStore
+	mux *azfunc.Mux
+}
+
+func newApp() *app {
+	mem := &outboxtest.MemStore{}
+	a := &app{FaultyStore: &outboxtest.FaultyStore{Storage: mem}, mem: mem}
+	a.mux = muxOn(a.FaultyStore)
+	return a
+}
+
+func muxOn(store outbox.Store) *azfunc.Mux {
+	mux := azfunc.NewMux(azfunc.MuxOptions{})
+	writer := outbox.NewWriter(store, outbox.WriterOptions{Source: "/test"})
+	mux.HandleRoute([]string{"put", "patch", "delete"}, "api/profiles/{id}", New(Deps{Writer: writer}))
+	return mux
+}
+
+// do sends a request for profile p-1; headers are names and values. An empty value
+// removes a header that do would set.
+func (a *app) do(method, body string, headers ...string) *httptest.ResponseRecorder {
+	return send(a.mux, request(method, "/api/profiles/p-1", body, headers...))
+}
+
+func request(method, path, body string, headers ...string) *http.Request {
+	r := httptest.NewRequest(method, path, strings.NewReader(body))
+	if method != http.MethodDelete {
+		r.Header.Set("Content-Type", "application/json")
+	}
+	for i := 0; i < len(headers); i += 2 {
+		if headers[i+1] == "" {
+			r.Header.Del(headers[i])
+			continue
+		}
+		r.Header.Add(headers[i], headers[i+1])
+	}
+	return r
+}
+
+func send(h http.Handler, r *http.Request) *httptest.ResponseRecorder {
+	w := httptest.NewRecorder()
+	h.ServeHTTP(w, r)
+	return w
+}
+
+// state is everything that the store holds of a profile.
+type state struct {
+	Entity   outbox.Entity
+	Events   []outbox.Event
+	Receipts int
+}
+
+func (a *app) state(t *testing.T, id string) state {
+	t.Helper()
+	e, _, err := a.mem.Load(t.Context(), id, "")
+	require.NoError(t, err)
+	return state{e, a.mem.Events(id), a.mem.Receipts(id)}
+}
+
+func (a *app) eventTypes() []string {
+	var types []string
+	for _, e := range a.mem.Events("p-1") {
+		types = append(types, strings.TrimPrefix(e.Type, "relaybox.profile."))
+	}
+	return types
+}
+
+// members returns the JSON object in the answer.
+func members(t *testing.T, w *httptest.ResponseRecorder) map[string]any {
+	t.Helper()
+	var m map[string]any
+	require.NoError(t, json.Unmarshal(w.Body.Bytes(), &m), w.Body.String())
+	return m
+}
+
+// requireProblem checks an answer to be one whole problem of the kind called name.
+func requireProblem(t *testing.T, w *httptest.ResponseRecorder, status int, name string) map[string]any {
+	t.Helper()
+	require.Equal(t, status, w.Code, w.Body.String())
+	require.Equal(t, "application/problem+json", w.Header().Get("Content-Type"))
+	p := members(t, w)
+	require.Equal(t, "urn:relaybox:problem:"+name, p["type"])
+	require.EqualValues(t, status, p["status"])
+	require.NotEmpty(t, p["title"])
+	require.NotEmpty(t, p["detail"])
+	return p
+}

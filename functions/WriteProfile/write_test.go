@@ -1,0 +1,312 @@
+package writeprofile
+
+import (
+	"context"
+	"encoding/json"
+	"net/http/httptest"
+	"strings"
+	"sync"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/relaybox/relaybox/outbox"
+	"github.com/relaybox/relaybox/outbox/outboxtest"
+)
+
+// TestALife follows one profile through every kind of write.
+func TestALife(t *testing.T) {
+	t.Parallel()
+	a := newApp()
+	const patch = "application/merge-patch+json; charset=UTF-8"
+	seen := 0
+	for _, step := range []struct {
+		method, body string
+		headers      []string
+		status       int
+		etag         string
+		events       []string
+		fields       map[string]any
+	}{
+		{"PUT", `{"displayName":"Ada","email":"ada@example.com"}`, []string{"If-None-Match", "*"}, 201, `"1"`, []string{"created"},
+			map[string]any{"id": "p-1", "displayName": "Ada", "email": "ada@example.com", "version": 1.}},
+		{"PUT", ` {"email":"ada@example.com", "bio":"", "displayName":"\u0041da", "attributes":{}}`, nil, 200, `"1"`, nil,
+			map[string]any{"id": "p-1", "displayName": "Ada", "email": "ada@example.com", "version": 1.}},
+		{"PUT", `{"displayName":"Ada L. 🎩","email":"ada@example.com"}`, []string{"If-Match", `"7", "1"`}, 200, `"2"`, []string{"updated"},
+			map[string]any{"displayName": "Ada L. 🎩", "version": 2.}},
+		{"PATCH", `{"email":"ada@example.org","attributes":{"team":"engine"}}`, []string{"Content-Type", "", "Content-Type", patch}, 200, `"3"`, []string{"updated", "email-changed"},
+			map[string]any{"displayName": "Ada L. 🎩", "email": "ada@example.org", "attributes": map[string]any{"team": "engine"}}},
+		{"PATCH", `{"email":"ada@example.org","bio":null}`, []string{"If-Match", "*"}, 200, `"3"`, nil, map[string]any{"version": 3.}},
+		{"PATCH", `{"email":null,"attributes":{"team":null,"rôle":null}}`, nil, 200, `"4"`, []string{"updated", "email-changed"},
+			map[string]any{"email": nil, "attributes": nil}},
+		{"DELETE", "", []string{"If-Match", `"4"`}, 204, "", []string{"deleted"}, nil},
+		{"PUT", `{"displayName":"Ada"}`, []string{"If-None-Match", "*"}, 201, `"6"`, []string{"created"}, map[string]any{"version": 6.}},
+		{"PATCH", `{}`, nil, 200, `"6"`, nil, nil},
+	} {
+		w := a.do(step.method, step.body, step.headers...)
+		require.Equal(t, step.status, w.Code, w.Body.String())
+		require.Equal(t, step.etag, w.Header().Get("ETag"))
+		require.Equal(t, "private, no-cache", w.Header().Get("Cache-Control"))
+		if step.status == 201 {
+			require.Equal(t, "/api/profiles/p-1", w.Header().Get("Location"))
+		} else {
+			require.Empty(t, w.Header().Get("Location"))
+		}
+		if step.status == 204 {
+			require.Empty(t, w.Body.String())
+		} else {
+			got := members(t, w)
+			require.NotEmpty(t, got["updatedAt"])
+			for name, value := range step.fields {
+				require.Equal(t, value, got[name], name)
+			}
+		}
+		all := a.eventTypes()
+		require.Equal(t, step.events, append([]string(nil), all[seen:]...))
+		seen = len(all)
+	}
+	require.Zero(t, a.mem.Receipts("p-1"))
+	for i, e := range a.mem.Events("p-1") {
+		require.EqualValues(t, i+1, e.Seq)
+	}
+}
+
+func TestEventsCarryTheirRequestsTrace(t *testing.T) {
+	t.Parallel()
+	a := newApp()
+	const parent = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
+	a.do("PUT", good, "traceparent", parent, "tracestate", "congo=t61rcWkgMzE")
+	var envelope struct {
+		Traceparent, Tracestate, Subject, Sequence string
+		Data                                       map[string]any
+	}
+	require.NoError(t, json.Unmarshal(a.mem.Events("p-1")[0].Envelope, &envelope))
+	require.Equal(t, parent, envelope.Traceparent)
+	require.Equal(t, "congo=t61rcWkgMzE", envelope.Tracestate)
+	require.Equal(t, "p-1", envelope.Subject)
+	require.Equal(t, map[string]any{"id": "p-1", "displayName": "Ada"}, envelope.Data)
+}
+
+func TestARepeatedKeyGetsTheFirstAnswer(t *testing.T) {
+	t.Parallel()
+	a := newApp()
+	first := a.do("PUT", good, "Idempotency-Key", "k-1")
+	require.Equal(t, 201, first.Code)
+	a.do("PATCH", `{"bio":"changed meanwhile"}`)
+	before := a.state(t, "p-1")
+
+	for _, key := range []string{"k-1", `"k-1"`} { // quoted or not, it is the same key
+		requireSame(t, first, a.do("PUT", good, "Idempotency-Key", key))
+	}
+	for name, w := range map[string]*httptest.ResponseRecorder{
+		"body":      a.do("PUT", good+" ", "Idempotency-Key", "k-1"),
+		"method":    a.do("PATCH", good, "Idempotency-Key", "k-1"),
+		"condition": a.do("PUT", good, "Idempotency-Key", "k-1", "If-Match", `"2"`),
+		"deletion":  a.do("DELETE", "", "Idempotency-Key", "k-1"),
+	} {
+		require.Equal(t, 422, w.Code, name)
+		requireProblem(t, w, 422, "idempotency-key-reused")
+	}
+	require.Equal(t, before, a.state(t, "p-1"))
+
+	other := send(a.mux, request("PUT", "/api/profiles/p-2", good, "Idempotency-Key", "k-1"))
+	require.Equal(t, 201, other.Code, "a key belongs to one profile")
+}
+
+func TestAKeyRemembersWhatChangedNothing(t *testing.T) {
+	t.Parallel()
+	a := newApp()
+	a.do("PUT", good)
+	noop := a.do("PUT", good, "Idempotency-Key", "k-1")
+	require.Equal(t, 200, noop.Code)
+	a.do("DELETE", "")
+	requireSame(t, noop, a.do("PUT", good, "Idempotency-Key", "k-1"))
+	require.Equal(t, []string{"created", "deleted"}, a.eventTypes())
+}
+
+func TestADeletionIsRepeatedWithItsKey(t *testing.T) {
+	t.Parallel()
+	a := newApp()
+	a.do("PUT", good)
+	first := a.do("DELETE", "", "Idempotency-Key", "k-1")
+	require.Equal(t, 204, first.Code)
+	requireSame(t, first, a.do("DELETE", "", "Idempotency-Key", "k-1"))
+	require.Equal(t, []string{"created", "deleted"}, a.eventTypes())
+}
+
+func TestTwinsMakeOneChange(t *testing.T) {
+	t.Parallel()
+	a := newApp()
+	answers := make([]*httptest.ResponseRecorder, 50)
+	var group sync.WaitGroup
+	for i := range answers {
+		group.Go(func() { answers[i] = a.do("PUT", `{"displayName":"Ada","email":"ada@example.com"}`, "Idempotency-Key", "k-1") })
+	}
+	group.Wait()
+	for _, w := range answers {
+		require.Equal(t, 201, w.Code)
+		requireSame(t, answers[0], w)
+	}
+	require.Equal(t, []string{"created"}, a.eventTypes())
+	require.Equal(t, 1, a.mem.Receipts("p-1"))
+}
+
+// TestADeletionThatTheHostDeliversAgain: same invocation id, same answer, one event.
+func TestADeletionThatTheHostDeliversAgain(t *testing.T) {
+	t.Parallel()
+	a := newApp()
+	a.do("PUT", good, "X-Azure-Functions-InvocationId", "i-1")
+	for range 4 {
+		require.Equal(t, 204, a.do("DELETE", "", "X-Azure-Functions-InvocationId", "mine, i-2").Code)
+	}
+	require.Equal(t, []string{"created", "deleted"}, a.eventTypes())
+	requireProblem(t, a.do("DELETE", "", "X-Azure-Functions-InvocationId", "i-3"), 404, "not-found")
+}
+
+// TestALostReplyIsFound: the commit was applied and its answer lost, so the writer
+// finds its own invocation in the store.
+func TestALostReplyIsFound(t *testing.T) {
+	t.Parallel()
+	a := newApp()
+	lost := false
+	a.After = func(_ context.Context, op, _ string) error {
+		if op == "commit" && !lost {
+			lost = true
+			return &outbox.Error{Class: outbox.Ambiguous, Op: op}
+		}
+		return nil
+	}
+	w := a.do("PUT", good, "X-Azure-Functions-InvocationId", "i-1")
+	require.True(t, lost)
+	require.Equal(t, 201, w.Code)
+	require.Equal(t, `"1"`, w.Header().Get("ETag"))
+	require.Equal(t, []string{"created"}, a.eventTypes())
+}
+
+// lagging shows the first version for a number of loads: a replica behind the others.
+type lagging struct {
+	*outboxtest.MemStore
+	old   outbox.Entity
+	stale int // loads that are left to be stale
+	loads int
+}
+
+func (l *lagging) Load(ctx context.Context, key, receiptID string) (outbox.Entity, *outbox.Receipt, error) {
+	if l.loads++; l.loads <= l.stale {
+		return l.old, nil, nil
+	}
+	return l.MemStore.Load(ctx, key, receiptID)
+}
+
+func TestAStaleReadIsNoFailedCondition(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct {
+		match         string
+		stale         int
+		status, loads int
+	}{
+		"fresh":                 {`"2"`, 0, 200, 1},
+		"stale once":            {`"2"`, 1, 200, 2},
+		"stale for a while":     {`"2"`, patience, 200, patience + 1},
+		"stale for too long":    {`"2"`, 99, 412, patience + 1},
+		"a made-up version":     {`"99"`, 0, 412, patience + 1},
+		"an old one is no news": {`"1"`, 0, 412, 1},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			a := newApp()
+			a.do("PUT", `{"displayName":"One"}`)
+			old := a.state(t, "p-1").Entity
+			a.do("PUT", `{"displayName":"Two"}`)
+			store := &lagging{MemStore: a.mem, old: old, stale: c.stale}
+
+			w := send(muxOn(store), request("PUT", "/api/profiles/p-1", `{"displayName":"Three"}`, "If-Match", c.match))
+			require.Equal(t, c.status, w.Code)
+			require.Equal(t, c.loads, store.loads)
+		})
+	}
+}
+
+func TestThePathMayBeWrittenAsTheHostAllows(t *testing.T) {
+	t.Parallel()
+	a := newApp()
+	require.Equal(t, 201, send(a.mux, request("PUT", "/API/Profiles/P-1/", good)).Code)
+	require.Equal(t, []string{"P-1"}, a.mem.Keys(), "the id keeps its case")
+}
+
+// TestMerge is the table of RFC 7396, appendix A.
+func TestMerge(t *testing.T) {
+	t.Parallel()
+	for _, c := range [][3]string{
+		{`{"a":"b"}`, `{"a":"c"}`, `{"a":"c"}`},
+		{`{"a":"b"}`, `{"b":"c"}`, `{"a":"b","b":"c"}`},
+		{`{"a":"b"}`, `{"a":null}`, `{}`},
+		{`{"a":"b","b":"c"}`, `{"a":null}`, `{"b":"c"}`},
+		{`{"a":["b"]}`, `{"a":"c"}`, `{"a":"c"}`},
+		{`{"a":"c"}`, `{"a":["b"]}`, `{"a":["b"]}`},
+		{`{"a":{"b":"c"}}`, `{"a":{"b":"d","c":null}}`, `{"a":{"b":"d"}}`},
+		{`{"a":[{"b":"c"}]}`, `{"a":[1]}`, `{"a":[1]}`},
+		{`["a","b"]`, `["c","d"]`, `["c","d"]`},
+		{`{"a":"b"}`, `["c"]`, `["c"]`},
+		{`{"a":"foo"}`, `null`, `null`},
+		{`{"a":"foo"}`, `"bar"`, `"bar"`},
+		{`{"e":null}`, `{"a":1}`, `{"a":1,"e":null}`},
+		{`[1,2]`, `{"a":"b","c":null}`, `{"a":"b"}`},
+		{`{}`, `{"a":{"bb":{"ccc":null}}}`, `{"a":{"bb":{}}}`},
+		{`{"a":"b"}`, `{"a":[{"b":null}]}`, `{"a":[{"b":null}]}`}, // ours: an array is taken as it is
+	} {
+		got, err := merge([]byte(c[0]), []byte(c[1]))
+		require.NoError(t, err)
+		require.Equal(t, c[2], string(got), "%s + %s", c[0], c[1])
+	}
+}
+
+func TestTraceOf(t *testing.T) {
+	t.Parallel()
+	const id, parent = "0af7651916cd43dd8448eb211c80319c", "b7ad6b7169203331"
+	const good = "00-" + id + "-" + parent + "-01"
+	many := strings.Repeat("a=1,", 33)
+	for name, c := range map[string]struct {
+		parent, state []string
+		want          outbox.Trace // empty: a new trace
+	}{
+		"good":               {[]string{good}, []string{"a=1, t@sys=x y"}, outbox.Trace{Parent: good, State: "a=1,t@sys=x y"}},
+		"not sampled":        {[]string{"00-" + id + "-" + parent + "-00"}, nil, outbox.Trace{Parent: "00-" + id + "-" + parent + "-00"}},
+		"state in two lines": {[]string{good}, []string{"a=1", "b=2"}, outbox.Trace{Parent: good, State: "a=1,b=2"}},
+		"later version":      {[]string{"cc-" + id + "-" + parent + "-01-what"}, nil, outbox.Trace{Parent: good}},
+		"malformed state":    {[]string{good}, []string{"a=1,=2"}, outbox.Trace{Parent: good}},
+		"state names twice":  {[]string{good}, []string{"a=1,a=2"}, outbox.Trace{Parent: good}},
+		"too many entries":   {[]string{good}, []string{strings.ReplaceAll(many, "a", "b")}, outbox.Trace{Parent: good}},
+		"state too long":     {[]string{good}, []string{"a=" + strings.Repeat("1", 250) + ",b=" + strings.Repeat("1", 250) + ",c=" + strings.Repeat("1", 10)}, outbox.Trace{Parent: good}},
+		"none":               {nil, []string{"a=1"}, outbox.Trace{}},
+		"two":                {[]string{good, good}, nil, outbox.Trace{}},
+		"two, joined":        {[]string{good + ", " + good}, nil, outbox.Trace{}},
+		"upper case":         {[]string{strings.ToUpper(good)}, nil, outbox.Trace{}},
+		"version ff":         {[]string{"ff" + good[2:]}, nil, outbox.Trace{}},
+		"more in version 00": {[]string{good + "-00"}, nil, outbox.Trace{}},
+		"no trace id":        {[]string{"00-" + strings.Repeat("0", 32) + "-" + parent + "-01"}, nil, outbox.Trace{}},
+		"no parent id":       {[]string{"00-" + id + "-" + strings.Repeat("0", 16) + "-01"}, nil, outbox.Trace{}},
+		"short":              {[]string{good[:54]}, []string{"a=1"}, outbox.Trace{}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			got := traceOf(map[string][]string{"Traceparent": c.parent, "Tracestate": c.state})
+			if c.want.Parent != "" {
+				require.Equal(t, c.want, got)
+				return
+			}
+			parsed, ok := parseTraceParent(got.Parent)
+			require.True(t, ok)
+			require.Equal(t, got.Parent, parsed)
+			require.NotContains(t, got.Parent, id)
+			require.Empty(t, got.State)
+		})
+	}
+}
+
+func requireSame(t *testing.T, want, got *httptest.ResponseRecorder) {
+	t.Helper()
+	require.Equal(t, want.Code, got.Code)
+	require.Equal(t, want.Header(), got.Header())
+	require.Equal(t, want.Body.String(), got.Body.String())
+}

@@ -1,0 +1,103 @@
+package functions_test
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/relaybox/relaybox/functions"
+	consumeevent "github.com/relaybox/relaybox/functions/ConsumeEvent"
+	"github.com/relaybox/relaybox/inbox"
+	"github.com/relaybox/relaybox/inbox/inboxtest"
+	"github.com/relaybox/relaybox/outbox"
+	"github.com/relaybox/relaybox/outbox/outboxtest"
+)
+
+// app is the whole function app on stores in memory.
+func app(t *testing.T) (http.Handler, *outboxtest.MemStore, *outboxtest.MemPublisher, *inboxtest.MemStore) {
+	t.Helper()
+	store, bus, views := &outboxtest.MemStore{}, &outboxtest.MemPublisher{}, &inboxtest.MemStore{}
+	h, err := functions.New(functions.Deps{
+		Writer: outbox.NewWriter(store, outbox.WriterOptions{Source: "/test"}), Reader: store,
+		Sweeper: outbox.NewDispatcher(store, bus, outbox.DispatcherOptions{}),
+		Inbox:   inbox.New(views, consumeevent.Apply, inbox.Options{}),
+		Logger:  slog.New(slog.DiscardHandler),
+	})
+	require.NoError(t, err)
+	return h, store, bus, views
+}
+
+func call(t *testing.T, h http.Handler, method, path, body string) *httptest.ResponseRecorder {
+	t.Helper()
+	r := httptest.NewRequestWithContext(t.Context(), method, path, strings.NewReader(body))
+	r.Header.Set("Content-Type", "application/json")
+	r.Header.Set("X-Azure-Functions-InvocationId", t.Name()+method+path+body)
+	w := httptest.NewRecorder()
+	h.ServeHTTP(w, r)
+	return w
+}
+
+const tick = `{"Data":{"timer":{"Schedule":{"AdjustForDST":true},"ScheduleStatus":null,"IsPastDue":false}},"Metadata":{"sys":{"MethodName":"OutboxDispatcher"}}}`
+
+func TestEveryFolderIsServed(t *testing.T) {
+	t.Parallel()
+	triggers, err := functions.Triggers()
+	require.NoError(t, err)
+	require.Len(t, triggers, 4)
+	h, _, _, _ := app(t)
+	require.Equal(t, 200, call(t, h, "GET", "/", "").Code)
+	require.Equal(t, 404, call(t, h, "GET", "/api/nothing", "").Code)
+	require.Equal(t, 404, call(t, h, "GET", "/api/profiles/nobody", "").Code)
+}
+
+func TestFromRequestToReadModel(t *testing.T) {
+	t.Parallel()
+	h, store, bus, views := app(t)
+	require.Equal(t, 201, call(t, h, "PUT", "/api/profiles/ann", `{"displayName":"Ann","email":"ann@example.com"}`).Code)
+	require.Equal(t, 200, call(t, h, "PUT", "/API/Profiles/ann/", `{"displayName":"Ann","email":"ann@example.org"}`).Code)
+
+	w := call(t, h, "POST", "/OutboxDispatcher", tick)
+	require.Equal(t, 200, w.Code)
+	require.Equal(t, "application/json", w.Header().Get("Content-Type"))
+	require.JSONEq(t, `{"Outputs":{},"Logs":["swept 1 keys: 3 events sent, 0 parked, 0 keys blocked"],"ReturnValue":null}`, w.Body.String())
+	require.NoError(t, outboxtest.CheckDelivered(store, bus))
+
+	for range 2 { // every message twice
+		for _, e := range bus.Log() {
+			w := call(t, h, "POST", "/ConsumeEvent", invocation(e.Envelope, e.ID, e.Key))
+			require.Equal(t, 200, w.Code, w.Body)
+			require.NotEmpty(t, w.Body.String(), "an empty 2xx would hang the host")
+		}
+	}
+	m, _, err := views.Load(t.Context(), "ann", "")
+	require.NoError(t, err)
+	require.EqualValues(t, 3, m.LastSeq)
+	require.Zero(t, m.Gaps)
+	require.JSONEq(t, `{"id":"ann","profile":{"displayName":"Ann","email":"ann@example.org"},
+		"applied":{"relaybox.profile.created":1,"relaybox.profile.updated":1,"relaybox.profile.email-changed":1}}`, string(m.Data))
+}
+
+func TestFailedSweepIsAFailedInvocation(t *testing.T) {
+	t.Parallel()
+	h, err := functions.New(functions.Deps{Sweeper: sweep(func() error { return errors.New("the store is away") }), Logger: slog.New(slog.DiscardHandler)})
+	require.NoError(t, err)
+	require.Equal(t, 500, call(t, h, "POST", "/OutboxDispatcher", tick).Code)
+}
+
+func TestPanicHarmsNoOther(t *testing.T) {
+	t.Parallel()
+	h, err := functions.New(functions.Deps{Sweeper: sweep(func() error { panic("a bug") }), Logger: slog.New(slog.DiscardHandler)})
+	require.NoError(t, err)
+	require.Equal(t, 500, call(t, h, "POST", "/OutboxDispatcher", tick).Code)
+	require.Equal(t, 200, call(t, h, "GET", "/", "").Code)
+}
+
+type sweep func() error
+
+func (s sweep) Sweep(context.Context) (outbox.Report, error) { return outbox.Report{}, s() }

@@ -1,0 +1,135 @@
+package resource
+
+import (
+	"net/http"
+	"strconv"
+	"strings"
+
+	"github.com/relaybox/relaybox/functions/problem"
+	"github.com/relaybox/relaybox/outbox"
+)
+
+// Conditions are the If-Match and If-None-Match of a request (RFC 9110 §13.1).
+type Conditions struct {
+	match, noneMatch *tags // nil: the header is not there
+}
+
+// tags is a list of entity tags, or any of them.
+type tags struct {
+	any  bool
+	list []tag
+}
+
+type tag struct {
+	weak   bool
+	opaque string // without the quotes
+}
+
+// ParseConditions reads the conditions of a request. A header that is no list of
+// entity tags is a problem: ignoring it would write what the client wanted to guard.
+func ParseConditions(h http.Header) (c Conditions, err error) {
+	if c.match, err = parseHeader(h, "If-Match"); err != nil {
+		return c, err
+	}
+	c.noneMatch, err = parseHeader(h, "If-None-Match")
+	return c, err
+}
+
+// Met returns nil when e meets the conditions, else a problem.
+func (c Conditions) Met(e outbox.Entity) error {
+	switch {
+	case c.match != nil && !c.match.strong(e):
+		return problem.New(problem.Precondition, "If-Match does not allow %s.", describe(e))
+	case c.Known(e):
+		return problem.New(problem.Precondition, "If-None-Match does not allow %s.", describe(e))
+	}
+	return nil
+}
+
+// MetForRead is Met without If-None-Match, which does not forbid a read.
+func (c Conditions) MetForRead(e outbox.Entity) error {
+	return Conditions{match: c.match}.Met(e)
+}
+
+// Known says whether If-None-Match names the version of e: the client has it already.
+func (c Conditions) Known(e outbox.Entity) bool {
+	return c.noneMatch != nil && c.noneMatch.weak(e)
+}
+
+// Ahead says whether If-Match names a later version than e. Versions are given out by
+// commits only, so the store has then shown an old one, or the client made it up.
+func (c Conditions) Ahead(e outbox.Entity) bool {
+	if c.match == nil {
+		return false
+	}
+	for _, t := range c.match.list {
+		if v, err := strconv.ParseInt(t.opaque, 10, 64); err == nil && !t.weak && v > e.Version {
+			return true
+		}
+	}
+	return false
+}
+
+// strong is the comparison of If-Match: weak tags never match (RFC 9110 §8.8.3.2).
+func (t *tags) strong(e outbox.Entity) bool { return t.matches(e, false) }
+
+func (t *tags) weak(e outbox.Entity) bool { return t.matches(e, true) }
+
+func (t *tags) matches(e outbox.Entity, weak bool) bool {
+	if !Exists(e) {
+		return false
+	}
+	for _, candidate := range t.list {
+		if (weak || !candidate.weak) && `"`+candidate.opaque+`"` == Tag(e.Version) {
+			return true
+		}
+	}
+	return t.any
+}
+
+func parseHeader(h http.Header, name string) (*tags, error) {
+	lines := h.Values(name)
+	if len(lines) == 0 {
+		return nil, nil
+	}
+	t, ok := parseTags(strings.Join(lines, ","))
+	if !ok {
+		p := problem.New(problem.BadHeader, `%s must be * or a list of entity tags in quotes, like "3".`, name)
+		p.Header = name
+		return nil, p
+	}
+	return t, nil
+}
+
+// parseTags reads * or 1#entity-tag. Tags may hold commas; empty elements are legal
+// (RFC 9110 §5.6.1.2).
+func parseTags(s string) (*tags, bool) {
+	if strings.Trim(s, " \t") == "*" {
+		return &tags{any: true}, true
+	}
+	t := &tags{}
+	for {
+		if s = strings.TrimLeft(s, " \t,"); s == "" {
+			return t, len(t.list) > 0
+		}
+		rest, weak := strings.CutPrefix(s, "W/")
+		rest, quoted := strings.CutPrefix(rest, `"`)
+		opaque, rest, closed := strings.Cut(rest, `"`)
+		if !quoted || !closed || strings.ContainsFunc(opaque, notInTag) {
+			return nil, false
+		}
+		t.list = append(t.list, tag{weak, opaque})
+		if s = strings.TrimLeft(rest, " \t"); s != "" && s[0] != ',' {
+			return nil, false
+		}
+	}
+}
+
+func notInTag(r rune) bool { return r <= ' ' || r == 0x7f }
+
+func describe(e outbox.Entity) string {
+	if !Exists(e) {
+		return "a profile that does not exist"
+	}
+	return "the profile's version " + Tag(e.Version)
+}

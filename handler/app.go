@@ -1,0 +1,148 @@
+package main
+
+import (
+	"context"
+	"log/slog"
+	"net/http"
+	"runtime/debug"
+	"sync"
+	"time"
+
+	"github.com/relaybox/relaybox/azure/cosmos"
+	"github.com/relaybox/relaybox/azure/servicebus"
+	"github.com/relaybox/relaybox/functions"
+	consumeevent "github.com/relaybox/relaybox/functions/ConsumeEvent"
+	"github.com/relaybox/relaybox/functions/problem"
+	"github.com/relaybox/relaybox/inbox"
+	"github.com/relaybox/relaybox/outbox"
+)
+
+// app is the function app with its clients. Making one does no I/O.
+type app struct {
+	cfg       config
+	log       *slog.Logger
+	store     *cosmos.Client
+	bus       *servicebus.Client
+	fast      *outbox.FastPath
+	functions http.Handler
+	// ready is closed when the app may touch its containers: at once in Azure, after
+	// they were created against an emulator.
+	ready chan struct{}
+}
+
+func newApp(cfg config, log *slog.Logger) (*app, error) {
+	a := &app{cfg: cfg, log: log, ready: make(chan struct{})}
+	a.store = cosmos.Open(cfg.cosmos(), cosmos.Options{Logger: log})
+	a.bus = servicebus.Open(cfg.bus(), servicebus.Options{Logger: log})
+
+	entities := a.store.Outbox(cfg.Cosmos.Database, cfg.Cosmos.Outbox, cosmos.OutboxOptions{})
+	views := a.store.Inbox(cfg.Cosmos.Database, cfg.Cosmos.Inbox, cosmos.InboxOptions{ReceiptTTL: cfg.Inbox.Receipt})
+	publisher := a.bus.Publisher(cfg.Bus.Topic, servicebus.PublisherOptions{OneSessionPerBatch: cfg.Bus.Partitioned})
+	observer := observe(log)
+
+	dispatcher := outbox.NewDispatcher(entities, publisher, outbox.DispatcherOptions{
+		Parallel: cfg.Outbox.SweepParallel, Budget: cfg.Outbox.SweepBudget,
+		// What is younger is on the fast path, on this instance or another.
+		MinAge:     cfg.Outbox.FastPathBudget,
+		SkipParked: cfg.Outbox.SkipParked, Policy: outbox.ParkAfter(cfg.Outbox.Attempts), Observer: observer,
+	})
+	a.fast = outbox.NewFastPath(dispatcher, outbox.FastPathOptions{Queue: cfg.Outbox.FastPathQueue, Budget: cfg.Outbox.FastPathBudget})
+	writer := outbox.NewWriter(entities, outbox.WriterOptions{
+		Source: cfg.Outbox.Source, MaxEventBytes: cfg.Outbox.MaxEventBytes, Committed: a.fast.Notify, Observer: observer,
+	})
+	in := inbox.New(views, consumeevent.Apply, inbox.Options{Policy: cfg.policy(), Hold: cfg.Inbox.Hold, Held: held(log)})
+
+	var err error
+	a.functions, err = functions.New(functions.Deps{
+		Writer: writer, Reader: entities, Sweeper: dispatcher, Inbox: in, Logger: log, Deadline: cfg.Deadline,
+	})
+	return a, err
+}
+
+// run does the slow part of the start and the background work until ctx ends.
+func (a *app) run(ctx context.Context) {
+	var wg sync.WaitGroup
+	wg.Go(func() { a.warm(ctx) })
+	wg.Go(func() { a.fast.Run(ctx) })
+	wg.Wait()
+	closing, cancel := context.WithTimeout(context.WithoutCancel(ctx), grace)
+	defer cancel()
+	if err := a.bus.Close(closing); err != nil {
+		a.log.Warn("service bus client did not close", "error", err)
+	}
+	a.store.Close()
+}
+
+// warm connects ahead of the first request. Against an emulator it makes the
+// containers; in Azure, infrastructure owns them, and no request waits for this.
+func (a *app) warm(ctx context.Context) {
+	if !a.cfg.cosmos().Emulator() {
+		close(a.ready)
+		if err := a.store.Ready(ctx); err != nil && ctx.Err() == nil {
+			a.log.Warn("cosmos db does not answer yet; requests will try again", "error", err)
+		}
+		return
+	}
+	for {
+		err := a.store.EnsureContainers(ctx, a.cfg.Cosmos.Database, a.cfg.Cosmos.Outbox, a.cfg.Cosmos.Inbox)
+		if err == nil {
+			close(a.ready)
+			a.log.Info("containers are there", "database", a.cfg.Cosmos.Database)
+			return
+		}
+		if ctx.Err() != nil {
+			return
+		}
+		a.log.Error("containers cannot be created; trying again", "error", err)
+		select {
+		case <-ctx.Done():
+		case <-time.After(time.Second):
+		}
+	}
+}
+
+// ServeHTTP implements http.Handler. Only the host's probe is answered before the
+// app is ready; an invocation waits as long as its caller does.
+func (a *app) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	if r.URL.Path != "/" && !a.isReady(r.Context()) {
+		// For a trigger that is not HTTP any status but 2xx is a failure.
+		problem.Answer(w, r, a.log, &outbox.Error{Class: outbox.Unavailable, Op: "wait for the containers", RetryAfter: time.Second})
+		return
+	}
+	a.functions.ServeHTTP(w, r)
+}
+
+func (a *app) isReady(ctx context.Context) bool {
+	select {
+	case <-a.ready:
+		return true
+	default:
+	}
+	timer := time.NewTimer(readyWait)
+	defer timer.Stop()
+	select {
+	case <-a.ready:
+		return true
+	case <-ctx.Done():
+	case <-timer.C:
+	}
+	return false
+}
+
+// readyWait is how long an invocation waits for the containers of an emulator that
+// is still starting.
+const readyWait = 20 * time.Second
+
+// version is the module's version and commit, as far as the build knows them.
+func version() string {
+	info, ok := debug.ReadBuildInfo()
+	if !ok {
+		return "unknown"
+	}
+	for _, s := range info.Settings {
+		if s.Key == "vcs.revision" {
+			return s.Value
+		}
+	}
+	return info.Main.Version
+}

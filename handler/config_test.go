@@ -1,0 +1,104 @@
+package main
+
+import (
+	"maps"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/relaybox/relaybox/inbox"
+)
+
+// emulators is a complete environment; key is a secret that must never show.
+const key = "c2VjcmV0LWtleQ=="
+
+var emulators = map[string]string{
+	"FUNCTIONS_CUSTOMHANDLER_PORT": "8080",
+	"COSMOS_CONNECTION":            "AccountEndpoint=http://127.0.0.1:8081/;AccountKey=" + key,
+	"COSMOS_DATABASE":              "relaybox",
+	"COSMOS_OUTBOX_CONTAINER":      "profiles",
+	"COSMOS_INBOX_CONTAINER":       "profile-views",
+	"SERVICEBUS_CONNECTION":        "Endpoint=sb://127.0.0.1;SharedAccessKeyName=n;SharedAccessKey=" + key + ";UseDevelopmentEmulator=true;",
+	"EVENTS_TOPIC":                 "profile-events",
+}
+
+// with returns emulators with changes; an empty value removes the setting.
+func with(changes map[string]string) map[string]string {
+	m := maps.Clone(emulators)
+	maps.Copy(m, changes)
+	maps.DeleteFunc(m, func(_, v string) bool { return v == "" })
+	return m
+}
+
+func TestDefaults(t *testing.T) {
+	t.Parallel()
+	c, err := load(emulators)
+	require.NoError(t, err)
+	require.Equal(t, 5*time.Second, c.Outbox.FastPathBudget)
+	require.Equal(t, inbox.Snapshot, c.policy())
+	require.Less(t, c.Inbox.Hold, c.Deadline)
+	require.True(t, c.cosmos().Emulator())
+}
+
+func TestIdentityConnections(t *testing.T) {
+	t.Parallel()
+	c, err := load(with(map[string]string{
+		"COSMOS_CONNECTION": "", "COSMOS_CONNECTION__accountEndpoint": "https://acc.documents.azure.com/", "COSMOS_CONNECTION__clientId": "id-1",
+		"SERVICEBUS_CONNECTION": "", "SERVICEBUS_CONNECTION__fullyQualifiedNamespace": "ns.servicebus.windows.net", "SERVICEBUS_CONNECTION__clientId": "id-2",
+		"RELAYBOX_GAP_POLICY": "strict",
+	}))
+	require.NoError(t, err)
+	require.False(t, c.cosmos().Emulator())
+	require.Equal(t, "id-1", c.cosmos().ClientID)
+	require.Equal(t, "id-2", c.bus().ClientID)
+	require.Equal(t, inbox.Strict, c.policy())
+}
+
+func TestEveryFaultNamesItsSetting(t *testing.T) {
+	t.Parallel()
+	for setting, bad := range map[string]string{
+		"FUNCTIONS_CUSTOMHANDLER_PORT": "99999",
+		"COSMOS_CONNECTION":            "AccountEndpoint=http://127.0.0.1:8081/",
+		"COSMOS_DATABASE":              "",
+		"COSMOS_OUTBOX_CONTAINER":      "",
+		"COSMOS_INBOX_CONTAINER":       "profiles",
+		"SERVICEBUS_CONNECTION":        "Endpoint=nonsense",
+		"EVENTS_TOPIC":                 "",
+		"RELAYBOX_GAP_POLICY":          "lenient",
+		"RELAYBOX_INBOX_HOLD":          "5m",
+		"RELAYBOX_SWEEP_BUDGET":        "-1s",
+		"RELAYBOX_FASTPATH_BUDGET":     "0s",
+		"RELAYBOX_FASTPATH_QUEUE":      "0",
+		"RELAYBOX_SWEEP_PARALLEL":      "0",
+		"RELAYBOX_PARK_AFTER":          "0",
+		"RELAYBOX_MAX_EVENT_BYTES":     "7",
+		"RELAYBOX_INBOX_RETENTION":     "1m",
+		"RELAYBOX_INVOCATION_DEADLINE": "0s",
+	} {
+		t.Run(setting, func(t *testing.T) {
+			t.Parallel()
+			_, err := load(with(map[string]string{setting: bad}))
+			require.ErrorContains(t, err, setting+" ")
+			require.NotContains(t, err.Error(), key)
+		})
+	}
+}
+
+func TestUnreadableValues(t *testing.T) {
+	t.Parallel()
+	_, err := load(with(map[string]string{"RELAYBOX_INBOX_HOLD": "soon", "RELAYBOX_SKIP_PARKED": "perhaps", "RELAYBOX_LOG_LEVEL": "loud"}))
+	for _, word := range []string{"soon", "perhaps", "loud", "30s", "true or false"} {
+		require.ErrorContains(t, err, word)
+	}
+}
+
+func TestAllFaultsAtOnce(t *testing.T) {
+	t.Parallel()
+	_, err := load(nil)
+	for _, setting := range []string{"FUNCTIONS_CUSTOMHANDLER_PORT", "COSMOS_CONNECTION", "COSMOS_DATABASE", "COSMOS_OUTBOX_CONTAINER", "COSMOS_INBOX_CONTAINER", "SERVICEBUS_CONNECTION", "EVENTS_TOPIC"} {
+		require.ErrorContains(t, err, setting)
+	}
+	require.Len(t, strings.Split(err.Error(), "\n"), 7, "one line a fault")
+}

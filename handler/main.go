@@ -1,0 +1,104 @@
+// Command handler is the custom handler of the function app: it reads its
+// configuration, listens, builds the clients and serves the functions. Everything
+// else lives in the rooms that it wires together.
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"os"
+	"os/signal"
+	"strconv"
+	"syscall"
+	"time"
+
+	"github.com/caarlos0/env/v11"
+)
+
+// The host restarts a handler that exits with 200 and does not count it; it never
+// restarts one that exits with 0 (reference: exit rules of custom handlers).
+const (
+	exitAgain  = 200
+	exitFailed = 1
+)
+
+func main() {
+	environment := env.ToMap(os.Environ())
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	err := run(ctx, environment)
+	stop()
+	if err != nil {
+		os.Exit(exitFailed)
+	}
+	os.Exit(exitAgain)
+}
+
+// run serves until ctx ends or serving fails. It has logged what it returns.
+func run(ctx context.Context, environment map[string]string) error {
+	cfg, err := load(environment)
+	// The host marks every line on stderr as an error, so logs go to stdout.
+	log := slog.New(slog.NewJSONHandler(os.Stdout, &slog.HandlerOptions{Level: cfg.LogLevel}))
+	if err != nil {
+		logFaults(log, err)
+		return err
+	}
+	if err := serve(ctx, cfg, log); err != nil {
+		log.Error("handler stopped", "error", err)
+		return err
+	}
+	return nil
+}
+
+// logFaults gives every fault a line of its own.
+func logFaults(log *slog.Logger, err error) {
+	faults := []error{err}
+	if all, ok := err.(interface{ Unwrap() []error }); ok { //nolint:errorlint // only the outermost join is a list of faults
+		faults = all.Unwrap()
+	}
+	for i, fault := range faults {
+		log.Error("configuration fault", "fault", fault.Error(), "number", i+1, "of", len(faults))
+	}
+}
+
+// grace is how long running invocations may take when the handler is asked to stop.
+// The host does not ask, it kills; this is for people and supervisors.
+const grace = 5 * time.Second
+
+func serve(ctx context.Context, cfg config, log *slog.Logger) error {
+	// The host polls the port until it answers, so nothing may come before this.
+	listener, err := net.Listen("tcp4", net.JoinHostPort("127.0.0.1", strconv.Itoa(cfg.Port)))
+	if err != nil {
+		return fmt.Errorf("FUNCTIONS_CUSTOMHANDLER_PORT %d: %w", cfg.Port, err)
+	}
+	app, err := newApp(cfg, log)
+	if err != nil {
+		return errors.Join(err, listener.Close())
+	}
+	// No write timeout and a long idle one: the host keeps connections, and a
+	// connection that closes under a request makes it deliver again.
+	server := &http.Server{Handler: app, ReadHeaderTimeout: 30 * time.Second, IdleTimeout: 5 * time.Minute}
+	served := make(chan error, 1)
+	go func() { served <- server.Serve(listener) }()
+	log.Info("handler listens", "port", cfg.Port, "version", version(), "pid", os.Getpid())
+
+	background, cancel := context.WithCancel(context.WithoutCancel(ctx))
+	defer cancel()
+	done := make(chan struct{})
+	go func() { defer close(done); app.run(background) }()
+
+	select {
+	case err = <-served:
+	case <-ctx.Done():
+		log.Info("handler stops", "cause", context.Cause(ctx).Error())
+		last, end := context.WithTimeout(context.WithoutCancel(ctx), grace)
+		defer end()
+		err = server.Shutdown(last)
+	}
+	cancel()
+	<-done
+	return err
+}
