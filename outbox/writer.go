@@ -106,10 +106,10 @@ func (w *Writer) Write(ctx context.Context, req Request) (Answer, error) {
 		last = err
 	}
 	switch {
+	case t.unsure != nil:
+		return Answer{}, t.unsure
 	case errors.Is(last, ErrReceiptExists):
 		return Answer{}, ErrTwinInFlight
-	case ClassOf(last) == Ambiguous:
-		return Answer{}, last
 	}
 	return Answer{}, fmt.Errorf("write %q: %w", req.Key, ErrContended)
 }
@@ -194,7 +194,9 @@ func (t *attempt) commit(ctx context.Context, cur Entity, dec Decision) (Answer,
 // revision, so at most one of them is ever applied.
 func (t *attempt) failed(err error, cur Entity) error {
 	if ClassOf(err) != Ambiguous {
-		return err
+		// A lagging replica may have shown the entity as it was before the commit in
+		// doubt, so a failure of this round clears nothing up.
+		return errors.Join(t.unsure, err)
 	}
 	t.unsure, t.unsureOf = err, cur.Revision
 	return fmt.Errorf("%w: %w", errUnsure, err)

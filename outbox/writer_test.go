@@ -244,6 +244,53 @@ func TestLostAnswers(t *testing.T) {
 	}
 }
 
+// TestDoubtIsKept: the first commit is applied and its answer lost, a lagging replica
+// shows the old entity, and the second commit fails for certain. The caller must not
+// be told that nothing was stored.
+func TestDoubtIsKept(t *testing.T) {
+	t.Parallel()
+	for name, second := range map[string]error{
+		"throttled": &outbox.Error{Class: outbox.Throttled, Op: "commit"},
+		"conflict":  outbox.ErrConflict,
+		"receipt":   outbox.ErrReceiptExists,
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			mem := &outboxtest.MemStore{}
+			commits := 0
+			s := laggingLoads{&outboxtest.FaultyStore{
+				Storage: mem,
+				Before: func(_ context.Context, op, _ string) error {
+					if op != "commit" {
+						return nil
+					}
+					if commits++; commits > 1 {
+						return second
+					}
+					return nil
+				},
+				After: func(_ context.Context, op, _ string) error {
+					if op == "commit" {
+						return lost
+					}
+					return nil
+				},
+			}}
+			_, err := outbox.NewWriter(s, outbox.WriterOptions{}).Write(t.Context(), put("k", "a"))
+			require.ErrorIs(t, err, lost)
+			require.Equal(t, outbox.Ambiguous, outbox.ClassOf(err))
+			require.Len(t, mem.Events("k"), 1)
+		})
+	}
+}
+
+// laggingLoads shows every entity as it was before it was stored.
+type laggingLoads struct{ outboxtest.Storage }
+
+func (laggingLoads) Load(_ context.Context, key, _ string) (outbox.Entity, *outbox.Receipt, error) {
+	return outbox.Entity{Key: key}, nil, nil
+}
+
 func TestLostAnswerWithReceiptIsCertain(t *testing.T) {
 	t.Parallel()
 	mem := &outboxtest.MemStore{}

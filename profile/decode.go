@@ -1,6 +1,10 @@
 package profile
 
-import "encoding/json"
+import (
+	"encoding/json"
+	"maps"
+	"slices"
+)
 
 // fieldNames are the members of a profile's JSON object.
 var fieldNames = []string{"displayName", "email", "bio", "locale", "attributes"}
@@ -87,9 +91,9 @@ func (e *InvalidError) attributes(v value, into *map[string]string) error {
 		return nil
 	}
 	*into = make(map[string]string, len(entries))
-	for key, entry := range sorted(entries) {
+	for _, key := range slices.Sorted(maps.Keys(entries)) {
 		var s string
-		e.text(attributeField(key), entry, &s)
+		e.text(attributeField(key), entries[key], &s)
 		(*into)[key] = s
 	}
 	return nil

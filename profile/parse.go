@@ -4,8 +4,6 @@ import (
 	"bytes"
 	"encoding/json"
 	"errors"
-	"iter"
-	"maps"
 	"slices"
 	"strconv"
 	"strings"
@@ -95,16 +93,6 @@ func unknownField(at Position, name string, known []string) error {
 		e.Meant = known[i]
 	}
 	return e
-}
-
-func sorted(m map[string]value) iter.Seq2[string, value] {
-	return func(yield func(string, value) bool) {
-		for _, key := range slices.Sorted(maps.Keys(m)) {
-			if !yield(key, m[key]) {
-				return
-			}
-		}
-	}
 }
 
 // syntaxError translates encoding/json's: its Offset counts the bytes read, so the

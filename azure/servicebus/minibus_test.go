@@ -77,6 +77,7 @@ func TestContentType(t *testing.T) {
 	t.Parallel()
 	bus := minibus.RunT(t, topology)
 	p := closed(t, Open(Connection{ConnectionString: bus.ConnectionString()}, Options{})).Publisher("events", PublisherOptions{})
+	require.NoError(t, p.Ready(t.Context()))
 	require.Equal(t, "ok", outcome(p.Publish(t.Context(), events("a1"))))
 	require.Equal(t, "application/cloudevents+json", bus.Peek(subscription)[0].ContentType)
 }
@@ -169,6 +170,7 @@ func TestOperatorsMistakes(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			p := closed(t, Open(Connection{ConnectionString: row.conn}, Options{})).Publisher(row.topic, PublisherOptions{})
+			require.Equal(t, row.want, outbox.ClassOf(p.Ready(t.Context())))
 			results := p.Publish(t.Context(), events("a1 a2"))
 			require.Equal(t, row.want, outbox.ClassOf(results[0]), "%v", results[0])
 			require.Equal(t, outbox.ErrNotAttempted, results[1])

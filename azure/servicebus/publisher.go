@@ -2,6 +2,7 @@ package servicebus
 
 import (
 	"context"
+	"fmt"
 	"hash/maphash"
 	"sync"
 	"sync/atomic"
@@ -83,6 +84,16 @@ func (p *Publisher) Publish(ctx context.Context, events []outbox.Event) []error 
 		c.report(results)
 	}
 	return results
+}
+
+// Ready attaches to the topic, unless a send has done so before, and says whether that
+// worked.
+func (p *Publisher) Ready(ctx context.Context) error {
+	if _, err := p.attach(ctx, p.topic); err != nil {
+		f := diagnose(ctx, err, attaching)
+		return &outbox.Error{Class: f.class, Op: fmt.Sprintf("attach to %q", p.topic), Err: f.err}
+	}
+	return nil
 }
 
 // split divides the events among the lanes, keeping their order.

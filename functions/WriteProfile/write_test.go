@@ -140,7 +140,9 @@ func TestTwinsMakeOneChange(t *testing.T) {
 	answers := make([]*httptest.ResponseRecorder, 50)
 	var group sync.WaitGroup
 	for i := range answers {
-		group.Go(func() { answers[i] = a.do("PUT", `{"displayName":"Ada","email":"ada@example.com"}`, "Idempotency-Key", "k-1") })
+		group.Go(func() {
+			answers[i] = a.do("PUT", `{"displayName":"Ada","email":"ada@example.com"}`, "Idempotency-Key", "k-1")
+		})
 	}
 	group.Wait()
 	for _, w := range answers {
