@@ -3,6 +3,10 @@ package azfunc
 import (
 	"bytes"
 	"encoding/json"
+	"io"
+	"math"
+	"regexp"
+	"strconv"
 	"strings"
 	"time"
 )
@@ -30,6 +34,13 @@ func (b *bag) set(key string, value json.RawMessage) {
 		return
 	}
 	b.keys, b.values = append(b.keys, key), append(b.values, value)
+}
+
+// add stores a value unless the key is taken.
+func (b *bag) add(key string, value json.RawMessage) {
+	if b.find(key) < 0 {
+		b.set(key, value)
+	}
 }
 
 // put stores a native value: text, numbers and bools as a string that holds
@@ -116,6 +127,9 @@ func (b *bag) pollute(text []byte) {
 	if _, err := d.Token(); err != nil {
 		return
 	}
+	if _, err := d.Token(); err != io.EOF {
+		return // something follows the object: the host takes none of it
+	}
 	for i, k := range found.keys {
 		b.set(k, found.values[i])
 	}
@@ -138,8 +152,39 @@ func polluted(value json.RawMessage) (any, bool) {
 	case '"':
 		var s string
 		err := json.Unmarshal(value, &s)
-		return s, err == nil
+		return dateText(s), err == nil
 	default:
-		return string(value), true
+		return numberText(string(value)), true
 	}
+}
+
+// isoDate is what the host's JSON library takes for a date.
+var isoDate = regexp.MustCompile(`^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,7})?(Z|[+-]\d\d:\d\d)?$`)
+
+// dateText: a date in a text body reaches the metadata as .NET prints it.
+func dateText(s string) string {
+	if !isoDate.MatchString(s) {
+		return s
+	}
+	for _, layout := range []string{time.RFC3339Nano, "2006-01-02T15:04:05.9999999"} {
+		if t, err := time.Parse(layout, s); err == nil {
+			return t.UTC().Format("01/02/2006 15:04:05")
+		}
+	}
+	return s
+}
+
+// numberText: integers stand as they are, other numbers as .NET prints them.
+func numberText(s string) string {
+	if !strings.ContainsAny(s, ".eE") {
+		return s
+	}
+	f, err := strconv.ParseFloat(s, 64)
+	if err != nil {
+		return s
+	}
+	if a := math.Abs(f); a != 0 && (a >= 1e15 || a < 1e-5) {
+		return strconv.FormatFloat(f, 'E', -1, 64)
+	}
+	return strconv.FormatFloat(f, 'f', -1, 64)
 }

@@ -89,6 +89,29 @@ func TestEncodeMessageMetadata(t *testing.T) {
 	}
 }
 
+// How single properties of a body are printed into the metadata.
+func TestPollutionTexts(t *testing.T) {
+	t.Parallel()
+	for property, want := range map[string]string{
+		`5`: "5", `1.0`: "1", `1.50`: "1.5", `1e3`: "1000", `1e20`: "1E+20", `0.000001`: "1E-06", `12345678901234567890`: "12345678901234567890",
+		`true`: "True", `false`: "False", `"x"`: "x", `"2026-08-07T10:00:00Z"`: "08/07/2026 10:00:00", `"2026-08-07T10:00:00.5+02:00"`: "08/07/2026 08:00:00",
+		`"2026-08-07"`: "2026-08-07",
+	} {
+		h := azfunc.HTTPCall{Body: []byte(`{"p":` + property + `,"query":"mine"}`)}
+		var doc struct{ Metadata map[string]json.RawMessage }
+		require.NoError(t, json.Unmarshal(azfunc.EncodeHTTP(call("F", "req"), h), &doc))
+		var text, inner string
+		require.NoError(t, json.Unmarshal(doc.Metadata["p"], &text))
+		require.NoError(t, json.Unmarshal([]byte(text), &inner))
+		require.Equal(t, want, inner, property)
+		require.NotContains(t, doc.Metadata, "Query", "a body property of that name wins")
+	}
+	for _, body := range []string{`{"p":1} x`, `[{"p":1}]`, `{"p":1`, `"p"`, ``} {
+		got := azfunc.EncodeHTTP(call("F", "req"), azfunc.HTTPCall{Body: []byte(body)})
+		require.NotContains(t, string(got), `"p":"`, body)
+	}
+}
+
 func TestEncodeHTTP(t *testing.T) {
 	t.Parallel()
 	h := azfunc.HTTPCall{

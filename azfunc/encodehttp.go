@@ -53,7 +53,8 @@ func body(h HTTPCall) json.RawMessage {
 }
 
 // httpMetadata is the body's properties, then query, then route parameters,
-// each replacing what came before.
+// each replacing what came before; the collections only where none of them has
+// taken the name.
 func httpMetadata(h HTTPCall) *bag {
 	b := &bag{}
 	b.pollute(h.Body)
@@ -65,8 +66,8 @@ func httpMetadata(h HTTPCall) *bag {
 	for _, p := range h.Params {
 		b.put(p.Name, last(p.Values))
 	}
-	b.set("Query", object(h.Query, last))
-	b.set("Headers", object(h.Header, func(v []string) any { return strings.Join(v, ",") }))
+	b.add("Query", object(h.Query, last))
+	b.add("Headers", object(h.Header, func(v []string) any { return strings.Join(v, ",") }))
 	return b
 }
 

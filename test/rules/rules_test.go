@@ -1,191 +1,248 @@
-// Package rules checks what no compiler does: who may import whom, and that names
-// which stand in several files are the same everywhere (design §2).
-package rules
+// Package rules_test keeps what no single package can keep: which room may import which,
+// and that settings, functions and the handler's binary fit together (design §2).
+package rules_test
 
 import (
-	"bytes"
 	"encoding/json"
-	"go/parser"
-	"go/token"
 	"io/fs"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"regexp"
-	"strconv"
+	"slices"
 	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
+	"github.com/tidwall/jsonc"
 
 	"github.com/relaybox/relaybox/functions"
+	"github.com/relaybox/relaybox/local/stack"
 )
 
-const (
-	root   = "../.."
-	module = "github.com/relaybox/relaybox/"
-)
+const module = "github.com/relaybox/relaybox/"
 
-// forbidden: a room, and what the code in it (tests excepted) must not import. A rule
-// that starts with "=" forbids everything but what follows.
-var forbidden = map[string][]string{
-	"profile":          {"=std"},
-	"outbox":           {module, "github.com/Azure/"},
-	"inbox":            {module, "github.com/Azure/"},
-	"azfunc":           {module, "github.com/Azure/"},
-	"local/netsim":     {module, "github.com/Azure/"},
-	"functions":        {module + "azure", module + "local", "github.com/Azure/", "github.com/stretchr/"},
-	"azure":            {module + "functions", module + "profile", module + "local", "github.com/stretchr/"},
-	"handler":          {module + "local", module + "profile", "github.com/stretchr/"},
-	"local":            {module + "outbox", module + "inbox", module + "profile", module + "functions", module + "azure", module + "handler"},
-	"local/minibus":    {module + "local/minicosmos", module + "local/minihost", module + "local/stack"},
-	"local/minicosmos": {module + "local/minibus", module + "local/minihost", module + "local/stack"},
-}
-
-// imports returns what each Go file of a room imports, tests and the test kits of a
-// package (outbox/outboxtest) left out.
-func imports(t *testing.T, room string) map[string][]string {
+func root(t *testing.T) string {
 	t.Helper()
-	found := map[string][]string{}
-	err := filepath.WalkDir(filepath.Join(root, room), func(path string, d fs.DirEntry, err error) error {
-		if err != nil {
-			return err
-		}
-		if d.IsDir() && (strings.HasSuffix(d.Name(), "test") || d.Name() == "testdata") {
-			return fs.SkipDir
-		}
-		if !strings.HasSuffix(path, ".go") || strings.HasSuffix(path, "_test.go") {
-			return nil
-		}
-		file, err := parser.ParseFile(token.NewFileSet(), path, nil, parser.ImportsOnly)
-		if err != nil {
-			return err
-		}
-		for _, spec := range file.Imports {
-			name, err := strconv.Unquote(spec.Path.Value)
-			if err != nil {
-				return err
-			}
-			found[path] = append(found[path], name)
-		}
-		return nil
-	})
+	dir, err := stack.FindSource(".")
 	require.NoError(t, err)
-	require.NotEmpty(t, found, "no Go file in %s", room)
-	return found
+	return dir
 }
 
-// own says whether name is the room itself or a part of it.
-func own(room, name string) bool {
-	return name == module+room || strings.HasPrefix(name, module+room+"/")
+// pkg is what go list says about a package of ours.
+type pkg struct {
+	ImportPath   string
+	Imports      []string
+	TestImports  []string
+	XTestImports []string
+}
+
+func packages(t *testing.T) []pkg {
+	t.Helper()
+	cmd := exec.CommandContext(t.Context(), "go", "list", "-json=ImportPath,Imports,TestImports,XTestImports", "./...")
+	cmd.Dir = root(t)
+	out, err := cmd.Output()
+	require.NoError(t, err)
+	var all []pkg
+	for dec := json.NewDecoder(strings.NewReader(string(out))); dec.More(); {
+		var p pkg
+		require.NoError(t, dec.Decode(&p))
+		all = append(all, p)
+	}
+	return all
+}
+
+// rule forbids the packages below room to import what begins with one of never, unless
+// it begins with one of but.
+type rule struct {
+	room       string
+	never, but []string
+	testsToo   bool
+}
+
+var (
+	ours = []string{module}
+	sdks = []string{"github.com/Azure/"}
+)
+
+var rules = []rule{
+	{room: "profile", never: []string{module, "github.com/", "golang.org/", "go."}, but: []string{module + "profile"}},
+	{room: "outbox", never: ours, but: []string{module + "outbox"}, testsToo: true},
+	{room: "outbox", never: sdks, testsToo: true},
+	{room: "inbox", never: ours, but: []string{module + "inbox"}, testsToo: true},
+	{room: "inbox", never: sdks, testsToo: true},
+	{room: "azfunc", never: ours, but: []string{module + "azfunc"}, testsToo: true},
+	{room: "local/netsim", never: ours, but: []string{module + "local/netsim"}, testsToo: true},
+	{room: "functions", never: append([]string{module + "azure", module + "local"}, sdks...)},
+	{room: "azure", never: []string{module + "functions", module + "profile", module + "local"}},
+	{room: "handler", never: []string{module + "local", "github.com/stretchr/testify"}},
+	{room: "local", never: []string{module + "outbox", module + "inbox", module + "profile", module + "functions"}, testsToo: true},
 }
 
 func TestImportsPointOneWay(t *testing.T) {
 	t.Parallel()
-	for room, rules := range forbidden {
-		for file, names := range imports(t, room) {
-			for _, name := range names {
-				for _, rule := range rules {
-					std := !strings.Contains(strings.Split(name, "/")[0], ".")
-					bad := !own(room, name) && (rule == "=std" && !std || rule != "=std" && strings.HasPrefix(name, rule))
-					require.False(t, bad, "%s imports %s: %s must not", file, name, room)
+	for _, p := range packages(t) {
+		for _, r := range rules {
+			if !below(p.ImportPath, module+r.room) {
+				continue
+			}
+			imports := p.Imports
+			if r.testsToo {
+				imports = slices.Concat(imports, p.TestImports, p.XTestImports)
+			}
+			for _, imported := range imports {
+				if r.forbids(imported) {
+					t.Errorf("%s imports %s: %s may not import %s", p.ImportPath, imported, r.room, strings.Join(r.never, ", "))
 				}
 			}
 		}
 	}
 }
 
-func readJSON(t *testing.T, path string, into any) {
-	t.Helper()
-	text, err := os.ReadFile(filepath.Join(root, path))
-	require.NoError(t, err)
-	require.NoError(t, json.NewDecoder(bytes.NewReader(text)).Decode(into), path)
-}
-
-// settingsOf returns the setting names that a function.json uses: %NAME% and connection.
-func settingsOf(t *testing.T, text string) []string {
-	t.Helper()
-	var names []string
-	for _, m := range regexp.MustCompile(`%([^%"]+)%|"connection"\s*:\s*"([^"]+)"`).FindAllStringSubmatch(text, -1) {
-		names = append(names, m[1]+m[2])
+// forbids says whether imported is out of bounds. testify is for everybody's tests.
+func (r rule) forbids(imported string) bool {
+	under := func(all []string) bool {
+		return slices.ContainsFunc(all, func(prefix string) bool { return strings.HasPrefix(imported, prefix) })
 	}
-	return names
+	return under(r.never) && !under(r.but)
 }
 
-func TestSettingsOfFunctionsAreInTheExample(t *testing.T) {
+func below(path, room string) bool { return path == room || strings.HasPrefix(path, room+"/") }
+
+func TestOnlyTheAdaptersHoldACloudSDK(t *testing.T) {
 	t.Parallel()
-	var example struct{ Values map[string]string }
-	readJSON(t, "local.settings.json.example", &example)
-	files, err := filepath.Glob(filepath.Join(root, "functions", "*", "function.json"))
-	require.NoError(t, err)
-	require.Len(t, files, 4)
-	used := 0
-	for _, file := range files {
-		text, err := os.ReadFile(file)
-		require.NoError(t, err)
-		for _, name := range settingsOf(t, string(text)) {
-			require.Contains(t, example.Values, name, "%s uses it", file)
-			used++
+	for _, p := range packages(t) {
+		// The stand-ins' host and the demo are clients of the bus; they are not the app.
+		if below(p.ImportPath, module+"azure") || below(p.ImportPath, module+"local") || below(p.ImportPath, module+"cmd") || below(p.ImportPath, module+"test") {
+			continue
+		}
+		for _, imported := range p.Imports {
+			require.False(t, strings.HasPrefix(imported, "github.com/Azure/"), "%s imports %s", p.ImportPath, imported)
 		}
 	}
-	require.GreaterOrEqual(t, used, 4, "schedule, connection, topic, subscription")
 }
 
-// TestSettingsOfTheHandlerAreInTheExample: the settings without a default.
-func TestSettingsOfTheHandlerAreInTheExample(t *testing.T) {
+func TestHandlerLinksNeitherLocalNorTestify(t *testing.T) {
 	t.Parallel()
-	var example struct{ Values map[string]string }
-	readJSON(t, "local.settings.json.example", &example)
-	for _, name := range []string{"COSMOS_CONNECTION", "COSMOS_DATABASE", "COSMOS_OUTBOX_CONTAINER", "COSMOS_INBOX_CONTAINER", "SERVICEBUS_CONNECTION", "EVENTS_TOPIC"} {
-		require.NotEmpty(t, example.Values[name], name)
+	cmd := exec.CommandContext(t.Context(), "go", "list", "-deps", "./handler")
+	cmd.Dir = root(t)
+	out, err := cmd.Output()
+	require.NoError(t, err)
+	for dep := range strings.FieldsSeq(string(out)) {
+		require.False(t, below(dep, module+"local"), dep)
+		require.NotContains(t, dep, "stretchr/testify")
+		require.NotEqual(t, "testing", dep)
+	}
+}
+
+// definitions are the function.json files by function name.
+func definitions(t *testing.T) map[string][]byte {
+	t.Helper()
+	files, err := filepath.Glob(filepath.Join(root(t), "functions", "*", "function.json"))
+	require.NoError(t, err)
+	require.NotEmpty(t, files)
+	found := map[string][]byte{}
+	for _, file := range files {
+		found[filepath.Base(filepath.Dir(file))], err = os.ReadFile(file)
+		require.NoError(t, err)
+	}
+	return found
+}
+
+func exampleSettings(t *testing.T) map[string]string {
+	t.Helper()
+	values, err := stack.ReadLocalSettings(filepath.Join(root(t), "local.settings.json.example"))
+	require.NoError(t, err)
+	return values
+}
+
+var percent = regexp.MustCompile(`%([A-Za-z0-9_]+)%`)
+
+func TestEverySettingOfAFunctionIsInTheExample(t *testing.T) {
+	t.Parallel()
+	example := exampleSettings(t)
+	for name, text := range definitions(t) {
+		for _, setting := range percent.FindAllSubmatch(text, -1) {
+			require.Contains(t, example, string(setting[1]), name)
+		}
+		var def struct{ Bindings []struct{ Connection string } }
+		require.NoError(t, json.Unmarshal(jsonc.ToJSON(text), &def), name)
+		for _, b := range def.Bindings {
+			if b.Connection != "" {
+				require.Contains(t, example, b.Connection, name)
+			}
+		}
+	}
+}
+
+func TestStackDefaultsAreTheExamples(t *testing.T) {
+	t.Parallel()
+	example := exampleSettings(t)
+	for name, value := range stack.Defaults() {
+		if name == "DISPATCH_SCHEDULE" {
+			continue // a person in front of the screen does not wait for a minute
+		}
+		require.Equal(t, example[name], value, name)
 	}
 }
 
 func TestEveryFunctionFolderIsRegistered(t *testing.T) {
 	t.Parallel()
-	_, err := functions.New(functions.Deps{})
+	triggers, err := functions.Triggers()
 	require.NoError(t, err)
+	for name := range definitions(t) {
+		require.Contains(t, triggers, name)
+	}
+	_, err = functions.New(functions.Deps{})
+	require.NoError(t, err, "a folder without a line in functions.go, or a line without a folder")
 }
 
-// TestHostAndFunctionsAgree: the rules that a host applies without a word.
-func TestHostAndFunctionsAgree(t *testing.T) {
+func TestHostJSONSetsWhatMustNotDependOnTheMachine(t *testing.T) {
 	t.Parallel()
+	text, err := os.ReadFile(filepath.Join(root(t), "host.json"))
+	require.NoError(t, err)
 	var host struct {
-		Version         string
 		FunctionTimeout string
-		CustomHandler   struct {
-			EnableForwardingHTTPRequest bool `json:"enableForwardingHttpRequest"`
-			Description                 struct{ DefaultExecutablePath string }
-		}
-		Extensions struct {
+		CustomHandler   struct{ EnableForwardingHTTPRequest bool }
+		Extensions      struct {
 			ServiceBus struct {
-				MaxConcurrentSessions        int
-				MaxConcurrentCallsPerSession int
-				AutoCompleteMessages         *bool
+				MaxConcurrentSessions, MaxConcurrentCallsPerSession int
+				AutoCompleteMessages                                bool
+				MaxAutoLockRenewalDuration                          string
 			}
 		}
 	}
-	readJSON(t, "host.json", &host)
-	require.Equal(t, "2.0", host.Version)
+	require.NoError(t, json.Unmarshal(text, &host))
+	bus := host.Extensions.ServiceBus
 	require.NotEmpty(t, host.FunctionTimeout)
 	require.True(t, host.CustomHandler.EnableForwardingHTTPRequest)
-	require.Equal(t, "handler", host.CustomHandler.Description.DefaultExecutablePath)
-	require.Positive(t, host.Extensions.ServiceBus.MaxConcurrentSessions, "the default depends on the machine's CPUs")
-	require.Equal(t, 1, host.Extensions.ServiceBus.MaxConcurrentCallsPerSession, "order")
-	require.True(t, *host.Extensions.ServiceBus.AutoCompleteMessages, "a custom handler cannot settle by itself")
+	require.Positive(t, bus.MaxConcurrentSessions, "the default grows with the number of processors")
+	require.Equal(t, 1, bus.MaxConcurrentCallsPerSession, "two calls at once would break the order of a session")
+	require.True(t, bus.AutoCompleteMessages, "a custom handler cannot settle messages itself")
+	require.NotEmpty(t, bus.MaxAutoLockRenewalDuration)
+}
 
-	var consume struct {
-		Bindings []struct {
-			Type, DataType, Cardinality string
-			IsSessionsEnabled           bool
+func TestNoPathOfAMachineInTheTree(t *testing.T) {
+	t.Parallel()
+	home := regexp.MustCompile(`/(home|Users|root)/[a-z]+`)
+	dir := root(t)
+	require.NoError(t, filepath.WalkDir(dir, func(path string, d fs.DirEntry, err error) error {
+		if err != nil {
+			return err
 		}
-	}
-	readJSON(t, "functions/ConsumeEvent/function.json", &consume)
-	require.Equal(t, "binary", consume.Bindings[0].DataType)
-	require.True(t, consume.Bindings[0].IsSessionsEnabled)
-
-	for _, name := range []string{"WriteProfile", "ReadProfile"} {
-		var def struct{ Bindings []struct{ Route string } }
-		readJSON(t, "functions/"+name+"/function.json", &def)
-		require.Equal(t, "profiles/{id:regex(^[A-Za-z0-9._~-]{{1,128}}$)}", def.Bindings[0].Route)
-	}
+		switch name := d.Name(); {
+		case d.IsDir() && (name == ".git" || name == "dist" || name == ".relaybox" || name == "testdata"):
+			return fs.SkipDir
+		case d.IsDir() || !slices.Contains([]string{".go", ".md", ".json", ".sh", ".example", ".bicep"}, filepath.Ext(name)):
+			return nil
+		}
+		text, err := os.ReadFile(path)
+		if err != nil {
+			return err
+		}
+		if found := home.Find(text); found != nil {
+			t.Errorf("%s names %s", path, found)
+		}
+		return nil
+	}))
 }

@@ -1,0 +1,67 @@
+package main
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+
+	"github.com/spf13/cobra"
+
+	"github.com/relaybox/relaybox/cmd/relaybox/demo"
+	"github.com/relaybox/relaybox/local/stack"
+)
+
+func demoCommand() *cobra.Command {
+	var o demo.Options
+	var app string
+	var keep bool
+	cmd := &cobra.Command{
+		Use:   "demo",
+		Short: "Send a thousand writes, cut the broker, kill the app, and account for every event",
+		Long: `Runs the whole stack in a temporary folder on free ports and sends profile writes over HTTP:
+with If-Match, with Idempotency-Key twins, deletions, all kinds of text, bodies near the
+limit. In the middle the broker is away for three seconds and the handler is killed. Then
+every write and every event is accounted for, by what the clients were told, what the store
+holds, what was on the bus and what the consumer made of it.
+
+write-to-consumed is the time from the client's acknowledgement to the moment at which the
+store shows the change in the consumer's read model. Exit status 0: every invariant held.`,
+		Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) (err error) {
+			o.Dir, err = os.MkdirTemp("", "relaybox-demo-")
+			if err != nil {
+				return err
+			}
+			o.Out = cmd.OutOrStdout()
+			defer func() {
+				if keep || err != nil {
+					_, _ = fmt.Fprintln(o.Out, "data and log kept in", o.Dir)
+				} else {
+					err = os.RemoveAll(o.Dir)
+				}
+			}()
+			if o.App = app; app == "" {
+				source, err := stack.FindSource(".")
+				if err != nil {
+					return fmt.Errorf("demo builds the app first: %w; change into a clone of the repository, or name an assembled folder with --app", err)
+				}
+				o.App = filepath.Join(o.Dir, "app")
+				_, _ = fmt.Fprintln(o.Out, "building the app")
+				if err := stack.Assemble(cmd.Context(), stack.Build{Source: source}, o.App); err != nil {
+					return fmt.Errorf("assemble: %w", err)
+				}
+			}
+			_, _ = fmt.Fprintf(o.Out, "seed %d\n", o.Seed)
+			if err := demo.Run(cmd.Context(), o); err != nil {
+				return err
+			}
+			_, err = fmt.Fprintln(o.Out, "every acknowledged write had its effect, once and in order")
+			return err
+		},
+	}
+	cmd.Flags().StringVar(&app, "app", "", "assembled app folder (default: build the source tree's)")
+	cmd.Flags().IntVar(&o.Writes, "writes", 1000, "number of profile writes")
+	cmd.Flags().Uint64Var(&o.Seed, "seed", 1, "seed of the workload")
+	cmd.Flags().BoolVar(&keep, "keep", false, "keep data and log")
+	return cmd
+}

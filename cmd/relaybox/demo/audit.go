@@ -1,0 +1,161 @@
+package demo
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"maps"
+	"strconv"
+	"sync"
+	"time"
+
+	"github.com/Azure/azure-sdk-for-go/sdk/messaging/azservicebus"
+)
+
+// audit reads a subscription of its own, so that it sees what was on the bus and not
+// what the app says about it. It has no sessions: it gets the topic's messages in the
+// broker's order.
+type audit struct {
+	client              *azservicebus.Client
+	topic, subscription string
+
+	mu     sync.Mutex // guards what follows
+	byNo   map[int64]busEvent
+	keyOf  map[int64]string
+	faults []*violation
+}
+
+func newAudit(connection, topic, subscription string) (*audit, error) {
+	client, err := azservicebus.NewClientFromConnectionString(connection, &azservicebus.ClientOptions{
+		// The broker will be away for seconds: come back soon after.
+		RetryOptions: azservicebus.RetryOptions{MaxRetries: 2, RetryDelay: 50 * time.Millisecond, MaxRetryDelay: 200 * time.Millisecond},
+	})
+	if err != nil {
+		return nil, err
+	}
+	return &audit{client: client, topic: topic, subscription: subscription, byNo: map[int64]busEvent{}, keyOf: map[int64]string{}}, nil
+}
+
+// run receives until ctx ends, through every outage.
+func (a *audit) run(ctx context.Context) {
+	for ctx.Err() == nil {
+		a.receive(ctx)
+		select {
+		case <-time.After(100 * time.Millisecond):
+		case <-ctx.Done():
+		}
+	}
+	closing, cancel := context.WithTimeout(context.WithoutCancel(ctx), 2*time.Second)
+	defer cancel()
+	_ = a.client.Close(closing) // the broker goes next
+}
+
+// receive works with one receiver until it fails.
+func (a *audit) receive(ctx context.Context) {
+	receiver, err := a.client.NewReceiverForSubscription(a.topic, a.subscription, nil)
+	if err != nil {
+		return
+	}
+	defer func() {
+		closing, cancel := context.WithTimeout(context.WithoutCancel(ctx), time.Second)
+		defer cancel()
+		_ = receiver.Close(closing) // it has failed, or everything ends
+	}()
+	for ctx.Err() == nil {
+		// The SDK waits for ever on a connection that dies quietly: look up now and then.
+		waiting, cancel := context.WithTimeout(ctx, 2*time.Second)
+		messages, err := receiver.ReceiveMessages(waiting, 100, nil)
+		cancel()
+		for _, m := range messages {
+			a.note(m)
+			if err := receiver.CompleteMessage(ctx, m, nil); err != nil {
+				return // it comes again, under the same number
+			}
+		}
+		if err != nil && waiting.Err() == nil {
+			return
+		}
+	}
+}
+
+// note keeps what the message says and checks that its parts agree.
+func (a *audit) note(m *azservicebus.ReceivedMessage) {
+	number := deref(m.EnqueuedSequenceNumber, deref(m.SequenceNumber, 0))
+	e, key, err := readEvent(m)
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if err != nil {
+		a.faults = append(a.faults, broken(noPhantomEvent, "message %d (%s): %v", number, m.MessageID, err))
+		return
+	}
+	e.number = number
+	a.byNo[number], a.keyOf[number] = e, key
+}
+
+func deref[T any](p *T, otherwise T) T {
+	if p == nil {
+		return otherwise
+	}
+	return *p
+}
+
+// readEvent reads a message and compares the envelope with the broker's properties.
+func readEvent(m *azservicebus.ReceivedMessage) (e busEvent, key string, err error) {
+	var envelope struct {
+		SpecVersion     string          `json:"specversion"`
+		ID              string          `json:"id"`
+		Type            string          `json:"type"`
+		Subject         string          `json:"subject"`
+		Sequence        string          `json:"sequence"`
+		DataContentType string          `json:"datacontenttype"`
+		Data            json.RawMessage `json:"data"`
+	}
+	if err := json.Unmarshal(m.Body, &envelope); err != nil {
+		return e, "", fmt.Errorf("not a CloudEvent: %w", err)
+	}
+	seq, err := strconv.ParseInt(envelope.Sequence, 10, 64)
+	if err != nil {
+		return e, "", fmt.Errorf("sequence: %w", err)
+	}
+	e = busEvent{id: envelope.ID, kind: envelope.Type, seq: seq}
+	for name, pair := range map[string][2]string{
+		"MessageID":   {m.MessageID, envelope.ID},
+		"SessionID":   {deref(m.SessionID, ""), envelope.Subject},
+		"Subject":     {deref(m.Subject, ""), envelope.Type},
+		"seq":         {fmt.Sprint(m.ApplicationProperties["seq"]), fmt.Sprint(seq)},
+		"specversion": {envelope.SpecVersion, "1.0"},
+		"ContentType": {deref(m.ContentType, ""), "application/cloudevents+json"},
+	} {
+		if pair[0] != pair[1] {
+			return e, "", fmt.Errorf("%s is %q, not %q", name, pair[0], pair[1])
+		}
+	}
+	if e.kind != "relaybox.profile.deleted" {
+		e.state, err = parsePerson(envelope.Data)
+	}
+	return e, envelope.Subject, err
+}
+
+// count is how many distinct messages were received so far.
+func (a *audit) count() int {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return len(a.byNo)
+}
+
+// events are the messages by key, in the broker's order, and what was wrong with any.
+// The broker counts a copy that it drops too, so numbers that nobody got are copies.
+func (a *audit) events() (byKey map[string][]busEvent, dropped int, faults []*violation) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	byKey = map[string][]busEvent{}
+	newest := int64(0)
+	for number := range maps.Keys(a.byNo) {
+		byKey[a.keyOf[number]] = append(byKey[a.keyOf[number]], a.byNo[number])
+		newest = max(newest, number)
+	}
+	for key, events := range byKey {
+		byKey[key] = inOrder(events)
+	}
+	return byKey, int(newest) - len(a.byNo), a.faults
+}

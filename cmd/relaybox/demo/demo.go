@@ -1,0 +1,223 @@
+// Package demo shows the product's promise, and checks it: a thousand writes over real
+// HTTP, their events over real AMQP, an outage of the broker and a SIGKILL of the
+// handler in the middle, and then every write and every event is accounted for.
+//
+// It promises that a run which returns nil has lost nothing, applied nothing twice and
+// reordered nothing, by witnesses of its own: what the clients were told (status and
+// ETag), what the store holds, what a subscription of the demo's own received, and what
+// the consumer's read model became. Nothing is taken from the app's logs or answers
+// about itself. It does not promise to find a fault that happens once in a million
+// writes: that is for the simulation.
+//
+// # Stages of a run
+//
+//	full speed ──→ drained ──→ calm ──→ disturbed ──→ drained ──→ checked
+//	 writes/s                  fast path   │  │
+//	                                       │  └ handler killed, a second later
+//	                                       └ broker cut for three seconds
+package demo
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"math/rand/v2"
+	"net/http"
+	"os"
+	"path/filepath"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/relaybox/relaybox/local/stack"
+)
+
+// Options of a run; the zero value needs an App.
+type Options struct {
+	// App is the assembled app.
+	App string
+	// Dir keeps the data and the logs of the run.
+	Dir string
+	// Writes is the number of profile writes; default 1,000.
+	Writes int
+	// Seed makes the workload; the timing is the machine's own.
+	Seed uint64
+	Out  io.Writer
+}
+
+const (
+	profiles = 100
+	clients  = 16
+	// outage is how long the broker is away.
+	outage = 3 * time.Second
+	// drainLimit is how long the last event may take to arrive.
+	drainLimit = 30 * time.Second
+	// auditName is the demo's own subscription.
+	auditName = "demo-audit"
+)
+
+// Stages of the workload: shares of the writes in percent (the rest is the storm), and
+// how long those take that are not at full speed.
+const (
+	percentFast = 40
+	percentCalm = 20
+	calmTime    = 2 * time.Second
+	stormTime   = 4 * time.Second
+)
+
+// ErrNotDrained: events were still on their way when the demo's patience ended.
+var ErrNotDrained = errors.New("events are still on their way")
+
+// run is one run with what it has gathered.
+type run struct {
+	opts    Options
+	stack   *stack.Stack
+	watch   *watch
+	audit   *audit
+	journal *journal
+	http    *http.Client
+	out     sync.Mutex // guards opts.Out
+	done    atomic.Int64
+	began   time.Time
+	calm    span
+	speed   float64
+}
+
+// Run runs the demo and prints its table. It returns nil when every invariant held,
+// *BrokenError when one did not.
+func Run(ctx context.Context, o Options) error {
+	if o.Writes <= 0 {
+		o.Writes = 1000
+	}
+	r := &run{opts: o, journal: newJournal(), http: newHTTP(clients), began: time.Now()}
+	log, err := os.Create(r.logFile())
+	if err != nil {
+		return err
+	}
+	defer func() { _ = log.Close() }() // it is for people
+	if err := r.start(log); err != nil {
+		return err
+	}
+	auditing, stopAudit := context.WithCancel(ctx)
+	audited := make(chan struct{})
+	go func() { defer close(audited); r.audit.run(auditing) }()
+	defer func() { stopAudit(); <-audited }()
+	err = r.play(ctx)
+	if err != nil && !errors.Is(err, ErrNotDrained) {
+		return errors.Join(err, r.stack.Close())
+	}
+	result, checkErr := r.result()
+	stopAudit()
+	<-audited
+	if err := errors.Join(checkErr, r.stack.Close(), r.stack.Err()); err != nil {
+		return err
+	}
+	if err := result.print(o.Out); err != nil {
+		return err
+	}
+	return errors.Join(result.err(), err)
+}
+
+// logFile holds what the stack and the handler log.
+func (r *run) logFile() string { return filepath.Join(r.opts.Dir, "demo.log") }
+
+func (r *run) say(format string, args ...any) {
+	r.out.Lock()
+	defer r.out.Unlock()
+	_, _ = fmt.Fprintf(r.opts.Out, "%5.1f s  %s\n", time.Since(r.began).Seconds(), fmt.Sprintf(format, args...))
+}
+
+// start brings the stack up, with the audit's subscription beside the app's own.
+func (r *run) start(log io.Writer) error {
+	settings := stack.Defaults()
+	settings["DISPATCH_SCHEDULE"] = "*/2 * * * * *" // the sweep, so that the demo ends soon
+	r.watch = newWatch(settings["COSMOS_INBOX_CONTAINER"])
+	topology := stack.Topology(settings["EVENTS_TOPIC"], settings["EVENTS_SUBSCRIPTION"])
+	own := topology.Topics[0].Subscriptions[0]
+	own.Name, own.RequiresSession, own.LockDuration = auditName, false, 5*time.Second
+	topology.Topics[0].Subscriptions = append(topology.Topics[0].Subscriptions, own)
+	var err error
+	r.stack, err = stack.Start(stack.Config{
+		App: r.opts.App, Data: filepath.Join(r.opts.Dir, "data"), Settings: settings,
+		Topology: topology, CosmosFront: r.watch.front,
+		Logger: slog.New(slog.NewTextHandler(log, nil)), HandlerOutput: log, Notice: func(s string) { r.say("%s", s) },
+	})
+	if err != nil {
+		return err
+	}
+	r.audit, err = newAudit(r.stack.BusConnection, settings["EVENTS_TOPIC"], auditName)
+	if err != nil {
+		return errors.Join(err, r.stack.Close())
+	}
+	return nil
+}
+
+// play sends the workload in its stages and waits until everything has arrived.
+func (r *run) play(ctx context.Context) error {
+	stopTelling := r.tell(ctx)
+	defer stopTelling()
+	if err := r.awaitApp(ctx); err != nil {
+		return err
+	}
+	r.say("store, bus, host and app are up; %d writes for %d profiles by %d clients", r.opts.Writes, profiles, clients)
+	writes := plan(rand.New(rand.NewPCG(r.opts.Seed, 0)), r.opts.Writes, profiles)
+	fast, calm := len(writes)*percentFast/100, len(writes)*percentCalm/100
+
+	began := time.Now()
+	if err := r.send(ctx, writes[:fast], 0, nil); err != nil {
+		return err
+	}
+	r.speed = float64(fast) / time.Since(began).Seconds()
+	if err := r.drain(ctx); err != nil {
+		return err
+	}
+	r.calm.from = time.Now()
+	if err := r.send(ctx, writes[fast:fast+calm], calmTime, nil); err != nil {
+		return err
+	}
+	r.calm.to = time.Now()
+	if err := r.disturb(ctx, writes[fast+calm:]); err != nil {
+		return err
+	}
+	return r.drain(ctx)
+}
+
+// disturb sends writes while the broker is away and the handler is killed.
+func (r *run) disturb(ctx context.Context, writes []write) error {
+	r.stack.BusNet.Cut()
+	r.say("the broker is cut off for %v", outage)
+	healed := make(chan struct{})
+	go func() {
+		defer close(healed)
+		select {
+		case <-time.After(outage):
+		case <-ctx.Done():
+		}
+		r.stack.BusNet.Heal()
+		r.say("the broker is back")
+	}()
+	err := r.send(ctx, writes, stormTime, func(n int) error {
+		if n != len(writes)/2 {
+			return nil
+		}
+		return r.kill()
+	})
+	<-healed
+	return err
+}
+
+// kill ends the handler as a power cut would.
+func (r *run) kill() error {
+	pid := r.stack.HandlerPID()
+	process, err := os.FindProcess(pid)
+	if err == nil && pid > 0 {
+		err = process.Kill()
+	}
+	if err != nil || pid == 0 {
+		return fmt.Errorf("kill the handler, process %d: %w", pid, err)
+	}
+	r.say("the handler (process %d) got SIGKILL", pid)
+	return nil
+}

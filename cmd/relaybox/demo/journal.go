@@ -1,0 +1,49 @@
+package demo
+
+import (
+	"sync"
+	"time"
+)
+
+// outcome is what a client knows about one request after it.
+type outcome int
+
+const (
+	// unknown: no answer, or a 5xx: it may have been applied.
+	unknown outcome = iota
+	// acknowledged: 2xx with the version of the profile.
+	acknowledged
+	// refused: 4xx, or never sent: it must not have been applied.
+	refused
+)
+
+// attempt is one HTTP request of a client, as the client saw it.
+type attempt struct {
+	intent         *intent
+	idempotencyKey string
+	// ifMatch is the version the request was conditional on, -1 for none, 0 for
+	// If-None-Match: *.
+	ifMatch  int64
+	sent     time.Time
+	answered time.Time
+	outcome  outcome
+	status   int
+	// version is what the answer's ETag said, 0 when there was none.
+	version int64
+	// answer is what a twin must get too: the body.
+	answer string
+}
+
+// journal is the clients' memory: the ground truth that the check starts from.
+type journal struct {
+	mu       sync.Mutex // guards what follows
+	attempts map[string][]attempt
+}
+
+func newJournal() *journal { return &journal{attempts: map[string][]attempt{}} }
+
+func (j *journal) add(key string, a attempt) {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	j.attempts[key] = append(j.attempts[key], a)
+}

@@ -1,0 +1,170 @@
+package demo
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"math/rand/v2"
+	"net/http"
+	"sync"
+	"time"
+)
+
+// send lets the clients carry out writes, spread over the given time, or as fast as they
+// can when it is 0. before is called ahead of each write; its error ends the workload.
+func (r *run) send(ctx context.Context, writes []write, over time.Duration, before func(n int) error) error {
+	feed := make(chan write)
+	var done sync.WaitGroup
+	for n := range clients {
+		c := &client{
+			http: r.http, base: r.stack.HostURL + "/api/profiles/", journal: r.journal,
+			rng: rand.New(rand.NewPCG(r.opts.Seed, uint64(n)+1)),
+		}
+		done.Go(func() {
+			for w := range feed {
+				c.do(ctx, w)
+				r.done.Add(1)
+			}
+		})
+	}
+	err := r.feed(ctx, feed, writes, over, before)
+	close(feed)
+	done.Wait()
+	return err
+}
+
+func (r *run) feed(ctx context.Context, feed chan<- write, writes []write, over time.Duration, before func(n int) error) error {
+	began := time.Now()
+	for n, w := range writes {
+		if before != nil {
+			if err := before(n); err != nil {
+				return err
+			}
+		}
+		due := began.Add(over * time.Duration(n) / time.Duration(len(writes)))
+		select {
+		case <-time.After(time.Until(due)):
+		case <-r.stack.Done():
+			return r.stack.Err()
+		case <-ctx.Done():
+			return context.Cause(ctx)
+		}
+		select {
+		case feed <- w:
+		case <-ctx.Done():
+			return context.Cause(ctx)
+		}
+	}
+	return nil
+}
+
+// awaitApp waits until the app answers for itself: there is no such profile.
+func (r *run) awaitApp(ctx context.Context) error {
+	ctx, cancel := context.WithTimeoutCause(ctx, drainLimit, fmt.Errorf("the app does not answer within %v; see %s", drainLimit, r.logFile()))
+	defer cancel()
+	return poll(ctx, 20*time.Millisecond, func() (bool, error) {
+		req, err := http.NewRequestWithContext(ctx, http.MethodGet, r.stack.HostURL+"/api/profiles/nobody", nil)
+		if err != nil {
+			return false, err
+		}
+		resp, err := r.http.Do(req)
+		if err != nil {
+			return false, r.stack.Err()
+		}
+		return resp.StatusCode == http.StatusNotFound, resp.Body.Close()
+	})
+}
+
+// drain waits until every committed event has had its effect and was audited.
+func (r *run) drain(ctx context.Context) error {
+	ctx, cancel := context.WithTimeoutCause(ctx, drainLimit, ErrNotDrained)
+	defer cancel()
+	return poll(ctx, 50*time.Millisecond, r.drained)
+}
+
+func (r *run) drained() (bool, error) {
+	store, views, err := r.documents()
+	if err != nil {
+		return false, err
+	}
+	events := 0
+	for key, p := range store {
+		if p.entity == nil {
+			continue
+		}
+		events += int(p.entity.LastSeq)
+		model := views[key].model
+		if len(p.leftover) > 0 || model == nil || model.LastSeq < p.entity.LastSeq {
+			return false, nil
+		}
+	}
+	return r.audit.count() >= events, nil
+}
+
+// documents reads the store behind the app's back.
+func (r *run) documents() (map[string]partition, map[string]view, error) {
+	read := func(container string) []json.RawMessage {
+		return r.stack.Cosmos.Documents(r.stack.Settings["COSMOS_DATABASE"], r.stack.Settings[container])
+	}
+	store, err := readStore(read("COSMOS_OUTBOX_CONTAINER"))
+	if err != nil {
+		return nil, nil, err
+	}
+	views, err := readViews(read("COSMOS_INBOX_CONTAINER"))
+	return store, views, err
+}
+
+// result gathers the evidence and checks it.
+func (r *run) result() (report, error) {
+	store, views, err := r.documents()
+	if err != nil {
+		return report{}, err
+	}
+	bus, dropped, faults := r.audit.events()
+	rep := report{writes: r.opts.Writes, dropped: dropped, perSecond: r.speed, took: time.Since(r.began)}
+	rep.verdict = check(evidence{attempts: r.journal.attempts, store: store, views: views, bus: bus})
+	rep.broken = append(rep.broken, faults...)
+	for _, attempts := range r.journal.attempts {
+		rep.attempts += len(attempts)
+	}
+	_, rep.duplicates = r.watch.counts()
+	rep.all, rep.calm = latencies(rep.histories, r.watch, r.calm)
+	return rep, nil
+}
+
+// tell prints progress every second until the returned function is called.
+func (r *run) tell(ctx context.Context) (stop func()) {
+	ctx, cancel := context.WithCancel(ctx)
+	stopped := make(chan struct{})
+	go func() {
+		defer close(stopped)
+		ticker := time.NewTicker(time.Second)
+		defer ticker.Stop()
+		for {
+			select {
+			case <-ticker.C:
+				effects, _ := r.watch.counts()
+				r.say("%4d writes done, %4d events on the bus, %4d consumed", r.done.Load(), r.audit.count(), effects)
+			case <-ctx.Done():
+				return
+			}
+		}
+	}()
+	return func() { cancel(); <-stopped }
+}
+
+// poll calls until at an interval until it says true.
+func poll(ctx context.Context, every time.Duration, until func() (bool, error)) error {
+	ticker := time.NewTicker(every)
+	defer ticker.Stop()
+	for {
+		if ok, err := until(); ok || err != nil {
+			return err
+		}
+		select {
+		case <-ticker.C:
+		case <-ctx.Done():
+			return context.Cause(ctx)
+		}
+	}
+}

@@ -1,0 +1,92 @@
+package demo
+
+import (
+	"fmt"
+	"io"
+	"text/tabwriter"
+	"time"
+)
+
+// report is everything that the table shows.
+type report struct {
+	verdict
+	writes     int
+	attempts   int
+	dropped    int // copies that the broker dropped
+	duplicates int // deliveries that the consumer dropped
+	all, calm  []time.Duration
+	perSecond  float64
+	took       time.Duration
+}
+
+func (r report) print(out io.Writer) error {
+	w := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
+	row := func(name, format string, args ...any) {
+		_, _ = fmt.Fprintf(w, "%s\t%s\n", name, fmt.Sprintf(format, args...))
+	}
+	row("", "")
+	row("acknowledged writes", "%d of %d, in %d requests", r.acknowledged, r.writes, r.attempts)
+	row("outcome unknown", "%d writes; %d lost answers turned out to be changes", r.unknown, r.found)
+	row("events", "%d", r.events)
+	row("published", "%d", r.published)
+	row("consumed", "%d", r.consumed)
+	row("duplicates dropped", "%d by the broker, %d by the consumer", r.dropped, r.duplicates)
+	row("order violations", "%d", r.disorder)
+	row("lost", "%d", r.lost)
+	row("write-to-consumed", "p50 %s, p99 %s, with the outage and the kill in it", ms(percentile(r.all, 50)), ms(percentile(r.all, 99)))
+	row("fast path", "p50 %s, p99 %s, %d writes in calm", ms(percentile(r.calm, 50)), ms(percentile(r.calm, 99)), len(r.calm))
+	row("writes/s", "%.0f at full speed", r.perSecond)
+	row("run time", "%.1f s", r.took.Seconds())
+	row("", "")
+	return w.Flush()
+}
+
+func ms(d time.Duration) string {
+	switch {
+	case d >= time.Second:
+		return fmt.Sprintf("%.2f s", d.Seconds())
+	default:
+		return fmt.Sprintf("%.1f ms", float64(d.Microseconds())/1000)
+	}
+}
+
+// BrokenError: an invariant does not hold. The details name the ids.
+type BrokenError struct {
+	Invariant string
+	Details   []string
+	// Others counts the violations of further invariants.
+	Others int
+}
+
+func (e *BrokenError) Error() string {
+	const most = 10
+	text := fmt.Sprintf("broken: %s (%d times", e.Invariant, len(e.Details))
+	if e.Others > 0 {
+		text += fmt.Sprintf(", and %d violations of other invariants", e.Others)
+	}
+	text += ")"
+	for i, d := range e.Details {
+		if i == most {
+			return text + fmt.Sprintf("\n  and %d more", len(e.Details)-most)
+		}
+		text += "\n  " + d
+	}
+	return text
+}
+
+// err is nil when every invariant held, else the first broken one, in the order of an
+// event's path.
+func (v verdict) err() error {
+	if len(v.broken) == 0 {
+		return nil
+	}
+	e := &BrokenError{Invariant: v.broken[0].invariant}
+	for _, b := range v.broken {
+		if b.invariant == e.Invariant {
+			e.Details = append(e.Details, b.detail)
+		} else {
+			e.Others++
+		}
+	}
+	return e
+}

@@ -1,0 +1,293 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"maps"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"github.com/relaybox/relaybox/local/minibus"
+	"github.com/relaybox/relaybox/local/minihost"
+	"github.com/relaybox/relaybox/local/stack"
+)
+
+// upFlags are the flags of up, as they were typed.
+type upFlags struct {
+	app, data    string
+	fresh        bool
+	host, cosmos string
+	cosmosTLS    bool
+	bus, admin   string
+	busConfig    string
+	policies     []string
+	only         []string
+	verbose      bool
+}
+
+func upCommand() *cobra.Command {
+	var f upFlags
+	cmd := &cobra.Command{
+		Use:   "up",
+		Short: "Run the app with its store, bus and host on this machine, until Ctrl-C",
+		Long: `Runs the function app on stand-ins for Cosmos DB, Service Bus and the Functions host, all
+in this process, with the app's own handler below them. Data is kept in --data: start again
+and everything that was acknowledged is there. In the source tree the app is assembled
+first; --app runs a folder as it is.
+
+Settings come from the environment, then from local.settings.json (in the app folder or
+here), then from defaults. The connection strings of the parts that run here go over all.
+With --only host nothing is set for you: the app connects to what its settings say.`,
+		Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			return up(cmd.Context(), f, cmd.OutOrStdout(), cmd.ErrOrStderr())
+		},
+	}
+	flags := cmd.Flags()
+	flags.StringVar(&f.app, "app", "", "assembled app folder (default: assemble dist/app of the source tree)")
+	flags.StringVar(&f.data, "data", ".relaybox", "folder that keeps the data")
+	flags.BoolVar(&f.fresh, "fresh", false, "forget the data of earlier runs first")
+	flags.StringVar(&f.host, "host-addr", "127.0.0.1:7071", "address of the Functions host")
+	flags.StringVar(&f.cosmos, "cosmos-addr", "127.0.0.1:8081", "address of the Cosmos DB stand-in")
+	flags.BoolVar(&f.cosmosTLS, "cosmos-tls", false, "serve the store over https; its certificate stands in the data folder")
+	flags.StringVar(&f.bus, "bus-addr", "127.0.0.1:5672", "address of the Service Bus stand-in (AMQP)")
+	flags.StringVar(&f.busConfig, "bus-config", "", "topology of the bus, in the official emulator's Config.json format")
+	flags.StringArrayVar(&f.policies, "bus-policy", nil, "further key of the bus, `NAME=KEY:Send,Listen` (repeatable)")
+	flags.StringVar(&f.admin, "bus-admin-addr", "", "also serve the bus's second port, of which GET /health is there (the official emulator's is 127.0.0.1:5300)")
+	flags.StringSliceVar(&f.only, "only", nil, "run only these parts: cosmos, bus, host")
+	flags.BoolVarP(&f.verbose, "verbose", "v", false, "log what the stand-ins do")
+	return cmd
+}
+
+func up(ctx context.Context, f upFlags, stdout, stderr io.Writer) error {
+	cfg, err := f.config(os.Environ())
+	if err != nil {
+		return err
+	}
+	level := slog.LevelWarn
+	if f.verbose {
+		level = slog.LevelInfo
+	}
+	cfg.Logger = slog.New(slog.NewTextHandler(stderr, &slog.HandlerOptions{Level: level}))
+	cfg.HandlerOutput = stdout
+	cfg.Notice = func(s string) { _, _ = fmt.Fprintln(stdout, "relaybox:", s) }
+	if f.runs(stack.Host) {
+		if cfg.App, err = f.appFolder(ctx, stdout); err != nil {
+			return err
+		}
+		if err := f.localSettings(&cfg); err != nil {
+			return err
+		}
+	}
+	err = stack.Run(ctx, cfg, func(s *stack.Stack) { welcome(stdout, s, cfg) })
+	return explain(err)
+}
+
+// config turns the flags into a stack's configuration, without touching anything.
+func (f *upFlags) config(environ []string) (stack.Config, error) {
+	cfg := stack.Config{
+		Data: f.data, Fresh: f.fresh, HostAddr: f.host, CosmosAddr: f.cosmos, CosmosTLS: f.cosmosTLS,
+		BusAddr: f.bus, BusAdminAddr: f.admin, Settings: environment(environ),
+	}
+	for _, name := range f.only {
+		part, err := stack.ParsePart(name)
+		if err != nil {
+			return cfg, fmt.Errorf("--only: %w", err)
+		}
+		cfg.Only = append(cfg.Only, part)
+	}
+	for _, text := range f.policies {
+		policy, err := parsePolicy(text)
+		if err != nil {
+			return cfg, fmt.Errorf("--bus-policy %q: %w", text, err)
+		}
+		cfg.Policies = append(cfg.Policies, policy)
+	}
+	if f.busConfig != "" {
+		file, err := os.Open(f.busConfig)
+		if err != nil {
+			return cfg, fmt.Errorf("--bus-config: %w", err)
+		}
+		defer func() { _ = file.Close() }() // only read
+		if cfg.Topology, err = minibus.LoadConfig(file); err != nil {
+			return cfg, fmt.Errorf("--bus-config %s: %w", f.busConfig, err)
+		}
+	}
+	return cfg, nil
+}
+
+func (f *upFlags) runs(p stack.Part) bool {
+	if len(f.only) == 0 {
+		return true
+	}
+	for _, name := range f.only {
+		if name == string(p) {
+			return true
+		}
+	}
+	return false
+}
+
+func environment(environ []string) map[string]string {
+	settings := map[string]string{}
+	for _, pair := range environ {
+		if name, value, ok := strings.Cut(pair, "="); ok && name != "" {
+			settings[name] = value
+		}
+	}
+	return settings
+}
+
+// parsePolicy reads NAME=KEY:Send,Listen. A key may hold = and :, so the claims begin
+// behind the last colon.
+func parsePolicy(text string) (minibus.Policy, error) {
+	name, rest, named := strings.Cut(text, "=")
+	at := strings.LastIndexByte(rest, ':')
+	if !named || name == "" || at < 1 {
+		return minibus.Policy{}, errors.New("write NAME=KEY:Send,Listen")
+	}
+	policy := minibus.Policy{Name: name, Key: rest[:at]}
+	for claim := range strings.SplitSeq(rest[at+1:], ",") {
+		switch c := minibus.Claim(claim); c {
+		case minibus.Send, minibus.Listen, minibus.Manage:
+			policy.Claims = append(policy.Claims, c)
+		default:
+			return minibus.Policy{}, fmt.Errorf("%q is no claim: use Send, Listen or Manage", claim)
+		}
+	}
+	return policy, nil
+}
+
+// appFolder is --app, or the source tree's dist/app, made anew.
+func (f *upFlags) appFolder(ctx context.Context, stdout io.Writer) (string, error) {
+	if f.app != "" {
+		return f.app, nil
+	}
+	source, err := stack.FindSource(".")
+	if err != nil {
+		return "", fmt.Errorf("there is no app to run: %w; change into a clone of the repository, or name an assembled folder with --app", err)
+	}
+	app := filepath.Join(source, "dist", "app")
+	_, _ = fmt.Fprintln(stdout, "assembling", app)
+	if err := stack.Assemble(ctx, stack.Build{Source: source}, app); err != nil {
+		return "", fmt.Errorf("assemble: %w", err)
+	}
+	return app, nil
+}
+
+// localSettings puts local.settings.json under the environment.
+func (f *upFlags) localSettings(cfg *stack.Config) error {
+	settings := map[string]string{}
+	for _, dir := range []string{".", cfg.App} {
+		values, err := stack.ReadLocalSettings(filepath.Join(dir, "local.settings.json"))
+		if err != nil {
+			return err
+		}
+		maps.Copy(settings, values)
+	}
+	maps.Copy(settings, cfg.Settings)
+	cfg.Settings = settings
+	return nil
+}
+
+// flagOf is the flag that moves a part's address.
+var flagOf = map[stack.Part]string{
+	stack.Host: "--host-addr", stack.Cosmos: "--cosmos-addr", stack.Bus: "--bus-addr", stack.BusAdmin: "--bus-admin-addr",
+}
+
+// explain adds to an error what the person at the keyboard can do about it.
+func explain(err error) error {
+	if busy, ok := errors.AsType[*stack.AddressError](err); ok {
+		return fmt.Errorf("%w; free it or choose another with %s 127.0.0.1:PORT", busy, flagOf[busy.Part])
+	}
+	if errors.Is(err, stack.ErrInUse) {
+		return fmt.Errorf("%w; stop it, or choose another folder with --data", err)
+	}
+	return err
+}
+
+// welcome prints what runs and how to try it.
+func welcome(w io.Writer, s *stack.Stack, cfg stack.Config) {
+	say := func(format string, args ...any) { _, _ = fmt.Fprintf(w, format+"\n", args...) }
+	if s.HostURL != "" {
+		say("\nFunctions:\n")
+		for _, f := range s.Functions() {
+			say("        %s", describe(f, s.HostURL))
+		}
+	}
+	say("")
+	if s.CosmosConnection != "" {
+		say("COSMOS_CONNECTION=%s", s.CosmosConnection)
+	}
+	if s.BusConnection != "" {
+		say("SERVICEBUS_CONNECTION=%s", s.BusConnection)
+	}
+	if cfg.BusAdminAddr != "" && s.Bus != nil {
+		say("bus health: http://%s/health", cfg.BusAdminAddr)
+	}
+	if s.CosmosConnection != "" || s.BusConnection != "" {
+		say("data in %s", cfg.Data)
+	}
+	if s.HostURL != "" {
+		if url := example(s); url != "" {
+			say("\nTry:\n\n        curl -i -X PUT %s -H 'Content-Type: application/json' -d '{\"displayName\":\"Ada\"}'", url)
+		}
+	}
+	say("\nCtrl-C stops it.\n")
+}
+
+// describe is a function's line as func start prints it.
+func describe(f minihost.Function, host string) string {
+	if len(f.Errors) > 0 {
+		return f.Name + ": does not load: " + strings.Join(f.Errors, "; ")
+	}
+	line := f.Name + ": " + f.Trigger
+	if f.Trigger == minihost.HTTPTrigger {
+		line = fmt.Sprintf("%s: [%s] %s/%s", f.Name, strings.Join(f.Methods, ","), host, plainRoute(f.Route))
+	}
+	if f.Disabled {
+		line += " (disabled)"
+	}
+	return line
+}
+
+// plainRoute leaves the constraints of a route out: {id:regex(…)} becomes {id}. Braces
+// inside a constraint are doubled.
+func plainRoute(route string) string {
+	var plain strings.Builder
+	depth, constraint := 0, false
+	for _, r := range route {
+		switch {
+		case r == '{':
+			depth++
+		case r == '}':
+			depth--
+			constraint = constraint && depth > 0
+		case r == ':' && depth == 1:
+			constraint = true
+		}
+		if !constraint {
+			plain.WriteRune(r)
+		}
+	}
+	return plain.String()
+}
+
+// example is a URL for the first function that takes a PUT with one parameter.
+func example(s *stack.Stack) string {
+	for _, f := range s.Functions() {
+		route := plainRoute(f.Route)
+		for _, method := range f.Methods {
+			if before, after, ok := strings.Cut(route, "{id}"); ok && strings.EqualFold(method, "PUT") {
+				return s.HostURL + "/" + before + "ada" + after
+			}
+		}
+	}
+	return ""
+}

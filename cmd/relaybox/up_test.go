@@ -1,0 +1,115 @@
+package main
+
+import (
+	"net"
+	"os"
+	"path/filepath"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/relaybox/relaybox/local/minibus"
+	"github.com/relaybox/relaybox/local/minihost"
+	"github.com/relaybox/relaybox/local/stack"
+)
+
+func TestParsePolicy(t *testing.T) {
+	t.Parallel()
+	good := map[string]minibus.Policy{
+		"reader=secret:Listen":      {Name: "reader", Key: "secret", Claims: []minibus.Claim{minibus.Listen}},
+		"app=a2V5=:x==:Send,Listen": {Name: "app", Key: "a2V5=:x==", Claims: []minibus.Claim{minibus.Send, minibus.Listen}},
+		"root=k:Manage,Send,Listen": {Name: "root", Key: "k", Claims: []minibus.Claim{minibus.Manage, minibus.Send, minibus.Listen}},
+	}
+	for text, want := range good {
+		got, err := parsePolicy(text)
+		require.NoError(t, err, text)
+		require.Equal(t, want, got)
+	}
+	for _, text := range []string{"", "name", "name=", "name=key", "=key:Send", "name=:Send", "name=key:", "name=key:send", "name=key:Send,"} {
+		_, err := parsePolicy(text)
+		require.Error(t, err, text)
+	}
+}
+
+func TestPlainRoute(t *testing.T) {
+	t.Parallel()
+	for route, want := range map[string]string{
+		"api/profiles/{id:regex(^[A-Za-z0-9._~-]{{1,128}}$)}": "api/profiles/{id}",
+		"api/profiles/{id}":                  "api/profiles/{id}",
+		"api/{a:int}/x/{b:length(1,2)}/tail": "api/{a}/x/{b}/tail",
+		"api/plain":                          "api/plain",
+	} {
+		require.Equal(t, want, plainRoute(route))
+	}
+}
+
+func TestDescribe(t *testing.T) {
+	t.Parallel()
+	const host = "http://127.0.0.1:7071"
+	for want, f := range map[string]minihost.Function{
+		"Write: [PUT,PATCH] http://127.0.0.1:7071/api/p/{id}": {Name: "Write", Trigger: minihost.HTTPTrigger, Methods: []string{"PUT", "PATCH"}, Route: "api/p/{id:int}"},
+		"Tick: timerTrigger":                        {Name: "Tick", Trigger: minihost.TimerTrigger},
+		"Eat: serviceBusTrigger (disabled)":         {Name: "Eat", Trigger: minihost.ServiceBusTrigger, Disabled: true},
+		"Bad: does not load: no bindings; no route": {Name: "Bad", Errors: []string{"no bindings", "no route"}},
+	} {
+		require.Equal(t, want, describe(f, host))
+	}
+}
+
+func TestConfigOfFlags(t *testing.T) {
+	t.Parallel()
+	f := upFlags{only: []string{"host", "bus"}, policies: []string{"a=b:Send"}, admin: "127.0.0.1:5300", data: "d"}
+	cfg, err := f.config([]string{"A=1=2", "=C:=odd", "B="})
+	require.NoError(t, err)
+	require.Equal(t, []stack.Part{stack.Host, stack.Bus}, cfg.Only)
+	require.Equal(t, map[string]string{"A": "1=2", "B": ""}, cfg.Settings)
+	require.Equal(t, "a", cfg.Policies[0].Name)
+	require.Equal(t, "127.0.0.1:5300", cfg.BusAdminAddr)
+
+	for name, f := range map[string]upFlags{
+		"part":   {only: []string{"store"}},
+		"policy": {policies: []string{"x"}},
+		"config": {busConfig: filepath.Join(t.TempDir(), "none.json")},
+	} {
+		_, err := f.config(nil)
+		require.Error(t, err, name)
+	}
+}
+
+func TestBadBusConfigNamesTheFlagAndTheKey(t *testing.T) {
+	t.Parallel()
+	file := filepath.Join(t.TempDir(), "Config.json")
+	require.NoError(t, os.WriteFile(file, []byte(`{"UserConfig":{"Namespaces":[{"Name":"other"}]}}`), 0o600))
+	_, err := (&upFlags{busConfig: file}).config(nil)
+	require.ErrorContains(t, err, "--bus-config")
+	require.ErrorContains(t, err, "Namespaces")
+}
+
+func TestBusyPortNamesItsFlag(t *testing.T) {
+	t.Parallel()
+	busy, err := net.Listen("tcp", "127.0.0.1:0")
+	require.NoError(t, err)
+	t.Cleanup(func() { _ = busy.Close() })
+	err = run(t.Context(), []string{"up", "--only", "cosmos", "--data", t.TempDir(), "--cosmos-addr", busy.Addr().String()}, t.Output(), t.Output())
+	require.ErrorContains(t, err, busy.Addr().String())
+	require.ErrorContains(t, err, "--cosmos-addr")
+}
+
+func TestSecondUpOnTheSameDataIsRefused(t *testing.T) {
+	t.Parallel()
+	data := t.TempDir()
+	stack.RunT(t, func(c *stack.Config) { c.Only, c.Data = []stack.Part{stack.Cosmos}, data })
+	err := run(t.Context(), []string{"up", "--only", "cosmos", "--cosmos-addr", "127.0.0.1:0", "--data", data}, t.Output(), t.Output())
+	require.ErrorContains(t, err, "another relaybox is running")
+	require.ErrorContains(t, err, "--data")
+}
+
+func TestSettingsOrder(t *testing.T) {
+	t.Parallel()
+	app := t.TempDir()
+	require.NoError(t, os.WriteFile(filepath.Join(app, "local.settings.json"), []byte(`{"Values":{"A":"file","B":"file"}} // comment`), 0o600))
+	cfg := stack.Config{App: app, Settings: map[string]string{"A": "env"}}
+	require.NoError(t, (&upFlags{}).localSettings(&cfg))
+	require.Equal(t, "env", cfg.Settings["A"])
+	require.Equal(t, "file", cfg.Settings["B"])
+}

@@ -1,0 +1,67 @@
+package minibus
+
+import (
+	"log/slog"
+	"strings"
+	"sync"
+
+	"github.com/cockroachdb/pebble/v2"
+
+	"github.com/relaybox/relaybox/local/minibus/amqpserver"
+)
+
+// broker is the state of all entities. One lock guards it: an operation touches several entities at once (a topic and
+// its subscriptions, a queue and its dead-letter queue), takes microseconds, and never waits for the disk.
+type broker struct {
+	log      *slog.Logger
+	policies map[string]Policy
+	jwt      bool
+	maxBytes int // of one entity
+
+	mu       sync.Mutex // guards the rest; taken after an amqpserver connection's lock
+	entities map[string]*entity
+	alarms   alarms
+	journal  *journal
+	scratch  []byte // of the message being delivered
+	record   []byte // of the message being stored
+}
+
+// Connect implements amqpserver.Backend.
+func (b *broker) Connect(string) amqpserver.Peer {
+	return &peer{b: b, consumers: map[string]*consumer{}}
+}
+
+// Position implements amqpserver.Backend.
+func (b *broker) Position() uint64 { return b.journal.position() }
+
+// Durable implements amqpserver.Backend.
+func (b *broker) Durable(position uint64) error {
+	return b.journal.sync(position, func() (*pebble.Batch, uint64) {
+		b.mu.Lock()
+		defer b.mu.Unlock()
+		return b.journal.take()
+	})
+}
+
+// Suffixes of addresses, in lower case.
+const (
+	suffixManagement = "/$management"
+	suffixDead       = "/$deadletterqueue"
+	suffixTransfer   = "/$transfer/$deadletterqueue"
+	nodeCBS          = "$cbs"
+)
+
+// normalize reduces an address to its path in lower case: clients send paths, with or without a leading slash, and
+// whole URLs.
+func normalize(address string) string {
+	if i := strings.Index(address, "://"); i >= 0 {
+		_, address, _ = strings.Cut(address[i+3:], "/")
+	}
+	return strings.ToLower(strings.Trim(address, "/"))
+}
+
+// lookup finds an entity, and says whether its $management node is meant.
+func (b *broker) lookup(address string) (e *entity, management bool) {
+	path, management := strings.CutSuffix(normalize(address), suffixManagement)
+	return b.entities[path], management
+}

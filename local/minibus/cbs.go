@@ -1,0 +1,63 @@
+package minibus
+
+import (
+	"slices"
+	"time"
+
+	"github.com/relaybox/relaybox/local/minibus/amqpwire"
+)
+
+// tokens is the $cbs node of a connection: clients put the tokens there that their links need.
+type tokens struct{ peer *peer }
+
+// MaxMessageSize implements amqpserver.Target.
+func (*tokens) MaxMessageSize() uint64 { return maxMessageSize }
+
+// Detach implements amqpserver.Target.
+func (t *tokens) Detach() { t.peer.cbsIn = false }
+
+// Receive implements amqpserver.Target; amqpserver calls Respond instead.
+func (t *tokens) Receive(uint32, []byte) error { return nil }
+
+// Respond implements amqpserver.Responder.
+func (t *tokens) Respond(payload []byte) ([]byte, error) {
+	r, err := parseRequest(payload)
+	if err != nil {
+		return nil, err
+	}
+	return t.put(r).encode(r), nil
+}
+
+const maxGrants = 1000
+
+// put checks a token. An entity that does not exist must be reported here: it is the only answer that clients take for
+// "not found".
+func (t *tokens) put(r *request) response {
+	p := t.peer
+	token, _ := r.body.(string)
+	audience, _ := amqpwire.Text(r.properties.Get("name"))
+	if op, _ := amqpwire.Text(r.properties.Get("operation")); op != "put-token" {
+		return failure(500, condOperationDisabled, "The operation '"+op+"' is not known to $cbs.")
+	}
+	var g grant
+	switch kind, _ := amqpwire.Text(r.properties.Get("type")); {
+	case kind == "jwt" && p.b.jwt:
+		g = grant{scope: normalize(audience), claims: map[Claim]bool{Manage: true}, until: time.Now().Add(time.Hour).UnixMilli()}
+	case kind != "servicebus.windows.net:sastoken":
+		return failure(401, amqpwire.CondUnauthorized, "InvalidToken: Tokens of type '"+kind+"' are not accepted here.")
+	default:
+		var err error
+		if g, err = p.b.verify(token, audience, time.Now()); err != nil {
+			return failure(401, amqpwire.CondUnauthorized, err.Error())
+		}
+	}
+	if e, _ := p.b.lookup(audience); e == nil && normalize(audience) != "" {
+		return failure(404, amqpwire.CondNotFound, notFound(audience).Description)
+	}
+	p.grants = slices.DeleteFunc(p.grants, func(old grant) bool { return old.scope == g.scope || old.until <= time.Now().UnixMilli() })
+	if len(p.grants) >= maxGrants {
+		return failure(500, amqpwire.CondResourceLimit, "Too many tokens on one connection.")
+	}
+	p.grants = append(p.grants, g)
+	return response{code: 202, description: "Accepted"}
+}

@@ -1,0 +1,256 @@
+package minibus
+
+import (
+	"time"
+
+	"github.com/relaybox/relaybox/local/minibus/amqpwire"
+)
+
+// kind says what an entity is.
+type kind int
+
+const (
+	queueKind kind = iota
+	topicKind      // holds only scheduled messages; the others go to its subscriptions at once
+	subscriptionKind
+	deadLetterKind
+)
+
+// entity is a queue, a topic, a subscription or the dead-letter queue of one of them. broker.mu guards its fields.
+type entity struct {
+	b    *broker
+	kind kind
+	path string // as configured
+	key  string // lower case: in the store and in lookups
+	rule settings
+
+	dead          *entity   // dead-letter queue; nil in one
+	subscriptions []*entity // of a topic
+	filters       []filter  // of a subscription; a message that none of them takes is not copied
+	forward       *entity   // ForwardTo
+	forwardDead   *entity   // ForwardDeadLetteredMessagesTo
+
+	last     int64 // sequence number
+	bytes    int   // of all messages
+	log      backlog
+	ready    ready                      // without sessions
+	locks    map[amqpwire.UUID]*message // by token
+	hungry   map[*consumer]struct{}     // have credit and found nothing
+	sessions map[string]*session        // with sessions
+	offers   offers                     // sessions that have messages and no owner
+	waiting  []*waiter                  // parked "next session" attaches, oldest first
+	history  history                    // duplicate detection
+}
+
+// settings are an entity's properties.
+type settings struct {
+	lock            time.Duration
+	ttl             time.Duration // 0: for ever
+	maxDelivery     int
+	deadLetterLate  bool // expired messages are dead-lettered
+	requiresSession bool
+	duplicates      time.Duration // history window; 0: no detection
+}
+
+// Reasons that the broker gives in DeadLetterReason.
+const (
+	reasonMaxDelivery = "MaxDeliveryCountExceeded"
+	reasonExpired     = "TTLExpiredException"
+	reasonNoSession   = "Session ID is null."
+	reasonHops        = "MaxTransferHopCountExceeded"
+)
+
+const (
+	propReason      = "DeadLetterReason"
+	propDescription = "DeadLetterErrorDescription"
+)
+
+// maxHops bounds chains of ForwardTo.
+const maxHops = 4
+
+// accept takes what a client sends: all messages or none. It returns their sequence numbers.
+func (e *entity) accept(batch []*content) ([]int64, error) {
+	size := 0
+	for _, c := range batch {
+		if e.rule.requiresSession && !c.hasSession {
+			return nil, amqpwire.Errorf(amqpwire.CondNotAllowed, "The SessionId was not set on a message, and it cannot be sent "+
+				"to the entity. Entities that have session support enabled can only receive messages that have the SessionId set to a valid value.")
+		}
+		size += c.size
+	}
+	for _, target := range append([]*entity{e}, e.subscriptions...) {
+		if target.bytes+size > e.b.maxBytes {
+			return nil, amqpwire.Errorf(amqpwire.CondResourceLimit, "The entity '%s' has reached its quota of %d bytes. "+
+				"Receive messages to make room.", target.path, e.b.maxBytes)
+		}
+	}
+	now := nowMillis()
+	numbers := make([]int64, len(batch))
+	for i, c := range batch {
+		if e.rule.duplicates > 0 && !c.generated && !e.remember(c.messageID, now) {
+			e.last++ // a duplicate is accepted and dropped: the sender must not see a difference
+			numbers[i] = e.last
+			continue
+		}
+		numbers[i] = e.put(&message{content: c, props: c.appProps, enqueued: now}, now)
+	}
+	e.storeSequence()
+	return numbers, nil
+}
+
+// put makes a message part of the entity, or passes it on if the entity forwards or is a topic.
+func (e *entity) put(m *message, now int64) int64 {
+	e.last++
+	m.in, m.seq, m.place = e, e.last, nowhere
+	m.alarm = alarm{place: nowhere, owner: m}
+	switch {
+	case m.due > now && m.origin == 0 && m.source == "":
+		m.state = Scheduled
+		e.keep(m)
+		e.b.alarms.set(&m.alarm, m.due)
+	case e.kind == topicKind:
+		e.limitLife(m, now)
+		e.publish(m, now)
+	case e.forward != nil:
+		e.passOn(m, e.forward, now)
+	case e.rule.requiresSession && !m.hasSession:
+		e.bury(m, property(propReason, reasonNoSession))
+	default:
+		e.limitLife(m, now)
+		e.keep(m)
+		e.offer(m)
+	}
+	return m.seq
+}
+
+// keep stores a new message.
+func (e *entity) keep(m *message) {
+	e.log.add(m)
+	e.bytes += m.size
+	if e.rule.requiresSession {
+		m.session = e.sessionOf(m.sessionID)
+		m.session.messages++
+	}
+	e.storeMessage(m)
+}
+
+// limitLife sets when the message expires: the sender's wish, at most the entity's default, and the topic's before.
+func (e *entity) limitLife(m *message, now int64) {
+	if e.kind == deadLetterKind {
+		return
+	}
+	if e.rule.ttl > 0 {
+		m.expires = earlier(m.expires, now+e.rule.ttl.Milliseconds())
+	}
+	if ttl := m.header.TTL; ttl != nil {
+		m.expires = earlier(m.expires, now+int64(*ttl))
+	}
+	m.expires = earlier(m.expires, m.expiry)
+}
+
+// earlier is the first of two times of which 0 means never.
+func earlier(a, b int64) int64 {
+	if a == 0 || b != 0 && b < a {
+		return b
+	}
+	return a
+}
+
+// publish gives every subscription that wants the message its own copy.
+func (e *entity) publish(m *message, now int64) {
+	for _, s := range e.subscriptions {
+		if s.wants(m) {
+			s.put(&message{content: m.content, props: m.props, enqueued: m.enqueued, expires: m.expires, origin: m.seq, hops: m.hops}, now)
+			s.storeSequence()
+		}
+	}
+}
+
+// passOn forwards a message that is not in the backlog (any more).
+func (e *entity) passOn(m *message, to *entity, now int64) {
+	next := &message{content: m.content, props: m.props, enqueued: m.enqueued, origin: m.seq, hops: m.hops + 1, source: m.source}
+	if next.hops > maxHops {
+		e.bury(m, property(propReason, reasonHops))
+		return
+	}
+	to.put(next, now)
+	to.storeSequence()
+}
+
+// offer makes an unlocked message receivable again and wakes whoever waits for it. Its life may have ended meanwhile.
+func (e *entity) offer(m *message) {
+	if m.expires != 0 {
+		if m.expires <= nowMillis() {
+			e.expire(m)
+			return
+		}
+		e.b.alarms.set(&m.alarm, m.expires)
+	} else {
+		e.b.alarms.cancel(&m.alarm)
+	}
+	if m.session != nil {
+		m.session.offer(m)
+		return
+	}
+	e.ready.add(m)
+	for c := range e.hungry {
+		c.link.Wake()
+	}
+	clear(e.hungry)
+}
+
+// expire ends a message's life.
+func (e *entity) expire(m *message) {
+	e.remove(m)
+	if e.rule.deadLetterLate {
+		e.bury(m, property(propReason, reasonExpired), property(propDescription, "The message expired and was dead lettered."))
+	}
+}
+
+// remove takes a message out of the entity for good.
+func (e *entity) remove(m *message) {
+	e.unlock(m)
+	e.b.alarms.cancel(&m.alarm)
+	e.log.remove(m.seq)
+	e.bytes -= m.size
+	e.forget(m)
+	if s := m.session; s != nil {
+		if m.place != nowhere {
+			s.withdraw(m)
+		}
+		s.messages--
+		s.sweep()
+	} else if m.place != nowhere {
+		e.ready.remove(m)
+	}
+}
+
+// activate ends a schedule: the message gets a new number, like one that is sent now.
+func (e *entity) activate(m *message, now int64) {
+	e.remove(m)
+	e.put(&message{content: m.content, props: m.props, enqueued: now, origin: m.seq}, now)
+	e.storeSequence()
+}
+
+// bury moves a message, which is in the backlog no more, to the dead-letter queue.
+func (e *entity) bury(m *message, why ...amqpwire.Pair) {
+	props, err := mergeProperties(m.props, why)
+	if err != nil {
+		e.b.log.Error("application properties cannot be extended", "entity", e.path, "sequence", m.seq, "error", err)
+		props = m.props
+	}
+	dead := &message{content: m.content, props: props, enqueued: m.enqueued, origin: m.seq, count: m.count, source: e.path, hops: m.hops}
+	if m.source != "" {
+		dead.source = m.source
+	}
+	to := e.dead
+	if e.kind == deadLetterKind {
+		to = e // there is nowhere below a dead-letter queue
+	}
+	if e.forwardDead != nil && m.hops < maxHops {
+		to = e.forwardDead
+		dead.hops++
+	}
+	to.put(dead, nowMillis())
+	to.storeSequence()
+}

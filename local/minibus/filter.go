@@ -1,0 +1,101 @@
+package minibus
+
+import (
+	"reflect"
+
+	"github.com/relaybox/relaybox/local/minibus/amqpwire"
+)
+
+// filter decides whether a subscription wants a message.
+type filter interface{ match(*candidate) bool }
+
+// everything is the true filter of $Default.
+type everything struct{}
+
+func (everything) match(*candidate) bool { return true }
+
+// CorrelationFilter matches messages that are equal in every property it names. Strings are case-sensitive.
+type CorrelationFilter struct {
+	ContentType, CorrelationID, Label, MessageID, ReplyTo, ReplyToSessionID, SessionID, To string
+	Properties                                                                             map[string]any
+}
+
+// candidate is a message whose properties are decoded when the first filter looks at them.
+type candidate struct {
+	m      *message
+	read   bool
+	system map[string]string
+	user   map[string]any
+}
+
+func (c *candidate) decode() {
+	if c.read {
+		return
+	}
+	c.read, c.system, c.user = true, map[string]string{}, map[string]any{}
+	var p amqpwire.Properties
+	if p.Decode(c.m.properties) != nil {
+		return
+	}
+	c.system["ContentType"] = string(p.ContentType)
+	c.system["CorrelationID"] = idText(p.CorrelationID)
+	c.system["MessageID"] = c.m.messageID
+	for name, s := range map[string]*string{
+		"Label": p.Subject, "ReplyTo": p.ReplyTo, "ReplyToSessionID": p.ReplyToGroupID, "SessionID": p.GroupID, "To": p.To,
+	} {
+		if s != nil {
+			c.system[name] = *s
+		}
+	}
+	pairs, err := amqpwire.DecodePairs(c.m.props)
+	if err != nil {
+		return
+	}
+	for _, p := range pairs {
+		if v, err := amqpwire.NewReader(p.Value).Value(); err == nil {
+			c.user[p.Key] = v
+		}
+	}
+}
+
+func (f *CorrelationFilter) match(c *candidate) bool {
+	c.decode()
+	for name, want := range map[string]string{
+		"ContentType": f.ContentType, "CorrelationID": f.CorrelationID, "Label": f.Label, "MessageID": f.MessageID,
+		"ReplyTo": f.ReplyTo, "ReplyToSessionID": f.ReplyToSessionID, "SessionID": f.SessionID, "To": f.To,
+	} {
+		if want != "" && c.system[name] != want {
+			return false
+		}
+	}
+	for name, want := range f.Properties {
+		if !equal(c.user[name], want) {
+			return false
+		}
+	}
+	return true
+}
+
+// equal compares a property of a message with one of the configuration, which knows strings, booleans and numbers.
+func equal(got, want any) bool {
+	if n, ok := want.(float64); ok {
+		if i, isInt := amqpwire.Int(got); isInt {
+			return float64(i) == n
+		}
+		if f, isFloat := got.(float32); isFloat {
+			return float64(f) == n
+		}
+	}
+	return reflect.DeepEqual(got, want)
+}
+
+// wants reports whether any rule of the subscription takes the message.
+func (e *entity) wants(m *message) bool {
+	c := &candidate{m: m}
+	for _, f := range e.filters {
+		if f.match(c) {
+			return true
+		}
+	}
+	return false
+}

@@ -1,0 +1,54 @@
+package minibus
+
+// history remembers the message ids of an entity with duplicate detection for as long as the window is. broker.mu
+// guards it. It does not matter what has become of the messages.
+type history struct {
+	until map[string]int64
+	order []remembered // oldest first
+	alarm alarm
+}
+
+type remembered struct {
+	id    string
+	until int64
+}
+
+// remember notes an id and reports whether it is new.
+func (e *entity) remember(id string, now int64) bool {
+	h := &e.history
+	if until, ok := h.until[id]; ok && until > now {
+		return false
+	}
+	until := now + e.rule.duplicates.Milliseconds()
+	e.recall(id, until)
+	e.storeHistory(id, until)
+	return true
+}
+
+// recall puts an id into memory.
+func (e *entity) recall(id string, until int64) {
+	h := &e.history
+	h.until[id] = until
+	h.order = append(h.order, remembered{id, until})
+	if h.alarm.place == nowhere {
+		e.b.alarms.set(&h.alarm, h.order[0].until)
+	}
+}
+
+// ring implements alarm.owner: the oldest ids leave the window.
+func (e *entity) ring(now int64) {
+	h := &e.history
+	n := 0
+	for ; n < len(h.order) && h.order[n].until <= now; n++ {
+		old := h.order[n]
+		if h.until[old.id] == old.until { // it has not been remembered anew
+			delete(h.until, old.id)
+			e.forgetHistory(old.id)
+		}
+	}
+	h.order = append([]remembered(nil), h.order[n:]...)
+	if len(h.order) > 0 {
+		// At most some ten purges per window: each copies what is left.
+		e.b.alarms.set(&h.alarm, max(h.order[0].until, now+e.rule.duplicates.Milliseconds()/16))
+	}
+}

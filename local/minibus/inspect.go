@@ -1,0 +1,135 @@
+package minibus
+
+import (
+	"fmt"
+	"time"
+
+	"github.com/relaybox/relaybox/local/minibus/amqpwire"
+)
+
+// Message is what Peek shows of a message.
+type Message struct {
+	SequenceNumber int64
+	MessageID      string
+	SessionID      string
+	CorrelationID  string
+	Subject        string
+	ContentType    string
+	Body           []byte // the data sections; nil for other bodies
+	Properties     map[string]any
+	State          State
+	Locked         bool
+	DeliveryCount  int // failed deliveries
+	EnqueuedTime   time.Time
+	ScheduledTime  time.Time // zero unless State is Scheduled
+}
+
+// Counts are an entity's messages by state, as Service Bus counts them: locked messages are active.
+type Counts struct {
+	Active, DeadLetter, Scheduled, Deferred, Locked int
+}
+
+// Peek shows all messages of an entity ("queue", "topic/Subscriptions/name", each with "/$DeadLetterQueue"), in order. It is nil
+// for an entity that does not exist.
+func (s *Server) Peek(entityPath string) []Message {
+	b := s.broker
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	e, _ := b.lookup(entityPath)
+	if e == nil {
+		return nil
+	}
+	list := make([]Message, 0, e.log.live)
+	for m := range e.log.all(0) {
+		list = append(list, m.show())
+	}
+	return list
+}
+
+// Counts counts the messages of an entity; all are zero for one that does not exist.
+func (s *Server) Counts(entityPath string) Counts {
+	b := s.broker
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	e, _ := b.lookup(entityPath)
+	if e == nil {
+		return Counts{}
+	}
+	return e.counts()
+}
+
+func (e *entity) counts() Counts {
+	var c Counts
+	for m := range e.log.all(0) {
+		switch m.state {
+		case Deferred:
+			c.Deferred++
+		case Scheduled:
+			c.Scheduled++
+		default:
+			c.Active++
+		}
+		if m.locked() {
+			c.Locked++
+		}
+	}
+	if e.dead != nil {
+		c.DeadLetter = e.dead.log.live
+	}
+	return c
+}
+
+func (m *message) show() Message {
+	out := Message{
+		SequenceNumber: m.seq, MessageID: m.messageID, SessionID: m.sessionID, State: m.state, Locked: m.locked(),
+		DeliveryCount: int(m.count), EnqueuedTime: time.UnixMilli(m.enqueued), Properties: map[string]any{},
+	}
+	if m.state == Scheduled {
+		out.ScheduledTime = time.UnixMilli(m.due)
+	}
+	var p amqpwire.Properties
+	if p.Decode(m.properties) == nil {
+		out.ContentType, out.CorrelationID = string(p.ContentType), idText(p.CorrelationID)
+		if p.Subject != nil {
+			out.Subject = *p.Subject
+		}
+	}
+	if parts, err := (amqpwire.Message{Body: m.body}).DataSections(); err == nil {
+		for _, part := range parts {
+			out.Body = append(out.Body, part...)
+		}
+	}
+	pairs, _ := amqpwire.DecodePairs(m.props)
+	for _, p := range pairs {
+		if v, err := amqpwire.NewReader(p.Value).Value(); err == nil {
+			out.Properties[p.Key] = v
+		}
+	}
+	return out
+}
+
+// check compares what the broker keeps twice. It is for tests: an error is a bug in this package.
+func (b *broker) check() error {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	for _, e := range b.entities {
+		locked, receivable := 0, len(e.ready)
+		for _, s := range e.sessions {
+			receivable += len(s.ready)
+		}
+		bytes := 0
+		for m := range e.log.all(0) {
+			bytes += m.size
+			if m.locked() {
+				locked++
+			} else if m.state == Active {
+				receivable--
+			}
+		}
+		if locked != len(e.locks) || receivable != 0 || bytes != e.bytes {
+			return fmt.Errorf("entity %q: %d messages locked and %d locks, %d receivable too many, %d bytes and %d counted",
+				e.path, locked, len(e.locks), receivable, bytes, e.bytes)
+		}
+	}
+	return nil
+}

@@ -1,0 +1,144 @@
+package minibus
+
+import (
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"sync"
+	"sync/atomic"
+
+	"github.com/cockroachdb/pebble/v2"
+	"github.com/cockroachdb/pebble/v2/vfs"
+)
+
+// journal makes the broker's changes durable. Changes are collected in a batch under broker.mu, so that a batch always
+// holds whole operations; whoever needs one to be durable commits the batch, together with all changes that others have
+// made meanwhile, in one synced write. Without a store (Options.Dir is empty) everything is durable at once.
+type journal struct {
+	db *pebble.DB // nil: in memory
+
+	batch    *pebble.Batch // guarded by broker.mu
+	appended atomic.Uint64 // position of the last change; written under broker.mu
+
+	mu         sync.Mutex // guards the fields below; never taken together with broker.mu
+	turn       *sync.Cond // a commit has ended
+	committing bool
+	durable    uint64
+	failed     error // the first failure is final: what memory holds and the disk does not must not be told to anybody
+}
+
+func openJournal(dir string, fs vfs.FS) (*journal, error) {
+	j := &journal{}
+	j.turn = sync.NewCond(&j.mu)
+	if dir == "" {
+		return j, nil
+	}
+	db, err := pebble.Open(dir, &pebble.Options{
+		FS: fs, Logger: quiet{}, FormatMajorVersion: pebble.FormatNewest,
+		MemTableSize: 16 << 20, CacheSize: 8 << 20,
+	})
+	if err != nil {
+		return nil, fmt.Errorf("open broker store %s: %w", dir, err)
+	}
+	j.db = db
+	j.batch = db.NewBatch()
+	return j, nil
+}
+
+// quiet is pebble's logger: its chatter is of no interest, its failures come back as errors.
+type quiet struct{}
+
+func (quiet) Infof(string, ...any)  {}
+func (quiet) Errorf(string, ...any) {}
+
+// Fatalf is called when the store cannot go on. Nothing has been acknowledged that is not on disk.
+func (quiet) Fatalf(format string, args ...any) { panic(fmt.Sprintf("broker store: "+format, args...)) }
+
+// set and delete add a change. The caller holds broker.mu.
+func (j *journal) set(key, value []byte) {
+	if j.db != nil {
+		j.must(j.batch.Set(key, value, nil))
+	}
+}
+
+func (j *journal) delete(key []byte) {
+	if j.db != nil {
+		j.must(j.batch.Delete(key, nil))
+	}
+}
+
+// must: adding to a batch fails only when the batch is used after its commit.
+func (j *journal) must(err error) {
+	if err != nil {
+		panic(err)
+	}
+	j.appended.Add(1)
+}
+
+func (j *journal) position() uint64 { return j.appended.Load() }
+
+// sync returns when everything up to a position is durable. take hands over the batch; it locks broker.mu. Of all
+// callers that wait at the same time one commits for all.
+func (j *journal) sync(position uint64, take func() (*pebble.Batch, uint64)) error {
+	if j.db == nil {
+		return nil
+	}
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	for j.durable < position && j.failed == nil {
+		if j.committing {
+			j.turn.Wait()
+			continue
+		}
+		j.committing = true
+		j.mu.Unlock()
+		batch, upTo := take()
+		err := errors.Join(batch.Commit(pebble.Sync), batch.Close())
+		j.mu.Lock()
+		j.committing = false
+		if err != nil {
+			j.failed = fmt.Errorf("commit %d changes: %w", upTo-j.durable, err)
+		} else {
+			j.durable = upTo
+		}
+		j.turn.Broadcast()
+	}
+	return j.failed
+}
+
+// take starts a new batch. The caller holds broker.mu.
+func (j *journal) take() (*pebble.Batch, uint64) {
+	b := j.batch
+	j.batch = j.db.NewBatch()
+	return b, j.appended.Load()
+}
+
+func (j *journal) close() error {
+	if j.db == nil {
+		return nil
+	}
+	return errors.Join(j.batch.Close(), j.db.Close())
+}
+
+// Kinds of keys. A key is kind, entity path (with its length before it), rest.
+const (
+	kindMessage  = 'm' // + sequence number: the message as it was accepted
+	kindStatus   = 's' // + sequence number: state and delivery count, once they differ from the message's
+	kindSequence = 'q' // last sequence number
+	kindSession  = 'e' // + session id: session state
+	kindHistory  = 'h' // + message-id: duplicate detection
+)
+
+func key(kind byte, path string, rest int) []byte {
+	k := make([]byte, 0, 3+len(path)+rest)
+	k = binary.BigEndian.AppendUint16(append(k, kind), uint16(len(path)))
+	return append(k, path...)
+}
+
+func numberKey(kind byte, path string, n int64) []byte {
+	return binary.BigEndian.AppendUint64(key(kind, path, 8), uint64(n))
+}
+
+func nameKey(kind byte, path, name string) []byte {
+	return append(key(kind, path, len(name)), name...)
+}

@@ -1,0 +1,74 @@
+package minibus
+
+import (
+	"strings"
+
+	"github.com/relaybox/relaybox/local/minibus/amqpwire"
+)
+
+// manager is the $management node of an entity, as seen from one connection.
+type manager struct {
+	peer *peer
+	in   *entity
+}
+
+// MaxMessageSize implements amqpserver.Target.
+func (*manager) MaxMessageSize() uint64 { return 4 * maxMessageSize }
+
+// Detach implements amqpserver.Target.
+func (*manager) Detach() {}
+
+// Receive implements amqpserver.Target; amqpserver calls Respond instead.
+func (*manager) Receive(uint32, []byte) error { return nil }
+
+// operations of $management, without their prefix, and the claim that each needs.
+var operations = map[string]struct {
+	claim Claim
+	run   func(*manager, *request) (response, error)
+}{
+	"renew-lock":                 {Listen, (*manager).renewLock},
+	"update-disposition":         {Listen, (*manager).updateDisposition},
+	"peek-message":               {Listen, (*manager).peek},
+	"receive-by-sequence-number": {Listen, (*manager).receiveDeferred},
+	"schedule-message":           {Send, (*manager).schedule},
+	"cancel-scheduled-message":   {Send, (*manager).cancelScheduled},
+	"renew-session-lock":         {Listen, (*manager).renewSessionLock},
+	"get-session-state":          {Listen, (*manager).sessionState},
+	"set-session-state":          {Listen, (*manager).setSessionState},
+	"get-message-sessions":       {Listen, (*manager).listSessions},
+}
+
+// Respond implements amqpserver.Responder.
+func (g *manager) Respond(payload []byte) ([]byte, error) {
+	r, err := parseRequest(payload)
+	if err != nil {
+		return nil, err
+	}
+	name, _ := amqpwire.Text(r.properties.Get("operation"))
+	op, known := operations[strings.TrimPrefix(name, "com.microsoft:")]
+	if !known {
+		return failure(500, condOperationDisabled, "The operation '"+name+"' is not supported.").encode(r), nil
+	}
+	if err := g.peer.need(g.in, op.claim); err != nil {
+		return refusal(err).encode(r), nil
+	}
+	g.in.b.mu.Lock()
+	defer g.in.b.mu.Unlock()
+	answer, err := op.run(g, r)
+	if err != nil {
+		answer = refusal(err)
+	}
+	return answer.encode(r), nil
+}
+
+// linkSession is the session of the receiver on whose behalf a request is made, if it has one.
+func (g *manager) linkSession(r *request) (string, bool) {
+	if id, ok := r.text("session-id"); ok {
+		return id, true
+	}
+	name, _ := amqpwire.Text(r.properties.Get("associated-link-name"))
+	if c := g.peer.consumers[name]; c != nil && c.in == g.in && c.session != nil {
+		return c.session.id, true
+	}
+	return "", false
+}

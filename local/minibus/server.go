@@ -1,0 +1,106 @@
+package minibus
+
+import (
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"sync"
+
+	"github.com/cockroachdb/pebble/v2/vfs"
+
+	"github.com/relaybox/relaybox/local/minibus/amqpserver"
+)
+
+// Options of a broker. The zero value is an empty broker in memory with the emulator's public key.
+type Options struct {
+	Dir      string   // of the store; "": in memory
+	Config   *Config  // nil: no entities
+	Policies []Policy // nil: DefaultPolicy
+	Logger   *slog.Logger
+
+	MaxEntityBytes int    // quota of one entity; 0: 1 GiB
+	AcceptJWT      bool   // accept tokens of Microsoft Entra without looking at them
+	FS             vfs.FS // of Dir; nil: the operating system's. Tests that crash the broker bring their own
+}
+
+// Server is a broker.
+type Server struct {
+	broker *broker
+	amqp   *amqpserver.Server
+
+	stop   chan struct{}
+	clock  sync.WaitGroup
+	closed sync.Once
+}
+
+// Open makes a broker and loads what its store holds. Close it.
+func Open(o Options) (*Server, error) {
+	if o.Logger == nil {
+		o.Logger = slog.New(slog.DiscardHandler)
+	}
+	if o.Config == nil {
+		o.Config = &Config{}
+	}
+	if o.Policies == nil {
+		o.Policies = []Policy{DefaultPolicy}
+	}
+	b := &broker{
+		log: o.Logger, policies: map[string]Policy{}, jwt: o.AcceptJWT, maxBytes: or(o.MaxEntityBytes, 1<<30),
+		entities: map[string]*entity{}, alarms: alarms{sooner: make(chan struct{}, 1)},
+	}
+	for _, p := range o.Policies {
+		if p.Name == "" || p.Key == "" {
+			return nil, fmt.Errorf("%w: a policy needs a name and a key", ErrConfig)
+		}
+		b.policies[p.Name] = p
+	}
+	if err := b.build(o.Config); err != nil {
+		return nil, err
+	}
+	if o.FS == nil {
+		o.FS = vfs.Default
+	}
+	journal, err := openJournal(o.Dir, o.FS)
+	if err != nil {
+		return nil, err
+	}
+	b.journal = journal
+	if err := b.restore(); err != nil {
+		return nil, errors.Join(err, journal.close())
+	}
+	s := &Server{broker: b, amqp: amqpserver.New(b, o.Logger), stop: make(chan struct{})}
+	s.clock.Go(func() { b.keepTime(s.stop) })
+	return s, nil
+}
+
+// Serve accepts connections until Close and returns nil then. It may be called for several listeners, and closes them.
+func (s *Server) Serve(l net.Listener) error { return s.amqp.Serve(l) }
+
+// Close ends all connections and closes the store.
+func (s *Server) Close() error {
+	var err error
+	s.closed.Do(func() {
+		err = s.amqp.Close()
+		close(s.stop)
+		s.clock.Wait()
+		err = errors.Join(err, s.broker.Durable(s.broker.Position()), s.broker.journal.close())
+	})
+	return err
+}
+
+// ConnectionString is what clients need to reach the broker at host:port with a policy; "" is DefaultPolicy's name.
+func (s *Server) ConnectionString(addr string) string {
+	p, ok := s.broker.policies[DefaultPolicy.Name]
+	if !ok {
+		for _, p = range s.broker.policies {
+			break
+		}
+	}
+	return p.ConnectionString(addr)
+}
+
+// ConnectionString is what clients need to reach a broker at host:port with this key.
+func (p Policy) ConnectionString(addr string) string {
+	return fmt.Sprintf("Endpoint=sb://%s;SharedAccessKeyName=%s;SharedAccessKey=%s;UseDevelopmentEmulator=true;", addr, p.Name, p.Key)
+}

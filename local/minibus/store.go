@@ -1,0 +1,150 @@
+package minibus
+
+import (
+	"encoding/binary"
+	"fmt"
+
+	"github.com/cockroachdb/pebble/v2"
+)
+
+// What an entity writes to the journal. The caller holds broker.mu; nobody is told anything before it is durable.
+
+func (e *entity) storeMessage(m *message) {
+	if e.b.journal.db == nil {
+		return
+	}
+	e.b.record = m.appendRecord(e.b.record[:0])
+	e.b.journal.set(numberKey(kindMessage, e.key, m.seq), e.b.record)
+}
+
+// storeStatus notes a new state or delivery count without writing the message again.
+func (e *entity) storeStatus(m *message) {
+	m.restated = true
+	e.b.journal.set(numberKey(kindStatus, e.key, m.seq), binary.AppendUvarint([]byte{byte(m.state)}, uint64(m.count)))
+}
+
+// forget removes a message's records.
+func (e *entity) forget(m *message) {
+	e.b.journal.delete(numberKey(kindMessage, e.key, m.seq))
+	if m.restated {
+		e.b.journal.delete(numberKey(kindStatus, e.key, m.seq))
+	}
+}
+
+// storeSequence keeps numbers from being given twice after the messages that had them are gone.
+func (e *entity) storeSequence() {
+	e.b.journal.set(key(kindSequence, e.key, 0), binary.AppendVarint(nil, e.last))
+}
+
+func (e *entity) storeHistory(id string, until int64) {
+	e.b.journal.set(nameKey(kindHistory, e.key, id), binary.AppendVarint(nil, until))
+}
+
+func (e *entity) forgetHistory(id string) { e.b.journal.delete(nameKey(kindHistory, e.key, id)) }
+
+// storeState writes a session's state, or removes it.
+func (s *session) storeState() {
+	k := nameKey(kindSession, s.in.key, s.id)
+	if s.state == nil {
+		s.in.b.journal.delete(k)
+		return
+	}
+	s.in.b.journal.set(k, append(binary.AppendVarint(nil, s.stateAt), s.state...))
+}
+
+// restore rebuilds the entities from the store. Locks are gone: what was locked can be received again, its count as it was.
+func (b *broker) restore() error {
+	if b.journal.db == nil {
+		return nil
+	}
+	it, err := b.journal.db.NewIter(nil)
+	if err != nil {
+		return fmt.Errorf("read broker store: %w", err)
+	}
+	defer it.Close()
+	orphans := map[string]int{}
+	// Kinds are in the order of their letters: session states, history, messages, sequence numbers, statuses.
+	for valid := it.First(); valid; valid = it.Next() {
+		if err := b.restoreOne(it, orphans); err != nil {
+			return fmt.Errorf("broker store, key %q: %w", it.Key(), err)
+		}
+	}
+	for path, n := range orphans {
+		b.log.Warn("the configuration has no such entity any more; its data is kept", "entity", path, "records", n)
+	}
+	if err := it.Error(); err != nil {
+		return fmt.Errorf("read broker store: %w", err)
+	}
+	b.resume()
+	return nil
+}
+
+func (b *broker) restoreOne(it *pebble.Iterator, orphans map[string]int) error {
+	k := it.Key()
+	if len(k) < 3 || len(k) < 3+int(binary.BigEndian.Uint16(k[1:])) {
+		return errRecord
+	}
+	n := 3 + int(binary.BigEndian.Uint16(k[1:]))
+	e, rest := b.entities[string(k[3:n])], k[n:]
+	if e == nil {
+		orphans[string(k[3:n])]++
+		return nil
+	}
+	v, err := it.ValueAndErr()
+	if err != nil {
+		return err
+	}
+	switch k[0] {
+	case kindSession:
+		at, w := binary.Varint(v)
+		if w <= 0 {
+			return errRecord
+		}
+		s := e.sessionOf(string(rest))
+		s.stateAt, s.state = at, append([]byte{}, v[w:]...)
+	case kindHistory:
+		until, w := binary.Varint(v)
+		if w <= 0 {
+			return errRecord
+		}
+		e.history.order = append(e.history.order, remembered{string(rest), until})
+	case kindSequence:
+		e.last, _ = binary.Varint(v)
+	case kindMessage:
+		return e.restoreMessage(rest, v)
+	case kindStatus:
+		return e.restoreStatus(rest, v)
+	}
+	return nil
+}
+
+func (e *entity) restoreMessage(number, record []byte) error {
+	if len(number) != 8 {
+		return errRecord
+	}
+	m, err := decodeRecord(append([]byte(nil), record...))
+	if err != nil {
+		return err
+	}
+	m.in, m.seq = e, int64(binary.BigEndian.Uint64(number))
+	e.log.add(m)
+	e.bytes += m.size
+	if e.rule.requiresSession {
+		m.session = e.sessionOf(m.sessionID)
+		m.session.messages++
+	}
+	return nil
+}
+
+func (e *entity) restoreStatus(number, status []byte) error {
+	if len(number) != 8 || len(status) < 2 {
+		return errRecord
+	}
+	m := e.log.get(int64(binary.BigEndian.Uint64(number)))
+	if m == nil {
+		return errRecord
+	}
+	n, _ := binary.Uvarint(status[1:])
+	m.state, m.count, m.restated = State(status[0]), uint32(n), true
+	return nil
+}

@@ -1,0 +1,196 @@
+package minicosmos
+
+import (
+	"bytes"
+	"encoding/base64"
+	"encoding/binary"
+	"errors"
+	"iter"
+	"slices"
+	"strings"
+
+	"github.com/cockroachdb/pebble/v2"
+	"github.com/relaybox/relaybox/local/minicosmos/sql"
+)
+
+// access is how a query reaches its documents: through an index, through the locators
+// of a logical partition, or through all documents. All ways yield ascending numbers,
+// so a continuation means the same on each.
+type access struct {
+	v     *view
+	c     *container
+	sc    scope
+	now   int64
+	pk    []byte       // stored form of the scope's key
+	whole bool         // the key has a value for each path
+	plan  []sql.Lookup // nil: no index serves the query
+	p     *policy
+}
+
+// access chooses the way: an index wherever WHERE allows.
+func (s *Server) access(v *view, c *container, q *sql.Query, params []sql.Param, sc scope) *access {
+	a := &access{v: v, c: c, sc: sc, now: s.now(), p: c.policy.Load()}
+	if sc.key != nil {
+		a.pk = sc.key.AppendStorage(nil)
+		a.whole = len(sc.key) == len(c.pk.Paths)
+	}
+	a.plan = q.Plan(params, func(path []string) bool { return a.p.find(path) >= 0 })
+	return a
+}
+
+// documents is the sql.Source.
+func (a *access) documents(from uint64) iter.Seq2[sql.Item, error] {
+	return func(yield func(sql.Item, error) bool) {
+		if err := a.each(from, yield); err != nil {
+			yield(sql.Item{}, err)
+		}
+	}
+}
+
+func (a *access) each(from uint64, yield func(sql.Item, error) bool) error {
+	switch {
+	case a.plan != nil:
+		return a.eachIndexed(from, yield)
+	case a.pk != nil:
+		return a.eachOfKey(from, yield)
+	}
+	prefix := key(a.c.number, kindDocument)
+	return a.v.scan(prefix, documentKey(a.c.number, from), func(_, stored []byte) (bool, error) {
+		r, err := decodeRecord(stored)
+		if err != nil {
+			return false, err
+		}
+		return a.pass(r, yield)
+	})
+}
+
+// pass yields a document unless it has expired or lies outside the scope.
+func (a *access) pass(r *record, yield func(sql.Item, error) bool) (more bool, err error) {
+	switch {
+	case r == nil || r.expired(a.now),
+		a.sc.rng >= 0 && int(r.rng) != a.sc.rng,
+		!bytes.HasPrefix(r.pk, a.pk):
+		return true, nil
+	}
+	doc, err := r.value(a.c)
+	if err != nil {
+		return false, err
+	}
+	return yield(sql.Item{Number: r.number, Doc: doc}, nil), nil
+}
+
+// visit reads the document with a number and passes it on.
+func (a *access) visit(number uint64, yield func(sql.Item, error) bool) (more bool, err error) {
+	r, err := a.v.document(a.c.number, number)
+	if err != nil {
+		return false, err
+	}
+	return a.pass(r, yield)
+}
+
+// eachOfKey goes through the locators of the key; they are in order of id, and their
+// numbers are sorted first (8 bytes a document).
+func (a *access) eachOfKey(from uint64, yield func(sql.Item, error) bool) error {
+	var numbers []uint64
+	err := a.v.scan(locatorPrefix(a.c.number, a.pk), nil, func(_, stored []byte) (bool, error) {
+		if len(stored) != 8 {
+			return false, errCorrupt
+		}
+		if n := binary.BigEndian.Uint64(stored); n >= from {
+			numbers = append(numbers, n)
+		}
+		return true, nil
+	})
+	if err != nil {
+		return err
+	}
+	slices.Sort(numbers)
+	for _, n := range numbers {
+		if more, err := a.visit(n, yield); !more || err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// eachIndexed merges the entries of the plan's alternatives by number.
+func (a *access) eachIndexed(from uint64, yield func(sql.Item, error) bool) (err error) {
+	heads, closeAll, err := a.heads(from)
+	defer func() { err = errors.Join(err, closeAll()) }()
+	if err != nil {
+		return err
+	}
+	for last := uint64(0); len(heads) > 0; {
+		i := 0
+		for j := range heads {
+			if lastNumber(heads[j].Key()) < lastNumber(heads[i].Key()) {
+				i = j
+			}
+		}
+		number := lastNumber(heads[i].Key())
+		if !heads[i].Next() {
+			heads = slices.Delete(heads, i, i+1)
+		}
+		if number == last {
+			continue // another alternative had it
+		}
+		last = number
+		if more, err := a.visit(number, yield); !more || err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// heads opens an iterator for each alternative; those that hold nothing are left out.
+func (a *access) heads(from uint64) (heads []*pebble.Iterator, closeAll func() error, err error) {
+	var opened []*pebble.Iterator
+	closeAll = func() (err error) {
+		for _, it := range opened {
+			err = errors.Join(err, it.Close())
+		}
+		return err
+	}
+	for _, l := range a.plan {
+		var pk []byte
+		if a.whole {
+			pk = a.pk
+		}
+		prefix := indexPrefix(a.c.number, pk, indexEntry(uint16(a.p.find(l.Path)), l.Value))
+		it, err := a.v.iterator(prefix, binary.BigEndian.AppendUint64(slices.Clone(prefix), from))
+		if err != nil {
+			return nil, closeAll, err
+		}
+		opened = append(opened, it)
+		if it.First() {
+			heads = append(heads, it)
+		}
+	}
+	return heads, closeAll, nil
+}
+
+// utilization is the x-ms-cosmos-index-utilization header: base64 of JSON.
+func (a *access) utilization() string {
+	var used []sql.Value
+	for _, l := range a.plan {
+		spec := sql.StringOf("/" + strings.Join(l.Path, "/") + "/?")
+		used = append(used, sql.ObjectOf([]string{"IndexSpec"}, []sql.Value{spec}))
+	}
+	empty := sql.ObjectOf([]string{"SingleIndexes", "CompositeIndexes"}, []sql.Value{sql.ArrayOf(nil), sql.ArrayOf(nil)})
+	report := sql.ObjectOf([]string{"UtilizedIndexes", "PotentialIndexes"},
+		[]sql.Value{empty.With("SingleIndexes", sql.ArrayOf(used)), empty})
+	return base64.StdEncoding.EncodeToString(report.AppendJSON(nil))
+}
+
+// valueSource is a source of values numbered from 1.
+func valueSource(values []sql.Value) sql.Source {
+	return func(from uint64) iter.Seq2[sql.Item, error] {
+		return func(yield func(sql.Item, error) bool) {
+			for i, v := range values {
+				if n := uint64(i + 1); n >= from && !yield(sql.Item{Number: n, Doc: v}, nil) {
+					return
+				}
+			}
+		}
+	}
+}

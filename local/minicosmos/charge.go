@@ -1,0 +1,42 @@
+package minicosmos
+
+import "math/bits"
+
+// The model of request units. The service's own figures depend on what it does inside;
+// these keep its proportions (a write costs several reads, a replace more than a
+// create, size counts), so that sums over a run mean something.
+//
+//	point read             1 up to 1 KB, growing to 10 at 100 KB
+//	create                 5.8 per KB, sizes rounded up to a power of two
+//	replace, patch, delete 1.5 times a create of the same size
+//	index                  0.3 per indexed path of the document
+//	query page             2.5 per physical range, 0.05 per document looked at,
+//	                       1 per KB of result
+//	refused write or read  1.24; what a failed batch never tried is free
+const (
+	chargeCreatePerKB  = 5.8
+	chargeChangeFactor = 1.5
+	chargePerIndexed   = 0.3
+	chargeQueryRange   = 2.5
+	chargeLookedAt     = 0.05
+	chargeRefused      = 1.24
+	chargeDefinition   = 5
+	chargeMetadata     = 1
+)
+
+func chargeRead(size int) float64 {
+	kb := float64(max(size, 1024)) / 1024
+	return 1 + 9*(kb-1)/99
+}
+
+func chargeCreate(r *record) float64 {
+	kb := max(1, (len(r.body)+1023)/1024)
+	rounded := 1 << bits.Len(uint(kb-1))
+	return chargeCreatePerKB*float64(rounded) + chargePerIndexed*float64(len(r.entries))
+}
+
+func chargeChange(r *record) float64 { return chargeChangeFactor * chargeCreate(r) }
+
+func chargeQuery(ranges, lookedAt, resultBytes int) float64 {
+	return chargeQueryRange*float64(ranges) + chargeLookedAt*float64(lookedAt) + float64((resultBytes+1023)/1024)
+}

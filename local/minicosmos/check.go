@@ -1,0 +1,99 @@
+package minicosmos
+
+import (
+	"bytes"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"slices"
+
+	"github.com/relaybox/relaybox/local/minicosmos/sql"
+)
+
+// errInvariant is returned by Check when what is stored contradicts itself.
+var errInvariant = errors.New("invariant broken")
+
+// Check reads everything that is stored and tells whether it agrees: each document
+// with its locator and index entries, each of those with a document, the counters with
+// both. It is for tests. On a closed server it returns a 503.
+func (s *Server) Check() (err error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.closed {
+		return errClosed
+	}
+	v := s.store.acquire()
+	defer func() { err = errors.Join(err, v.release()) }()
+	for _, c := range s.catalog.allContainers() {
+		if bad := c.check(v); bad != nil {
+			err = errors.Join(err, fmt.Errorf("container %q: %w", c.name, bad))
+		}
+	}
+	return err
+}
+
+func (c *container) check(v *view) error {
+	expected := map[string]bool{} // side keys
+	counters, err := c.storedCounters(v)
+	if err != nil {
+		return err
+	}
+	err = v.scan(key(c.number, kindDocument), nil, func(k, stored []byte) (bool, error) {
+		r, err := decodeRecord(stored)
+		if err != nil {
+			return false, err
+		}
+		if lastNumber(k) != r.number || r.number > counters[0] || r.lsn > counters[1+int(r.rng)] {
+			return false, fmt.Errorf("%w: document %q has number %d and LSN %d, counters are %v", errInvariant, r.id, r.number, r.lsn, counters)
+		}
+		expected[string(locatorKey(c.number, r.pk, r.id))] = true
+		return true, errors.Join(c.checkRecord(r), r.eachSideKey(c, func(k []byte) error {
+			expected[string(k)] = true
+			return nil
+		}))
+	})
+	for _, kind := range []byte{kindLocator, kindExpiry, kindIndex, kindKeyIndex} {
+		err = errors.Join(err, v.scan(key(c.number, kind), nil, func(k, _ []byte) (bool, error) {
+			if !expected[string(k)] {
+				return false, fmt.Errorf("%w: key %x has no document", errInvariant, k)
+			}
+			delete(expected, string(k))
+			return true, nil
+		}))
+	}
+	if len(expected) > 0 {
+		err = errors.Join(err, fmt.Errorf("%w: %d keys are missing", errInvariant, len(expected)))
+	}
+	return err
+}
+
+func (c *container) storedCounters(v *view) ([]uint64, error) {
+	counters := make([]uint64, 1+len(c.ranges))
+	_, err := v.get(key(c.number, kindNumbers), func(b []byte) error {
+		for i := range counters {
+			counters[i] = binary.BigEndian.Uint64(b[8*i:])
+		}
+		return nil
+	})
+	return counters, err
+}
+
+// checkRecord tells whether a record agrees with its own body.
+func (c *container) checkRecord(r *record) error {
+	doc, err := sql.ParseJSON(r.body)
+	if err != nil {
+		return fmt.Errorf("%w: document %q: %w", errInvariant, r.id, err)
+	}
+	pk, err := c.pk.Extract(doc)
+	if err != nil {
+		return fmt.Errorf("%w: document %q: %w", errInvariant, r.id, err)
+	}
+	p := c.policy.Load()
+	switch id, _ := doc.Get("id").Str(); {
+	case id != r.id, !bytes.Equal(pk.AppendStorage(nil), r.pk), c.rangeOf(pk) != r.rng:
+		return fmt.Errorf("%w: document %q is filed under id %q", errInvariant, id, r.id)
+	case !slices.EqualFunc(p.entries(doc), r.entries, bytes.Equal), p.expiry(r.modified, r.ttl) != r.expiry:
+		return fmt.Errorf("%w: document %q has other index entries or another expiry", errInvariant, id)
+	}
+	return nil
+}

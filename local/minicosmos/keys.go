@@ -1,0 +1,97 @@
+package minicosmos
+
+import (
+	"encoding/binary"
+	"hash/fnv"
+
+	"github.com/relaybox/relaybox/local/minicosmos/partition"
+	"github.com/relaybox/relaybox/local/minicosmos/sql"
+)
+
+// Every key starts with four bytes: a container's number, or 0 for what belongs to the
+// account. So dropping a container is dropping one range of keys.
+//
+//	0 'b'                                  boot epoch
+//	0 'n'                                  next database or container number
+//	0 'D' database                         database as JSON
+//	0 'C' container                        container as JSON
+//	c 'n'                                  counters: next document number, LSN per range
+//	c 'd' number                           document (record)
+//	c 'k' partition key, id                its number
+//	c 'e' expiry, number                   documents that will expire
+//	c 'x' path, value, number              index over the whole container
+//	c 'y' partition key, path, value, number   index inside a logical partition
+//
+// Documents are numbered in order of creation, which is the order that a query without
+// ORDER BY returns them in.
+const (
+	kindEpoch     = 'b'
+	kindNumbers   = 'n'
+	kindDatabase  = 'D'
+	kindContainer = 'C'
+	kindDocument  = 'd'
+	kindLocator   = 'k'
+	kindExpiry    = 'e'
+	kindIndex     = 'x'
+	kindKeyIndex  = 'y'
+)
+
+func key(owner uint32, kind byte) []byte {
+	return append(binary.BigEndian.AppendUint32(make([]byte, 0, 64), owner), kind)
+}
+
+func numberedKey(owner uint32, kind byte, number uint32) []byte {
+	return binary.BigEndian.AppendUint32(key(owner, kind), number)
+}
+
+func documentKey(owner uint32, number uint64) []byte {
+	return binary.BigEndian.AppendUint64(key(owner, kindDocument), number)
+}
+
+func locatorPrefix(owner uint32, pk []byte) []byte {
+	return append(key(owner, kindLocator), pk...)
+}
+
+func locatorKey(owner uint32, pk []byte, id string) []byte {
+	return append(locatorPrefix(owner, pk), id...)
+}
+
+func expiryKey(owner uint32, at int64, number uint64) []byte {
+	return binary.BigEndian.AppendUint64(binary.BigEndian.AppendUint64(key(owner, kindExpiry), uint64(at)), number)
+}
+
+// indexPrefix is where the entries of one indexed value stand; a nil pk is the whole container.
+func indexPrefix(owner uint32, pk, entry []byte) []byte {
+	if pk == nil {
+		return append(key(owner, kindIndex), entry...)
+	}
+	return append(append(key(owner, kindKeyIndex), pk...), entry...)
+}
+
+// maxIndexedBytes bounds an index entry; longer values are told apart by a hash.
+const maxIndexedBytes = 128
+
+// indexEntry is the part of an index key that stands for a path and a scalar at it.
+func indexEntry(path uint16, v sql.Value) []byte {
+	entry := partition.AppendScalar(binary.BigEndian.AppendUint16(nil, path), v)
+	if len(entry) <= maxIndexedBytes {
+		return entry
+	}
+	sum := fnv.New64a()
+	_, _ = sum.Write(entry) // a hash never fails
+	return append(binary.BigEndian.AppendUint64(entry[:maxIndexedBytes-10], sum.Sum64()), 0, 0)
+}
+
+// lastNumber is the document number at the end of a key.
+func lastNumber(key []byte) uint64 { return binary.BigEndian.Uint64(key[len(key)-8:]) }
+
+// successor is the first key after all that start with prefix.
+func successor(prefix []byte) []byte {
+	end := append([]byte(nil), prefix...)
+	for i := len(end) - 1; i >= 0; i-- {
+		if end[i]++; end[i] != 0 {
+			return end[:i+1]
+		}
+	}
+	return nil
+}

@@ -1,0 +1,52 @@
+package sql
+
+import (
+	"context"
+	"fmt"
+)
+
+// budget bounds what a run holds in memory and lets its context end it.
+type budget struct {
+	ctx    context.Context
+	left   int
+	steps  int
+	failed error // of an expression, which cannot return it
+}
+
+// maxHeld is how many bytes ORDER BY, DISTINCT, GROUP BY and subqueries may hold.
+const maxHeld = 64 << 20
+
+func newBudget(ctx context.Context) *budget { return &budget{ctx: ctx, left: maxHeld} }
+
+func (b *budget) hold(n int) error {
+	if b.left -= n; b.left < 0 {
+		b.fail(fmt.Errorf("%w: more than %d MB", ErrMemory, maxHeld>>20))
+	}
+	return b.failed
+}
+
+func (b *budget) fail(err error) {
+	if b.failed == nil {
+		b.failed = err
+	}
+}
+
+// step is called once per row; now and then it looks at the context.
+func (b *budget) step() error {
+	if b.steps++; b.steps%256 == 0 && b.ctx.Err() != nil {
+		b.fail(context.Cause(b.ctx))
+	}
+	return b.failed
+}
+
+// weight is about how many bytes a value holds.
+func (v Value) weight() int {
+	n := 80 + len(v.str)
+	for i, item := range v.items {
+		n += item.weight()
+		if i < len(v.names) {
+			n += 16 + len(v.names[i])
+		}
+	}
+	return n
+}

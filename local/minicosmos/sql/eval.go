@@ -1,0 +1,277 @@
+package sql
+
+import "math"
+
+// env is what an expression is evaluated in: one per run, used by one goroutine.
+type env struct {
+	root       Value   // the document
+	slots      []Value // what FROM's names are bound to
+	params     []Value
+	aggregates []Value // of the group being finished
+	budget     *budget
+}
+
+// eval returns an expression's value; undefined spreads through most operators.
+func (n *node) eval(e *env) Value {
+	switch n.op {
+	case opLiteral:
+		return n.value
+	case opParam:
+		return e.params[n.slot]
+	case opRoot:
+		return e.root
+	case opIdent:
+		return e.slots[n.slot]
+	case opMember:
+		return n.kids[0].eval(e).Get(n.name)
+	case opIndex:
+		return index(n.kids[0].eval(e), n.kids[1].eval(e))
+	case opArray:
+		return n.evalArray(e)
+	case opObject:
+		return n.evalObject(e)
+	case opNegate, opPlus, opBitNot:
+		return unary(n.op, n.kids[0].eval(e))
+	case opNot:
+		return not(n.kids[0].eval(e))
+	case opAnd:
+		return n.junction(e, false)
+	case opOr:
+		return n.junction(e, true)
+	case opCond:
+		return n.evalCond(e)
+	case opCoalesce:
+		return n.evalCoalesce(e)
+	case opIn:
+		return n.evalIn(e)
+	case opBetween:
+		return n.evalBetween(e)
+	case opLike:
+		return n.evalLike(e)
+	case opCall:
+		return n.evalCall(e)
+	case opAggregate:
+		return e.aggregates[n.slot]
+	case opScalar, opExists, opArrayOf, opFirst, opLast, opAll:
+		return n.evalSubquery(e)
+	}
+	return binary(n.op, n.kids[0].eval(e), n.kids[1].eval(e))
+}
+
+func index(base, at Value) Value {
+	if name, ok := at.Str(); ok {
+		return base.Get(name)
+	}
+	i, ok := at.Number()
+	if !ok || i != math.Trunc(i) || i < 0 || i > math.MaxInt32 {
+		return Value{}
+	}
+	return base.At(int(i))
+}
+
+func (n *node) evalArray(e *env) Value {
+	items := make([]Value, 0, len(n.kids))
+	for _, kid := range n.kids {
+		if v := kid.eval(e); v.IsDefined() {
+			items = append(items, v)
+		}
+	}
+	return ArrayOf(items)
+}
+
+func (n *node) evalObject(e *env) Value {
+	var b objectBuilder
+	for i, kid := range n.kids {
+		if v := kid.eval(e); v.IsDefined() {
+			b.set(n.names[i], v)
+		}
+	}
+	return b.value()
+}
+
+func not(v Value) Value {
+	if v.kind != Bool {
+		return Value{}
+	}
+	return BoolOf(v.num == 0)
+}
+
+// junction is AND (decisive false) and OR (decisive true): a decisive operand decides,
+// otherwise anything but a boolean makes the result undefined.
+func (n *node) junction(e *env, decisive bool) Value {
+	result := BoolOf(!decisive)
+	for _, kid := range n.kids {
+		v := kid.eval(e)
+		switch {
+		case v.kind != Bool:
+			result = Value{}
+		case v.truth() == decisive:
+			return v
+		}
+	}
+	return result
+}
+
+func (n *node) evalCond(e *env) Value {
+	if n.kids[0].eval(e).truth() {
+		return n.kids[1].eval(e)
+	}
+	return n.kids[2].eval(e)
+}
+
+func (n *node) evalCoalesce(e *env) Value {
+	for _, kid := range n.kids {
+		if v := kid.eval(e); v.IsDefined() {
+			return v
+		}
+	}
+	return Value{}
+}
+
+// evalIn is an OR of equalities.
+func (n *node) evalIn(e *env) Value {
+	left, result := n.kids[0].eval(e), BoolOf(false)
+	for _, kid := range n.kids[1:] {
+		v := binary(opEqual, left, kid.eval(e))
+		switch {
+		case v.truth():
+			return v
+		case !v.IsDefined():
+			result = v
+		}
+	}
+	return result
+}
+
+func (n *node) evalBetween(e *env) Value {
+	v := n.kids[0].eval(e)
+	low, high := binary(opGreaterEqual, v, n.kids[1].eval(e)), binary(opLessEqual, v, n.kids[2].eval(e))
+	switch {
+	case low.kind == Bool && !low.truth(), high.kind == Bool && !high.truth():
+		return BoolOf(false)
+	case low.truth() && high.truth():
+		return low
+	}
+	return Value{}
+}
+
+func (n *node) evalLike(e *env) Value {
+	text, ok1 := n.kids[0].eval(e).Str()
+	pattern, ok2 := n.kids[1].eval(e).Str()
+	if !ok1 || !ok2 {
+		return Value{}
+	}
+	return BoolOf(like(text, pattern, n.name))
+}
+
+func (n *node) evalCall(e *env) Value {
+	args := make([]Value, len(n.kids))
+	for i, kid := range n.kids {
+		args[i] = kid.eval(e)
+	}
+	return n.fn.call(args)
+}
+
+func unary(op op, v Value) Value {
+	if v.kind != Number {
+		return Value{}
+	}
+	switch op {
+	case opNegate:
+		return NumberOf(-v.num)
+	case opPlus:
+		return v
+	}
+	i, ok := integer(v)
+	if !ok {
+		return Value{}
+	}
+	return NumberOf(float64(^i))
+}
+
+func integer(v Value) (int64, bool) {
+	if v.kind != Number || v.num != math.Trunc(v.num) || math.Abs(v.num) > 1<<53 {
+		return 0, false
+	}
+	return int64(v.num), true
+}
+
+func binary(op op, a, b Value) Value {
+	if !a.IsDefined() || !b.IsDefined() {
+		return Value{}
+	}
+	switch op {
+	case opEqual:
+		return BoolOf(Equal(a, b))
+	case opNotEqual:
+		return BoolOf(!Equal(a, b))
+	case opLess, opLessEqual, opGreater, opGreaterEqual:
+		return relation(op, a, b)
+	case opConcat:
+		if a.kind != String || b.kind != String {
+			return Value{}
+		}
+		return StringOf(a.str + b.str)
+	case opBitAnd, opBitOr, opBitXor:
+		return bitwise(op, a, b)
+	}
+	return arithmetic(op, a, b)
+}
+
+// relation orders scalars of one type; between types, and for arrays and objects,
+// order is undefined.
+func relation(op op, a, b Value) Value {
+	if a.kind != b.kind || a.kind > String {
+		return Value{}
+	}
+	c := Compare(a, b)
+	switch op {
+	case opLess:
+		return BoolOf(c < 0)
+	case opLessEqual:
+		return BoolOf(c <= 0)
+	case opGreater:
+		return BoolOf(c > 0)
+	}
+	return BoolOf(c >= 0)
+}
+
+func bitwise(op op, a, b Value) Value {
+	x, ok1 := integer(a)
+	y, ok2 := integer(b)
+	if !ok1 || !ok2 {
+		return Value{}
+	}
+	switch op {
+	case opBitAnd:
+		return NumberOf(float64(x & y))
+	case opBitOr:
+		return NumberOf(float64(x | y))
+	}
+	return NumberOf(float64(x ^ y))
+}
+
+func arithmetic(op op, a, b Value) Value {
+	if a.kind != Number || b.kind != Number {
+		return Value{}
+	}
+	switch op {
+	case opAdd:
+		return finite(a.num + b.num)
+	case opSubtract:
+		return finite(a.num - b.num)
+	case opMultiply:
+		return finite(a.num * b.num)
+	case opDivide:
+		return finite(a.num / b.num)
+	}
+	return finite(math.Mod(a.num, b.num))
+}
+
+// finite is a number that JSON can hold, else undefined.
+func finite(f float64) Value {
+	if math.IsNaN(f) || math.IsInf(f, 0) {
+		return Value{}
+	}
+	return NumberOf(f)
+}

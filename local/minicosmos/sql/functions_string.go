@@ -1,0 +1,261 @@
+package sql
+
+import (
+	"regexp"
+	"slices"
+	"strings"
+	"unicode"
+)
+
+// maxBuilt bounds the strings that REPLICATE, REPLACE and CONCAT build.
+const maxBuilt = 1 << 20
+
+// str makes a function of one string.
+func str(f func(string) Value) *function {
+	return fixed(1, func(a []Value) Value {
+		if a[0].kind != String {
+			return Value{}
+		}
+		return f(a[0].str)
+	})
+}
+
+func text(f func(string) string) *function {
+	return str(func(s string) Value { return StringOf(f(s)) })
+}
+
+// search makes a check of two strings with an optional flag that ignores case.
+func search(f func(s, part string) bool) *function {
+	return &function{min: 2, max: 3, call: func(a []Value) Value {
+		if a[0].kind != String || a[1].kind != String || len(a) > 2 && a[2].kind != Bool {
+			return Value{}
+		}
+		s, part := a[0].str, a[1].str
+		if len(a) > 2 && a[2].truth() {
+			s, part = strings.ToLower(s), strings.ToLower(part)
+		}
+		return BoolOf(f(s, part))
+	}}
+}
+
+var stringFunctions = map[string]*function{
+	"CONTAINS": search(strings.Contains), "STARTSWITH": search(strings.HasPrefix), "ENDSWITH": search(strings.HasSuffix),
+	"STRINGEQUALS": search(func(a, b string) bool { return a == b }),
+	"LOWER":        text(strings.ToLower), "UPPER": text(strings.ToUpper), "REVERSE": text(reverse),
+	"LTRIM":   trim(strings.TrimLeft, func(s string) string { return strings.TrimLeftFunc(s, unicode.IsSpace) }),
+	"RTRIM":   trim(strings.TrimRight, func(s string) string { return strings.TrimRightFunc(s, unicode.IsSpace) }),
+	"TRIM":    trim(strings.Trim, strings.TrimSpace),
+	"LENGTH":  str(func(s string) Value { return NumberOf(float64(units(s))) }),
+	"LEFT":    fixed(2, func(a []Value) Value { return substring(a[0], NumberOf(0), a[1]) }),
+	"RIGHT":   fixed(2, right),
+	"CONCAT":  {min: 2, max: -1, call: concat},
+	"REPLACE": fixed(3, replace), "REPLICATE": fixed(2, replicate),
+	"SUBSTRING":        fixed(3, func(a []Value) Value { return substring(a[0], a[1], a[2]) }),
+	"INDEX_OF":         {min: 2, max: 3, call: indexOf},
+	"TOSTRING":         fixed(1, toString),
+	"STRINGTOARRAY":    parsed(Array),
+	"STRINGTOBOOLEAN":  parsed(Bool),
+	"STRINGTONULL":     parsed(Null),
+	"STRINGTONUMBER":   parsed(Number),
+	"STRINGTOOBJECT":   parsed(Object),
+	"STRINGJOIN":       fixed(2, stringJoin),
+	"STRINGSPLIT":      fixed(2, stringSplit),
+	"REGEXMATCH":       {min: 2, max: 3, call: regexMatch},
+	"SUBSTRING_BEFORE": fixed(2, func(a []Value) Value { return cutAt(a, true) }),
+	"SUBSTRING_AFTER":  fixed(2, func(a []Value) Value { return cutAt(a, false) }),
+}
+
+// units is the length in UTF-16 units, the service's idea of a character.
+func units(s string) int {
+	n := 0
+	for _, r := range s {
+		if n++; r > 0xFFFF {
+			n++
+		}
+	}
+	return n
+}
+
+// offset is where the n-th UTF-16 unit of s starts; the middle of a pair counts as its end.
+func offset(s string, n int) int {
+	if n <= 0 {
+		return 0
+	}
+	for i, r := range s {
+		if n <= 0 {
+			return i
+		}
+		if n--; r > 0xFFFF {
+			n--
+		}
+	}
+	return len(s)
+}
+
+func reverse(s string) string {
+	runes := []rune(s)
+	slices.Reverse(runes)
+	return string(runes)
+}
+
+func trim(cut func(s, set string) string, blanks func(string) string) *function {
+	return &function{min: 1, max: 2, call: func(a []Value) Value {
+		switch {
+		case a[0].kind != String || len(a) > 1 && a[1].kind != String:
+			return Value{}
+		case len(a) > 1:
+			return StringOf(cut(a[0].str, a[1].str))
+		}
+		return StringOf(blanks(a[0].str))
+	}}
+}
+
+func substring(s, from, length Value) Value {
+	start, ok1 := integer(from)
+	n, ok2 := integer(length)
+	if s.kind != String || !ok1 || !ok2 {
+		return Value{}
+	}
+	i := offset(s.str, int(max(start, 0)))
+	rest := s.str[i:]
+	return StringOf(rest[:offset(rest, int(max(n, 0)))])
+}
+
+func right(a []Value) Value {
+	n, ok := integer(a[1])
+	if a[0].kind != String || !ok {
+		return Value{}
+	}
+	return StringOf(a[0].str[offset(a[0].str, units(a[0].str)-int(max(n, 0))):])
+}
+
+func concat(a []Value) Value {
+	var b strings.Builder
+	for _, v := range a {
+		if v.kind != String || b.Len()+len(v.str) > maxBuilt {
+			return Value{}
+		}
+		b.WriteString(v.str)
+	}
+	return StringOf(b.String())
+}
+
+func replace(a []Value) Value {
+	if a[0].kind != String || a[1].kind != String || a[2].kind != String {
+		return Value{}
+	}
+	if a[1].str == "" {
+		return a[0]
+	}
+	if growth := len(a[2].str) - len(a[1].str); growth > 0 && len(a[0].str)+strings.Count(a[0].str, a[1].str)*growth > maxBuilt {
+		return Value{}
+	}
+	return StringOf(strings.ReplaceAll(a[0].str, a[1].str, a[2].str))
+}
+
+// maxReplicated is the documented limit of REPLICATE's result.
+const maxReplicated = 10000
+
+func replicate(a []Value) Value {
+	n, ok := integer(a[1])
+	if a[0].kind != String || !ok || n < 0 || n > maxReplicated || int(n)*len(a[0].str) > maxReplicated {
+		return Value{}
+	}
+	return StringOf(strings.Repeat(a[0].str, int(n)))
+}
+
+func indexOf(a []Value) Value {
+	if a[0].kind != String || a[1].kind != String {
+		return Value{}
+	}
+	from := 0
+	if len(a) > 2 {
+		n, ok := integer(a[2])
+		if !ok {
+			return Value{}
+		}
+		from = offset(a[0].str, int(n))
+	}
+	i := strings.Index(a[0].str[from:], a[1].str)
+	if i < 0 {
+		return NumberOf(-1)
+	}
+	return NumberOf(float64(units(a[0].str[:from+i])))
+}
+
+func toString(a []Value) Value {
+	if !a[0].IsDefined() || a[0].kind == String {
+		return a[0]
+	}
+	return StringOf(a[0].String())
+}
+
+// parsed makes a function that reads one type of JSON from a string.
+func parsed(kind Kind) *function {
+	return str(func(s string) Value {
+		v, err := ParseJSON([]byte(s))
+		if err != nil || v.kind != kind {
+			return Value{}
+		}
+		v.str = ""
+		return v
+	})
+}
+
+func stringJoin(a []Value) Value {
+	if a[0].kind != Array || a[1].kind != String {
+		return Value{}
+	}
+	parts, size := make([]string, len(a[0].items)), 0
+	for i, v := range a[0].items {
+		if size += len(v.str) + len(a[1].str); v.kind != String || size > maxBuilt {
+			return Value{}
+		}
+		parts[i] = v.str
+	}
+	return StringOf(strings.Join(parts, a[1].str))
+}
+
+func stringSplit(a []Value) Value {
+	if a[0].kind != String || a[1].kind != String || a[1].str == "" {
+		return Value{}
+	}
+	parts := strings.Split(a[0].str, a[1].str)
+	items := make([]Value, len(parts))
+	for i, p := range parts {
+		items[i] = StringOf(p)
+	}
+	return ArrayOf(items)
+}
+
+func cutAt(a []Value, before bool) Value {
+	if a[0].kind != String || a[1].kind != String {
+		return Value{}
+	}
+	head, tail, _ := strings.Cut(a[0].str, a[1].str)
+	if before {
+		return StringOf(head)
+	}
+	return StringOf(tail)
+}
+
+// maxPattern bounds a regular expression's length; matching is linear in any case.
+const maxPattern = 1000
+
+func regexMatch(a []Value) Value {
+	if a[0].kind != String || a[1].kind != String || len(a) > 2 && a[2].kind != String || len(a[1].str) > maxPattern {
+		return Value{}
+	}
+	pattern := a[1].str
+	if len(a) > 2 && a[2].str != "" {
+		if strings.Trim(a[2].str, "msi") != "" {
+			return Value{}
+		}
+		pattern = "(?" + a[2].str + ")" + pattern
+	}
+	re, err := regexp.Compile(pattern)
+	if err != nil {
+		return Value{}
+	}
+	return BoolOf(re.MatchString(a[0].str))
+}

@@ -1,0 +1,382 @@
+package sql
+
+import (
+	"errors"
+	"fmt"
+	"strconv"
+	"strings"
+	"unicode/utf16"
+	"unicode/utf8"
+)
+
+// MaxDepth is how deeply a document may nest (the service's limit).
+const MaxDepth = 128
+
+// JSONError tells what is wrong with a JSON text, and where.
+type JSONError struct {
+	Offset int // in bytes
+	Msg    string
+}
+
+func (e *JSONError) Error() string { return fmt.Sprintf("%s at byte %d", e.Msg, e.Offset) }
+
+// ParseJSON reads exactly one JSON value (RFC 8259). It refuses invalid UTF-8 and
+// nesting beyond MaxDepth; of properties with the same name the last one counts.
+// The error is a *JSONError.
+func ParseJSON(text []byte) (Value, error) {
+	p := &jsonParser{s: string(text)}
+	if !utf8.ValidString(p.s) {
+		return Value{}, &JSONError{Offset: invalidAt(p.s), Msg: "invalid UTF-8"}
+	}
+	v, err := p.value(0)
+	if err != nil {
+		return Value{}, err
+	}
+	p.space()
+	if p.i < len(p.s) {
+		return Value{}, p.fail("unexpected text after the value")
+	}
+	return v, nil
+}
+
+func invalidAt(s string) int {
+	for i, r := range s {
+		if r == utf8.RuneError {
+			if _, size := utf8.DecodeRuneInString(s[i:]); size == 1 {
+				return i
+			}
+		}
+	}
+	return len(s)
+}
+
+type jsonParser struct {
+	s string
+	i int
+}
+
+func (p *jsonParser) fail(format string, args ...any) error {
+	return &JSONError{Offset: p.i, Msg: fmt.Sprintf(format, args...)}
+}
+
+func (p *jsonParser) space() {
+	for p.i < len(p.s) {
+		switch p.s[p.i] {
+		case ' ', '\t', '\n', '\r':
+			p.i++
+		default:
+			return
+		}
+	}
+}
+
+// next skips white space and returns the byte there, 0 at the end.
+func (p *jsonParser) next() byte {
+	p.space()
+	if p.i == len(p.s) {
+		return 0
+	}
+	return p.s[p.i]
+}
+
+func (p *jsonParser) value(depth int) (Value, error) {
+	if depth > MaxDepth {
+		return Value{}, p.fail("nested more than %d levels deep", MaxDepth)
+	}
+	switch c := p.next(); {
+	case c == '{':
+		return p.object(depth)
+	case c == '[':
+		return p.array(depth)
+	case c == '"':
+		s, err := p.str()
+		return StringOf(s), err
+	case c == '-' || c >= '0' && c <= '9':
+		return p.number()
+	case c == 't':
+		return p.word("true", BoolOf(true))
+	case c == 'f':
+		return p.word("false", BoolOf(false))
+	case c == 'n':
+		return p.word("null", nullValue)
+	case p.i == len(p.s):
+		return Value{}, p.fail("unexpected end")
+	}
+	return Value{}, p.fail("unexpected %q", firstRune(p.s[p.i:]))
+}
+
+func firstRune(s string) rune {
+	r, _ := utf8.DecodeRuneInString(s)
+	return r
+}
+
+func (p *jsonParser) word(w string, v Value) (Value, error) {
+	if !strings.HasPrefix(p.s[p.i:], w) {
+		return Value{}, p.fail("unexpected %q", firstRune(p.s[p.i:]))
+	}
+	p.i += len(w)
+	return v, nil
+}
+
+func (p *jsonParser) array(depth int) (Value, error) {
+	p.i++
+	items := []Value{}
+	if p.next() == ']' {
+		p.i++
+		return ArrayOf(items), nil
+	}
+	for {
+		item, err := p.value(depth + 1)
+		if err != nil {
+			return Value{}, err
+		}
+		items = append(items, item)
+		more, err := p.comma(']')
+		if err != nil {
+			return Value{}, err
+		}
+		if !more {
+			return ArrayOf(items), nil
+		}
+	}
+}
+
+// comma reads what follows an element: a comma, or the closing byte.
+func (p *jsonParser) comma(closing byte) (more bool, err error) {
+	switch c := p.next(); c {
+	case ',':
+		p.i++
+		return true, nil
+	case closing:
+		p.i++
+		return false, nil
+	}
+	return false, p.fail("expected ',' or %q", closing)
+}
+
+// indexedWidth is the number of properties from which an object under construction
+// keeps a map of its names, so that a hostile one is not quadratic.
+const indexedWidth = 24
+
+func (p *jsonParser) object(depth int) (Value, error) {
+	p.i++
+	var b objectBuilder
+	if p.next() == '}' {
+		p.i++
+		return b.value(), nil
+	}
+	for {
+		if p.next() != '"' {
+			return Value{}, p.fail("expected a property name")
+		}
+		name, err := p.str()
+		if err != nil {
+			return Value{}, err
+		}
+		if p.next() != ':' {
+			return Value{}, p.fail("expected ':'")
+		}
+		p.i++
+		item, err := p.value(depth + 1)
+		if err != nil {
+			return Value{}, err
+		}
+		b.set(name, item)
+		more, err := p.comma('}')
+		if err != nil {
+			return Value{}, err
+		}
+		if !more {
+			return b.value(), nil
+		}
+	}
+}
+
+// objectBuilder collects properties; a later one of the same name replaces the earlier.
+type objectBuilder struct {
+	names []string
+	items []Value
+	index map[string]int
+}
+
+func (b *objectBuilder) set(name string, item Value) {
+	if i := b.find(name); i >= 0 {
+		b.items[i] = item
+		return
+	}
+	b.names = append(b.names, name)
+	b.items = append(b.items, item)
+	if b.index != nil {
+		b.index[name] = len(b.names) - 1
+	} else if len(b.names) == indexedWidth {
+		b.index = make(map[string]int, 2*indexedWidth)
+		for i, n := range b.names {
+			b.index[n] = i
+		}
+	}
+}
+
+func (b *objectBuilder) find(name string) int {
+	if b.index != nil {
+		if i, ok := b.index[name]; ok {
+			return i
+		}
+		return -1
+	}
+	for i, n := range b.names {
+		if n == name {
+			return i
+		}
+	}
+	return -1
+}
+
+func (b *objectBuilder) value() Value {
+	if b.names == nil {
+		return ObjectOf([]string{}, []Value{})
+	}
+	return ObjectOf(b.names, b.items)
+}
+
+func (p *jsonParser) number() (Value, error) {
+	start := p.i
+	if p.s[p.i] == '-' {
+		p.i++
+	}
+	switch {
+	case p.i < len(p.s) && p.s[p.i] == '0':
+		p.i++
+	case !p.digits():
+		return Value{}, p.fail("expected a digit")
+	}
+	if p.i < len(p.s) && p.s[p.i] == '.' {
+		p.i++
+		if !p.digits() {
+			return Value{}, p.fail("expected a digit after the point")
+		}
+	}
+	if p.i < len(p.s) && (p.s[p.i] == 'e' || p.s[p.i] == 'E') {
+		p.i++
+		if p.i < len(p.s) && (p.s[p.i] == '+' || p.s[p.i] == '-') {
+			p.i++
+		}
+		if !p.digits() {
+			return Value{}, p.fail("expected a digit in the exponent")
+		}
+	}
+	literal := p.s[start:p.i]
+	f, err := strconv.ParseFloat(literal, 64)
+	if err != nil {
+		p.i = start
+		return Value{}, p.fail("number out of range")
+	}
+	return Value{kind: Number, num: f, str: literal}, nil
+}
+
+func (p *jsonParser) digits() bool {
+	start := p.i
+	for p.i < len(p.s) && p.s[p.i] >= '0' && p.s[p.i] <= '9' {
+		p.i++
+	}
+	return p.i > start
+}
+
+// str reads a string whose opening quote is at p.i.
+func (p *jsonParser) str() (string, error) {
+	p.i++
+	start := p.i
+	for p.i < len(p.s) {
+		switch c := p.s[p.i]; {
+		case c == '"':
+			p.i++
+			return p.s[start : p.i-1], nil
+		case c == '\\':
+			return p.escaped(start)
+		case c < 0x20:
+			return "", p.fail("control character in a string")
+		}
+		p.i++
+	}
+	return "", p.fail("unterminated string")
+}
+
+// escaped finishes a string in which the first backslash is at p.i.
+func (p *jsonParser) escaped(start int) (string, error) {
+	var b strings.Builder
+	b.WriteString(p.s[start:p.i])
+	for p.i < len(p.s) {
+		switch c := p.s[p.i]; {
+		case c == '"':
+			p.i++
+			return b.String(), nil
+		case c == '\\':
+			r, size, err := unescape(p.s[p.i:], `"`)
+			if err != nil {
+				return "", p.fail("%v", err)
+			}
+			p.i += size
+			b.WriteRune(r)
+			continue
+		case c < 0x20:
+			return "", p.fail("control character in a string")
+		}
+		b.WriteByte(p.s[p.i])
+		p.i++
+	}
+	return "", p.fail("unterminated string")
+}
+
+var (
+	errUnknownEscape   = errors.New("unknown escape sequence")
+	errTruncatedEscape = errors.New("incomplete escape sequence")
+)
+
+// unescape reads the escape sequence at the start of s: JSON's, with the given quotes.
+// A surrogate without its partner becomes U+FFFD.
+func unescape(s, quotes string) (r rune, size int, err error) {
+	if len(s) < 2 {
+		return 0, 0, errTruncatedEscape
+	}
+	switch c := s[1]; {
+	case c == '\\' || c == '/' || strings.IndexByte(quotes, c) >= 0:
+		return rune(c), 2, nil
+	case c == 'u':
+		return unescapeUnicode(s)
+	}
+	i := strings.IndexByte("bfnrt", s[1])
+	if i < 0 {
+		return 0, 0, errUnknownEscape
+	}
+	return rune("\b\f\n\r\t"[i]), 2, nil
+}
+
+func unescapeUnicode(s string) (rune, int, error) {
+	r, err := hex4(s[2:])
+	if err != nil {
+		return 0, 0, err
+	}
+	if !utf16.IsSurrogate(r) {
+		return r, 6, nil
+	}
+	if strings.HasPrefix(s[6:], `\u`) {
+		low, err := hex4(s[8:])
+		if err != nil {
+			return 0, 0, err
+		}
+		if full := utf16.DecodeRune(r, low); full != utf8.RuneError {
+			return full, 12, nil
+		}
+	}
+	return utf8.RuneError, 6, nil
+}
+
+func hex4(s string) (rune, error) {
+	if len(s) < 4 {
+		return 0, errTruncatedEscape
+	}
+	n, err := strconv.ParseUint(s[:4], 16, 32)
+	if err != nil {
+		return 0, errUnknownEscape
+	}
+	return rune(n), nil
+}

@@ -1,0 +1,169 @@
+package minicosmos
+
+import (
+	"errors"
+	"fmt"
+	"log/slog"
+	"sync"
+
+	"github.com/cockroachdb/pebble/v2"
+	"github.com/cockroachdb/pebble/v2/vfs"
+)
+
+// store is the durable half of the server: a key-value store whose changes are
+// committed in groups, one synced write a group, and seen through views.
+type store struct {
+	db *pebble.DB
+
+	mu     sync.Mutex
+	open   *group // the group that collects changes; nil when there is none
+	closed bool
+	view   *view // the newest durable state
+
+	wake chan struct{} // tells the committer that a group is open
+	done chan struct{} // closed when the committer has stopped
+}
+
+// group is the changes that one synced write makes durable.
+type group struct {
+	batch *pebble.Batch
+	ready chan struct{} // closed when the group's fate is known
+	err   error         // owned by store.mu while the group is open; valid after ready
+	after []func()      // run after the group is durable, before anybody is told
+}
+
+// openStore opens the store in dir, in memory for "". It starts the committer, which
+// ends with close.
+func openStore(dir string, log *slog.Logger) (*store, error) {
+	options := &pebble.Options{
+		Logger:             quietLogger{log},
+		FormatMajorVersion: pebble.FormatNewest,
+		MemTableSize:       16 << 20,
+		CacheSize:          32 << 20,
+	}
+	if dir == "" {
+		options.FS = vfs.NewMem()
+	}
+	db, err := pebble.Open(dir, options)
+	if err != nil {
+		return nil, fmt.Errorf("open the store in %q: %w", dir, err)
+	}
+	s := &store{db: db, wake: make(chan struct{}, 1), done: make(chan struct{})}
+	s.view = newView(db)
+	go s.committer()
+	return s, nil
+}
+
+// close commits what is open, stops the committer and closes the store. Views that
+// are still held must have been released.
+func (s *store) close() error {
+	s.mu.Lock()
+	if s.closed {
+		s.mu.Unlock()
+		return nil
+	}
+	s.closed = true
+	close(s.wake)
+	s.mu.Unlock()
+	<-s.done
+	return errors.Join(s.view.release(), s.db.Close())
+}
+
+// commit adds changes to the open group and returns when they are durable and visible.
+// fill is called under store.mu: what it numbers is committed, and seen, in that order.
+// after runs once the changes are durable, before a reader can see them.
+func (s *store) commit(fill func(*pebble.Batch) error, after func()) error {
+	g, err := s.join(fill, after)
+	if err != nil {
+		return err
+	}
+	<-g.ready
+	return g.err
+}
+
+func (s *store) join(fill func(*pebble.Batch) error, after func()) (*group, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.closed {
+		return nil, errClosed
+	}
+	if s.open == nil {
+		s.open = &group{batch: s.db.NewBatch(), ready: make(chan struct{})}
+		select {
+		case s.wake <- struct{}{}:
+		default:
+		}
+	}
+	if err := fill(s.open.batch); err != nil {
+		s.open.err = err // half of the change may be in the batch: nobody's is stored
+	}
+	if after != nil {
+		s.open.after = append(s.open.after, after)
+	}
+	return s.open, nil
+}
+
+// committer makes one group after the other durable. While it waits for the disk the
+// next group fills.
+func (s *store) committer() {
+	defer close(s.done)
+	for range s.wake {
+		s.commitOpen()
+	}
+	s.commitOpen() // what joined before close
+}
+
+func (s *store) commitOpen() {
+	s.mu.Lock()
+	g := s.open
+	s.open = nil
+	s.mu.Unlock()
+	if g == nil {
+		return
+	}
+	if g.err == nil {
+		g.err = s.db.Apply(g.batch, pebble.Sync)
+	}
+	if g.err == nil {
+		for _, after := range g.after {
+			after()
+		}
+		s.publish()
+	}
+	_ = g.batch.Close() // an applied batch has nothing left to fail
+	close(g.ready)
+}
+
+// publish makes everything durable visible.
+func (s *store) publish() {
+	next := newView(s.db)
+	s.mu.Lock()
+	last := s.view
+	s.view = next
+	s.mu.Unlock()
+	_ = last.release() // a snapshot's Close cannot fail while the store is open
+}
+
+// acquire returns the newest view; the caller releases it.
+func (s *store) acquire() *view {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.view.refs.Add(1)
+	return s.view
+}
+
+// quietLogger passes on only what a person must act on.
+type quietLogger struct{ log *slog.Logger }
+
+// Infof drops compaction chatter.
+func (quietLogger) Infof(string, ...any) {}
+
+// Errorf passes background errors on.
+func (l quietLogger) Errorf(format string, args ...any) {
+	l.log.Error("minicosmos store", "error", fmt.Sprintf(format, args...))
+}
+
+// Fatalf ends the process: the store cannot promise durability any more.
+func (l quietLogger) Fatalf(format string, args ...any) {
+	panic("minicosmos store: " + fmt.Sprintf(format, args...))
+}

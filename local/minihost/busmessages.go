@@ -1,0 +1,85 @@
+package minihost
+
+import (
+	"context"
+	"errors"
+	"sync"
+	"time"
+
+	"github.com/Azure/azure-sdk-for-go/sdk/messaging/azservicebus"
+)
+
+// messages is the listener without sessions: up to maxConcurrentCalls at once,
+// in no order.
+func (l *busListener) messages(ctx context.Context) {
+	slots := make(chan struct{}, l.config.bus.maxCalls)
+	var running sync.WaitGroup
+	for faults := 0; ctx.Err() == nil; faults++ {
+		rx, err := l.receiver()
+		if err == nil {
+			err = l.receive(ctx, rx, slots, &running, func() { faults = 0; l.well() })
+			// Messages in flight are settled over this receiver.
+			running.Wait()
+			closing, cancel := context.WithTimeout(context.WithoutCancel(ctx), settleTime)
+			_ = rx.Close(closing)
+			cancel()
+		}
+		if ctx.Err() == nil && err != nil {
+			l.pause(ctx, faults, err)
+		}
+	}
+}
+
+func (l *busListener) receiver() (*azservicebus.Receiver, error) {
+	if b := l.f.bus; b.queue == "" {
+		return l.client.NewReceiverForSubscription(b.topic, b.subscription, nil)
+	}
+	return l.client.NewReceiverForQueue(l.f.bus.queue, nil)
+}
+
+// receive takes messages while there is a free slot; it returns the fault that
+// ended it.
+func (l *busListener) receive(ctx context.Context, rx *azservicebus.Receiver, slots chan struct{}, running *sync.WaitGroup, well func()) error {
+	for {
+		if err := l.worker.wait(ctx); err != nil {
+			return err
+		}
+		select {
+		case slots <- struct{}{}:
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+		list, err := rx.ReceiveMessages(ctx, 1, nil)
+		if err != nil || len(list) == 0 {
+			<-slots
+			if err != nil {
+				return err
+			}
+			continue
+		}
+		well()
+		running.Go(func() {
+			defer func() { <-slots }()
+			l.message(rx, list[0])
+		})
+	}
+}
+
+// message runs one call while its lock is being renewed.
+func (l *busListener) message(rx *azservicebus.Receiver, m *azservicebus.ReceivedMessage) {
+	limit := time.Now().Add(l.config.bus.maxRenewal)
+	renew := func(ctx context.Context) error {
+		if time.Now().After(limit) {
+			return nil
+		}
+		err := rx.RenewMessageLock(ctx, m, nil)
+		var sb *azservicebus.Error
+		if err != nil && errors.As(err, &sb) {
+			return err
+		}
+		return nil
+	}
+	stop := l.renew(l.calls, func() time.Time { return value(m.LockedUntil) }, renew, func() {})
+	defer stop()
+	l.handle(l.calls, rx, m)
+}

@@ -1,0 +1,191 @@
+package minihost
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/http"
+	"strconv"
+	"strings"
+
+	"github.com/relaybox/relaybox/azfunc"
+)
+
+// httpCall describes a client's request for the default protocol.
+func httpCall(req *request, params []param, body []byte) azfunc.HTTPCall {
+	host, _ := req.fields.get("Host")
+	c := azfunc.HTTPCall{Method: req.method, URL: "http://" + host + pathComponent(req.path)}
+	if req.query != "" {
+		c.URL += "?" + strings.ReplaceAll(req.query, "#", "%23")
+	}
+	for _, q := range parseQuery(req.query) {
+		c.Query = append(c.Query, azfunc.Pair{Name: q.name, Values: q.values})
+	}
+	for i, f := range req.fields {
+		if first(req.fields, i) {
+			c.Header = append(c.Header, azfunc.Pair{Name: canonical(f.name), Values: values(req.fields, i)})
+		}
+	}
+	for _, p := range params {
+		c.Params = append(c.Params, azfunc.Pair{Name: p.name, Values: []string{p.value}})
+	}
+	if len(body) > 0 {
+		c.Body, c.Binary = bytes.TrimPrefix(body, []byte("\ufeff")), binaryBody(req)
+	}
+	return c
+}
+
+// values are all values of the name of field i; what the web server has
+// rewritten is rewritten.
+func values(fs fields, i int) []string {
+	var list []string
+	for _, f := range fs[i:] {
+		if strings.EqualFold(f.name, fs[i].name) {
+			list = append(list, f.value)
+		}
+	}
+	if strings.EqualFold(fs[i].name, "Connection") && len(list) == 1 {
+		list[0] = connectionValue(list[0])
+	}
+	return list
+}
+
+func binaryBody(req *request) bool {
+	v, _ := req.fields.get("Content-Type")
+	media, _, _ := strings.Cut(strings.ToLower(v), ";")
+	media = strings.TrimSpace(media)
+	return media == "application/octet-stream" || strings.HasPrefix(media, "multipart/")
+}
+
+// knownHeaders are the names that the web server writes in its own case;
+// others stay as the client sent them.
+var knownHeaders = func() map[string]string {
+	known := map[string]string{}
+	for _, n := range strings.Fields(`Accept Accept-Charset Accept-Encoding Accept-Language Access-Control-Request-Headers
+		Access-Control-Request-Method Alt-Used Authorization baggage Cache-Control Connection Content-Encoding Content-Language
+		Content-Length Content-Location Content-MD5 Content-Range Content-Type Cookie Correlation-Context Date Expect Expires From
+		Grpc-Accept-Encoding Grpc-Encoding Grpc-Timeout Host If-Match If-Modified-Since If-None-Match If-Range If-Unmodified-Since
+		Keep-Alive Last-Modified Max-Forwards Origin Pragma Proxy-Authorization Proxy-Connection Range Referer Request-Id TE
+		traceparent tracestate Trailer Transfer-Encoding Translate Upgrade Upgrade-Insecure-Requests User-Agent Via Warning X-Requested-With`) {
+		known[strings.ToLower(n)] = n
+	}
+	return known
+}()
+
+func canonical(name string) string {
+	if n, ok := knownHeaders[strings.ToLower(name)]; ok {
+		return n
+	}
+	return name
+}
+
+// pathComponent escapes a decoded path as ASP.NET shows it in a URL.
+func pathComponent(path string) string {
+	var out strings.Builder
+	for i := 0; i < len(path); i++ {
+		c := path[i]
+		if _, escaped := escapeAt(path, i); escaped || unreserved(c) || strings.IndexByte("!$&'()*+,;=:@/", c) >= 0 {
+			out.WriteByte(c)
+		} else {
+			escapeByte(&out, c)
+		}
+	}
+	return out.String()
+}
+
+var errHTTPOutput = errors.New(`the http output must be an object such as {"statusCode":200,"headers":{},"body":""}`)
+
+// httpResult makes the client's answer of a default-protocol answer (reference
+// §3.2). Without the output it is 200 with "{}".
+func httpResult(a azfunc.Answer, output string) (response, error) {
+	raw, ok := outputValue(a, output)
+	if !ok {
+		return plainText("{}", 200), nil
+	}
+	var text string
+	if json.Unmarshal(raw, &text) == nil {
+		raw = json.RawMessage(text)
+	}
+	var doc struct {
+		StatusCode json.RawMessage
+		Headers    map[string]json.RawMessage
+		Body       json.RawMessage
+	}
+	if err := json.Unmarshal(raw, &doc); err != nil || !bytes.HasPrefix(bytes.TrimSpace(raw), []byte("{")) {
+		return response{}, fmt.Errorf("%w, not %.60s", errHTTPOutput, raw)
+	}
+	res := plainText(display(doc.Body), statusOf(doc.StatusCode))
+	for name, value := range doc.Headers {
+		if bytes.Equal(value, []byte("null")) {
+			return response{}, fmt.Errorf("%w: header %s is null", errHTTPOutput, name)
+		}
+		if strings.EqualFold(name, "Content-Type") {
+			res.fields[0].value = withCharset(display(value))
+			continue
+		}
+		if !ownedByServer(name) {
+			res.fields = append(res.fields, field{name, display(value)})
+		}
+	}
+	for _, f := range res.fields {
+		if !token(f.name) || strings.ContainsAny(f.value, "\r\n\x00") {
+			return response{}, fmt.Errorf("%w: header %q cannot be sent", errHTTPOutput, f.name)
+		}
+	}
+	return res, nil
+}
+
+func outputValue(a azfunc.Answer, output string) (json.RawMessage, bool) {
+	if output == "$return" {
+		return a.ReturnValue, a.ReturnValue != nil && string(a.ReturnValue) != "null"
+	}
+	raw, ok := a.Outputs[output]
+	return raw, ok
+}
+
+func plainText(body string, status int) response {
+	return response{status: status, fields: fields{{"Content-Type", "text/plain; charset=utf-8"}}, body: []byte(body)}
+}
+
+func statusOf(raw json.RawMessage) int {
+	n, err := strconv.Atoi(strings.TrimSpace(strings.Trim(string(raw), `"`)))
+	if err != nil || n < 100 || n > 999 {
+		return http.StatusOK
+	}
+	return n
+}
+
+func withCharset(media string) string {
+	if strings.Contains(strings.ToLower(media), "charset=") {
+		return media
+	}
+	return media + "; charset=utf-8"
+}
+
+// display is .NET's ToString of a JSON value: text as it is, objects and
+// arrays indented.
+func display(raw json.RawMessage) string {
+	if len(raw) == 0 || string(raw) == "null" {
+		return ""
+	}
+	switch raw[0] {
+	case '"':
+		var s string
+		_ = json.Unmarshal(raw, &s)
+		return s
+	case 't':
+		return "True"
+	case 'f':
+		return "False"
+	case '{', '[':
+		var out bytes.Buffer
+		if json.Indent(&out, raw, "", "  ") == nil {
+			return out.String()
+		}
+	}
+	if f, err := strconv.ParseFloat(string(raw), 64); err == nil && bytes.ContainsAny(raw, ".eE") {
+		return strconv.FormatFloat(f, 'f', -1, 64)
+	}
+	return string(raw)
+}

@@ -1,0 +1,262 @@
+package minihost
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"path/filepath"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/relaybox/relaybox/azfunc"
+)
+
+// Options configures a Host. App is required; the zero value of the rest works.
+type Options struct {
+	// App is the assembled app folder: host.json, the handler and one folder
+	// with function.json per function.
+	App string
+	// Settings are the application settings. They override the environment of
+	// this process; both become the environment of the handler.
+	Settings map[string]string
+	Logger   *slog.Logger // nil: slog.Default
+	// HandlerOutput takes the handler's output line by line instead of Logger.
+	HandlerOutput io.Writer
+	// DataDir keeps the status of monitored timers; "" keeps it in memory.
+	DataDir string
+	// EnableAuth asks admin calls, and functions that are not anonymous, for
+	// MasterKey in x-functions-key or ?code=.
+	EnableAuth bool
+	MasterKey  string
+	// TextOnce sends text payloads encoded once, as documentation shows them,
+	// instead of twice, as the real host does.
+	TextOnce bool
+	// HangOnEmptyAnswer lets an answer without a body wait for functionTimeout,
+	// as the real host does, instead of failing it at once.
+	HangOnEmptyAnswer bool
+	// StopTimeout bounds the time that running calls get when Run's context
+	// ends; 0 means 10 seconds, the real host's patience.
+	StopTimeout time.Duration
+}
+
+// A Host is a loaded app. It can be run any number of times, one at a time.
+type Host struct {
+	opts      Options
+	log       *slog.Logger
+	config    hostConfig
+	env       settings
+	functions []*function
+	table     *table
+	status    *statusStore
+	current   atomic.Pointer[run]
+}
+
+// Load reads an assembled app: host.json, its functions and the settings they
+// name. Faults of host.json or the executable, or of all functions, are
+// returned together (ErrHostConfig); a fault of one function is in its Errors,
+// and the others load. A source tree or a folder without a function is
+// ErrNotAssembled.
+func Load(o Options) (*Host, error) {
+	if o.Logger == nil {
+		o.Logger = slog.Default()
+	}
+	if o.StopTimeout == 0 {
+		o.StopTimeout = 10 * time.Second
+	}
+	root, err := filepath.Abs(o.App)
+	if err != nil {
+		return nil, fmt.Errorf("app folder %q: %w", o.App, err)
+	}
+	if err := checkFolder(root); err != nil {
+		return nil, err
+	}
+	env := newSettings(o.Settings)
+	config, faults := loadHostConfig(root, env)
+	functions, err := discover(config, env)
+	if err != nil {
+		return nil, fmt.Errorf("app folder %q: %w", root, err)
+	}
+	usable := 0
+	for _, f := range functions {
+		if len(f.Errors) == 0 {
+			usable++
+		}
+	}
+	if usable == 0 {
+		for _, f := range functions {
+			faults = append(faults, f.Name+": "+strings.Join(f.Errors, "; "))
+		}
+	}
+	if len(faults) > 0 {
+		return nil, fmt.Errorf("%w of %s:\n  %s", ErrHostConfig, root, strings.Join(faults, "\n  "))
+	}
+	return &Host{
+		opts: o, log: o.Logger, config: config, env: env, functions: functions,
+		table: newTable(functions), status: &statusStore{dir: o.DataDir, memory: map[string]scheduleStatus{}},
+	}, nil
+}
+
+// checkFolder refuses what cannot be an assembled app, and says what to do.
+func checkFolder(root string) error {
+	const remedy = "run `relaybox assemble` and start the host on the folder it writes, dist/app"
+	has := func(pattern string) bool {
+		found, err := filepath.Glob(filepath.Join(root, pattern))
+		return err == nil && len(found) > 0
+	}
+	switch {
+	case !isDir(root):
+		return fmt.Errorf("%w: there is no folder %s; %s", ErrNotAssembled, root, remedy)
+	case has("*/function.json"):
+		if has("host.json") {
+			return nil
+		}
+		return fmt.Errorf("%w: %s has functions and no host.json; %s", ErrNotAssembled, root, remedy)
+	case has("functions/*/function.json"), has("go.mod"):
+		return fmt.Errorf("%w: %s is a source tree; %s", ErrNotAssembled, root, remedy)
+	default:
+		return fmt.Errorf("%w: %s has no function: no direct sub-folder holds a function.json; %s", ErrNotAssembled, root, remedy)
+	}
+}
+
+// Functions lists the app's functions by name, faulty and disabled ones too.
+func (h *Host) Functions() []Function {
+	list := make([]Function, len(h.functions))
+	for i, f := range h.functions {
+		list[i] = f.Function
+	}
+	return list
+}
+
+// HandlerPID is the process id of the running handler, 0 while none runs.
+func (h *Host) HandlerPID() int {
+	if r := h.current.Load(); r != nil {
+		return r.worker.handlerPID()
+	}
+	return 0
+}
+
+// run is one run of a Host, from its listener to its end.
+type run struct {
+	*Host
+	worker  *worker
+	started time.Time
+	giveUp  context.CancelCauseFunc // ends the run with an error
+	manual  sync.WaitGroup          // admin runs in flight
+}
+
+// Run serves until ctx ends (nil) or the handler cannot be kept alive
+// (ErrHandlerCrashed, ErrHandlerStart, ErrHandlerNotReady). It closes the
+// listener. When ctx ends, no new work is taken, running calls may finish for
+// Options.StopTimeout, then the handler gets SIGKILL.
+func (h *Host) Run(ctx context.Context, ln net.Listener) error {
+	w, err := newWorker(h.config, h.handlerSettings(ln), h.log, h.opts.HandlerOutput)
+	if err != nil {
+		_ = ln.Close()
+		return err
+	}
+	// calls outlives accept by the patience that running calls are given.
+	calls, giveUp := context.WithCancelCause(context.WithoutCancel(ctx))
+	defer giveUp(nil)
+	accept, stopAccepting := context.WithCancel(calls)
+	defer stopAccepting()
+	r := &run{Host: h, worker: w, started: time.Now(), giveUp: giveUp}
+	h.current.Store(r)
+	defer h.current.CompareAndSwap(r, nil)
+	h.announce()
+
+	handler := make(chan error, 1)
+	go func() { handler <- w.run(calls) }()
+	front := &server{log: h.log, conns: map[*clientConn]struct{}{}, serve: func(req *request) response { return r.serve(calls, req) }}
+	accepted := make(chan error, 1)
+	go func() { accepted <- front.run(ln) }()
+	var triggers sync.WaitGroup
+	r.startTriggers(accept, calls, &triggers)
+
+	var result error
+	select {
+	case <-ctx.Done():
+	case <-calls.Done():
+		result = context.Cause(calls)
+	case result = <-handler:
+		handler <- nil
+	case result = <-accepted:
+		accepted <- nil
+	}
+	stopAccepting()
+	_ = ln.Close()
+	patience, cancel := context.WithTimeout(calls, h.opts.StopTimeout)
+	defer cancel()
+	if result != nil {
+		giveUp(result)
+	}
+	drained := make(chan struct{})
+	go func() {
+		defer close(drained)
+		front.stop(patience)
+		triggers.Wait()
+		r.manual.Wait()
+	}()
+	select {
+	case <-drained:
+	case <-patience.Done():
+		// What still runs is cut when the handler is killed.
+	}
+	giveUp(context.Canceled)
+	<-handler
+	<-accepted
+	<-drained
+	return result
+}
+
+// startTriggers starts the listeners of all sound, enabled functions. accept
+// ends when no new work may be taken, calls when running work is cut.
+func (h *run) startTriggers(accept, calls context.Context, all *sync.WaitGroup) {
+	for _, f := range h.functions {
+		if len(f.Errors) > 0 || f.Disabled {
+			continue
+		}
+		switch f.Trigger {
+		case TimerTrigger:
+			t := &timerListener{name: f.Name, config: f.timer, status: h.status, log: h.log,
+				fire: func(t azfunc.Timer) { h.fireTimer(calls, f, t) }}
+			all.Go(func() { t.loop(accept) })
+		case ServiceBusTrigger:
+			all.Go(func() { h.listenBus(accept, calls, f) })
+		}
+	}
+}
+
+// announce logs what cannot run, once per run.
+func (h *Host) announce() {
+	for _, f := range h.functions {
+		for _, fault := range f.Errors {
+			h.log.Error("the function does not load", "function", f.Name, "error", fault)
+		}
+		if f.Disabled {
+			h.log.Warn("the function is disabled by a setting", "function", f.Name)
+		}
+	}
+}
+
+// handlerSettings adds what the host's tools set for every app.
+func (h *Host) handlerSettings(ln net.Listener) settings {
+	env := settings{}
+	for k, v := range h.env {
+		env[k] = v
+	}
+	for k, v := range map[string]string{
+		"AZURE_FUNCTIONS_ENVIRONMENT": "Development",
+		"FUNCTIONS_WORKER_RUNTIME":    "custom",
+		"AzureWebJobsScriptRoot":      h.config.root,
+		"WEBSITE_HOSTNAME":            ln.Addr().String(),
+	} {
+		if _, ok := env.get(k); !ok {
+			env[k] = v
+		}
+	}
+	return env
+}

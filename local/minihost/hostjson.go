@@ -1,0 +1,171 @@
+package minihost
+
+import (
+	"fmt"
+	"io/fs"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"runtime"
+	"time"
+)
+
+// hostConfig is host.json with its defaults (reference §1.2 to §1.4).
+type hostConfig struct {
+	root            string
+	functionTimeout time.Duration // 0: none
+	allowed         []string      // nil: every function
+	routePrefix     string
+	hasBundle       bool
+	bundle          string
+	handler         handlerConfig
+	bus             busConfig
+}
+
+type handlerConfig struct {
+	path       string
+	arguments  []string
+	dir        string
+	forward    bool
+	init       time.Duration
+	port       int  // 0: any
+	stderrOnly bool // every stderr line is an error
+}
+
+// busConfig is extensions.serviceBus.
+type busConfig struct {
+	maxSessions     int
+	maxCalls        int
+	sessionIdle     time.Duration
+	maxRenewal      time.Duration
+	autoComplete    bool
+	tryTimeout      time.Duration
+	callsPerSession int
+}
+
+// loadHostConfig reads host.json and applies the environment's overrides.
+func loadHostConfig(root string, s settings) (hostConfig, []string) {
+	text, err := os.ReadFile(filepath.Join(root, "host.json"))
+	if err != nil {
+		return hostConfig{root: root}, []string{fmt.Sprintf("host.json cannot be read: %v", err)}
+	}
+	doc, err := parseTree(text)
+	if err != nil {
+		return hostConfig{root: root}, []string{fmt.Sprintf("host.json: %v", err)}
+	}
+	s.hostOverrides(doc)
+	r := &reader{tree: doc, file: "host.json"}
+	if v := r.text("version"); v != "2.0" {
+		r.fault([]string{"version"}, "is %q; write \"2.0\"", v)
+	}
+	c := hostConfig{
+		root:            root,
+		functionTimeout: functionTimeout(r),
+		allowed:         r.texts("functions"),
+		routePrefix:     "api",
+		bundle:          r.text("extensionBundle", "id"),
+		handler:         readHandler(r, root, s),
+		bus:             readBus(r),
+	}
+	if r.tree.at("extensions", "http", "routePrefix") != nil {
+		c.routePrefix = r.text("extensions", "http", "routePrefix")
+	}
+	if c.hasBundle = c.bundle != ""; c.hasBundle && r.text("extensionBundle", "version") == "" {
+		r.fault([]string{"extensionBundle", "version"}, `is missing; write "[4.*, 5.0.0)"`)
+	}
+	return c, r.faults
+}
+
+func functionTimeout(r *reader) time.Duration {
+	if r.text("functionTimeout") == "-1" {
+		return 0
+	}
+	d := r.span(30*time.Minute, "functionTimeout")
+	if d < time.Second {
+		r.fault([]string{"functionTimeout"}, "must be at least 00:00:01, or -1 for none")
+	}
+	return d
+}
+
+func readBus(r *reader) busConfig {
+	at := func(name ...string) []string { return append([]string{"extensions", "serviceBus"}, name...) }
+	b := busConfig{
+		maxSessions:     r.number(8, at("maxConcurrentSessions")...),
+		maxCalls:        r.number(16*runtime.NumCPU(), at("maxConcurrentCalls")...),
+		callsPerSession: r.number(1, at("maxConcurrentCallsPerSession")...),
+		sessionIdle:     r.span(0, at("sessionIdleTimeout")...),
+		maxRenewal:      r.span(5*time.Minute, at("maxAutoLockRenewalDuration")...),
+		autoComplete:    r.flag(true, at("autoCompleteMessages")...),
+		tryTimeout:      r.span(time.Minute, at("clientRetryOptions", "tryTimeout")...),
+	}
+	for name, n := range map[string]int{"maxConcurrentSessions": b.maxSessions, "maxConcurrentCalls": b.maxCalls} {
+		if n < 1 {
+			r.fault(at(name), "is %d; write at least 1", n)
+		}
+	}
+	if b.callsPerSession != 1 {
+		r.fault(at("maxConcurrentCallsPerSession"), "is %d; only 1 keeps the order of a session, and only 1 is supported here", b.callsPerSession)
+	}
+	if b.sessionIdle == 0 {
+		b.sessionIdle = b.tryTimeout
+	}
+	return b
+}
+
+func readHandler(r *reader, root string, s settings) handlerConfig {
+	at := func(name ...string) []string { return append([]string{"customHandler"}, name...) }
+	h := handlerConfig{
+		dir:        s.expand(r.text(at("description", "workingDirectory")...)),
+		forward:    r.flag(false, at("enableForwardingHttpRequest")...),
+		init:       r.span(30*time.Second, at("initializationTimeout")...),
+		port:       r.number(0, at("port")...),
+		stderrOnly: r.flag(true, at("description", "useStdErrorStreamForErrorsOnly")...),
+	}
+	if script := s.expand(r.text(at("description", "defaultWorkerPath")...)); script != "" {
+		h.arguments = append(h.arguments, script)
+	}
+	for _, list := range []string{"arguments", "workerArguments"} {
+		for _, a := range r.texts(at("description", list)...) {
+			h.arguments = append(h.arguments, s.expand(a))
+		}
+	}
+	if !filepath.IsAbs(h.dir) {
+		h.dir = filepath.Join(root, h.dir)
+	}
+	name := s.expand(r.text(at("description", "defaultExecutablePath")...))
+	if name == "" {
+		r.fault(at("description", "defaultExecutablePath"), `is missing; write the handler's file name, such as "handler"`)
+		return h
+	}
+	path, err := findExecutable(root, name)
+	if err != nil {
+		r.fault(at("description", "defaultExecutablePath"), "%v", err)
+	}
+	h.path = path
+	return h
+}
+
+// findExecutable looks in the app folder, then in PATH.
+func findExecutable(root, name string) (string, error) {
+	path := name
+	if !filepath.IsAbs(path) {
+		path = filepath.Join(root, name)
+	}
+	for _, candidate := range []string{path, path + executableSuffix()} {
+		info, err := os.Stat(candidate)
+		if err != nil {
+			continue
+		}
+		if info.IsDir() {
+			return "", fmt.Errorf("%s is a folder, not a program", candidate)
+		}
+		if runtime.GOOS != "windows" && info.Mode()&fs.ModePerm&0o111 == 0 {
+			return "", fmt.Errorf("%s lacks the execute bit; run chmod +x on it", candidate)
+		}
+		return candidate, nil
+	}
+	if found, err := exec.LookPath(name); err == nil && filepath.Base(name) == name {
+		return found, nil
+	}
+	return "", fmt.Errorf("there is no program %s, neither in %s nor in PATH; run relaybox assemble", name, root)
+}

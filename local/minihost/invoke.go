@@ -1,0 +1,193 @@
+package minihost
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/google/uuid"
+
+	"github.com/relaybox/relaybox/azfunc"
+)
+
+// maxRedirects is .NET's limit.
+const maxRedirects = 50
+
+// call is the part of an encoded invocation that the host makes up.
+func (h *run) call(f *function) azfunc.Call {
+	return azfunc.Call{Function: f.Name, Binding: f.binding, Now: time.Now(), RandGUID: uuid.NewString()}
+}
+
+// invoke runs one default-protocol invocation to its end. Every error means
+// failed; it has been logged.
+func (h *run) invoke(ctx context.Context, f *function, body []byte) (azfunc.Answer, error) {
+	id := uuid.NewString()
+	a, err := h.exchange(ctx, f, id, body)
+	var ans azfunc.Answer
+	if err == nil {
+		ans, err = azfunc.DecodeAnswer(a.status, contentType(a.fields), a.body)
+	}
+	if errors.Is(err, azfunc.ErrNoAnswer) && h.opts.HangOnEmptyAnswer {
+		err = h.hang(ctx, f)
+	}
+	if err != nil {
+		h.failed(ctx, f, id, err, a.body)
+		return azfunc.Answer{}, err
+	}
+	for _, line := range ans.Logs {
+		h.log.InfoContext(ctx, line, "category", "Function."+f.Name+".User", "invocation", id)
+	}
+	h.log.DebugContext(ctx, "invocation succeeded", "function", f.Name, "invocation", id)
+	return ans, nil
+}
+
+// exchange delivers the invocation, and follows redirects where the real
+// host's client does.
+func (h *run) exchange(ctx context.Context, f *function, id string, body []byte) (answer, error) {
+	method, path := http.MethodPost, "/"+f.Name
+	for range maxRedirects {
+		head := h.defaultHead(method, path, id, len(body))
+		a, err := h.send(ctx, method, head, body)
+		if err != nil || h.config.handler.forward || a.status < 300 || a.status > 399 {
+			return a, err
+		}
+		location, _ := a.fields.get("Location")
+		next, ok := strings.CutPrefix(location, "http://"+h.worker.pool.addr)
+		if location != "" && !ok && strings.HasPrefix(location, "/") {
+			next, ok = location, true
+		}
+		if !ok || !strings.HasPrefix(next, "/") {
+			return a, nil // judged as it is
+		}
+		path = next
+		if a.status != http.StatusTemporaryRedirect && a.status != http.StatusPermanentRedirect {
+			method, body = http.MethodGet, nil
+		}
+	}
+	return answer{}, fmt.Errorf("%w: more than %d redirects", errTransport, maxRedirects)
+}
+
+func (h *run) defaultHead(method, path, id string, size int) []byte {
+	b := make([]byte, 0, 512)
+	b = append(b, method+" "+path+" HTTP/1.1\r\nHost: "+h.worker.pool.addr+"\r\n"...)
+	if method == http.MethodPost {
+		b = append(b, "Content-Type: application/json; charset=utf-8\r\nContent-Length: "...)
+		b = strconv.AppendInt(b, int64(size), 10)
+		b = append(b, "\r\n"...)
+	}
+	return appendOwn(b, "", "", id)
+}
+
+// send waits for the handler and delivers; a time-out ends the handler.
+func (h *run) send(ctx context.Context, method string, head, body []byte) (answer, error) {
+	if err := h.worker.wait(ctx); err != nil {
+		if errors.Is(err, ErrHandlerNotReady) {
+			h.giveUp(err)
+		}
+		return answer{}, err
+	}
+	pid := h.worker.handlerPID()
+	a, err := h.worker.pool.send(method, head, body, h.config.functionTimeout)
+	if errors.Is(err, ErrTimeout) {
+		h.log.ErrorContext(ctx, "functionTimeout: the handler is killed with all calls in it and started again; keep the handler's own deadline below functionTimeout",
+			"functionTimeout", h.config.functionTimeout, "pid", pid)
+		h.worker.restart(pid)
+	}
+	return a, err
+}
+
+// failed logs a failed invocation with what helps to understand it.
+func (h *run) failed(ctx context.Context, f *function, id string, err error, body []byte) {
+	level := slog.LevelError
+	if ctx.Err() != nil {
+		level = slog.LevelDebug // the host is stopping
+	}
+	attrs := []any{"function", f.Name, "invocation", id, "error", err}
+	if len(body) > 0 {
+		attrs = append(attrs, "answer", string(body[:min(len(body), 500)]))
+	}
+	h.log.Log(ctx, level, "invocation failed", attrs...)
+}
+
+// hang does what the real host does with an answer without a body.
+func (h *run) hang(ctx context.Context, f *function) error {
+	h.log.ErrorContext(ctx, "answer without a body: waiting for functionTimeout, as the real host does", "function", f.Name)
+	limit := h.config.functionTimeout
+	if limit == 0 {
+		<-ctx.Done()
+		return context.Cause(ctx)
+	}
+	pid := h.worker.handlerPID()
+	select {
+	case <-time.After(limit):
+		h.worker.restart(pid)
+		return fmt.Errorf("%w after %s", ErrTimeout, limit)
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	}
+}
+
+func contentType(fs fields) http.Header {
+	v, _ := fs.get("Content-Type")
+	return http.Header{"Content-Type": {v}}
+}
+
+// serveFunction answers a client's request to an HTTP function.
+func (h *run) serveFunction(ctx context.Context, req *request, f *function, params []param) response {
+	body, err := req.body()
+	if err != nil {
+		return response{status: http.StatusBadRequest}
+	}
+	if f.pureHTTP && h.config.handler.forward {
+		return h.forward(ctx, req, f, body)
+	}
+	a, err := h.invoke(ctx, f, azfunc.EncodeHTTP(h.call(f), httpCall(req, params, body)))
+	if err != nil {
+		return response{status: http.StatusInternalServerError}
+	}
+	res, err := httpResult(a, f.output)
+	if err != nil {
+		h.log.ErrorContext(ctx, "invocation failed", "function", f.Name, "error", err)
+		return response{status: http.StatusInternalServerError}
+	}
+	return res
+}
+
+// forward passes a request on and the answer back. The invocation succeeds
+// with any answer; only a broken transport makes it a 500.
+func (h *run) forward(ctx context.Context, req *request, f *function, body []byte) response {
+	id := uuid.NewString()
+	refused := req.chunked
+	var head []byte
+	if !refused {
+		var ok bool
+		head, ok = forwardHead(make([]byte, 0, 1024), req, id, len(body))
+		refused = !ok
+	}
+	if refused {
+		h.log.WarnContext(ctx, "request refused with 500, as by the real host: a chunked body, a header value outside ASCII or an invalid Content-Type never reaches a forwarded function",
+			"function", f.Name, "method", req.method, "path", req.path)
+		return response{status: http.StatusInternalServerError}
+	}
+	a, err := h.send(ctx, req.method, head, body)
+	if err != nil {
+		h.failed(ctx, f, id, err, nil)
+		return response{status: http.StatusInternalServerError}
+	}
+	if h.log.Enabled(ctx, slog.LevelDebug) {
+		h.log.DebugContext(ctx, "forwarded", "function", f.Name, "invocation", id, "status", a.status)
+	}
+	res := forwarded(req.method, a)
+	for _, header := range res.fields {
+		if !ascii(header.value) {
+			h.failed(ctx, f, id, fmt.Errorf("header %s of the answer is not ASCII, and the real host's web server refuses to send it", header.name), nil)
+			return response{status: http.StatusInternalServerError}
+		}
+	}
+	return res
+}

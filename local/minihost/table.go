@@ -1,0 +1,39 @@
+package minihost
+
+import (
+	"slices"
+	"strings"
+)
+
+// table routes HTTP requests to functions. Read-only after newTable.
+type table struct {
+	functions []*function // sorted by precedence
+}
+
+func newTable(all []*function) *table {
+	t := &table{}
+	for _, f := range all {
+		if f.Trigger == HTTPTrigger && len(f.Errors) == 0 && !f.Disabled {
+			t.functions = append(t.functions, f)
+		}
+	}
+	slices.SortStableFunc(t.functions, func(a, b *function) int {
+		return strings.Compare(a.route.precedence(), b.route.precedence())
+	})
+	return t
+}
+
+// find returns the function that serves a method on a decoded path; a method
+// that no function of the route lists is as unknown as the path would be.
+func (t *table) find(method, path string) (*function, []param) {
+	path = strings.TrimPrefix(path, "/")
+	for _, f := range t.functions {
+		if len(f.Methods) > 0 && !slices.Contains(f.Methods, strings.ToUpper(method)) {
+			continue
+		}
+		if params, ok := f.route.match(path); ok {
+			return f, params
+		}
+	}
+	return nil, nil
+}

@@ -1,0 +1,118 @@
+package stack
+
+import (
+	"fmt"
+	"io"
+	"log/slog"
+	"maps"
+	"net/http"
+
+	"github.com/relaybox/relaybox/local/minibus"
+)
+
+// Config says what to run. The zero value needs an App and runs everything in memory
+// on free ports.
+type Config struct {
+	// App is the assembled folder that the host runs: see Assemble.
+	App string
+	// Data is the folder that keeps the state; "" keeps it in memory.
+	Data string
+	// Fresh forgets what Data holds first.
+	Fresh bool
+	// Only names the parts to run; none means all.
+	Only []Part
+
+	// Addresses to listen on; default 127.0.0.1 and a free port. BusAdminAddr is
+	// served only when it is set.
+	HostAddr, CosmosAddr, BusAddr, BusAdminAddr string
+	// CosmosTLS serves the store over https with a certificate made at start.
+	CosmosTLS bool
+
+	// CosmosFront, when set, stands between the network and the store: to look at
+	// requests, or to answer some of them otherwise.
+	CosmosFront func(store http.Handler) http.Handler
+
+	// Settings are the application settings. They go over Defaults; the connection
+	// strings of parts that run here go over both.
+	Settings map[string]string
+	// Topology is the bus's; nil makes the topic and subscription that Settings name.
+	Topology *minibus.Config
+	// Policies are further keys of the bus.
+	Policies []minibus.Policy
+
+	Logger *slog.Logger
+	// HandlerOutput gets the handler's stdout and stderr, line by line; nil drops them.
+	HandlerOutput io.Writer
+	// Notice is told what a person should know: restarts of the host. Nil logs it.
+	Notice func(string)
+}
+
+// Part is one server of the stack.
+type Part string
+
+// The parts of a stack.
+const (
+	Cosmos Part = "cosmos"
+	Bus    Part = "bus"
+	Host   Part = "host"
+	// BusAdmin is the bus's second port; it runs with Bus.
+	BusAdmin Part = "bus-admin"
+)
+
+// ParsePart reads a name of a part.
+func ParsePart(name string) (Part, error) {
+	switch p := Part(name); p {
+	case Cosmos, Bus, Host:
+		return p, nil
+	}
+	return "", fmt.Errorf("%q is no part of the stack: use cosmos, bus or host", name)
+}
+
+func (c *Config) runs(p Part) bool {
+	if len(c.Only) == 0 {
+		return true
+	}
+	for _, only := range c.Only {
+		if only == p {
+			return true
+		}
+	}
+	return false
+}
+
+// Defaults are the application settings of an app in this stack but for connections.
+// They are the local.settings.json.example's; Settings replaces any of them.
+func Defaults() map[string]string {
+	return map[string]string{
+		"FUNCTIONS_WORKER_RUNTIME": "custom",
+		"AzureWebJobsStorage":      "UseDevelopmentStorage=true",
+		"COSMOS_DATABASE":          "relaybox",
+		"COSMOS_OUTBOX_CONTAINER":  "profiles",
+		"COSMOS_INBOX_CONTAINER":   "profile-views",
+		"EVENTS_TOPIC":             "profile-events",
+		"EVENTS_SUBSCRIPTION":      "profile-views",
+		"DISPATCH_SCHEDULE":        "*/10 * * * * *",
+	}
+}
+
+func (c *Config) settings() map[string]string {
+	s := Defaults()
+	maps.Copy(s, c.Settings)
+	return s
+}
+
+func (c *Config) topology(settings map[string]string) *minibus.Config {
+	if c.Topology != nil {
+		return c.Topology
+	}
+	return Topology(settings["EVENTS_TOPIC"], settings["EVENTS_SUBSCRIPTION"])
+}
+
+// connect puts the connection string of a part that runs here into the settings, over
+// whatever the environment says about that connection, identity sections included.
+func (s *Stack) connect(name, connectionString string) {
+	for _, part := range []string{"accountEndpoint", "fullyQualifiedNamespace", "credential", "clientId"} {
+		s.Settings[name+"__"+part] = ""
+	}
+	s.Settings[name] = connectionString
+}

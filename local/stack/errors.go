@@ -1,0 +1,20 @@
+package stack
+
+import "errors"
+
+// Sentinels of Assemble and FindSource.
+var (
+	// ErrNoSource: there is no source tree to build from. Change into a clone, or run an
+	// app that was assembled before.
+	ErrNoSource = errors.New("not inside the source tree (no folder here or above has go.mod, host.json, handler/ and functions/)")
+	// ErrNotAnApp: the output folder holds something else than an app and stays as it
+	// is. Name another folder, or empty it.
+	ErrNotAnApp = errors.New("the folder is not empty and not an assembled app, so it is not replaced")
+)
+
+// Sentinels of Start.
+var (
+	// ErrInUse: another stack runs on the same data. Stop that one, or use another
+	// folder.
+	ErrInUse = errors.New("another relaybox is running on this data folder")
+)

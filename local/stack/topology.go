@@ -1,0 +1,34 @@
+package stack
+
+import (
+	"time"
+
+	"github.com/relaybox/relaybox/local/minibus"
+)
+
+// Values of the stack's own topology. The official emulator allows at most five minutes
+// of duplicate detection and ten deliveries; its limit of one hour to live is not kept,
+// because data here survives the night.
+const (
+	duplicateWindow = 5 * time.Minute
+	timeToLive      = 14 * 24 * time.Hour
+	maxDeliveries   = 10
+)
+
+// Topology is a bus with one topic that detects duplicates and one subscription with
+// sessions.
+func Topology(topic, subscription string) *minibus.Config {
+	return &minibus.Config{Topics: []minibus.Topic{{
+		Name:                                topic,
+		DefaultMessageTimeToLive:            timeToLive,
+		RequiresDuplicateDetection:          true,
+		DuplicateDetectionHistoryTimeWindow: duplicateWindow,
+		Subscriptions: []minibus.Subscription{{
+			Name:                             subscription,
+			RequiresSession:                  true,
+			MaxDeliveryCount:                 maxDeliveries,
+			DefaultMessageTimeToLive:         timeToLive,
+			DeadLetteringOnMessageExpiration: true,
+		}},
+	}}}
+}

@@ -1,0 +1,165 @@
+// Package e2e_test runs the built handler under the whole stack: real processes, real
+// sockets, the production SDKs.
+package e2e_test
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"net/http"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/relaybox/relaybox/local/stack"
+)
+
+// assembled is the app folder that all tests share; TestMain owns it.
+var assembled string
+
+func TestMain(m *testing.M) {
+	os.Exit(runTests(m))
+}
+
+func runTests(m *testing.M) int {
+	dir, err := os.MkdirTemp("", "relaybox-e2e-")
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		return 1
+	}
+	defer func() { _ = os.RemoveAll(dir) }()
+	source, err := stack.FindSource(".")
+	if err == nil {
+		assembled = filepath.Join(dir, "app")
+		err = stack.Assemble(context.Background(), stack.Build{Source: source}, assembled)
+	}
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		return 1
+	}
+	return m.Run()
+}
+
+// system is a running stack with the app's handler.
+type system struct {
+	*stack.Stack
+	t    *testing.T
+	http *http.Client
+}
+
+// start starts the app, with a sweep each second so that tests of it are short.
+func start(t *testing.T, options ...func(*stack.Config)) *system {
+	t.Helper()
+	options = append([]func(*stack.Config){func(c *stack.Config) {
+		c.App = assembled
+		c.Settings = map[string]string{"DISPATCH_SCHEDULE": "* * * * * *", "RELAYBOX_FASTPATH_BUDGET": "1s"}
+	}}, options...)
+	return &system{Stack: stack.RunT(t, options...), t: t, http: &http.Client{Timeout: 30 * time.Second}}
+}
+
+// answer is what a client got.
+type answer struct {
+	status int
+	etag   string
+	body   string
+}
+
+// call sends one request; a body is JSON.
+func (s *system) call(method, id, body string, headers ...string) (answer, error) {
+	req, err := http.NewRequestWithContext(s.t.Context(), method, s.HostURL+"/api/profiles/"+id, strings.NewReader(body))
+	if err != nil {
+		return answer{}, err
+	}
+	if body != "" {
+		req.Header.Set("Content-Type", "application/json")
+	}
+	for i := 0; i+1 < len(headers); i += 2 {
+		req.Header.Set(headers[i], headers[i+1])
+	}
+	resp, err := s.http.Do(req)
+	if err != nil {
+		return answer{}, err
+	}
+	defer func() { _ = resp.Body.Close() }()
+	text, err := io.ReadAll(resp.Body)
+	return answer{resp.StatusCode, resp.Header.Get("ETag"), string(text)}, err
+}
+
+// must is call for requests that have to be answered with status.
+func (s *system) must(status int, method, id, body string, headers ...string) answer {
+	s.t.Helper()
+	got, err := s.call(method, id, body, headers...)
+	require.NoError(s.t, err)
+	require.Equal(s.t, status, got.status, got.body)
+	return got
+}
+
+// put writes until it is acknowledged, as a client does while a handler dies.
+func (s *system) put(id, name string) {
+	s.t.Helper()
+	body := fmt.Sprintf(`{"displayName":%q}`, name)
+	s.eventually(func() bool {
+		got, err := s.call(http.MethodPut, id, body)
+		return err == nil && got.status < 300
+	}, "put %s", id)
+}
+
+func (s *system) eventually(done func() bool, format string, args ...any) {
+	s.t.Helper()
+	require.Eventuallyf(s.t, done, 30*time.Second, 20*time.Millisecond, format, args...)
+}
+
+// model is the consumer's read model of a profile.
+type model struct {
+	ID, Kind      string
+	PK            string `json:"pk"`
+	LastSeq, Gaps int64
+	Data          struct {
+		Profile *struct{ DisplayName string }
+		Applied map[string]int64
+	}
+}
+
+// model reads the consumer's container behind the app's back; nil while there is none.
+func (s *system) model(id string) *model {
+	for _, text := range s.Cosmos.Documents(s.Settings["COSMOS_DATABASE"], s.Settings["COSMOS_INBOX_CONTAINER"]) {
+		var m model
+		require.NoError(s.t, json.Unmarshal(text, &m))
+		if m.Kind == "model" && m.PK == id {
+			return &m
+		}
+	}
+	return nil
+}
+
+// consumed waits until the read model of id stands at seq.
+func (s *system) consumed(id string, seq int64) *model {
+	s.t.Helper()
+	var m *model
+	s.eventually(func() bool {
+		m = s.model(id)
+		return m != nil && m.LastSeq >= seq
+	}, "the model of %s reaches event %d", id, seq)
+	require.Equal(s.t, seq, m.LastSeq)
+	require.Zero(s.t, m.Gaps)
+	return m
+}
+
+// pending counts the events that wait in the outbox.
+func (s *system) pending() int {
+	n := 0
+	for _, text := range s.Cosmos.Documents(s.Settings["COSMOS_DATABASE"], s.Settings["COSMOS_OUTBOX_CONTAINER"]) {
+		var doc struct{ Pending, Parked bool }
+		require.NoError(s.t, json.Unmarshal(text, &doc))
+		require.False(s.t, doc.Parked, "an event was parked: %s", text)
+		if doc.Pending {
+			n++
+		}
+	}
+	return n
+}
