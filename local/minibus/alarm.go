@@ -8,20 +8,23 @@ import (
 // alarm is one point in time at which something ends: a lock, a life, a wait, a schedule. Whoever has one embeds it;
 // broker.mu guards it.
 type alarm struct {
-	at    int64 // Unix milliseconds
-	place int   // in alarms, or nowhere
+	at    int64  // Unix milliseconds
+	turn  uint64 // alarms of one moment ring in the order in which they were set
+	place int    // in alarms, or nowhere
 	owner interface{ ring(now int64) }
 }
 
 // alarms is the broker's one timer heap.
 type alarms struct {
 	heap   alarmHeap
+	turns  uint64
 	sooner chan struct{} // there is a new first alarm
 }
 
 // set moves an alarm to a point in time.
 func (a *alarms) set(al *alarm, at int64) {
-	al.at = at
+	a.turns++
+	al.at, al.turn = at, a.turns
 	if al.place == nowhere {
 		heap.Push(&a.heap, al)
 	} else {
@@ -88,8 +91,10 @@ func nowMillis() int64 { return time.Now().UnixMilli() }
 
 type alarmHeap []*alarm
 
-func (h alarmHeap) Len() int           { return len(h) }
-func (h alarmHeap) Less(i, j int) bool { return h[i].at < h[j].at }
+func (h alarmHeap) Len() int { return len(h) }
+func (h alarmHeap) Less(i, j int) bool {
+	return h[i].at < h[j].at || h[i].at == h[j].at && h[i].turn < h[j].turn
+}
 func (h alarmHeap) Swap(i, j int) {
 	h[i], h[j] = h[j], h[i]
 	h[i].place, h[j].place = i, j

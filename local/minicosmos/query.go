@@ -147,6 +147,7 @@ func (s *Server) page(r *request, c *container, q *sql.Query, params []sql.Param
 	if err != nil {
 		return nil, badRequest("%v", err)
 	}
+	limits.Eager = sc.key == nil
 	v := s.store.acquire()
 	defer func() {
 		if err := v.release(); err != nil && bad == nil {

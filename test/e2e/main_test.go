@@ -48,7 +48,7 @@ func runTests(m *testing.M) int {
 // system is a running stack with the app's handler.
 type system struct {
 	*stack.Stack
-	t    *testing.T
+	t    testing.TB
 	http *http.Client
 }
 

@@ -12,6 +12,9 @@ import (
 	"github.com/Azure/azure-sdk-for-go/sdk/messaging/azservicebus"
 )
 
+// oneBatch is how long the audit waits for messages before it looks at its connection.
+const oneBatch = 2 * time.Second
+
 // audit reads a subscription of its own, so that it sees what was on the bus and not
 // what the app says about it. It has no sessions: it gets the topic's messages in the
 // broker's order.
@@ -50,7 +53,9 @@ func (a *audit) run(ctx context.Context) {
 	_ = a.client.Close(closing) // the broker goes next
 }
 
-// receive works with one receiver until it fails.
+// receive works with one receiver until it fails, or has nothing to say for a while: the
+// SDK may wait for ever on a connection that died quietly, and a call on a dead link may
+// return nothing and no error.
 func (a *audit) receive(ctx context.Context) {
 	receiver, err := a.client.NewReceiverForSubscription(a.topic, a.subscription, nil)
 	if err != nil {
@@ -61,21 +66,23 @@ func (a *audit) receive(ctx context.Context) {
 		defer cancel()
 		_ = receiver.Close(closing) // it has failed, or everything ends
 	}()
-	for ctx.Err() == nil {
-		// The SDK waits for ever on a connection that dies quietly: look up now and then.
-		waiting, cancel := context.WithTimeout(ctx, 2*time.Second)
-		messages, err := receiver.ReceiveMessages(waiting, 100, nil)
-		cancel()
-		for _, m := range messages {
-			a.note(m)
-			if err := receiver.CompleteMessage(ctx, m, nil); err != nil {
-				return // it comes again, under the same number
-			}
-		}
-		if err != nil && waiting.Err() == nil {
-			return
+	for a.batch(ctx, receiver) {
+	}
+}
+
+func (a *audit) batch(ctx context.Context, receiver *azservicebus.Receiver) bool {
+	ctx, cancel := context.WithTimeout(ctx, oneBatch)
+	defer cancel()
+	messages, err := receiver.ReceiveMessages(ctx, 100, nil)
+	for _, m := range messages {
+		a.note(m)
+	}
+	for _, m := range messages {
+		if receiver.CompleteMessage(ctx, m, nil) != nil {
+			return false // it comes again, under the same number
 		}
 	}
+	return err == nil && len(messages) > 0
 }
 
 // note keeps what the message says and checks that its parts agree.

@@ -113,7 +113,7 @@ func (c *client) once(ctx context.Context, key string, i *intent, ifMatch int64,
 	defer func() { _ = resp.Body.Close() }()
 	body, err := io.ReadAll(resp.Body)
 	a.answered = time.Now()
-	a.status, a.answer = resp.StatusCode, string(body)
+	a.status, a.answer = resp.StatusCode, canonical(body)
 	a.version = versionOf(resp.Header.Get("ETag"))
 	switch {
 	case err != nil || resp.StatusCode >= 500:
@@ -124,6 +124,16 @@ func (c *client) once(ctx context.Context, key string, i *intent, ifMatch int64,
 		a.outcome = refused
 	}
 	return a, resp.Header.Get("Retry-After")
+}
+
+// canonical is the same text for the same JSON: an answer that comes out of a receipt has
+// been through a store, which may escape characters otherwise.
+func canonical(body []byte) string {
+	var v any
+	if json.Unmarshal(body, &v) != nil {
+		return string(body)
+	}
+	return string(encode(v))
 }
 
 // lostCall: a request whose connection was never made was not delivered; about any

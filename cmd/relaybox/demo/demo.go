@@ -13,7 +13,7 @@
 //
 //	full speed ──→ drained ──→ calm ──→ disturbed ──→ drained ──→ checked
 //	 writes/s                  fast path   │  │
-//	                                       │  └ handler killed, a second later
+//	                                       │  └ handler killed while the backlog leaves
 //	                                       └ broker cut for three seconds
 package demo
 
@@ -65,6 +65,9 @@ const (
 	percentCalm = 20
 	calmTime    = 2 * time.Second
 	stormTime   = 4 * time.Second
+	// percentKill is the write of the storm at which the handler is killed: just after
+	// the broker is back, when the backlog is on its way.
+	percentKill = 77
 )
 
 // ErrNotDrained: events were still on their way when the demo's patience ended.
@@ -199,7 +202,7 @@ func (r *run) disturb(ctx context.Context, writes []write) error {
 		r.say("the broker is back")
 	}()
 	err := r.send(ctx, writes, stormTime, func(n int) error {
-		if n != len(writes)/2 {
+		if n != len(writes)*percentKill/100 {
 			return nil
 		}
 		return r.kill()

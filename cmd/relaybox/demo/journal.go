@@ -30,7 +30,7 @@ type attempt struct {
 	status   int
 	// version is what the answer's ETag said, 0 when there was none.
 	version int64
-	// answer is what a twin must get too: the body.
+	// answer is what a twin must get too: the body, as canonical JSON.
 	answer string
 }
 

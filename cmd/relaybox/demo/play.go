@@ -10,8 +10,8 @@ import (
 	"time"
 )
 
-// send lets the clients carry out writes, spread over the given time, or as fast as they
-// can when it is 0. before is called ahead of each write; its error ends the workload.
+// send lets the clients carry out writes, spread over the given time in bursts of one per
+// client, or as fast as they can when it is 0. before is called ahead of each write; its error ends the workload.
 func (r *run) send(ctx context.Context, writes []write, over time.Duration, before func(n int) error) error {
 	feed := make(chan write)
 	var done sync.WaitGroup
@@ -41,7 +41,7 @@ func (r *run) feed(ctx context.Context, feed chan<- write, writes []write, over 
 				return err
 			}
 		}
-		due := began.Add(over * time.Duration(n) / time.Duration(len(writes)))
+		due := began.Add(over * time.Duration(n-n%clients) / time.Duration(len(writes)))
 		select {
 		case <-time.After(time.Until(due)):
 		case <-r.stack.Done():

@@ -122,6 +122,6 @@ func address(rng *rand.Rand) string {
 func chance(rng *rand.Rand, percent int) bool { return rng.IntN(100) < percent }
 
 func encode(v any) []byte {
-	text, _ := json.Marshal(v) // strings and maps of strings always encode
+	text, _ := json.Marshal(v) // text, numbers and maps of them always encode
 	return text
 }

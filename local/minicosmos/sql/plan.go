@@ -1,5 +1,7 @@
 package sql
 
+import "slices"
+
 // Lookup is an equality that every result satisfies together with its alternatives:
 // the value at a path of the document.
 type Lookup struct {
@@ -22,33 +24,24 @@ func (q *Query) NeedsDocuments() bool { return len(q.root.from) > 0 }
 
 // Pinned returns the scalar that WHERE demands at a path, undefined if it demands none.
 func (q *Query) Pinned(params []Param, path []string) Value {
-	for _, l := range q.plan(params, func(p []string) bool { return equalPaths(p, path) }) {
-		return l.Value
+	list := q.Plan(params, func(p []string) bool { return slices.Equal(p, path) })
+	if len(list) != 1 {
+		return Value{}
 	}
-	return Value{}
+	return list[0].Value
 }
 
 // Plan returns alternatives over indexed paths of which every result satisfies at
 // least one, or nil when WHERE is not that kind: then all documents must be looked at.
 func (q *Query) Plan(params []Param, indexed func(path []string) bool) []Lookup {
-	return q.alternatives(params, indexed)
-}
-
-// plan is Plan where exactly one alternative is wanted.
-func (q *Query) plan(params []Param, indexed func([]string) bool) []Lookup {
-	if list := q.alternatives(params, indexed); len(list) == 1 {
-		return list
-	}
-	return nil
-}
-
-func (q *Query) alternatives(params []Param, indexed func([]string) bool) []Lookup {
 	if len(q.root.from) == 0 || q.root.where == nil || q.root.from[0].expr == nil || q.root.from[0].iterate {
 		return nil
 	}
 	pl := &planner{q: q, params: params, indexed: indexed}
-	list, _ := pl.any(q.root.where)
-	return list
+	if list, ok := pl.any(q.root.where); ok {
+		return list
+	}
+	return nil
 }
 
 type planner struct {
@@ -161,16 +154,4 @@ func (pl *planner) constant(n *node) (Value, bool) {
 		return v, false
 	}
 	return v, v.IsDefined() && v.kind <= String
-}
-
-func equalPaths(a, b []string) bool {
-	if len(a) != len(b) {
-		return false
-	}
-	for i := range a {
-		if a[i] != b[i] {
-			return false
-		}
-	}
-	return true
 }

@@ -28,6 +28,9 @@ type Limits struct {
 	Rows   int // results, at least 1
 	Bytes  int // of results; a page has at least one result
 	Looked int // documents looked at by a query that streams; then the page ends early
+	// Eager ends a full page with a cursor without looking whether anything is left, as
+	// the service's gateway does across partitions: the last page may be empty.
+	Eager bool
 }
 
 // Page is a part of a query's results.
@@ -176,6 +179,10 @@ func (r *run) streamed() error {
 				return nil
 			}
 			seen++
+			if r.limits.Eager && len(r.page.Rows) == r.limits.Rows {
+				r.page.Next = &Cursor{Number: number, Row: row, Seen: seen}
+				stop = true
+			}
 			return nil
 		})
 		return stop || seen >= r.end(), err

@@ -1,0 +1,48 @@
+package e2e_test
+
+import (
+	"fmt"
+	"net/http"
+	"slices"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/relaybox/relaybox/local/stack"
+)
+
+// BenchmarkWrites is the rate of acknowledged writes through the host by 16 clients, with
+// the store and the bus on disk and the events of the writes on their way meanwhile.
+func BenchmarkWrites(b *testing.B) {
+	const clients = 16
+	s := stack.RunT(b, func(c *stack.Config) { c.App, c.Data, c.HandlerOutput = assembled, b.TempDir(), nil })
+	sys := &system{Stack: s, t: b, http: &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: clients}}}
+	sys.put("warm", "Warm")
+	var next atomic.Int64
+	took := make([][]time.Duration, clients)
+	b.ResetTimer()
+	var all sync.WaitGroup
+	for c := range clients {
+		all.Go(func() {
+			for n := next.Add(1); n <= int64(b.N); n = next.Add(1) {
+				began := time.Now()
+				got, err := sys.call(http.MethodPut, fmt.Sprintf("p-%d", n%100), fmt.Sprintf(`{"displayName":"n%d"}`, n))
+				if err != nil || got.status >= 300 {
+					b.Errorf("write %d: %d %v", n, got.status, err)
+				}
+				took[c] = append(took[c], time.Since(began))
+			}
+		})
+	}
+	all.Wait()
+	b.StopTimer()
+	flat := slices.Concat(took...)
+	slices.Sort(flat)
+	require.NotEmpty(b, flat)
+	b.ReportMetric(float64(b.N)/b.Elapsed().Seconds(), "writes/s")
+	b.ReportMetric(float64(flat[len(flat)/2].Microseconds())/1000, "p50-ms")
+	b.ReportMetric(float64(flat[len(flat)*99/100].Microseconds())/1000, "p99-ms")
+}
