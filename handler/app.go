@@ -23,6 +23,7 @@ type app struct {
 	log       *slog.Logger
 	store     *cosmos.Client
 	bus       *servicebus.Client
+	publisher *servicebus.Publisher
 	fast      *outbox.FastPath
 	functions http.Handler
 	// ready is closed when the app may touch its containers: at once in Azure, after
@@ -37,10 +38,10 @@ func newApp(cfg config, log *slog.Logger) (*app, error) {
 
 	entities := a.store.Outbox(cfg.Cosmos.Database, cfg.Cosmos.Outbox, cosmos.OutboxOptions{})
 	views := a.store.Inbox(cfg.Cosmos.Database, cfg.Cosmos.Inbox, cosmos.InboxOptions{ReceiptTTL: cfg.Inbox.Receipt})
-	publisher := a.bus.Publisher(cfg.Bus.Topic, servicebus.PublisherOptions{OneSessionPerBatch: cfg.Bus.Partitioned})
+	a.publisher = a.bus.Publisher(cfg.Bus.Topic, servicebus.PublisherOptions{OneSessionPerBatch: cfg.Bus.Partitioned})
 	observer := observe(log)
 
-	dispatcher := outbox.NewDispatcher(entities, publisher, outbox.DispatcherOptions{
+	dispatcher := outbox.NewDispatcher(entities, a.publisher, outbox.DispatcherOptions{
 		Parallel: cfg.Outbox.SweepParallel, Budget: cfg.Outbox.SweepBudget,
 		// What is younger is on the fast path, on this instance or another.
 		MinAge:     cfg.Outbox.FastPathBudget,
@@ -63,6 +64,7 @@ func newApp(cfg config, log *slog.Logger) (*app, error) {
 func (a *app) run(ctx context.Context) {
 	var wg sync.WaitGroup
 	wg.Go(func() { a.warm(ctx) })
+	wg.Go(func() { a.greet(ctx) })
 	wg.Go(func() { a.fast.Run(ctx) })
 	wg.Wait()
 	closing, cancel := context.WithTimeout(context.WithoutCancel(ctx), grace)
@@ -98,6 +100,13 @@ func (a *app) warm(ctx context.Context) {
 		case <-ctx.Done():
 		case <-time.After(time.Second):
 		}
+	}
+}
+
+// greet attaches the publisher's link ahead of the first event.
+func (a *app) greet(ctx context.Context) {
+	if err := a.publisher.Ready(ctx); err != nil && ctx.Err() == nil {
+		a.log.Warn("service bus does not answer yet; events wait in the outbox", "error", err)
 	}
 }
 

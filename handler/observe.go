@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"log/slog"
 	"time"
 
@@ -17,7 +18,11 @@ func observe(log *slog.Logger) outbox.Observer {
 		case outbox.Settled:
 			log.Debug("settled", "key", s.Key, "events", s.Count)
 		case outbox.Refused:
-			log.Warn("event not sent", "key", s.Event.Key, "seq", s.Event.Seq, "event", s.Event.ID,
+			level := slog.LevelWarn
+			if s.Verdict.Action == outbox.Pause {
+				level = slog.LevelDebug // one line for the pause is enough, not one for every event that waits
+			}
+			log.Log(context.Background(), level, "event not sent", "key", s.Event.Key, "seq", s.Event.Seq, "event", s.Event.ID,
 				"class", outbox.ClassOf(s.Err).String(), "attempt", s.Attempt, "next", s.Verdict.Action.String(), "error", s.Err)
 		case outbox.Parked:
 			log.Error("event parked: it can never be sent as it is", "key", s.Event.Key, "seq", s.Event.Seq,

@@ -74,7 +74,8 @@ type Queue interface {
 	// A key may be named more than once. It stops with the error that visit returns.
 	Find(ctx context.Context, visit func([]Head) error) error
 	// Pending returns the key's first events in order of Seq, pending and parked, at
-	// most limit: a gap-free prefix of one consistent view (one page).
+	// most limit: a prefix of one consistent view (one page), gap-free but for what
+	// DispatcherOptions.SkipParked settled behind a parked event.
 	Pending(ctx context.Context, key string, limit int) ([]Event, error)
 	// Settle removes acknowledged events. One that is already gone is a success.
 	Settle(ctx context.Context, key string, events []Event) error
@@ -88,6 +89,7 @@ type Publisher interface {
 	// Publish sends the events and returns one result for each, in the same order;
 	// nil means that the broker has taken responsibility. Events of one Key go out
 	// in the order given, and none is sent after an earlier one of its Key failed:
-	// it gets ErrNotAttempted.
+	// it gets ErrNotAttempted. So does an event that travelled in the same failed
+	// batch as its predecessor; should it have arrived, its second copy is dropped.
 	Publish(ctx context.Context, events []Event) []error
 }
