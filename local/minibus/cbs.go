@@ -37,7 +37,7 @@ func (t *tokens) put(r *request) response {
 	token, _ := r.body.(string)
 	audience, _ := amqpwire.Text(r.properties.Get("name"))
 	if op, _ := amqpwire.Text(r.properties.Get("operation")); op != "put-token" {
-		return failure(500, condOperationDisabled, "The operation '"+op+"' is not known to $cbs.")
+		return failure(500, condNotSupported, "The operation '"+op+"' is not known to $cbs.")
 	}
 	var g grant
 	switch kind, _ := amqpwire.Text(r.properties.Get("type")); {
@@ -46,9 +46,9 @@ func (t *tokens) put(r *request) response {
 	case kind != "servicebus.windows.net:sastoken":
 		return failure(401, amqpwire.CondUnauthorized, "InvalidToken: Tokens of type '"+kind+"' are not accepted here.")
 	default:
-		var err error
-		if g, err = p.b.verify(token, audience, time.Now()); err != nil {
-			return failure(401, amqpwire.CondUnauthorized, err.Error())
+		var refusal string
+		if g, refusal = p.b.verify(token, audience, time.Now()); refusal != "" {
+			return failure(401, amqpwire.CondUnauthorized, refusal)
 		}
 	}
 	if e, _ := p.b.lookup(audience); e == nil && normalize(audience) != "" {

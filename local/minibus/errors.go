@@ -10,20 +10,17 @@ import (
 var (
 	// ErrConfig: Config.json cannot be used; the text names each key and the remedy. Change the file.
 	ErrConfig = errors.New("broker configuration")
-	// ErrUnknownEntity: Peek or Counts was asked for a path that no entity has.
-	ErrUnknownEntity = errors.New("no such entity")
 )
 
 // Conditions of Service Bus that AMQP does not define.
 const (
-	condLockLost          amqpwire.Symbol = "com.microsoft:message-lock-lost"
-	condSessionLockLost   amqpwire.Symbol = "com.microsoft:session-lock-lost"
-	condSessionNotLocked  amqpwire.Symbol = "com.microsoft:session-cannot-be-locked"
-	condTimeout           amqpwire.Symbol = "com.microsoft:timeout"
-	condArgument          amqpwire.Symbol = "com.microsoft:argument-error"
-	condMessageNotFound   amqpwire.Symbol = "com.microsoft:message-not-found"
-	condEntityNotFound    amqpwire.Symbol = "com.microsoft:entity-not-found"
-	condOperationDisabled amqpwire.Symbol = "amqp:not-implemented"
+	condLockLost         amqpwire.Symbol = "com.microsoft:message-lock-lost"
+	condSessionLockLost  amqpwire.Symbol = "com.microsoft:session-lock-lost"
+	condSessionNotLocked amqpwire.Symbol = "com.microsoft:session-cannot-be-locked"
+	condTimeout          amqpwire.Symbol = "com.microsoft:timeout"
+	condArgument         amqpwire.Symbol = "com.microsoft:argument-error"
+	condMessageNotFound  amqpwire.Symbol = "com.microsoft:message-not-found"
+	condNotSupported     amqpwire.Symbol = "amqp:not-implemented"
 )
 
 // errLockLost answers a settlement or renewal whose lock is gone (410, CodeLockLost in azservicebus).

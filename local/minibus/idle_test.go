@@ -71,3 +71,18 @@ func TestEmulatorTimes(t *testing.T) {
 		require.Zero(t, bus.Counts("plain"), "expired after the lock had ended")
 	})
 }
+
+// The client gives the broker all of its own time but a moment: only in fake time is it certain who is first.
+func TestNoSessionInTime(t *testing.T) {
+	t.Parallel()
+	inBubble(t, func(t *testing.T, _ *minibus.Server, c *azservicebus.Client, _ *atomic.Int32) {
+		for _, patience := range []time.Duration{1500 * time.Millisecond, 5 * time.Minute} {
+			started := time.Now()
+			ctx, cancel := context.WithTimeout(t.Context(), patience)
+			_, err := c.AcceptNextSessionForQueue(ctx, "sessions", nil)
+			cancel()
+			requireCode(t, err, azservicebus.CodeTimeout)
+			require.WithinDuration(t, started.Add(patience), time.Now(), 150*time.Millisecond)
+		}
+	})
+}

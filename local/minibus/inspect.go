@@ -46,6 +46,9 @@ func (s *Server) Peek(entityPath string) []Message {
 	return list
 }
 
+// Links counts the open AMQP links of all clients.
+func (s *Server) Links() int { return s.amqp.Links() }
+
 // Counts counts the messages of an entity; all are zero for one that does not exist.
 func (s *Server) Counts(entityPath string) Counts {
 	b := s.broker

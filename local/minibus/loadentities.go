@@ -56,8 +56,10 @@ func (l *loader) properties(known keys) keyReader {
 }
 
 func (l *loader) lifetime(p *time.Duration) keyReader { return l.duration(p, time.Second, century) }
-func (l *loader) history(p *time.Duration) keyReader  { return l.duration(p, 5*time.Second, 5*time.Minute) }
-func (l *loader) lock(p *time.Duration) keyReader     { return l.duration(p, 5*time.Second, 5*time.Minute) }
+func (l *loader) history(p *time.Duration) keyReader {
+	return l.duration(p, 5*time.Second, 5*time.Minute)
+}
+func (l *loader) lock(p *time.Duration) keyReader { return l.duration(p, 5*time.Second, 5*time.Minute) }
 
 func (l *loader) queue(path string, v any) (q Queue) {
 	l.object(path, v, keys{

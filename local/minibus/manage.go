@@ -47,7 +47,7 @@ func (g *manager) Respond(payload []byte) ([]byte, error) {
 	name, _ := amqpwire.Text(r.properties.Get("operation"))
 	op, known := operations[strings.TrimPrefix(name, "com.microsoft:")]
 	if !known {
-		return failure(500, condOperationDisabled, "The operation '"+name+"' is not supported.").encode(r), nil
+		return failure(500, condNotSupported, "The operation '"+name+"' is not supported.").encode(r), nil
 	}
 	if err := g.peer.need(g.in, op.claim); err != nil {
 		return refusal(err).encode(r), nil

@@ -2,6 +2,7 @@ package minibus_test
 
 import (
 	"context"
+	"net"
 	"testing"
 	"time"
 
@@ -102,4 +103,11 @@ func sendTo(t *testing.T, s *azservicebus.Sender, session string, bodies ...stri
 	for _, b := range bodies {
 		require.NoError(t, s.SendMessage(within(t, 10*time.Second), &azservicebus.Message{Body: []byte(b), SessionID: &session}, nil))
 	}
+}
+
+func listen(t *testing.T) net.Listener {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	require.NoError(t, err)
+	return l
 }

@@ -112,7 +112,7 @@ func (p *peer) receive(a *amqpwire.Attach, e *entity, link amqpserver.Link) (can
 	}
 	p.consumers[c.name] = c
 	link.Attached(c, nil)
-	return nil
+	return c.Detach // the client may go before it has heard of this
 }
 
 // sessionWanted reads the session filter: a string names a session, null takes the next. Some clients describe the

@@ -43,11 +43,11 @@ func covers(scope, path string) bool {
 	return scope == "" || path == scope || strings.HasPrefix(path, scope+"/")
 }
 
-// verify checks a SAS token for an audience and returns what it grants. The text of the error goes to the client.
-func (b *broker) verify(token, audience string, now time.Time) (grant, error) {
+// verify checks a SAS token for an audience and returns what it grants, or the text that refuses it.
+func (b *broker) verify(token, audience string, now time.Time) (g grant, refusal string) {
 	text, ok := strings.CutPrefix(token, "SharedAccessSignature ")
 	if !ok {
-		return grant{}, fmt.Errorf("InvalidToken: The token is not a shared access signature.")
+		return grant{}, "InvalidToken: The token is not a shared access signature."
 	}
 	fields := map[string]string{}
 	for pair := range strings.SplitSeq(text, "&") {
@@ -57,28 +57,28 @@ func (b *broker) verify(token, audience string, now time.Time) (grant, error) {
 	name, err := url.QueryUnescape(fields["skn"])
 	policy, known := b.policies[name]
 	if err != nil || !known {
-		return grant{}, fmt.Errorf("InvalidSignature: The token names the key '%s', which does not exist.", name)
+		return grant{}, fmt.Sprintf("InvalidSignature: The token names the key '%s', which does not exist.", name)
 	}
 	if !signed(policy.Key, fields["sr"], fields["se"], fields["sig"]) {
-		return grant{}, fmt.Errorf("InvalidSignature: The token has an invalid signature.")
+		return grant{}, "InvalidSignature: The token has an invalid signature."
 	}
 	seconds, err := strconv.ParseInt(fields["se"], 10, 64)
 	if err != nil {
-		return grant{}, fmt.Errorf("InvalidToken: The token's expiry '%s' is no number.", fields["se"])
+		return grant{}, fmt.Sprintf("InvalidToken: The token's expiry '%s' is no number.", fields["se"])
 	}
 	until := time.Unix(seconds, 0)
 	if !now.Before(until) {
-		return grant{}, fmt.Errorf("ExpiredToken: The token is expired. Expiration time: %s.", until.UTC().Format(time.RFC3339))
+		return grant{}, fmt.Sprintf("ExpiredToken: The token is expired. Expiration time: %s.", until.UTC().Format(time.RFC3339))
 	}
 	resource, err := url.QueryUnescape(fields["sr"])
 	if err != nil || !covers(authority(resource), authority(audience)) {
-		return grant{}, fmt.Errorf("InvalidAudience: The token is for '%s' and not for '%s'.", resource, audience)
+		return grant{}, fmt.Sprintf("InvalidAudience: The token is for '%s' and not for '%s'.", resource, audience)
 	}
-	g := grant{scope: strings.TrimSuffix(normalize(audience), suffixManagement), claims: map[Claim]bool{}, until: until.UnixMilli()}
+	g = grant{scope: strings.TrimSuffix(normalize(audience), suffixManagement), claims: map[Claim]bool{}, until: until.UnixMilli()}
 	for _, c := range policy.Claims {
 		g.claims[c] = true
 	}
-	return g, nil
+	return g, ""
 }
 
 // signed checks a signature over the resource exactly as it was sent, a line feed and the expiry.

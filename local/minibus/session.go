@@ -45,11 +45,12 @@ func (s *session) sweep() {
 // offer makes a message of the session receivable: for its owner, or for whoever accepts the session.
 func (s *session) offer(m *message) {
 	s.ready.add(m)
-	if s.owner != nil {
+	if s.owner == nil {
+		s.advertise()
+	} else if _, hungry := s.in.hungry[s.owner]; hungry {
+		delete(s.in.hungry, s.owner)
 		s.owner.link.Wake()
-		return
 	}
-	s.advertise()
 }
 
 // withdraw takes a message out of what is receivable.

@@ -46,7 +46,7 @@ type conn struct {
 	ready    []*link             // may have something to send
 	partial  int                 // bytes in unfinished messages
 	closing  bool                // a close frame has been queued: write it, then end
-	over     bool                // torn down
+	over     bool                // torn down, or the writer is gone: nothing will be written any more
 
 	postMu sync.Mutex // guards posts; taken last
 	posts  []func()
@@ -81,6 +81,7 @@ func (c *conn) serve() {
 	err = c.read(frames)
 	c.tearDown()
 	close(c.done)
+	c.net.Close() // the writer may be stuck in it
 	writer.Wait()
 	c.log.Debug("amqp connection ended", "error", err)
 }
@@ -124,8 +125,9 @@ func protocolFault(err error) *amqpwire.Error {
 
 // linger gives the peer time to read our close: cutting at once would reset the connection and lose it.
 func (c *conn) linger() {
-	c.net.SetReadDeadline(time.Now().Add(lingerFor))
-	io.Copy(io.Discard, c.net)
+	if c.net.SetReadDeadline(time.Now().Add(lingerFor)) == nil {
+		_, _ = io.Copy(io.Discard, c.net) // until the peer goes or the deadline: both are fine
+	}
 }
 
 // fail queues a close frame. The caller holds mu.
@@ -181,8 +183,8 @@ func (c *conn) post(f func()) {
 func (c *conn) write() {
 	heartbeat := time.NewTimer(heartbeatEvery)
 	defer heartbeat.Stop()
-	defer c.net.Close() // ends the reader
-	var buf []byte
+	defer c.stopReader()
+	var w work
 	for {
 		due := false
 		select {
@@ -192,37 +194,46 @@ func (c *conn) write() {
 		case <-heartbeat.C:
 			due = true
 		}
-		var end, more bool
-		var position uint64
-		buf, position, end, more = c.step(buf[:0])
-		if due && len(buf) == 0 {
-			buf = amqpwire.AppendHeartbeat(buf)
+		w = c.step(w.out[:0])
+		if due && len(w.out) == 0 {
+			w.out = amqpwire.AppendHeartbeat(w.out)
 		}
-		if err := c.srv.backend.Durable(position); err != nil {
+		if err := c.srv.backend.Durable(w.position); err != nil {
 			c.log.Error("broker cannot make state durable", "error", err)
 			return
 		}
-		if len(buf) > 0 {
-			c.net.SetWriteDeadline(time.Now().Add(writeWithin))
-			if _, err := c.net.Write(buf); err != nil {
+		if len(w.out) > 0 {
+			if c.net.SetWriteDeadline(time.Now().Add(writeWithin)) != nil {
 				return
 			}
-			heartbeat.Reset(c.beat)
+			if _, err := c.net.Write(w.out); err != nil {
+				return
+			}
+			heartbeat.Reset(w.beat)
 		}
-		if end {
+		if w.end {
 			c.awaitPeer()
 			return
 		}
-		if more {
+		if w.more {
 			c.kick()
 		}
 	}
 }
 
+// stopReader ends the other goroutine, wherever it waits.
+func (c *conn) stopReader() {
+	c.net.Close()
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.over = true
+	c.room.Broadcast()
+}
+
 // awaitPeer lets the peer see our close before the connection is cut.
 func (c *conn) awaitPeer() {
 	if tcp, ok := c.net.(*net.TCPConn); ok {
-		tcp.CloseWrite()
+		_ = tcp.CloseWrite() // the connection is cut next, whatever this says
 	}
 	t := time.NewTimer(lingerFor)
 	defer t.Stop()
@@ -232,8 +243,17 @@ func (c *conn) awaitPeer() {
 	}
 }
 
+// work is what one step has left for the writer.
+type work struct {
+	out      []byte
+	position uint64        // that out must not be ahead of
+	beat     time.Duration // when to say something again
+	end      bool          // out ends with a close frame
+	more     bool          // there is more to send
+}
+
 // step does what has been posted, pulls from sources what may be sent, and takes the output.
-func (c *conn) step(spare []byte) (out []byte, position uint64, end, more bool) {
+func (c *conn) step(spare []byte) work {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.postMu.Lock()
@@ -243,10 +263,10 @@ func (c *conn) step(spare []byte) (out []byte, position uint64, end, more bool) 
 	for _, f := range posts {
 		f()
 	}
-	more = c.pump()
-	out, c.out = c.out, spare
+	w := work{more: c.pump(), position: c.srv.backend.Position(), beat: c.beat, end: c.closing}
+	w.out, c.out = c.out, spare
 	c.room.Broadcast()
-	return out, c.srv.backend.Position(), c.closing, more
+	return w
 }
 
 // awaitRoom holds the reader back while too much output is unwritten. The caller holds mu.
@@ -263,6 +283,8 @@ type input struct{ c *conn }
 
 func (in input) Read(p []byte) (int, error) {
 	in.c.kick()
-	in.c.net.SetReadDeadline(time.Now().Add(2 * idleTimeOut))
+	if err := in.c.net.SetReadDeadline(time.Now().Add(2 * idleTimeOut)); err != nil {
+		return 0, err
+	}
 	return in.c.net.Read(p)
 }

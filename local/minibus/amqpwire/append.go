@@ -43,6 +43,8 @@ func Append(b []byte, v any) []byte {
 		})
 	case Described:
 		return Append(Append(append(b, codeDescribed), v.Descriptor), v.Value)
+	case Array:
+		return appendDecoded(b, v)
 	}
 	if code, ok := fixedCode(v); ok {
 		return appendFixed(append(b, code), v)
@@ -195,6 +197,70 @@ func appendArray(b []byte, v any) []byte {
 		return arrayOf(b, codeUUID, v, func(b []byte, e UUID) []byte { return append(b, e[:]...) })
 	}
 	panic(fmt.Sprintf("amqpwire: no encoding for %T", v))
+}
+
+// appendDecoded encodes an array as it was read, with the widest constructor of its elements' type.
+func appendDecoded(b []byte, a Array) []byte {
+	code := widest(a.Code)
+	return appendCompound(b, codeArray32, len(a.Elems), func(b []byte) []byte {
+		if a.Descriptor != nil {
+			b = Append(append(b, codeDescribed), a.Descriptor)
+		}
+		b = append(b, code)
+		for _, e := range a.Elems {
+			b = appendBare(b, e)
+		}
+		return b
+	})
+}
+
+// appendBare encodes a value without its constructor, in the form of widest.
+func appendBare(b []byte, v any) []byte {
+	switch v := v.(type) {
+	case nil:
+		return b
+	case bool:
+		if v {
+			return append(b, 1)
+		}
+		return append(b, 0)
+	case uint32:
+		return binary.BigEndian.AppendUint32(b, v)
+	case uint64:
+		return binary.BigEndian.AppendUint64(b, v)
+	case string:
+		return appendLong32(b, v)
+	case Symbol:
+		return appendLong32(b, v)
+	case []byte:
+		return append(binary.BigEndian.AppendUint32(b, uint32(len(v))), v...)
+	case []any, Map, Array:
+		at := len(b)
+		b = Append(b, v)
+		return append(b[:at], b[at+1:]...)
+	}
+	return appendFixed(b, v)
+}
+
+// widest is the constructor of a type's longest form.
+func widest(code byte) byte {
+	switch code {
+	case codeTrue, codeFalse:
+		return codeBool
+	case codeUint0, codeSmallUint:
+		return codeUint
+	case codeUlong0, codeSmallUlong:
+		return codeUlong
+	case codeSmallInt:
+		return codeInt
+	case codeSmallLong:
+		return codeLong
+	case codeList0:
+		return codeList32
+	case codeBinary8, codeString8, codeSymbol8, codeList8, codeMap8, codeArray8:
+		return code + 0x10
+	}
+	return code
 }
 
 func arrayOf[T any](b []byte, code byte, elems []T, one func([]byte, T) []byte) []byte {
