@@ -5,6 +5,7 @@ import (
 	"log/slog"
 	"net/http"
 	"runtime/debug"
+	"strings"
 	"sync"
 	"time"
 
@@ -113,7 +114,7 @@ func (a *app) greet(ctx context.Context) {
 // ServeHTTP implements http.Handler. Only the host's probe is answered before the
 // app is ready; an invocation waits as long as its caller does.
 func (a *app) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	if r.URL.Path != "/" && !a.isReady(r.Context()) {
+	if r.URL.Path != "/" && !a.isReady(r) {
 		// For a trigger that is not HTTP any status but 2xx is a failure.
 		problem.Answer(w, r, a.log, &outbox.Error{Class: outbox.Unavailable, Op: "wait for the containers", RetryAfter: time.Second})
 		return
@@ -121,26 +122,35 @@ func (a *app) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	a.functions.ServeHTTP(w, r)
 }
 
-func (a *app) isReady(ctx context.Context) bool {
+func (a *app) isReady(r *http.Request) bool {
 	select {
 	case <-a.ready:
 		return true
 	default:
 	}
-	timer := time.NewTimer(readyWait)
+	timer := time.NewTimer(a.patience(r))
 	defer timer.Stop()
 	select {
 	case <-a.ready:
 		return true
-	case <-ctx.Done():
+	case <-r.Context().Done():
 	case <-timer.C:
 	}
 	return false
 }
 
-// readyWait is how long an invocation waits for the containers of an emulator that
-// is still starting.
-const readyWait = 20 * time.Second
+// httpPatience is how long an HTTP invocation waits for the containers of an emulator
+// that is still starting.
+const httpPatience = 20 * time.Second
+
+// patience is how long an invocation waits for the app to become ready. A message waits
+// as long as the inbox would hold it: giving it back would use up a delivery.
+func (a *app) patience(r *http.Request) time.Duration {
+	if path := strings.ToLower(r.URL.Path); strings.HasPrefix(path, "/api/") {
+		return httpPatience
+	}
+	return a.cfg.Inbox.Hold
+}
 
 // version is the module's version and commit, as far as the build knows them.
 func version() string {

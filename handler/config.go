@@ -4,6 +4,8 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"reflect"
+	"slices"
 	"strings"
 	"time"
 
@@ -58,25 +60,52 @@ type config struct {
 // with its setting and the remedy; no value of a setting that may hold a secret is in it.
 func load(environment map[string]string) (config, error) {
 	var c config
-	var faults []error
-	if err := env.ParseWithOptions(&c, env.Options{Environment: environment}); err != nil {
-		faults = append(faults, unreadable(err)...)
+	unreadable, err := parse(&c, environment)
+	if err != nil {
+		return c, err
 	}
-	faults = append(faults, c.faults()...)
+	faults := c.faults()
+	for setting, fault := range unreadable {
+		// What could not be read is not also out of range.
+		faults = slices.DeleteFunc(faults, func(err error) bool { return strings.HasPrefix(err.Error(), setting+" ") })
+		faults = append(faults, fault)
+	}
 	return c, errors.Join(faults...)
 }
 
-// unreadable unpacks the library's error, so that each setting gets a line.
-func unreadable(err error) []error {
+// parse fills c and returns a fault for each setting that cannot be read.
+func parse(c *config, environment map[string]string) (map[string]error, error) {
+	err := env.ParseWithOptions(c, env.Options{Environment: environment})
 	all, ok := errors.AsType[env.AggregateError](err)
-	if !ok {
-		return []error{err}
+	if err != nil && !ok {
+		return nil, err
 	}
-	var faults []error
+	unreadable := map[string]error{}
 	for _, err := range all.Errors {
-		faults = append(faults, fmt.Errorf("a setting cannot be read: %w; durations are written like 30s or 4m30s, switches true or false, numbers in digits", err))
+		field, ok := errors.AsType[env.ParseError](err)
+		if !ok {
+			return nil, err
+		}
+		setting := settingOf(reflect.TypeFor[config](), field.Name)
+		unreadable[setting] = fmt.Errorf("%s cannot be read: %w; durations are written like 30s or 4m30s, switches true or false, numbers in digits, levels DEBUG, INFO, WARN or ERROR", setting, field.Err)
 	}
-	return faults
+	return unreadable, nil
+}
+
+// settingOf returns the setting that a field of config is read from: the library's
+// errors name the field.
+func settingOf(t reflect.Type, field string) string {
+	for f := range t.Fields() {
+		if f.Name == field && f.Tag.Get("env") != "" {
+			return f.Tag.Get("env")
+		}
+		if f.Type.Kind() == reflect.Struct {
+			if name := settingOf(f.Type, field); name != "" {
+				return name
+			}
+		}
+	}
+	return ""
 }
 
 func (c *config) faults() []error {
@@ -107,7 +136,8 @@ func (c *config) faults() []error {
 	fault(c.Outbox.FastPathBudget <= 0, "RELAYBOX_FASTPATH_BUDGET", "is %v: it must be above zero", c.Outbox.FastPathBudget)
 	fault(c.Outbox.FastPathQueue < 1, "RELAYBOX_FASTPATH_QUEUE", "is %d: it must be at least 1", c.Outbox.FastPathQueue)
 	fault(c.Outbox.SweepParallel < 1, "RELAYBOX_SWEEP_PARALLEL", "is %d: it must be at least 1", c.Outbox.SweepParallel)
-	fault(c.Outbox.Attempts < 1, "RELAYBOX_PARK_AFTER", "is %d: it must be at least 1", c.Outbox.Attempts)
+	// Attempts are counted within one drain, whose waits must fit the fast path's budget.
+	fault(c.Outbox.Attempts < 1 || c.Outbox.Attempts > 6, "RELAYBOX_PARK_AFTER", "is %d: it must be from 1 to 6", c.Outbox.Attempts)
 	fault(c.Outbox.MaxEventBytes < 1024, "RELAYBOX_MAX_EVENT_BYTES", "is %d: it must be at least 1024", c.Outbox.MaxEventBytes)
 	fault(c.Inbox.Receipt < time.Hour, "RELAYBOX_INBOX_RETENTION", "is %v: it must be longer than the broker's duplicate detection window, an hour at the least", c.Inbox.Receipt)
 	return faults

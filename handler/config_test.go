@@ -72,7 +72,7 @@ func TestEveryFaultNamesItsSetting(t *testing.T) {
 		"RELAYBOX_FASTPATH_BUDGET":     "0s",
 		"RELAYBOX_FASTPATH_QUEUE":      "0",
 		"RELAYBOX_SWEEP_PARALLEL":      "0",
-		"RELAYBOX_PARK_AFTER":          "0",
+		"RELAYBOX_PARK_AFTER":          "7",
 		"RELAYBOX_MAX_EVENT_BYTES":     "7",
 		"RELAYBOX_INBOX_RETENTION":     "1m",
 		"RELAYBOX_INVOCATION_DEADLINE": "0s",
@@ -86,11 +86,52 @@ func TestEveryFaultNamesItsSetting(t *testing.T) {
 	}
 }
 
+// TestSecretsAreNotRepeated: a connection string in the wrong setting is the likeliest
+// mistake of all.
+func TestSecretsAreNotRepeated(t *testing.T) {
+	t.Parallel()
+	for _, c := range []map[string]string{
+		{"COSMOS_CONNECTION": "", "COSMOS_CONNECTION__accountEndpoint": emulators["COSMOS_CONNECTION"]},
+		{"SERVICEBUS_CONNECTION": "", "SERVICEBUS_CONNECTION__fullyQualifiedNamespace": emulators["SERVICEBUS_CONNECTION"]},
+		{"COSMOS_CONNECTION": "AccountEndpoint=AccountKey=" + key + ";AccountKey=x"},
+		{"SERVICEBUS_CONNECTION": "Endpoint=" + key},
+	} {
+		_, err := load(with(c))
+		require.Error(t, err)
+		require.NotContains(t, err.Error(), key)
+	}
+}
+
+func TestBothConnectionsAreAFault(t *testing.T) {
+	t.Parallel()
+	_, err := load(with(map[string]string{
+		"COSMOS_CONNECTION__accountEndpoint": "https://a.documents.azure.com/", "SERVICEBUS_CONNECTION__fullyQualifiedNamespace": "ns.servicebus.windows.net",
+	}))
+	require.ErrorContains(t, err, "both an account endpoint")
+	require.ErrorContains(t, err, "both a namespace")
+}
+
+func TestAnAccountInAzureIsNoEmulator(t *testing.T) {
+	t.Parallel()
+	c, err := load(with(map[string]string{"COSMOS_CONNECTION": "AccountEndpoint=https://a.documents.azure.com:443/;AccountKey=" + key}))
+	require.NoError(t, err)
+	require.False(t, c.cosmos().Emulator(), "the app must not create containers there")
+}
+
 func TestUnreadableValues(t *testing.T) {
 	t.Parallel()
-	_, err := load(with(map[string]string{"RELAYBOX_INBOX_HOLD": "soon", "RELAYBOX_SKIP_PARKED": "perhaps", "RELAYBOX_LOG_LEVEL": "loud"}))
-	for _, word := range []string{"soon", "perhaps", "loud", "30s", "true or false"} {
-		require.ErrorContains(t, err, word)
+	bad := map[string]string{
+		"FUNCTIONS_CUSTOMHANDLER_PORT": "http", "EVENTS_TOPIC_PARTITIONED": "yes?", "RELAYBOX_FASTPATH_BUDGET": "quick", "RELAYBOX_FASTPATH_QUEUE": "long",
+		"RELAYBOX_SWEEP_BUDGET": "1 minute", "RELAYBOX_SWEEP_PARALLEL": "many", "RELAYBOX_PARK_AFTER": "three", "RELAYBOX_SKIP_PARKED": "perhaps",
+		"RELAYBOX_MAX_EVENT_BYTES": "240k", "RELAYBOX_INBOX_HOLD": "soon", "RELAYBOX_INBOX_RETENTION": "week", "RELAYBOX_INVOCATION_DEADLINE": "late", "RELAYBOX_LOG_LEVEL": "loud",
+	}
+	_, err := load(with(bad))
+	require.Error(t, err)
+	lines := strings.Split(err.Error(), "\n")
+	require.Len(t, lines, len(bad), "one line a setting: %s", err)
+	for setting, value := range bad {
+		require.ErrorContains(t, err, setting+" cannot be read")
+		require.ErrorContains(t, err, value)
 	}
 }
 

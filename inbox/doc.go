@@ -19,7 +19,8 @@
 //	Seq ≤ LastSeq ──────────────────────────────→ Stale     (success)
 //	Seq = LastSeq + 1, or the model is empty ───→ Applied
 //	Seq > LastSeq + 1: a gap, by policy
-//	    Strict ─→ ErrGap: deliver again; the broker dead-letters if it never closes
+//	    Strict ─→ held until it closes; *GapError after Hold, so the broker
+//	              delivers again, and dead-letters if it never closes
 //	    Snapshot → Applied, and the gap is counted
 //
 // The first event of an empty model is always accepted, so that a new subscriber can

@@ -25,7 +25,7 @@ type Policy int
 const (
 	// Snapshot applies it and counts the gap: right where an event carries the whole state.
 	Snapshot Policy = iota
-	// Strict refuses it with ErrGap until the gap closes.
+	// Strict holds it until the gap closes, and gives it back with a *GapError after Hold.
 	Strict
 )
 
@@ -97,14 +97,15 @@ const (
 )
 
 // Once gives e its effect, if it has not had it, and holds it while the store is
-// away. Its errors mean that e was not applied: *GapError, what apply returned, a
-// *Transient that outlived Hold, or the context's.
+// away or, under Strict, a gap is open. Its errors mean that e was not applied: a
+// *Transient or *GapError that outlived Hold, what apply returned, or the context's.
 func (i *Inbox) Once(ctx context.Context, e Event) (Outcome, error) {
 	deadline := time.Now().Add(i.opts.Hold)
 	conflicts := 0
 	for failures := 0; ; {
 		outcome, err := i.try(ctx, e)
-		switch transient, ok := errors.AsType[*Transient](err); {
+		wish, passing := passes(err)
+		switch {
 		case err == nil:
 			return outcome, nil
 		case errors.Is(err, ErrConflict) && conflicts < maxConflicts:
@@ -112,20 +113,30 @@ func (i *Inbox) Once(ctx context.Context, e Event) (Outcome, error) {
 			if err := sleep(ctx, rand.N(time.Millisecond<<min(conflicts, 7))); err != nil {
 				return 0, err
 			}
-		case ok:
-			wait := backoff(failures, transient.RetryAfter)
+		case passing:
+			wait := backoff(failures, wish)
 			failures++
 			if time.Now().Add(wait).After(deadline) {
 				return 0, err
 			}
 			i.opts.Held(e, err, wait)
-			if err := sleep(ctx, wait); err != nil {
-				return 0, fmt.Errorf("event %d of %q is held: %w: %w", e.Seq, e.Key, err, transient)
+			if cut := sleep(ctx, wait); cut != nil {
+				return 0, fmt.Errorf("event %d of %q is held: %w: %w", e.Seq, e.Key, cut, err)
 			}
 		default:
 			return 0, err
 		}
 	}
+}
+
+// passes says whether err may go away by itself, and the wait that the store asked
+// for. A gap does when its event is being applied elsewhere, or is redriven.
+func passes(err error) (wish time.Duration, ok bool) {
+	if t, ok := errors.AsType[*Transient](err); ok {
+		return t.RetryAfter, true
+	}
+	_, ok = errors.AsType[*GapError](err)
+	return 0, ok
 }
 
 // try is one load, decision and commit.

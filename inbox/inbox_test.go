@@ -73,23 +73,46 @@ func TestOutcomes(t *testing.T) {
 	require.EqualValues(t, 9, m.LastSeq)
 }
 
-func TestStrictWaitsForTheGapToClose(t *testing.T) {
+func TestStrictHoldsUntilTheGapCloses(t *testing.T) {
 	t.Parallel()
-	s := &inboxtest.MemStore{}
-	in := inbox.New(s, list, inbox.Options{Policy: inbox.Strict})
-	_, err := in.Once(t.Context(), event(1))
-	require.NoError(t, err)
-	_, err = in.Once(t.Context(), event(3))
-	var gap *inbox.GapError
-	require.ErrorAs(t, err, &gap)
-	require.Equal(t, inbox.GapError{Key: "k", LastSeq: 1, Seq: 3}, *gap)
-	for _, seq := range []int64{2, 3} {
-		_, err = in.Once(t.Context(), event(seq))
+	synctest.Test(t, func(t *testing.T) {
+		s := &inboxtest.MemStore{}
+		in := inbox.New(s, list, inbox.Options{Policy: inbox.Strict})
+		_, err := in.Once(t.Context(), event(1))
 		require.NoError(t, err)
-	}
-	seqs, m := applied(t, s)
-	require.Equal(t, []int64{1, 2, 3}, seqs)
-	require.Zero(t, m.Gaps)
+		var wg sync.WaitGroup
+		start := time.Now()
+		wg.Go(func() {
+			outcome, err := in.Once(t.Context(), event(3))
+			require.NoError(t, err)
+			require.Equal(t, inbox.Applied, outcome)
+			require.GreaterOrEqual(t, time.Since(start), time.Minute)
+		})
+		time.Sleep(time.Minute)
+		_, err = in.Once(t.Context(), event(2))
+		require.NoError(t, err)
+		wg.Wait()
+		seqs, m := applied(t, s)
+		require.Equal(t, []int64{1, 2, 3}, seqs)
+		require.Zero(t, m.Gaps)
+	})
+}
+
+// TestStrictGivesUpSlowly: ten deliveries must not be gone in milliseconds.
+func TestStrictGivesUpSlowly(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		s := &inboxtest.MemStore{}
+		in := inbox.New(s, list, inbox.Options{Policy: inbox.Strict, Hold: time.Minute})
+		_, err := in.Once(t.Context(), event(1))
+		require.NoError(t, err)
+		start := time.Now()
+		_, err = in.Once(t.Context(), event(3))
+		var gap *inbox.GapError
+		require.ErrorAs(t, err, &gap)
+		require.Equal(t, inbox.GapError{Key: "k", LastSeq: 1, Seq: 3}, *gap)
+		require.Greater(t, time.Since(start), 50*time.Second)
+	})
 }
 
 func TestManyCopiesAtOnceHaveOneEffect(t *testing.T) {

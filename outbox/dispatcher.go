@@ -91,6 +91,9 @@ type drain struct {
 	// reached is the newest Seq this drain has dealt with: a lagging replica may show
 	// it again.
 	reached int64
+	// after is where the next page starts: behind parked events that fill a page of
+	// their own, when they are skipped.
+	after int64
 	// attempts counts the refusals of event refused.
 	refused  int64
 	attempts int
@@ -102,7 +105,7 @@ func (w *drain) run(ctx context.Context) error {
 		if err := w.d.gate.wait(ctx, w.until); err != nil {
 			return err
 		}
-		page, err := w.d.queue.Pending(ctx, w.key, w.d.opts.Page)
+		page, err := w.d.queue.Pending(ctx, w.key, w.after, w.d.opts.Page)
 		if err != nil {
 			return err
 		}
@@ -125,8 +128,9 @@ func (w *drain) step(ctx context.Context, page []Event) (done bool, err error) {
 			w.report.Blocked = 1
 			w.d.opts.Observer.tell(Blocked{Key: w.key, Seq: blocked})
 		}
-		return true, nil
+		return !w.skip(page), nil
 	}
+	w.after = 0
 	sent, failure := w.send(ctx, ready)
 	if sent > 0 {
 		// The broker has them: settle even if the budget or the caller is gone, or they go out again.
@@ -153,6 +157,15 @@ func (w *drain) sendable(page []Event) (ready []Event, blocked int64) {
 		}
 	}
 	return ready, 0
+}
+
+// skip moves on to the page behind a full one of parked events.
+func (w *drain) skip(page []Event) bool {
+	if !w.d.opts.SkipParked || !w.full(page) {
+		return false
+	}
+	w.after = page[len(page)-1].Seq
+	return true
 }
 
 func (w *drain) full(page []Event) bool {

@@ -113,6 +113,62 @@ func TestPoisonTouchesOnlyItsOwnKey(t *testing.T) {
 	}
 }
 
+func TestPagesOfParkedEventsAreSkipped(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		s := &outboxtest.MemStore{}
+		p := &outboxtest.MemPublisher{Fault: func(_ context.Context, e outbox.Event) error {
+			if e.Seq <= 25 {
+				return fault(outbox.Rejected)
+			}
+			return nil
+		}}
+		fill(t, s, 25, "k")
+		d := outbox.NewDispatcher(s, p, outbox.DispatcherOptions{SkipParked: true, Page: 10, Policy: outbox.ParkAfter(1)})
+		_, err := d.Sweep(t.Context())
+		require.NoError(t, err)
+		fill(t, s, 3, "k") // behind two and a half pages of parked events
+		_, err = d.Sweep(t.Context())
+		require.NoError(t, err)
+		require.Equal(t, []int64{26, 27, 28}, p.Seqs("k"))
+	})
+}
+
+func TestKeysBehindManyBlockedOnesAreFound(t *testing.T) {
+	t.Parallel()
+	s := &outboxtest.MemStore{}
+	var parked []string
+	for i := range 10_050 {
+		parked = append(parked, fmt.Sprintf("a-%05d", i))
+	}
+	fill(t, s, 2, parked...)
+	for _, key := range parked {
+		require.NoError(t, s.Park(t.Context(), s.Events(key)[0], outbox.Fault{Reason: "x"}))
+	}
+	fill(t, s, 1, "z") // the search finds it last
+	p := &outboxtest.MemPublisher{}
+	_, err := outbox.NewDispatcher(s, p, outbox.DispatcherOptions{}).Sweep(t.Context())
+	require.NoError(t, err)
+	require.Equal(t, []int64{1}, p.Seqs("z"))
+}
+
+func TestEventsOfAClockAheadAreNotLeftAlone(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		s, p := &outboxtest.MemStore{}, &outboxtest.MemPublisher{}
+		time.Sleep(time.Hour) // the writer's clock
+		fill(t, s, 1, "k")
+		e := s.Events("k")[0]
+		require.NoError(t, s.Settle(t.Context(), "k", []outbox.Event{e}))
+		e.CreatedAt = e.CreatedAt.Add(time.Hour)
+		_, err := s.Commit(t.Context(), outbox.Commit{Key: "k", Events: []outbox.Event{e}})
+		require.NoError(t, err)
+		_, err = outbox.NewDispatcher(s, p, outbox.DispatcherOptions{MinAge: 5 * time.Second}).Sweep(t.Context())
+		require.NoError(t, err)
+		require.Len(t, p.Log(), 1)
+	})
+}
+
 func TestOutageCostsNoAttempts(t *testing.T) {
 	t.Parallel()
 	for _, class := range []outbox.Class{outbox.Unclassified, outbox.Throttled, outbox.Unavailable, outbox.Timeout, outbox.Unauthorized, outbox.Ambiguous} {
@@ -223,7 +279,7 @@ func TestLaggingReplicaDoesNotLoopOrReorder(t *testing.T) {
 	t.Parallel()
 	mem, p := &outboxtest.MemStore{}, &outboxtest.MemPublisher{}
 	fill(t, mem, 20, "k")
-	first, err := mem.Pending(t.Context(), "k", 10)
+	first, err := mem.Pending(t.Context(), "k", 0, 10)
 	require.NoError(t, err)
 	reads := 0
 	lagging := laggingStore{MemStore: mem, pending: func(now []outbox.Event) []outbox.Event {
@@ -246,8 +302,8 @@ type laggingStore struct {
 	pending func([]outbox.Event) []outbox.Event
 }
 
-func (s laggingStore) Pending(ctx context.Context, key string, limit int) ([]outbox.Event, error) {
-	events, err := s.MemStore.Pending(ctx, key, limit)
+func (s laggingStore) Pending(ctx context.Context, key string, after int64, limit int) ([]outbox.Event, error) {
+	events, err := s.MemStore.Pending(ctx, key, after, limit)
 	return s.pending(events), err
 }
 

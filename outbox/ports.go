@@ -73,10 +73,10 @@ type Queue interface {
 	// Find visits, page by page and in no order, the keys that have pending events.
 	// A key may be named more than once. It stops with the error that visit returns.
 	Find(ctx context.Context, visit func([]Head) error) error
-	// Pending returns the key's first events in order of Seq, pending and parked, at
-	// most limit: a prefix of one consistent view (one page), gap-free but for what
+	// Pending returns the key's first events with a Seq above after, pending and
+	// parked, in order of Seq, at most limit: a prefix of one consistent view (one page), gap-free but for what
 	// DispatcherOptions.SkipParked settled behind a parked event.
-	Pending(ctx context.Context, key string, limit int) ([]Event, error)
+	Pending(ctx context.Context, key string, after int64, limit int) ([]Event, error)
 	// Settle removes acknowledged events. One that is already gone is a success.
 	Settle(ctx context.Context, key string, events []Event) error
 	// Park takes the event out of the flow with its fault. It changes nothing

@@ -21,6 +21,7 @@ var errEnough = errors.New("a pass is full")
 // be searched; keys that fail are reported to the Observer and found again.
 func (d *Dispatcher) Sweep(ctx context.Context) (Report, error) {
 	until := time.Now().Add(d.opts.Budget)
+	seen := map[string]struct{}{}
 	var total Report
 	for {
 		if err := d.gate.wait(ctx, until); err != nil {
@@ -29,7 +30,7 @@ func (d *Dispatcher) Sweep(ctx context.Context) (Report, error) {
 			}
 			return total, err
 		}
-		r, err := d.pass(ctx, until)
+		r, more, err := d.pass(ctx, until, seen)
 		total.add(r)
 		if err != nil {
 			return total, err
@@ -37,53 +38,72 @@ func (d *Dispatcher) Sweep(ctx context.Context) (Report, error) {
 		if d.gate.closed() > 0 {
 			continue
 		}
-		if r.Settled+r.Parked == 0 || time.Now().After(until) {
+		if !more && r.Settled+r.Parked == 0 || time.Now().After(until) {
 			return total, nil
+		}
+		if !more {
+			clear(seen) // keys may have work again; those that block make no progress
 		}
 	}
 }
 
-// pass drains once what one search finds. The search waits while all drains are
-// busy, so no more than a page of keys is held.
-func (d *Dispatcher) pass(ctx context.Context, until time.Time) (Report, error) {
-	p := sweepPass{d: d, until: until, young: time.Now().Add(-d.opts.MinAge), seen: map[string]struct{}{}}
+// pass drains once what one search finds and no earlier one has. The search waits
+// while all drains are busy, so no more than a page of keys is held. more means that it
+// was ended before it had shown every key.
+func (d *Dispatcher) pass(ctx context.Context, until time.Time, seen map[string]struct{}) (_ Report, more bool, _ error) {
+	p := sweepPass{d: d, until: until, began: time.Now(), seen: seen}
 	p.group.SetLimit(d.opts.Parallel)
 	err := d.queue.Find(ctx, func(heads []Head) error { return p.visit(ctx, heads) })
 	_ = p.group.Wait() // the drains have told the Observer
-	if errors.Is(err, errEnough) {
+	for _, key := range p.again {
+		delete(seen, key)
+	}
+	if more = errors.Is(err, errEnough); more {
 		err = nil
 	}
-	return p.report, err
+	return p.report, more, err
 }
 
 // sweepPass is one pass under way. visit runs in one goroutine; mu guards report.
 type sweepPass struct {
 	d     *Dispatcher
 	until time.Time
-	young time.Time
-	seen  map[string]struct{}
+	began time.Time
+	seen  map[string]struct{} // keys of this sweep, owned by visit while the pass runs
+	keys  int                 // new keys of this pass
 	group errgroup.Group
 
 	mu     sync.Mutex
 	report Report
+	again  []string // keys whose drain met the pause
 }
 
 func (p *sweepPass) visit(ctx context.Context, heads []Head) error {
 	for _, h := range heads {
-		if _, ok := p.seen[h.Key]; ok || h.CreatedAt.After(p.young) {
+		if _, ok := p.seen[h.Key]; ok || p.young(h) {
 			continue
 		}
-		if len(p.seen) >= maxKeysPerPass || p.d.gate.closed() > 0 || time.Now().After(p.until) {
+		if p.keys >= maxKeysPerPass || p.d.gate.closed() > 0 || time.Now().After(p.until) {
 			return errEnough
 		}
 		p.seen[h.Key] = struct{}{}
+		p.keys++
 		p.group.Go(func() error {
-			r, _ := p.d.Drain(ctx, h.Key, time.Until(p.until))
+			r, err := p.d.Drain(ctx, h.Key, time.Until(p.until))
 			p.mu.Lock()
 			defer p.mu.Unlock()
 			p.report.add(r)
+			if errors.Is(err, errPaused) {
+				p.again = append(p.again, h.Key)
+			}
 			return nil
 		})
 	}
 	return ctx.Err()
+}
+
+// young says whether the fast path may still be at work on the event. One from the
+// future was written by a clock ahead of ours and is not left alone.
+func (p *sweepPass) young(h Head) bool {
+	return h.CreatedAt.After(p.began.Add(-p.d.opts.MinAge)) && !h.CreatedAt.After(p.began)
 }

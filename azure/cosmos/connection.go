@@ -28,9 +28,20 @@ type Connection struct {
 	Credential string
 }
 
-// Emulator says whether the connection uses a key, as only emulators may: then, and
-// only then, the app creates its own database and containers.
-func (c Connection) Emulator() bool { return c.ConnectionString != "" }
+// Emulator says whether the account is an emulator: a connection string whose host is
+// none of Azure's. Then, and only then, the app creates its own database and containers.
+func (c Connection) Emulator() bool {
+	if c.ConnectionString == "" {
+		return false
+	}
+	t, err := parseConnectionString(c.ConnectionString)
+	if err != nil {
+		return false
+	}
+	u, err := parseEndpoint(t.endpoint)
+	// Every cloud of Azure: documents.azure.com, .azure.cn, .azure.us, .microsoftazure.de, …
+	return err == nil && !strings.Contains(strings.ToLower(u.Hostname()), ".documents.")
+}
 
 // Validate names the first fault of the connection. It never repeats the key.
 func (c Connection) Validate() error {
@@ -46,6 +57,9 @@ type target struct {
 }
 
 func (c Connection) resolve() (target, error) {
+	if c.ConnectionString != "" && c.Endpoint != "" {
+		return target{}, errors.New("both an account endpoint and a connection string are set: keep the endpoint in Azure, the connection string for an emulator")
+	}
 	if c.ConnectionString == "" {
 		if c.Endpoint == "" {
 			return target{}, errors.New("neither an account endpoint nor a connection string is set")
@@ -92,6 +106,9 @@ func parseConnectionString(s string) (target, error) {
 }
 
 func parseEndpoint(s string) (*url.URL, error) {
+	if strings.ContainsAny(s, ";=") { // not repeated: it may hold a key
+		return nil, errors.New("it looks like a connection string and should be a URL like https://NAME.documents.azure.com/")
+	}
 	u, err := url.Parse(s)
 	if err != nil || u.Host == "" || (u.Scheme != "http" && u.Scheme != "https") {
 		return nil, fmt.Errorf("%q is not a URL like https://NAME.documents.azure.com/", s)

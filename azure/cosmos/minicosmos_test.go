@@ -70,7 +70,7 @@ func TestStoredDocuments(t *testing.T) {
 	})
 
 	box := c.Outbox("relaybox", "outbox", OutboxOptions{})
-	events, err := box.Pending(t.Context(), "p-1", 1)
+	events, err := box.Pending(t.Context(), "p-1", 0, 1)
 	require.NoError(t, err)
 	require.NoError(t, box.Park(t.Context(), events[0], outbox.Fault{Reason: "r", At: at, Attempts: 3}))
 	for _, doc := range server.Documents("relaybox", "outbox") {
@@ -154,7 +154,7 @@ func TestOperatorsMistakes(t *testing.T) {
 	c := connected(t, server.ConnectionString())
 	_, err = c.Outbox("relaybox", "nowhere", OutboxOptions{}).Commit(t.Context(), aCommit)
 	require.Equal(t, outbox.Unavailable, outbox.ClassOf(err), "%v", err)
-	_, err = c.Outbox("relaybox", "nowhere", OutboxOptions{}).Pending(t.Context(), "p-1", 1)
+	_, err = c.Outbox("relaybox", "nowhere", OutboxOptions{}).Pending(t.Context(), "p-1", 0, 1)
 	require.Equal(t, outbox.Unavailable, outbox.ClassOf(err), "%v", err)
 }
 
@@ -187,7 +187,7 @@ func TestOneChangePerWriteWhateverTheNetworkDoes(t *testing.T) {
 		}
 	}
 	for k := range keys {
-		events, err := box.Pending(t.Context(), fmt.Sprintf("p-%d", k), 2*writes)
+		events, err := box.Pending(t.Context(), fmt.Sprintf("p-%d", k), 0, 2*writes)
 		require.NoError(t, err)
 		require.Len(t, events, writes)
 		for i, e := range events {

@@ -17,7 +17,7 @@ const (
 	// findQuery filters and projects, nothing else: that is all the gateway serves across
 	// partitions.
 	findQuery    = "SELECT c.pk, c.createdAt FROM c WHERE c.pending = true"
-	pendingQuery = "SELECT TOP %d * FROM c WHERE c.pending = true OR c.parked = true ORDER BY c.seq"
+	pendingQuery = "SELECT TOP %d * FROM c WHERE (c.pending = true OR c.parked = true) AND c.seq > @after ORDER BY c.seq"
 	leftQuery    = "SELECT c.seq FROM c WHERE (c.pending = true OR c.parked = true) AND c.seq >= @first AND c.seq <= @last ORDER BY c.seq"
 )
 
@@ -62,12 +62,14 @@ func headsOf(what op, rows [][]byte) ([]outbox.Head, error) {
 
 // Pending takes the first page and no other: one page comes from one replica and so is
 // a prefix of what was written, two pages need not be (design §4.3).
-func (o *Outbox) Pending(ctx context.Context, key string, limit int) ([]outbox.Event, error) {
+func (o *Outbox) Pending(ctx context.Context, key string, after int64, limit int) ([]outbox.Event, error) {
 	what := op{"read events of", key}
 	if err := checkKey(what); err != nil {
 		return nil, err
 	}
-	r, err := o.c.page(ctx, what, fmt.Sprintf(pendingQuery, limit), azcosmos.NewPartitionKeyString(key), azcosmos.QueryOptions{PageSizeHint: int32(limit)})
+	r, err := o.c.page(ctx, what, fmt.Sprintf(pendingQuery, limit), azcosmos.NewPartitionKeyString(key), azcosmos.QueryOptions{
+		PageSizeHint: int32(limit), QueryParameters: []azcosmos.QueryParameter{{Name: "@after", Value: after}},
+	})
 	if err != nil {
 		return nil, err
 	}

@@ -80,7 +80,7 @@ func TestPendingTakesOnePage(t *testing.T) {
 	c, s := scripted(reply{status: 200, header: map[string]string{"x-ms-continuation": "more"}, body: `{"Documents":[
 		{"id":"ob-1","pk":"p-1","pending":true,"seq":1,"eventId":"a","type":"t","envelope":{"x":1},"_etag":"\"1\"","traceparent":"tp","createdAt":"2026-01-02T03:04:05Z"},
 		{"id":"ob-2","pk":"p-1","parked":true,"seq":2,"eventId":"b","type":"t","envelope":{},"_etag":"\"2\"","fault":{"reason":"too large","at":"2026-01-02T03:04:05Z","attempts":3}}]}`})
-	events, err := c.Outbox("db", "c", OutboxOptions{}).Pending(t.Context(), "p-1", 2)
+	events, err := c.Outbox("db", "c", OutboxOptions{}).Pending(t.Context(), "p-1", 0, 2)
 	require.NoError(t, err)
 	require.Equal(t, 1, s.count())
 	require.Equal(t, []outbox.Event{

@@ -57,7 +57,7 @@ func TestReadsCarryTheNewestToken(t *testing.T) {
 	require.NoError(t, err)
 	_, _, err = box.Load(t.Context(), "p-1", "")
 	require.NoError(t, err)
-	_, err = c.Outbox("db", "c", OutboxOptions{}).Pending(t.Context(), "p-1", 10)
+	_, err = c.Outbox("db", "c", OutboxOptions{}).Pending(t.Context(), "p-1", 0, 10)
 	require.NoError(t, err)
 	require.Empty(t, s.requests[0].header.Get("x-ms-session-token"))
 	require.Equal(t, "0:0#7#0=7", s.requests[1].header.Get("x-ms-session-token"))

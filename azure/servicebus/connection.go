@@ -26,10 +26,15 @@ type Connection struct {
 
 // Validate names the first fault of the connection. It never repeats the key.
 func (c Connection) Validate() error {
+	if c.ConnectionString != "" && c.Namespace != "" {
+		return errors.New("both a namespace and a connection string are set: keep the namespace in Azure, the connection string for an emulator")
+	}
 	if c.ConnectionString != "" {
 		return checkConnectionString(c.ConnectionString)
 	}
 	switch {
+	case strings.ContainsAny(c.Namespace, ";="): // not repeated: it may hold a key
+		return errors.New("it looks like a connection string and should be a name like NAME.servicebus.windows.net")
 	case c.Namespace == "":
 		return errors.New("neither a namespace nor a connection string is set")
 	case strings.ContainsAny(c.Namespace, "/:; "):
@@ -47,7 +52,7 @@ func checkConnectionString(s string) error {
 		parts[strings.ToLower(name)] = value
 	}
 	if !strings.HasPrefix(parts["endpoint"], "sb://") {
-		return fmt.Errorf("Endpoint: %q is not a URL like sb://localhost:5672", parts["endpoint"])
+		return errors.New("Endpoint is not a URL like sb://localhost:5672")
 	}
 	if parts["sharedaccesssignature"] != "" {
 		return nil

@@ -276,7 +276,7 @@ func TestValidate(t *testing.T) {
 		"emulator":         {Connection{ConnectionString: "Endpoint=sb://localhost:5672;SharedAccessKeyName=a;SharedAccessKey=b=;UseDevelopmentEmulator=true;"}, ""},
 		"identity":         {Connection{Namespace: "x.servicebus.windows.net", ClientID: "id"}, ""},
 		"nothing":          {Connection{}, "neither a namespace nor a connection string is set"},
-		"no endpoint":      {Connection{ConnectionString: "SharedAccessKey=b"}, "Endpoint: \"\" is not a URL"},
+		"no endpoint":      {Connection{ConnectionString: "SharedAccessKey=b"}, "Endpoint is not a URL"},
 		"no key":           {Connection{ConnectionString: "Endpoint=sb://x;SharedAccessKeyName=a"}, "SharedAccessKey is missing"},
 		"URL as namespace": {Connection{Namespace: "sb://x"}, "is not a name"},
 		"other credential": {Connection{Namespace: "x", Credential: "magic"}, `credential "magic" is not known`},

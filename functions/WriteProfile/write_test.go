@@ -165,6 +165,18 @@ func TestADeletionThatTheHostDeliversAgain(t *testing.T) {
 	requireProblem(t, a.do("DELETE", "", "X-Azure-Functions-InvocationId", "i-3"), 404, "not-found")
 }
 
+// TestADeletionDeliveredAgainBehindAnotherWrite: the profile that somebody created in
+// between must stay.
+func TestADeletionDeliveredAgainBehindAnotherWrite(t *testing.T) {
+	t.Parallel()
+	a := newApp()
+	a.do("PUT", good, "X-Azure-Functions-InvocationId", "i-1")
+	require.Equal(t, 204, a.do("DELETE", "", "X-Azure-Functions-InvocationId", "i-2").Code)
+	require.Equal(t, 201, a.do("PUT", good, "X-Azure-Functions-InvocationId", "i-3").Code)
+	require.Equal(t, 204, a.do("DELETE", "", "X-Azure-Functions-InvocationId", "i-2").Code)
+	require.Equal(t, []string{"created", "deleted", "created"}, a.eventTypes())
+}
+
 // TestALostReplyIsFound: the commit was applied and its answer lost, so the writer
 // finds its own invocation in the store.
 func TestALostReplyIsFound(t *testing.T) {

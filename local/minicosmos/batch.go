@@ -37,8 +37,14 @@ func (s *Server) batch(r *request, c *container) (*answer, *Error) {
 	}
 	defer t.end()
 	outcomes := make([]outcome, 0, len(operations))
+	size := 0 // of the documents in the answer
 	for i, op := range operations {
 		o, bad := t.run(op)
+		if o.record != nil && o.shown(r.minimal()) {
+			if size += len(o.record.body); size > pageBytes {
+				bad = errTooLarge
+			}
+		}
 		if bad != nil {
 			return s.rolledBack(t, len(operations), i, bad), nil
 		}
@@ -47,7 +53,7 @@ func (s *Server) batch(r *request, c *container) (*answer, *Error) {
 	if err := t.commit(); err != nil {
 		return nil, asError(err)
 	}
-	return s.committed(t, r.minimal(), operations, outcomes), nil
+	return s.committed(t, r.minimal(), outcomes), nil
 }
 
 // run applies one operation of a batch.
@@ -103,14 +109,14 @@ func (s *Server) rolledBack(t *transaction, n, failed int, cause *Error) *answer
 }
 
 // committed answers a batch that was stored.
-func (s *Server) committed(t *transaction, minimal bool, operations []sql.Value, outcomes []outcome) *answer {
+func (s *Server) committed(t *transaction, minimal bool, outcomes []outcome) *answer {
 	a := &answer{status: http.StatusOK, body: []byte{'['}, count: -1}
 	for i, o := range outcomes {
 		a.charge += o.charge
 		a.body = appendResult(a.body, i, o.status, o.charge)
 		if o.record != nil {
 			a.body = sql.AppendString(append(a.body, `,"eTag":`...), o.record.etag())
-			if kind, _ := operations[i].Get("operationType").Str(); !minimal || kind == "Read" {
+			if o.shown(minimal) {
 				a.body = o.record.appendJSON(append(a.body, `,"resourceBody":`...), t.c)
 			}
 		}

@@ -17,11 +17,10 @@ var errInvariant = errors.New("invariant broken")
 // with its locator and index entries, each of those with a document, the counters with
 // both. It is for tests. On a closed server it returns a 503.
 func (s *Server) Check() (err error) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.closed {
+	if !s.enter() {
 		return errClosed
 	}
+	defer s.leave()
 	v := s.store.acquire()
 	defer func() { err = errors.Join(err, v.release()) }()
 	for _, c := range s.catalog.allContainers() {

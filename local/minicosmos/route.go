@@ -15,8 +15,9 @@ import (
 // maxRequest is the largest request body in bytes (the service's limit).
 const maxRequest = 2 << 20
 
-// maxBodies bounds the bytes of request bodies that are held at once; more wait.
-const maxBodies = 256 << 20
+// maxBodies bounds the bytes of request bodies that are held at once; more wait. A
+// parsed body can be some forty times as large as its text.
+const maxBodies = 32 << 20
 
 // request is a routed request.
 type request struct {
@@ -52,6 +53,10 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, hr *http.Request) {
 }
 
 func (s *Server) answer(r *request) (a *answer, bad *Error) {
+	if !s.enter() {
+		return nil, errClosed
+	}
+	defer s.leave()
 	defer func() {
 		if p := recover(); p != nil {
 			s.log.Error("panic in a request", "path", r.URL.Path, "panic", p, "stack", string(debug.Stack()))

@@ -58,6 +58,9 @@ type Server struct {
 	mu     sync.Mutex
 	closed bool           // owned by mu
 	https  []*http.Server // owned by mu; one per listener
+
+	running sync.RWMutex // held shared by whatever uses the store; Close takes it last
+	ended   bool         // owned by running
 }
 
 // Open opens the store and returns a server that listens nowhere yet.
@@ -202,8 +205,23 @@ func (s *Server) Close() error {
 		}
 	}
 	s.background.Wait()
+	s.running.Lock()
+	defer s.running.Unlock()
+	s.ended = true
 	return errors.Join(all, s.store.close())
 }
+
+// enter keeps the store open until leave; on a closed server it returns false.
+func (s *Server) enter() bool {
+	s.running.RLock()
+	if s.ended {
+		s.running.RUnlock()
+		return false
+	}
+	return true
+}
+
+func (s *Server) leave() { s.running.RUnlock() }
 
 // ConnectionString returns what azcosmos's NewClientFromConnectionString takes for an
 // endpoint like http://127.0.0.1:8081.
@@ -213,8 +231,12 @@ func (s *Server) ConnectionString(endpoint string) string {
 
 // Documents returns the documents of a container as a client sees them, in order of
 // creation. It is for tests and demonstrations: it returns nil if there is no such
-// container, and everything is in memory at once.
+// container or the server is closed, and everything is in memory at once.
 func (s *Server) Documents(database, container string) []json.RawMessage {
+	if !s.enter() {
+		return nil
+	}
+	defer s.leave()
 	c, bad := s.catalog.container(database, container)
 	if bad != nil {
 		return nil

@@ -44,7 +44,11 @@ type outcome struct {
 	status int
 	record *record // nil for a deletion
 	charge float64
+	read   bool // nothing was written
 }
+
+// shown tells whether the answer holds the document when the client asked for little.
+func (o outcome) shown(minimal bool) bool { return o.read || !minimal }
 
 // begin starts a transaction; the caller ends it.
 func (s *Server) begin(c *container, pk partition.Key) (*transaction, *Error) {
@@ -142,7 +146,7 @@ func (t *transaction) read(id string) (outcome, *Error) {
 	if bad != nil {
 		return outcome{}, bad
 	}
-	return outcome{status: http.StatusOK, record: s.current, charge: chargeRead(len(s.current.body))}, nil
+	return outcome{status: http.StatusOK, record: s.current, charge: chargeRead(len(s.current.body)), read: true}, nil
 }
 
 func (t *transaction) create(doc sql.Value) (outcome, *Error) {

@@ -60,9 +60,9 @@ func (f *FaultyStore) Find(ctx context.Context, visit func([]outbox.Head) error)
 }
 
 // Pending implements outbox.Queue.
-func (f *FaultyStore) Pending(ctx context.Context, key string, limit int) (events []outbox.Event, err error) {
+func (f *FaultyStore) Pending(ctx context.Context, key string, after int64, limit int) (events []outbox.Event, err error) {
 	err = f.around(ctx, "pending", key, func() (err error) {
-		events, err = f.Storage.Pending(ctx, key, limit)
+		events, err = f.Storage.Pending(ctx, key, after, limit)
 		return err
 	})
 	return events, err

@@ -136,11 +136,11 @@ func (s *MemStore) heads() []outbox.Head {
 }
 
 // Pending implements outbox.Queue.
-func (s *MemStore) Pending(ctx context.Context, key string, limit int) ([]outbox.Event, error) {
+func (s *MemStore) Pending(ctx context.Context, key string, after int64, limit int) ([]outbox.Event, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, &outbox.Error{Class: outbox.Timeout, Op: "pending", Err: err}
 	}
-	events := s.Events(key)
+	events := slices.DeleteFunc(s.Events(key), func(e outbox.Event) bool { return e.Seq <= after })
 	return events[:min(limit, len(events))], nil
 }
 

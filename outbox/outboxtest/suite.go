@@ -29,6 +29,7 @@ func TestStore(t *testing.T, open func(t *testing.T) Storage) {
 		"OneWinner":            storeOneWinner,
 		"PendingInOrder":       storePendingInOrder,
 		"PendingOfKeyOnly":     storePendingOfKeyOnly,
+		"PendingAfter":         storePendingAfter,
 		"SettlePrefix":         storeSettlePrefix,
 		"SettleTwice":          storeSettleTwice,
 		"SettleMany":           storeSettleMany,
@@ -96,7 +97,7 @@ func seqs(events []outbox.Event) []int64 {
 
 func pending(t *testing.T, s Storage, key string, limit int) []outbox.Event {
 	t.Helper()
-	events, err := s.Pending(t.Context(), key, limit)
+	events, err := s.Pending(t.Context(), key, 0, limit)
 	require.NoError(t, err)
 	return events
 }
@@ -234,6 +235,16 @@ func storePendingInOrder(t *testing.T, s Storage, key string) {
 	require.Equal(t, []int64{1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12}, seqs(pending(t, s, key, 50)))
 }
 
+func storePendingAfter(t *testing.T, s Storage, key string) {
+	write(t, s, key, 12)
+	events, err := s.Pending(t.Context(), key, 9, 2)
+	require.NoError(t, err)
+	require.Equal(t, []int64{10, 11}, seqs(events))
+	events, err = s.Pending(t.Context(), key, 12, 2)
+	require.NoError(t, err)
+	require.Empty(t, events)
+}
+
 func storePendingOfKeyOnly(t *testing.T, s Storage, key string) {
 	write(t, s, key, 1)
 	write(t, s, key+"-other", 2)
@@ -348,7 +359,7 @@ func storeEndedContext(t *testing.T, s Storage, key string) {
 	require.Error(t, err)
 	_, _, err = s.Load(ctx, key, "")
 	require.Error(t, err)
-	_, err = s.Pending(ctx, key, 1)
+	_, err = s.Pending(ctx, key, 0, 1)
 	require.Error(t, err)
 	e, _, err := s.Load(t.Context(), key, "")
 	require.NoError(t, err)

@@ -92,14 +92,12 @@ func (v Value) appendCanonicalObject(dst []byte) []byte {
 	return append(dst, '}')
 }
 
-// appendNumber appends whole numbers without an exponent as long as doubles hold them
-// exactly, as the service does.
+// appendNumber appends the shortest digits that are the number again, with an exponent
+// only where ECMAScript writes one. Results that JSON cannot hold never get here.
 func appendNumber(dst []byte, f float64) []byte {
 	switch {
-	case math.IsNaN(f) || math.IsInf(f, 0):
-		return AppendString(dst, strings.TrimPrefix(strconv.FormatFloat(f, 'g', -1, 64), "+"))
-	case f == math.Trunc(f) && math.Abs(f) < 1e21:
-		return strconv.AppendFloat(dst, f, 'f', 0, 64)
+	case f == 0:
+		return append(dst, '0')
 	case math.Abs(f) < 1e-6 || math.Abs(f) >= 1e21:
 		return strconv.AppendFloat(dst, f, 'e', -1, 64)
 	}

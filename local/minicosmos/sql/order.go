@@ -1,6 +1,9 @@
 package sql
 
-import "strings"
+import (
+	"bytes"
+	"strings"
+)
 
 // Equal tells whether two values are the same JSON value; the order of an object's
 // properties does not matter. Undefined equals only undefined.
@@ -60,9 +63,16 @@ func Compare(a, b Value) int {
 	case Array:
 		return compareItems(a.items, b.items)
 	case Object:
-		return strings.Compare(string(a.appendCanonical(nil)), string(b.appendCanonical(nil)))
+		return compareObjects(a, b)
 	}
 	return 0
+}
+
+// compareObjects compares canonical forms without the brace that closes them, so that
+// fewer properties come first.
+func compareObjects(a, b Value) int {
+	x, y := a.appendCanonical(nil), b.appendCanonical(nil)
+	return bytes.Compare(x[:len(x)-1], y[:len(y)-1])
 }
 
 func compareNumbers(a, b float64) int {

@@ -167,9 +167,10 @@ func near(text string, start, end int) error {
 	if start >= len(text) {
 		return &SyntaxError{Start: len(text), End: len(text), Code: codeSyntax, Msg: "Syntax error, unexpected end of the query."}
 	}
-	shown := text[start:min(end, len(text))]
+	shown, dots := text[start:min(end, len(text))], ""
 	if len(shown) > 40 {
-		shown = strings.ToValidUTF8(shown[:40], "") + "…"
+		shown, dots = shown[:40], "…"
 	}
+	shown = strings.ToValidUTF8(shown, "") + dots // neither cut is at a character's end
 	return &SyntaxError{Start: start, End: end, Code: codeSyntax, Msg: fmt.Sprintf("Syntax error, incorrect syntax near '%s'.", shown)}
 }

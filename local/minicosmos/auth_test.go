@@ -1,0 +1,141 @@
+package minicosmos
+
+import (
+	"bytes"
+	"crypto/hmac"
+	"crypto/sha256"
+	"encoding/base64"
+	"encoding/json"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"net/url"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+)
+
+// signed builds a request as azcosmos signs it, independently of the server's code.
+func signed(t testing.TB, method, target, resourceType, link string, body io.Reader, at time.Time) *http.Request {
+	t.Helper()
+	date := strings.ToLower(at.UTC().Format(http.TimeFormat))
+	secret, err := base64.StdEncoding.DecodeString(EmulatorKey)
+	require.NoError(t, err)
+	mac := hmac.New(sha256.New, secret)
+	mac.Write([]byte(strings.Join([]string{strings.ToLower(method), resourceType, link, date, "", ""}, "\n")))
+	r := httptest.NewRequest(method, target, body)
+	r.Header.Set("x-ms-date", at.UTC().Format(http.TimeFormat))
+	r.Header.Set("Authorization", url.QueryEscape("type=master&ver=1.0&sig="+base64.StdEncoding.EncodeToString(mac.Sum(nil))))
+	return r
+}
+
+// serve answers one request without a network.
+func serve(s *Server, r *http.Request) *httptest.ResponseRecorder {
+	w := httptest.NewRecorder()
+	s.ServeHTTP(w, r)
+	return w
+}
+
+func TestAuthentication(t *testing.T) {
+	t.Parallel()
+	s := RunT(t)
+	now := time.Now()
+	ok := func() *http.Request { return signed(t, "GET", "/dbs", "dbs", "", nil, now) }
+	require.Equal(t, http.StatusOK, serve(s.Server, ok()).Code)
+	for name, spoil := range map[string]func(*http.Request) *http.Request{
+		"no header": func(r *http.Request) *http.Request { r.Header.Del("Authorization"); return r },
+		"no date":   func(r *http.Request) *http.Request { r.Header.Del("x-ms-date"); return r },
+		"another date": func(r *http.Request) *http.Request {
+			r.Header.Set("x-ms-date", now.Add(time.Second).UTC().Format(http.TimeFormat))
+			return r
+		},
+		"another verb":     func(r *http.Request) *http.Request { r.Method = "POST"; return r },
+		"another resource": func(r *http.Request) *http.Request { r.URL.Path = "/dbs/x"; return r },
+		"not a date":       func(r *http.Request) *http.Request { r.Header.Set("x-ms-date", "yesterday"); return r },
+		"a bearer token": func(r *http.Request) *http.Request {
+			r.Header.Set("Authorization", "type=aad&ver=1.0&sig=a.b.c")
+			return r
+		},
+		"a bad escape": func(r *http.Request) *http.Request { r.Header.Set("Authorization", "type%3"); return r },
+		"an empty signature": func(r *http.Request) *http.Request {
+			r.Header.Set("Authorization", "type=master&ver=1.0&sig=")
+			return r
+		},
+		"too late": func(*http.Request) *http.Request {
+			return signed(t, "GET", "/dbs", "dbs", "", nil, now.Add(-16*time.Minute))
+		},
+		"too early": func(*http.Request) *http.Request {
+			return signed(t, "GET", "/dbs", "dbs", "", nil, now.Add(16*time.Minute))
+		},
+		"a link in lower case": func(*http.Request) *http.Request { return signed(t, "GET", "/dbs/DB", "dbs", "dbs/db", nil, now) },
+	} {
+		w := serve(s.Server, spoil(ok()))
+		require.Equal(t, http.StatusUnauthorized, w.Code, name)
+		requireShape(t, w, "Unauthorized")
+	}
+	within := signed(t, "GET", "/dbs", "dbs", "", nil, now.Add(-14*time.Minute))
+	require.Equal(t, http.StatusOK, serve(s.Server, within).Code)
+
+	other := RunT(t, func(o *Options) { o.Key = base64.StdEncoding.EncodeToString([]byte("another key")) })
+	require.Equal(t, http.StatusUnauthorized, serve(other.Server, ok()).Code)
+	_, err := Open(Options{Key: "not base64!"})
+	require.Error(t, err)
+}
+
+// requireShape checks that a refusal is one of the service's.
+func requireShape(t testing.TB, w *httptest.ResponseRecorder, code string) {
+	t.Helper()
+	var e struct{ Code, Message string }
+	require.NoError(t, json.Unmarshal(w.Body.Bytes(), &e), w.Body)
+	require.Equal(t, code, e.Code)
+	require.NotEmpty(t, e.Message)
+}
+
+func TestHostileRequests(t *testing.T) {
+	t.Parallel()
+	s, _ := startContainer(t, outboxLike("c"))
+	send := func(method, target, resourceType, link, body string, headers ...string) *httptest.ResponseRecorder {
+		r := signed(t, method, target, resourceType, link, bytes.NewBufferString(body), time.Now())
+		for i := 0; i < len(headers); i += 2 {
+			r.Header.Set(headers[i], headers[i+1])
+		}
+		return serve(s.Server, r)
+	}
+	docs := func(body string, headers ...string) *httptest.ResponseRecorder {
+		return send("POST", "/dbs/db/colls/c/docs", "docs", "dbs/db/colls/c", body, headers...)
+	}
+	const key, query = "x-ms-documentdb-partitionkey", "x-ms-documentdb-query"
+	for name, test := range map[string]struct {
+		answer *httptest.ResponseRecorder
+		status int
+	}{
+		"unknown resource":      {send("GET", "/sprocs", "", "", ""), 400},
+		"path above the root":   {send("GET", "/dbs/../../etc", "dbs", "dbs/..", ""), 400},
+		"escaped slash":         {send("GET", "/dbs/a%2Fb", "dbs", "dbs/a/b", ""), 404},
+		"control in a db id":    {send("POST", "/dbs", "dbs", "", `{"id":"a\u0000b"}`), 400},
+		"slash in a db id":      {send("POST", "/dbs", "dbs", "", `{"id":"a/b"}`), 400},
+		"no partition key":      {docs(`{"id":"1"}`), 400},
+		"partition key no JSON": {docs(`{"id":"1","pk":"a"}`, key, `a`), 400},
+		"partition key object":  {docs(`{"id":"1","pk":"a"}`, key, `[{"a":1}]`), 400},
+		"partition key nested":  {docs(`{"id":"1","pk":"a"}`, key, strings.Repeat("[", 5000)), 400},
+		"empty body":            {docs(``, key, `["a"]`), 400},
+		"batch not atomic":      {docs(`[]`, key, `["a"]`, "x-ms-cosmos-is-batch-request", "True"), 400},
+		"empty batch":           {docs(`[]`, key, `["a"]`, "x-ms-cosmos-is-batch-request", "True", "x-ms-cosmos-batch-atomic", "True"), 400},
+		"query without text":    {docs(`{}`, query, "True"), 400},
+		"query nested":          {docs(`{"query":"SELECT `+strings.Repeat("(", 100000)+`"}`, query, "True"), 400},
+		"query not negated":     {docs(`{"query":"SELECT `+strings.Repeat("NOT ", 100000)+`1"}`, query, "True"), 400},
+		"page of zero":          {docs(`{"query":"SELECT 1"}`, query, "True", "x-ms-max-item-count", "0"), 400},
+		"no such range":         {docs(`{"query":"SELECT 1"}`, query, "True", "x-ms-documentdb-partitionkeyrangeid", "7"), 410},
+		"body over 2 MB":        {docs(strings.Repeat(" ", 2<<20+1), key, `["a"]`), 413},
+		"change feed":           {send("GET", "/dbs/db/colls/c/docs", "docs", "dbs/db/colls/c", "", "A-IM", "Incremental Feed"), 400},
+		"method":                {send("PUT", "/dbs", "dbs", "", "{}"), 405},
+	} {
+		require.Equal(t, test.status, test.answer.Code, "%s: %s", name, test.answer.Body)
+		var e struct{ Code, Message string }
+		require.NoError(t, json.Unmarshal(test.answer.Body.Bytes(), &e), name)
+		require.NotEmpty(t, e.Code, name)
+	}
+	require.Equal(t, http.StatusOK, docs(`{"query":"SELECT VALUE 1"}`, query, "True").Code)
+}

@@ -1,0 +1,60 @@
+package sql
+
+import (
+	"context"
+	"errors"
+	"testing"
+	"unicode/utf8"
+
+	"github.com/stretchr/testify/require"
+)
+
+// FuzzParse feeds the parser anything; what it accepts must run, page by page, without
+// a panic and to an end. The corpus is in testdata/fuzz; the vectors are seeds too.
+func FuzzParse(f *testing.F) {
+	for _, name := range []string{"cosmos-sql.json", "cosmos-sql-syntax.json"} {
+		for _, v := range readVectors(f, name).Cases {
+			f.Add(v.Query)
+		}
+	}
+	docs := parseAll(f, readVectors(f, "cosmos-sql.json").Documents)[:4]
+	f.Fuzz(func(t *testing.T, text string) {
+		q, err := Parse(text)
+		if err != nil {
+			var syntax *SyntaxError
+			require.ErrorAs(t, err, &syntax)
+			require.LessOrEqual(t, syntax.Start, len(text))
+			require.True(t, utf8.ValidString(syntax.Msg))
+			return
+		}
+		q.Plan(nil, func([]string) bool { return true })
+		from := Cursor{}
+		for range 50 {
+			page, err := q.Run(context.Background(), nil, over(docs), from, Limits{Rows: 2, Bytes: 1 << 16, Looked: 3})
+			if err != nil {
+				require.True(t, errors.Is(err, ErrParameter) || errors.Is(err, ErrCount) || errors.Is(err, ErrMemory), err)
+				return
+			}
+			if page.Next == nil {
+				return
+			}
+			from = *page.Next
+		}
+	})
+}
+
+// FuzzJSON checks that what is parsed is written back as the same value.
+func FuzzJSON(f *testing.F) {
+	for _, seed := range []string{`{"a":[1,-2.5e3,"x\u0041\ud83d\ude00\n",null,true,{}]}`, `[[[]]]`, `"\ud800"`, `1e999`, `{"a":1,"a":2}`, "\"\xff\""} {
+		f.Add([]byte(seed))
+	}
+	f.Fuzz(func(t *testing.T, text []byte) {
+		v, err := ParseJSON(text)
+		if err != nil {
+			return
+		}
+		again, err := ParseJSON(v.AppendJSON(nil))
+		require.NoError(t, err)
+		require.True(t, Equal(v, again), "%s", text)
+	})
+}
