@@ -34,7 +34,7 @@ func check(e evidence) verdict {
 	return v
 }
 
-var pathOrder = []string{refusals, noLostWrite, noPhantom, conditions, oneChange, nothingLeft, noLostEvent, noPhantomEvent, busOrder, viewEqual, oneEffect}
+var pathOrder = []string{everyWrite, refusals, noLostWrite, noPhantom, conditions, oneChange, nothingLeft, noLostEvent, noPhantomEvent, busOrder, viewEqual, oneEffect}
 
 func (e evidence) keys() []string {
 	all := map[string]bool{}

@@ -11,10 +11,10 @@
 //
 // # Stages of a run
 //
-//	full speed ──→ drained ──→ calm ──→ disturbed ──→ drained ──→ checked
-//	 writes/s                  fast path   │  │
-//	                                       │  └ handler killed while the backlog leaves
-//	                                       └ broker cut for three seconds
+//	full speed ──→ drained ──→ calm ──→ drained ──→ disturbed ──→ drained ──→ checked
+//	 writes/s                  fast path               │  │
+//	                                                   │  └ handler killed while the backlog leaves
+//	                                                   └ broker cut for three seconds
 package demo
 
 import (
@@ -169,7 +169,7 @@ func (r *run) play(ctx context.Context) error {
 	fast, calm := len(writes)*percentFast/100, len(writes)*percentCalm/100
 
 	began := time.Now()
-	if err := r.send(ctx, writes[:fast], 0, nil); err != nil {
+	if err := r.send(ctx, writes[:fast], pace{}, nil); err != nil {
 		return err
 	}
 	r.speed = float64(fast) / time.Since(began).Seconds()
@@ -177,10 +177,13 @@ func (r *run) play(ctx context.Context) error {
 		return err
 	}
 	r.calm.from = time.Now()
-	if err := r.send(ctx, writes[fast:fast+calm], calmTime, nil); err != nil {
+	if err := r.send(ctx, writes[fast:fast+calm], pace{over: calmTime}, nil); err != nil {
 		return err
 	}
 	r.calm.to = time.Now()
+	if err := r.drain(ctx); err != nil {
+		return err
+	}
 	if err := r.disturb(ctx, writes[fast+calm:]); err != nil {
 		return err
 	}
@@ -201,7 +204,7 @@ func (r *run) disturb(ctx context.Context, writes []write) error {
 		r.stack.BusNet.Heal()
 		r.say("the broker is back")
 	}()
-	err := r.send(ctx, writes, stormTime, func(n int) error {
+	err := r.send(ctx, writes, pace{over: stormTime, burst: clients}, func(n int) error {
 		if n != len(writes)*percentKill/100 {
 			return nil
 		}

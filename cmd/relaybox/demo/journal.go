@@ -38,6 +38,8 @@ type attempt struct {
 type journal struct {
 	mu       sync.Mutex // guards what follows
 	attempts map[string][]attempt
+	// unfinished are the writes that no client got done.
+	unfinished []*violation
 }
 
 func newJournal() *journal { return &journal{attempts: map[string][]attempt{}} }
@@ -46,4 +48,16 @@ func (j *journal) add(key string, a attempt) {
 	j.mu.Lock()
 	defer j.mu.Unlock()
 	j.attempts[key] = append(j.attempts[key], a)
+}
+
+// giveUp notes a write that was refused for good, or not acknowledged while the
+// client's patience lasted, which is longer than any disturbance of the demo.
+func (j *journal) giveUp(w write, end outcome) {
+	told := "nobody knows what became of it"
+	if end == refused {
+		told = "it was refused"
+	}
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	j.unfinished = append(j.unfinished, broken(everyWrite, "write %d of %s: %s", w.number, w.key, told))
 }

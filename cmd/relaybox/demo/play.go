@@ -10,9 +10,20 @@ import (
 	"time"
 )
 
-// send lets the clients carry out writes, spread over the given time in bursts of one per
-// client, or as fast as they can when it is 0. before is called ahead of each write; its error ends the workload.
-func (r *run) send(ctx context.Context, writes []write, over time.Duration, before func(n int) error) error {
+// pace spreads writes over a time, in bursts; the zero value is full speed.
+type pace struct {
+	over  time.Duration
+	burst int
+}
+
+// due is when write n of count is to be sent, from the first one.
+func (p pace) due(n, count int) time.Duration {
+	return p.over * time.Duration(n-n%max(p.burst, 1)) / time.Duration(count)
+}
+
+// send lets the clients carry out writes at a pace. before is called ahead of each write;
+// its error ends the workload.
+func (r *run) send(ctx context.Context, writes []write, p pace, before func(n int) error) error {
 	feed := make(chan write)
 	var done sync.WaitGroup
 	for n := range clients {
@@ -22,18 +33,20 @@ func (r *run) send(ctx context.Context, writes []write, over time.Duration, befo
 		}
 		done.Go(func() {
 			for w := range feed {
-				c.do(ctx, w)
+				if end := c.do(ctx, w); end != acknowledged {
+					r.journal.giveUp(w, end)
+				}
 				r.done.Add(1)
 			}
 		})
 	}
-	err := r.feed(ctx, feed, writes, over, before)
+	err := r.feed(ctx, feed, writes, p, before)
 	close(feed)
 	done.Wait()
 	return err
 }
 
-func (r *run) feed(ctx context.Context, feed chan<- write, writes []write, over time.Duration, before func(n int) error) error {
+func (r *run) feed(ctx context.Context, feed chan<- write, writes []write, p pace, before func(n int) error) error {
 	began := time.Now()
 	for n, w := range writes {
 		if before != nil {
@@ -41,9 +54,8 @@ func (r *run) feed(ctx context.Context, feed chan<- write, writes []write, over 
 				return err
 			}
 		}
-		due := began.Add(over * time.Duration(n-n%clients) / time.Duration(len(writes)))
 		select {
-		case <-time.After(time.Until(due)):
+		case <-time.After(time.Until(began.Add(p.due(n, len(writes))))):
 		case <-r.stack.Done():
 			return r.stack.Err()
 		case <-ctx.Done():
@@ -79,7 +91,17 @@ func (r *run) awaitApp(ctx context.Context) error {
 func (r *run) drain(ctx context.Context) error {
 	ctx, cancel := context.WithTimeoutCause(ctx, drainLimit, ErrNotDrained)
 	defer cancel()
-	return poll(ctx, 50*time.Millisecond, r.drained)
+	var before [2]int
+	return poll(ctx, 50*time.Millisecond, func() (bool, error) {
+		effects, _ := r.watch.counts()
+		now := [2]int{effects, r.audit.count()}
+		moving := now != before
+		before = now
+		if moving {
+			return false, nil // reading all documents is dear: wait until it looks done
+		}
+		return r.drained()
+	})
 }
 
 func (r *run) drained() (bool, error) {
@@ -123,7 +145,7 @@ func (r *run) result() (report, error) {
 	bus, dropped, faults := r.audit.events()
 	rep := report{writes: r.opts.Writes, dropped: dropped, perSecond: r.speed, took: time.Since(r.began)}
 	rep.verdict = check(evidence{attempts: r.journal.attempts, store: store, views: views, bus: bus})
-	rep.broken = append(rep.broken, faults...)
+	rep.broken = append(append(r.journal.unfinished, rep.broken...), faults...)
 	for _, attempts := range r.journal.attempts {
 		rep.attempts += len(attempts)
 	}

@@ -1,0 +1,68 @@
+package demo
+
+import (
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+)
+
+func TestWatchSeesModelsBecomeVisible(t *testing.T) {
+	t.Parallel()
+	const batch = `[{"operationType":"Create","resourceBody":{"id":"in-1","pk":"k","kind":"receipt"}},` +
+		`{"operationType":"Create","resourceBody":{"id":"model","pk":"k","kind":"model","lastSeq":3}}]`
+	w := newWatch("views")
+	status := http.StatusOK
+	front := w.front(http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
+		body, err := io.ReadAll(r.Body)
+		if err != nil || r.Method == http.MethodPost && string(body) != batch {
+			status = http.StatusBadRequest // the store must get what was sent
+		}
+		rw.WriteHeader(status)
+	}))
+	send := func(method, path, body string) {
+		r := httptest.NewRequest(method, path, strings.NewReader(body))
+		r.Header.Set("X-Ms-Cosmos-Is-Batch-Request", "True")
+		front.ServeHTTP(httptest.NewRecorder(), r)
+	}
+	before := time.Now()
+	send(http.MethodPost, "/dbs/d/colls/profiles/docs", batch)
+	_, seen := w.seenAt("k", 1)
+	require.False(t, seen, "another container")
+	status = http.StatusMultiStatus
+	send(http.MethodPost, "/dbs/d/colls/views/docs", batch)
+	_, seen = w.seenAt("k", 1)
+	require.False(t, seen, "the batch was rolled back")
+	status = http.StatusOK
+	send(http.MethodPost, "/dbs/d/colls/views/docs", batch)
+	at, seen := w.seenAt("k", 2)
+	require.True(t, seen)
+	require.False(t, at.Before(before))
+	_, seen = w.seenAt("k", 4)
+	require.False(t, seen)
+
+	send(http.MethodGet, "/dbs/d/colls/views/docs/in-1", "")
+	status = http.StatusNotFound
+	send(http.MethodGet, "/dbs/d/colls/views/docs/in-2", "")
+	effects, duplicates := w.counts()
+	require.Equal(t, 1, effects)
+	require.Equal(t, 1, duplicates)
+}
+
+func TestLatencies(t *testing.T) {
+	t.Parallel()
+	at := func(ms int) time.Time { return time.UnixMilli(int64(ms)) }
+	w := newWatch("views")
+	w.sightings["k"] = []sighting{{1, at(90)}, {3, at(250)}, {4, at(900)}}
+	h := &history{lastSeq: []int64{0, 1, 2, 4}, acks: []ack{{1, at(100)}, {2, at(200)}, {3, at(300)}}}
+	all, calm := latencies(map[string]*history{"k": h}, w, span{at(150), at(300)})
+	require.Equal(t, []time.Duration{0, 50 * time.Millisecond, 600 * time.Millisecond}, all)
+	require.Equal(t, []time.Duration{50 * time.Millisecond}, calm)
+	require.Equal(t, 50*time.Millisecond, percentile(all, 50))
+	require.Equal(t, 600*time.Millisecond, percentile(all, 99))
+	require.Zero(t, percentile(nil, 50))
+}

@@ -1,0 +1,134 @@
+package stack_test
+
+import (
+	"crypto/tls"
+	"crypto/x509"
+	"errors"
+	"io"
+	"net"
+	"net/http"
+	"os"
+	"path/filepath"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/relaybox/relaybox/local/stack"
+)
+
+func only(parts ...stack.Part) func(*stack.Config) {
+	return func(c *stack.Config) { c.Only = parts }
+}
+
+func TestDataFolderIsTakenOnce(t *testing.T) {
+	t.Parallel()
+	data := t.TempDir()
+	keep := func(c *stack.Config) { c.Data = data }
+	s := stack.RunT(t, only(stack.Cosmos, stack.Bus), keep)
+	_, err := stack.Start(stack.Config{Only: []stack.Part{stack.Cosmos}, Data: data})
+	require.ErrorIs(t, err, stack.ErrInUse)
+	require.NoError(t, s.Close())
+	stack.RunT(t, only(stack.Cosmos, stack.Bus), keep)
+}
+
+func TestFreshForgets(t *testing.T) {
+	t.Parallel()
+	data := t.TempDir()
+	require.NoError(t, stack.RunT(t, only(stack.Cosmos), func(c *stack.Config) { c.Data = data }).Close())
+	marker := filepath.Join(data, "cosmos", "marker")
+	require.NoError(t, os.WriteFile(marker, nil, 0o600))
+	stack.RunT(t, only(stack.Cosmos), func(c *stack.Config) { c.Data, c.Fresh = data, true })
+	require.NoFileExists(t, marker)
+}
+
+func TestBusyAddressNamesItsPart(t *testing.T) {
+	t.Parallel()
+	busy, err := net.Listen("tcp", "127.0.0.1:0")
+	require.NoError(t, err)
+	t.Cleanup(func() { _ = busy.Close() })
+	addr := busy.Addr().String()
+	for part, cfg := range map[stack.Part]stack.Config{
+		stack.Cosmos:   {CosmosAddr: addr},
+		stack.Bus:      {BusAddr: addr},
+		stack.BusAdmin: {BusAdminAddr: addr},
+	} {
+		cfg.Only = []stack.Part{stack.Cosmos, stack.Bus}
+		_, err := stack.Start(cfg)
+		fault, ok := errors.AsType[*stack.AddressError](err)
+		require.True(t, ok, "%v", err)
+		require.Equal(t, part, fault.Part)
+		require.Equal(t, addr, fault.Addr)
+	}
+}
+
+func TestBusHealth(t *testing.T) {
+	t.Parallel()
+	free, err := net.Listen("tcp", "127.0.0.1:0")
+	require.NoError(t, err)
+	addr := free.Addr().String()
+	require.NoError(t, free.Close())
+	stack.RunT(t, only(stack.Bus), func(c *stack.Config) { c.BusAdminAddr = addr })
+	resp, err := http.Get("http://" + addr + "/health")
+	require.NoError(t, err)
+	body, err := io.ReadAll(resp.Body)
+	require.NoError(t, err)
+	require.NoError(t, resp.Body.Close())
+	require.Equal(t, http.StatusOK, resp.StatusCode)
+	require.JSONEq(t, `{"status":"healthy"}`, string(body))
+}
+
+func TestCosmosTLS(t *testing.T) {
+	t.Parallel()
+	for name, front := range map[string]func(http.Handler) http.Handler{"plain": nil, "front": func(h http.Handler) http.Handler { return h }} {
+		s := stack.RunT(t, only(stack.Cosmos), func(c *stack.Config) { c.CosmosTLS, c.Data, c.CosmosFront = true, t.TempDir(), front })
+		trusted := x509.NewCertPool()
+		text, err := os.ReadFile(s.Settings["SSL_CERT_FILE"])
+		require.NoError(t, err)
+		require.True(t, trusted.AppendCertsFromPEM(text))
+		client := &http.Client{Transport: &http.Transport{TLSClientConfig: &tls.Config{RootCAs: trusted}}}
+		resp, err := client.Get(s.CosmosURL)
+		require.NoError(t, err, name)
+		require.NoError(t, resp.Body.Close())
+		require.Equal(t, http.StatusUnauthorized, resp.StatusCode, "it is the store: it wants a signature")
+		client.CloseIdleConnections()
+	}
+}
+
+func TestConnectionsOfPartsGoOverTheSettings(t *testing.T) {
+	t.Parallel()
+	s := stack.RunT(t, only(stack.Cosmos), func(c *stack.Config) {
+		c.Settings = map[string]string{
+			"COSMOS_CONNECTION": "mine", "COSMOS_CONNECTION__accountEndpoint": "https://mine.documents.azure.com",
+			"SERVICEBUS_CONNECTION": "mine", "COSMOS_DATABASE": "other",
+		}
+	})
+	require.Equal(t, s.CosmosConnection, s.Settings["COSMOS_CONNECTION"])
+	require.Empty(t, s.Settings["COSMOS_CONNECTION__accountEndpoint"], "the app would sign in to Azure")
+	require.Equal(t, "mine", s.Settings["SERVICEBUS_CONNECTION"], "the bus does not run here")
+	require.Equal(t, "other", s.Settings["COSMOS_DATABASE"])
+}
+
+func TestHostRefusesTheSourceTree(t *testing.T) {
+	t.Parallel()
+	source, err := stack.FindSource(".")
+	require.NoError(t, err)
+	_, err = stack.Start(stack.Config{Only: []stack.Part{stack.Host}, App: source})
+	require.ErrorContains(t, err, "relaybox assemble")
+}
+
+func TestReadLocalSettings(t *testing.T) {
+	t.Parallel()
+	file := filepath.Join(t.TempDir(), "local.settings.json")
+	values, err := stack.ReadLocalSettings(file)
+	require.NoError(t, err)
+	require.Empty(t, values)
+	for text, word := range map[string]string{
+		`{"IsEncrypted":true,"Values":{}}`: "encrypted",
+		`{"Values":{"A":1}}`:               "strings",
+		`{`:                                "local.settings.json",
+	} {
+		require.NoError(t, os.WriteFile(file, []byte(text), 0o600))
+		_, err := stack.ReadLocalSettings(file)
+		require.ErrorContains(t, err, word)
+	}
+}
