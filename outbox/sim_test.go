@@ -63,10 +63,11 @@ func (w *world) disturb(ctx context.Context, class outbox.Class) error {
 	w.mu.Lock()
 	delay, fail := time.Duration(w.rng.IntN(40))*time.Millisecond, w.faults && w.rng.IntN(8) == 0
 	w.mu.Unlock()
-	select {
-	case <-time.After(delay):
-	case <-ctx.Done():
-		return &outbox.Error{Class: class, Err: ctx.Err()}
+	waiting, cancel := context.WithTimeout(ctx, delay)
+	defer cancel()
+	<-waiting.Done()
+	if err := ctx.Err(); err != nil {
+		return &outbox.Error{Class: class, Err: err}
 	}
 	if fail {
 		return &outbox.Error{Class: class, Err: errors.New("simulated")}

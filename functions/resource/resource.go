@@ -7,6 +7,7 @@
 package resource
 
 import (
+	"bytes"
 	"encoding/json"
 	"fmt"
 	"net/http"
@@ -63,12 +64,21 @@ func Render(e outbox.Entity, p *profile.Profile, status int) outbox.Answer {
 	if p == nil {
 		return outbox.Answer{Status: status}
 	}
-	body, _ := json.Marshal(document{e.Key, *p, e.Version, e.UpdatedAt}) // strings, numbers and a time always encode
-	answer := outbox.Answer{Status: status, ETag: Tag(e.Version), Body: body}
+	answer := outbox.Answer{Status: status, ETag: Tag(e.Version), Body: encode(document{e.Key, *p, e.Version, e.UpdatedAt})}
 	if status == http.StatusCreated {
 		answer.Location = base + e.Key
 	}
 	return answer
+}
+
+// encode leaves <, > and & as they are: a store gives them back that way, and the answer
+// of a receipt is to be the first one to the byte.
+func encode(d document) json.RawMessage {
+	var text bytes.Buffer
+	enc := json.NewEncoder(&text)
+	enc.SetEscapeHTML(false)
+	_ = enc.Encode(d) // strings, numbers and a time always encode
+	return bytes.TrimRight(text.Bytes(), "\n")
 }
 
 // Write sends an answer.

@@ -174,7 +174,10 @@ func (s *Server) serve(l net.Listener, run func(*http.Server) error) error {
 	s.mu.Lock()
 	if s.closed {
 		s.mu.Unlock()
-		return l.Close()
+		if err := l.Close(); !errors.Is(err, net.ErrClosed) { // its owner may have closed it too
+			return err
+		}
+		return nil
 	}
 	s.https = append(s.https, h)
 	s.mu.Unlock()

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net"
 	"sync"
 	"testing"
 	"time"
@@ -68,6 +69,19 @@ func TestBatchAnswerIsBounded(t *testing.T) {
 	})
 	require.NoError(t, err)
 	require.Equal(t, "[424 424 424 424 413]", batchStatuses(r))
+}
+
+// TestServeAfterClose: an owner that closes server and listener while Serve is about to
+// begin has done nothing wrong.
+func TestServeAfterClose(t *testing.T) {
+	t.Parallel()
+	s, err := Open(Options{})
+	require.NoError(t, err)
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	require.NoError(t, err)
+	require.NoError(t, s.Close())
+	require.NoError(t, l.Close())
+	require.NoError(t, s.Serve(l))
 }
 
 func TestRequestsAfterClose(t *testing.T) {

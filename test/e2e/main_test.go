@@ -23,6 +23,10 @@ import (
 var assembled string
 
 func TestMain(m *testing.M) {
+	if data := os.Getenv(victimData); data != "" {
+		fmt.Fprintln(os.Stderr, victim(data))
+		os.Exit(1)
+	}
 	os.Exit(runTests(m))
 }
 

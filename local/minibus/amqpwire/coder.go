@@ -167,7 +167,6 @@ func number[T uint8 | uint16 | uint32 | uint64](v any) (T, bool) {
 
 func (c *coder) bool(p *bool)            { field(c, p, false, is[bool]) }
 func (c *coder) uint(p *uint32)          { field(c, p, false, number[uint32]) }
-func (c *coder) ushort(p *uint16)        { field(c, p, false, number[uint16]) }
 func (c *coder) ubyte(p *uint8)          { field(c, p, false, number[uint8]) }
 func (c *coder) ulong(p *uint64)         { field(c, p, *p == 0, number[uint64]) }
 func (c *coder) optBool(p **bool)        { optional(c, p, is[bool]) }
