@@ -250,7 +250,9 @@ func TestConnectionsAreReused(t *testing.T) {
 		})
 	}
 	wg.Wait()
-	require.LessOrEqual(t, listener.n.Load(), int32(100), "64 calls at a time, 1,280 in all")
+	// A call dials when no connection is idle, and takes one that becomes idle meanwhile:
+	// 64 may be in use while 64 are dialled. None is closed, so there are never more.
+	require.LessOrEqual(t, listener.n.Load(), int32(2*64), "64 calls at a time, 1,280 in all")
 }
 
 func TestCertificateOfAnEmulator(t *testing.T) {
