@@ -81,7 +81,8 @@ func (c *Config) runs(p Part) bool {
 }
 
 // Defaults are the application settings of an app in this stack but for connections.
-// They are the local.settings.json.example's; Settings replaces any of them.
+// They are the local.settings.json.example's, but for the sweep: a person in front of the
+// screen does not wait for a minute. Settings replaces any of them.
 func Defaults() map[string]string {
 	return map[string]string{
 		"FUNCTIONS_WORKER_RUNTIME": "custom",
