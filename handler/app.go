@@ -14,13 +14,14 @@ import (
 	"github.com/relaybox/relaybox/functions"
 	consumeevent "github.com/relaybox/relaybox/functions/ConsumeEvent"
 	"github.com/relaybox/relaybox/functions/problem"
+	"github.com/relaybox/relaybox/handler/config"
 	"github.com/relaybox/relaybox/inbox"
 	"github.com/relaybox/relaybox/outbox"
 )
 
 // app is the function app with its clients. Making one does no I/O.
 type app struct {
-	cfg       config
+	cfg       config.Config
 	log       *slog.Logger
 	store     *cosmos.Client
 	bus       *servicebus.Client
@@ -32,10 +33,10 @@ type app struct {
 	ready chan struct{}
 }
 
-func newApp(cfg config, log *slog.Logger) (*app, error) {
+func newApp(cfg config.Config, log *slog.Logger) (*app, error) {
 	a := &app{cfg: cfg, log: log, ready: make(chan struct{})}
-	a.store = cosmos.Open(cfg.cosmos(), cosmos.Options{Logger: log})
-	a.bus = servicebus.Open(cfg.bus(), servicebus.Options{Logger: log})
+	a.store = cosmos.Open(cfg.CosmosConnection(), cosmos.Options{Logger: log})
+	a.bus = servicebus.Open(cfg.BusConnection(), servicebus.Options{Logger: log})
 
 	entities := a.store.Outbox(cfg.Cosmos.Database, cfg.Cosmos.Outbox, cosmos.OutboxOptions{})
 	views := a.store.Inbox(cfg.Cosmos.Database, cfg.Cosmos.Inbox, cosmos.InboxOptions{ReceiptTTL: cfg.Inbox.Receipt})
@@ -52,7 +53,7 @@ func newApp(cfg config, log *slog.Logger) (*app, error) {
 	writer := outbox.NewWriter(entities, outbox.WriterOptions{
 		Source: cfg.Outbox.Source, MaxEventBytes: cfg.Outbox.MaxEventBytes, Committed: a.fast.Notify, Observer: observer,
 	})
-	in := inbox.New(views, consumeevent.Apply, inbox.Options{Policy: cfg.policy(), Hold: cfg.Inbox.Hold, Held: held(log)})
+	in := inbox.New(views, consumeevent.Apply, inbox.Options{Policy: cfg.Policy(), Hold: cfg.Inbox.Hold, Held: held(log)})
 
 	var err error
 	a.functions, err = functions.New(functions.Deps{
@@ -79,7 +80,7 @@ func (a *app) run(ctx context.Context) {
 // warm connects ahead of the first request. Against an emulator it makes the
 // containers; in Azure, infrastructure owns them, and no request waits for this.
 func (a *app) warm(ctx context.Context) {
-	if !a.cfg.cosmos().Emulator() {
+	if !a.cfg.CosmosConnection().Emulator() {
 		close(a.ready)
 		if err := a.store.Ready(ctx); err != nil && ctx.Err() == nil {
 			a.log.Warn("cosmos db does not answer yet; requests will try again", "error", err)

@@ -12,11 +12,14 @@ import (
 	"net/http"
 	"os"
 	"os/signal"
+	"slices"
 	"strconv"
 	"syscall"
 	"time"
 
 	"github.com/caarlos0/env/v11"
+
+	"github.com/relaybox/relaybox/handler/config"
 )
 
 // The host restarts a handler that exits with 200 and does not count it; it never
@@ -39,40 +42,43 @@ func main() {
 
 // run serves until ctx ends or serving fails. It has logged what it returns.
 func run(ctx context.Context, environment map[string]string) error {
-	cfg, err := load(environment)
+	cfg, err := config.Load(environment)
+	port, portErr := config.Port(environment)
 	// The host marks every line on stderr as an error, so logs go to stdout.
 	log := slog.New(slog.NewJSONHandler(os.Stdout, &slog.HandlerOptions{Level: cfg.LogLevel}))
-	if err != nil {
-		logFaults(log, err)
-		return err
+	if faults := slices.Concat(faultsOf(err), faultsOf(portErr)); len(faults) > 0 {
+		for i, fault := range faults {
+			log.Error("configuration fault", "fault", fault.Error(), "number", i+1, "of", len(faults))
+		}
+		return errors.Join(faults...)
 	}
-	if err := serve(ctx, cfg, log); err != nil {
+	if err := serve(ctx, port, cfg, log); err != nil {
 		log.Error("handler stopped", "error", err)
 		return err
 	}
 	return nil
 }
 
-// logFaults gives every fault a line of its own.
-func logFaults(log *slog.Logger, err error) {
-	faults := []error{err}
+// faultsOf takes a list of faults apart, so that each gets a line of its own.
+func faultsOf(err error) []error {
+	if err == nil {
+		return nil
+	}
 	if all, ok := err.(interface{ Unwrap() []error }); ok { //nolint:errorlint // only the outermost join is a list of faults
-		faults = all.Unwrap()
+		return all.Unwrap()
 	}
-	for i, fault := range faults {
-		log.Error("configuration fault", "fault", fault.Error(), "number", i+1, "of", len(faults))
-	}
+	return []error{err}
 }
 
 // grace is how long running invocations may take when the handler is asked to stop.
 // The host does not ask, it kills; this is for people and supervisors.
 const grace = 5 * time.Second
 
-func serve(ctx context.Context, cfg config, log *slog.Logger) error {
+func serve(ctx context.Context, port int, cfg config.Config, log *slog.Logger) error {
 	// The host polls the port until it answers, so nothing may come before this.
-	listener, err := net.Listen("tcp4", net.JoinHostPort("127.0.0.1", strconv.Itoa(cfg.Port)))
+	listener, err := net.Listen("tcp4", net.JoinHostPort("127.0.0.1", strconv.Itoa(port)))
 	if err != nil {
-		return fmt.Errorf("FUNCTIONS_CUSTOMHANDLER_PORT %d: %w", cfg.Port, err)
+		return fmt.Errorf("FUNCTIONS_CUSTOMHANDLER_PORT %d: %w", port, err)
 	}
 	app, err := newApp(cfg, log)
 	if err != nil {
@@ -83,7 +89,7 @@ func serve(ctx context.Context, cfg config, log *slog.Logger) error {
 	server := &http.Server{Handler: app, ReadHeaderTimeout: 30 * time.Second, IdleTimeout: 5 * time.Minute}
 	served := make(chan error, 1)
 	go func() { served <- server.Serve(listener) }()
-	log.Info("handler listens", "port", cfg.Port, "version", version(), "pid", os.Getpid())
+	log.Info("handler listens", "port", port, "version", version(), "pid", os.Getpid())
 
 	background, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	defer cancel()

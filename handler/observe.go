@@ -9,7 +9,8 @@ import (
 	"github.com/relaybox/relaybox/outbox"
 )
 
-// observe logs what an operator wants to know, and the rest for who debugs.
+// observe logs what an operator wants to know, and the rest for who debugs. The attribute
+// signal is what alerts look for (infra/bicep): it stays when a text changes.
 func observe(log *slog.Logger) outbox.Observer {
 	return func(s outbox.Signal) {
 		switch s := s.(type) {
@@ -25,12 +26,12 @@ func observe(log *slog.Logger) outbox.Observer {
 			log.Log(context.Background(), level, "event not sent", "key", s.Event.Key, "seq", s.Event.Seq, "event", s.Event.ID,
 				"class", outbox.ClassOf(s.Err).String(), "attempt", s.Attempt, "next", s.Verdict.Action.String(), "error", s.Err)
 		case outbox.Parked:
-			log.Error("event parked: it can never be sent as it is", "key", s.Event.Key, "seq", s.Event.Seq,
+			log.Error("event parked: it can never be sent as it is", "signal", "parked", "key", s.Event.Key, "seq", s.Event.Seq,
 				"event", s.Event.ID, "attempts", s.Fault.Attempts, "reason", s.Fault.Reason)
 		case outbox.Blocked:
-			log.Warn("key waits behind a parked event", "key", s.Key, "seq", s.Seq)
+			log.Warn("key waits behind a parked event", "signal", "blocked", "key", s.Key, "seq", s.Seq)
 		case outbox.Paused:
-			log.Warn("service bus is left alone for a while", "for", s.For.String(), "error", s.Err)
+			log.Warn("service bus is left alone for a while", "signal", "paused", "for", s.For.String(), "error", s.Err)
 		case outbox.Resumed:
 			log.Info("service bus takes events again", "after", s.After.String())
 		case outbox.Dropped:
@@ -43,6 +44,6 @@ func observe(log *slog.Logger) outbox.Observer {
 
 func held(log *slog.Logger) func(inbox.Event, error, time.Duration) {
 	return func(e inbox.Event, err error, wait time.Duration) {
-		log.Warn("event held: the store is away", "key", e.Key, "seq", e.Seq, "event", e.ID, "wait", wait.String(), "error", err)
+		log.Warn("event held: the store is away", "signal", "held", "key", e.Key, "seq", e.Seq, "event", e.ID, "wait", wait.String(), "error", err)
 	}
 }

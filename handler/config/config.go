@@ -1,4 +1,7 @@
-package main
+// Package config is what the handler reads from its environment, once: every setting with
+// its default, and every fault at once, each with its setting and the remedy. Package main
+// builds the app from it; relaybox doctor asks the same questions ahead of a start.
+package config
 
 import (
 	"errors"
@@ -6,6 +9,7 @@ import (
 	"log/slog"
 	"reflect"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -16,10 +20,8 @@ import (
 	"github.com/relaybox/relaybox/inbox"
 )
 
-// config is everything that the handler reads from its environment, once.
-type config struct {
-	Port int `env:"FUNCTIONS_CUSTOMHANDLER_PORT"`
-
+// Config holds the application settings of the app. The port is no setting: see Port.
+type Config struct {
 	Cosmos struct {
 		ConnectionString string `env:"COSMOS_CONNECTION"`
 		Endpoint         string `env:"COSMOS_CONNECTION__accountEndpoint"`
@@ -56,10 +58,10 @@ type config struct {
 	LogLevel slog.Level    `env:"RELAYBOX_LOG_LEVEL" envDefault:"INFO"`
 }
 
-// load reads and checks the configuration. Its error names every fault at once, each
-// with its setting and the remedy; no value of a setting that may hold a secret is in it.
-func load(environment map[string]string) (config, error) {
-	var c config
+// Load reads and checks the settings. Its error joins one error for every fault, which
+// begins with the setting's name; no value of a setting that may hold a secret is in it.
+func Load(environment map[string]string) (Config, error) {
+	var c Config
 	unreadable, err := parse(&c, environment)
 	if err != nil {
 		return c, err
@@ -74,7 +76,7 @@ func load(environment map[string]string) (config, error) {
 }
 
 // parse fills c and returns a fault for each setting that cannot be read.
-func parse(c *config, environment map[string]string) (map[string]error, error) {
+func parse(c *Config, environment map[string]string) (map[string]error, error) {
 	err := env.ParseWithOptions(c, env.Options{Environment: environment})
 	all, ok := errors.AsType[env.AggregateError](err)
 	if err != nil && !ok {
@@ -86,13 +88,13 @@ func parse(c *config, environment map[string]string) (map[string]error, error) {
 		if !ok {
 			return nil, err
 		}
-		setting := settingOf(reflect.TypeFor[config](), field.Name)
+		setting := settingOf(reflect.TypeFor[Config](), field.Name)
 		unreadable[setting] = fmt.Errorf("%s cannot be read: %w; durations are written like 30s or 4m30s, switches true or false, numbers in digits, levels DEBUG, INFO, WARN or ERROR", setting, field.Err)
 	}
 	return unreadable, nil
 }
 
-// settingOf returns the setting that a field of config is read from: the library's
+// settingOf returns the setting that a field of Config is read from: the library's
 // errors name the field.
 func settingOf(t reflect.Type, field string) string {
 	for f := range t.Fields() {
@@ -108,7 +110,32 @@ func settingOf(t reflect.Type, field string) string {
 	return ""
 }
 
-func (c *config) faults() []error {
+// Names are the settings that Load reads.
+func Names() []string { return names(reflect.TypeFor[Config]()) }
+
+func names(t reflect.Type) []string {
+	var all []string
+	for f := range t.Fields() {
+		if name := f.Tag.Get("env"); name != "" {
+			all = append(all, name)
+		} else if f.Type.Kind() == reflect.Struct {
+			all = append(all, names(f.Type)...)
+		}
+	}
+	return all
+}
+
+// Port is where the host expects the handler to listen.
+func Port(environment map[string]string) (int, error) {
+	const setting = "FUNCTIONS_CUSTOMHANDLER_PORT"
+	port, err := strconv.Atoi(environment[setting])
+	if err != nil || port < 1 || port > 65535 {
+		return 0, fmt.Errorf("%s is %q, which is no port: the Functions host sets it; start the app with `relaybox up` or `func start`, not by hand", setting, environment[setting])
+	}
+	return port, nil
+}
+
+func (c *Config) faults() []error {
 	var faults []error
 	fault := func(wrong bool, setting, format string, args ...any) {
 		if wrong {
@@ -117,11 +144,10 @@ func (c *config) faults() []error {
 	}
 	needs := func(value, setting, what string) { fault(value == "", setting, "is not set: %s", what) }
 
-	fault(c.Port < 1 || c.Port > 65535, "FUNCTIONS_CUSTOMHANDLER_PORT", "is missing or no port: the Functions host sets it; start the app with `relaybox up` or `func start`, not by hand")
-	if err := c.cosmos().Validate(); err != nil {
+	if err := c.CosmosConnection().Validate(); err != nil {
 		fault(true, "COSMOS_CONNECTION", "is not usable: %v; in Azure set COSMOS_CONNECTION__accountEndpoint to the account's URL, for an emulator set COSMOS_CONNECTION to its connection string", err)
 	}
-	if err := c.bus().Validate(); err != nil {
+	if err := c.BusConnection().Validate(); err != nil {
 		fault(true, "SERVICEBUS_CONNECTION", "is not usable: %v; in Azure set SERVICEBUS_CONNECTION__fullyQualifiedNamespace to NAME.servicebus.windows.net, for an emulator set SERVICEBUS_CONNECTION to its connection string", err)
 	}
 	needs(c.Cosmos.Database, "COSMOS_DATABASE", "name the database")
@@ -129,7 +155,7 @@ func (c *config) faults() []error {
 	needs(c.Cosmos.Inbox, "COSMOS_INBOX_CONTAINER", "name the container of the read models")
 	fault(c.Cosmos.Inbox != "" && c.Cosmos.Inbox == c.Cosmos.Outbox, "COSMOS_INBOX_CONTAINER", "is the same as COSMOS_OUTBOX_CONTAINER: the consumer owns a container of its own")
 	needs(c.Bus.Topic, "EVENTS_TOPIC", "name the topic that events go to")
-	fault(c.policy() < 0, "RELAYBOX_GAP_POLICY", "is %q: use snapshot or strict", c.Inbox.Gaps)
+	fault(c.Policy() < 0, "RELAYBOX_GAP_POLICY", "is %q: use snapshot or strict", c.Inbox.Gaps)
 	fault(c.Deadline <= 0, "RELAYBOX_INVOCATION_DEADLINE", "is %v: it must be above zero and below functionTimeout in host.json", c.Deadline)
 	fault(c.Inbox.Hold <= 0 || c.Inbox.Hold >= c.Deadline, "RELAYBOX_INBOX_HOLD", "is %v: it must be above zero and below RELAYBOX_INVOCATION_DEADLINE (%v)", c.Inbox.Hold, c.Deadline)
 	fault(c.Outbox.SweepBudget <= 0 || c.Outbox.SweepBudget >= c.Deadline, "RELAYBOX_SWEEP_BUDGET", "is %v: it must be above zero and below RELAYBOX_INVOCATION_DEADLINE (%v)", c.Outbox.SweepBudget, c.Deadline)
@@ -143,22 +169,24 @@ func (c *config) faults() []error {
 	return faults
 }
 
-func (c *config) cosmos() cosmos.Connection {
+// CosmosConnection says how to reach the account.
+func (c *Config) CosmosConnection() cosmos.Connection {
 	return cosmos.Connection{
 		ConnectionString: c.Cosmos.ConnectionString, Endpoint: c.Cosmos.Endpoint,
 		ClientID: c.Cosmos.ClientID, Credential: c.Cosmos.Credential,
 	}
 }
 
-func (c *config) bus() servicebus.Connection {
+// BusConnection says how to reach the namespace.
+func (c *Config) BusConnection() servicebus.Connection {
 	return servicebus.Connection{
 		ConnectionString: c.Bus.ConnectionString, Namespace: c.Bus.Namespace,
 		ClientID: c.Bus.ClientID, Credential: c.Bus.Credential,
 	}
 }
 
-// policy is -1 for a name that is none.
-func (c *config) policy() inbox.Policy {
+// Policy is what the consumer does about a gap; -1 for a name that is none.
+func (c *Config) Policy() inbox.Policy {
 	switch strings.ToLower(c.Inbox.Gaps) {
 	case "snapshot":
 		return inbox.Snapshot

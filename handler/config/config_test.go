@@ -1,4 +1,4 @@
-package main
+package config
 
 import (
 	"maps"
@@ -15,13 +15,12 @@ import (
 const key = "c2VjcmV0LWtleQ=="
 
 var emulators = map[string]string{
-	"FUNCTIONS_CUSTOMHANDLER_PORT": "8080",
-	"COSMOS_CONNECTION":            "AccountEndpoint=http://127.0.0.1:8081/;AccountKey=" + key,
-	"COSMOS_DATABASE":              "relaybox",
-	"COSMOS_OUTBOX_CONTAINER":      "profiles",
-	"COSMOS_INBOX_CONTAINER":       "profile-views",
-	"SERVICEBUS_CONNECTION":        "Endpoint=sb://127.0.0.1;SharedAccessKeyName=n;SharedAccessKey=" + key + ";UseDevelopmentEmulator=true;",
-	"EVENTS_TOPIC":                 "profile-events",
+	"COSMOS_CONNECTION":       "AccountEndpoint=http://127.0.0.1:8081/;AccountKey=" + key,
+	"COSMOS_DATABASE":         "relaybox",
+	"COSMOS_OUTBOX_CONTAINER": "profiles",
+	"COSMOS_INBOX_CONTAINER":  "profile-views",
+	"SERVICEBUS_CONNECTION":   "Endpoint=sb://127.0.0.1;SharedAccessKeyName=n;SharedAccessKey=" + key + ";UseDevelopmentEmulator=true;",
+	"EVENTS_TOPIC":            "profile-events",
 }
 
 // with returns emulators with changes; an empty value removes the setting.
@@ -34,32 +33,31 @@ func with(changes map[string]string) map[string]string {
 
 func TestDefaults(t *testing.T) {
 	t.Parallel()
-	c, err := load(emulators)
+	c, err := Load(emulators)
 	require.NoError(t, err)
 	require.Equal(t, 5*time.Second, c.Outbox.FastPathBudget)
-	require.Equal(t, inbox.Snapshot, c.policy())
+	require.Equal(t, inbox.Snapshot, c.Policy())
 	require.Less(t, c.Inbox.Hold, c.Deadline)
-	require.True(t, c.cosmos().Emulator())
+	require.True(t, c.CosmosConnection().Emulator())
 }
 
 func TestIdentityConnections(t *testing.T) {
 	t.Parallel()
-	c, err := load(with(map[string]string{
+	c, err := Load(with(map[string]string{
 		"COSMOS_CONNECTION": "", "COSMOS_CONNECTION__accountEndpoint": "https://acc.documents.azure.com/", "COSMOS_CONNECTION__clientId": "id-1",
 		"SERVICEBUS_CONNECTION": "", "SERVICEBUS_CONNECTION__fullyQualifiedNamespace": "ns.servicebus.windows.net", "SERVICEBUS_CONNECTION__clientId": "id-2",
 		"RELAYBOX_GAP_POLICY": "strict",
 	}))
 	require.NoError(t, err)
-	require.False(t, c.cosmos().Emulator())
-	require.Equal(t, "id-1", c.cosmos().ClientID)
-	require.Equal(t, "id-2", c.bus().ClientID)
-	require.Equal(t, inbox.Strict, c.policy())
+	require.False(t, c.CosmosConnection().Emulator())
+	require.Equal(t, "id-1", c.CosmosConnection().ClientID)
+	require.Equal(t, "id-2", c.BusConnection().ClientID)
+	require.Equal(t, inbox.Strict, c.Policy())
 }
 
 func TestEveryFaultNamesItsSetting(t *testing.T) {
 	t.Parallel()
 	for setting, bad := range map[string]string{
-		"FUNCTIONS_CUSTOMHANDLER_PORT": "99999",
 		"COSMOS_CONNECTION":            "AccountEndpoint=http://127.0.0.1:8081/",
 		"COSMOS_DATABASE":              "",
 		"COSMOS_OUTBOX_CONTAINER":      "",
@@ -79,7 +77,7 @@ func TestEveryFaultNamesItsSetting(t *testing.T) {
 	} {
 		t.Run(setting, func(t *testing.T) {
 			t.Parallel()
-			_, err := load(with(map[string]string{setting: bad}))
+			_, err := Load(with(map[string]string{setting: bad}))
 			require.ErrorContains(t, err, setting+" ")
 			require.NotContains(t, err.Error(), key)
 		})
@@ -96,7 +94,7 @@ func TestSecretsAreNotRepeated(t *testing.T) {
 		{"COSMOS_CONNECTION": "AccountEndpoint=AccountKey=" + key + ";AccountKey=x"},
 		{"SERVICEBUS_CONNECTION": "Endpoint=" + key},
 	} {
-		_, err := load(with(c))
+		_, err := Load(with(c))
 		require.Error(t, err)
 		require.NotContains(t, err.Error(), key)
 	}
@@ -104,7 +102,7 @@ func TestSecretsAreNotRepeated(t *testing.T) {
 
 func TestBothConnectionsAreAFault(t *testing.T) {
 	t.Parallel()
-	_, err := load(with(map[string]string{
+	_, err := Load(with(map[string]string{
 		"COSMOS_CONNECTION__accountEndpoint": "https://a.documents.azure.com/", "SERVICEBUS_CONNECTION__fullyQualifiedNamespace": "ns.servicebus.windows.net",
 	}))
 	require.ErrorContains(t, err, "both an account endpoint")
@@ -113,19 +111,19 @@ func TestBothConnectionsAreAFault(t *testing.T) {
 
 func TestAnAccountInAzureIsNoEmulator(t *testing.T) {
 	t.Parallel()
-	c, err := load(with(map[string]string{"COSMOS_CONNECTION": "AccountEndpoint=https://a.documents.azure.com:443/;AccountKey=" + key}))
+	c, err := Load(with(map[string]string{"COSMOS_CONNECTION": "AccountEndpoint=https://a.documents.azure.com:443/;AccountKey=" + key}))
 	require.NoError(t, err)
-	require.False(t, c.cosmos().Emulator(), "the app must not create containers there")
+	require.False(t, c.CosmosConnection().Emulator(), "the app must not create containers there")
 }
 
 func TestUnreadableValues(t *testing.T) {
 	t.Parallel()
 	bad := map[string]string{
-		"FUNCTIONS_CUSTOMHANDLER_PORT": "http", "EVENTS_TOPIC_PARTITIONED": "yes?", "RELAYBOX_FASTPATH_BUDGET": "quick", "RELAYBOX_FASTPATH_QUEUE": "long",
+		"EVENTS_TOPIC_PARTITIONED": "yes?", "RELAYBOX_FASTPATH_BUDGET": "quick", "RELAYBOX_FASTPATH_QUEUE": "long",
 		"RELAYBOX_SWEEP_BUDGET": "1 minute", "RELAYBOX_SWEEP_PARALLEL": "many", "RELAYBOX_PARK_AFTER": "three", "RELAYBOX_SKIP_PARKED": "perhaps",
 		"RELAYBOX_MAX_EVENT_BYTES": "240k", "RELAYBOX_INBOX_HOLD": "soon", "RELAYBOX_INBOX_RETENTION": "week", "RELAYBOX_INVOCATION_DEADLINE": "late", "RELAYBOX_LOG_LEVEL": "loud",
 	}
-	_, err := load(with(bad))
+	_, err := Load(with(bad))
 	require.Error(t, err)
 	lines := strings.Split(err.Error(), "\n")
 	require.Len(t, lines, len(bad), "one line a setting: %s", err)
@@ -137,9 +135,27 @@ func TestUnreadableValues(t *testing.T) {
 
 func TestAllFaultsAtOnce(t *testing.T) {
 	t.Parallel()
-	_, err := load(nil)
-	for _, setting := range []string{"FUNCTIONS_CUSTOMHANDLER_PORT", "COSMOS_CONNECTION", "COSMOS_DATABASE", "COSMOS_OUTBOX_CONTAINER", "COSMOS_INBOX_CONTAINER", "SERVICEBUS_CONNECTION", "EVENTS_TOPIC"} {
+	_, err := Load(nil)
+	for _, setting := range []string{"COSMOS_CONNECTION", "COSMOS_DATABASE", "COSMOS_OUTBOX_CONTAINER", "COSMOS_INBOX_CONTAINER", "SERVICEBUS_CONNECTION", "EVENTS_TOPIC"} {
 		require.ErrorContains(t, err, setting)
 	}
-	require.Len(t, strings.Split(err.Error(), "\n"), 7, "one line a fault")
+	require.Len(t, strings.Split(err.Error(), "\n"), 6, "one line a fault")
+}
+
+func TestNamesAreEverySetting(t *testing.T) {
+	t.Parallel()
+	all := Names()
+	require.Subset(t, all, []string{"COSMOS_CONNECTION", "COSMOS_CONNECTION__accountEndpoint", "EVENTS_TOPIC", "RELAYBOX_INBOX_RETENTION", "RELAYBOX_LOG_LEVEL"})
+	require.NotContains(t, all, "FUNCTIONS_CUSTOMHANDLER_PORT", "the host sets it")
+}
+
+func TestPort(t *testing.T) {
+	t.Parallel()
+	port, err := Port(map[string]string{"FUNCTIONS_CUSTOMHANDLER_PORT": "8080"})
+	require.NoError(t, err)
+	require.Equal(t, 8080, port)
+	for _, bad := range []string{"", "http", "0", "99999", "-1"} {
+		_, err := Port(map[string]string{"FUNCTIONS_CUSTOMHANDLER_PORT": bad})
+		require.ErrorContains(t, err, "FUNCTIONS_CUSTOMHANDLER_PORT is ")
+	}
 }
