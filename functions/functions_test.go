@@ -1,7 +1,9 @@
 package functions_test
 
 import (
+	"bytes"
 	"context"
+	"encoding/json"
 	"errors"
 	"log/slog"
 	"net/http"
@@ -88,6 +90,20 @@ func TestFailedSweepIsAFailedInvocation(t *testing.T) {
 	h, err := functions.New(functions.Deps{Sweeper: sweep(func() error { return errors.New("the store is away") }), Logger: slog.New(slog.DiscardHandler)})
 	require.NoError(t, err)
 	require.Equal(t, 500, call(t, h, "POST", "/OutboxDispatcher", tick).Code)
+}
+
+// TestEverySweepIsLogged: the alert on the oldest event reads the line, and another one
+// notices when it is absent.
+func TestEverySweepIsLogged(t *testing.T) {
+	t.Parallel()
+	var out bytes.Buffer
+	h, err := functions.New(functions.Deps{Sweeper: sweep(func() error { return nil }), Logger: slog.New(slog.NewJSONHandler(&out, nil))})
+	require.NoError(t, err)
+	require.Equal(t, 200, call(t, h, "POST", "/OutboxDispatcher", tick).Code)
+	var line map[string]any
+	require.NoError(t, json.Unmarshal(out.Bytes(), &line))
+	require.Equal(t, "sweep", line["signal"])
+	require.Equal(t, 0.0, line["oldestPendingSeconds"])
 }
 
 func TestPanicHarmsNoOther(t *testing.T) {

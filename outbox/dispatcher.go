@@ -70,6 +70,9 @@ func (d *Dispatcher) Drain(ctx context.Context, key string, budget time.Duration
 
 // Report counts what drains did.
 type Report struct {
+	// Oldest is the age of the oldest pending event that a sweep's search has shown, before
+	// it was drained; 0 when nothing was pending.
+	Oldest  time.Duration
 	Keys    int // keys looked at
 	Settled int // events sent and removed
 	Parked  int // events taken out of the flow
@@ -77,6 +80,7 @@ type Report struct {
 }
 
 func (r *Report) add(o Report) {
+	r.Oldest = max(r.Oldest, o.Oldest)
 	r.Keys += o.Keys
 	r.Settled += o.Settled
 	r.Parked += o.Parked

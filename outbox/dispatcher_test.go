@@ -205,6 +205,39 @@ func TestOutageCostsNoAttempts(t *testing.T) {
 	}
 }
 
+// TestAgeOfTheOldest: it is what the alert reads, so it rises in an outage that outlasts
+// every budget, and is zero when nothing is pending.
+func TestAgeOfTheOldest(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		away := true
+		s, p := &outboxtest.MemStore{}, &outboxtest.MemPublisher{Fault: func(context.Context, outbox.Event) error {
+			if !away {
+				return nil
+			}
+			return &outbox.Error{Class: outbox.Throttled, Op: "send", RetryAfter: time.Hour}
+		}}
+		d := outbox.NewDispatcher(s, p, outbox.DispatcherOptions{MinAge: 5 * time.Second})
+		oldest := func() time.Duration {
+			r, err := d.Sweep(t.Context())
+			require.NoError(t, err)
+			return r.Oldest
+		}
+		require.Zero(t, oldest())
+		fill(t, s, 1, "k", "l")
+		time.Sleep(2 * time.Second)
+		require.Equal(t, 2*time.Second, oldest(), "a young event is left alone, and seen")
+		time.Sleep(8 * time.Second)
+		require.Equal(t, 10*time.Second, oldest())
+		time.Sleep(20 * time.Minute) // the gate stays shut
+		require.Equal(t, 20*time.Minute+10*time.Second, oldest())
+		time.Sleep(time.Hour)
+		away = false
+		require.Greater(t, oldest(), time.Hour, "the age before the drain")
+		require.Zero(t, oldest())
+	})
+}
+
 func TestThrottlingIsObeyed(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {

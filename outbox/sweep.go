@@ -17,25 +17,25 @@ var errEnough = errors.New("a pass is full")
 
 // Sweep drains every key that has pending events, until a pass makes no progress or
 // the budget ends; what is left is found by the next sweep. While the destination is
-// paused it waits as long as the budget allows. It fails only when the store cannot
-// be searched; keys that fail are reported to the Observer and found again.
+// paused it waits as long as the budget allows, but looks once at what is pending: the
+// age of the oldest event must rise in an outage. It fails only when the store cannot be
+// searched; keys that fail are reported to the Observer and found again.
 func (d *Dispatcher) Sweep(ctx context.Context) (Report, error) {
 	until := time.Now().Add(d.opts.Budget)
 	seen := map[string]struct{}{}
 	var total Report
 	for {
-		if err := d.gate.wait(ctx, until); err != nil {
-			if errors.Is(err, errPaused) {
-				return total, nil
-			}
-			return total, err
-		}
 		r, more, err := d.pass(ctx, until, seen)
 		total.add(r)
 		if err != nil {
 			return total, err
 		}
 		if d.gate.closed() > 0 {
+			if err := d.gate.wait(ctx, until); errors.Is(err, errPaused) {
+				return total, nil
+			} else if err != nil {
+				return total, err
+			}
 			continue
 		}
 		if !more && r.Settled+r.Parked == 0 || time.Now().After(until) {
@@ -79,6 +79,7 @@ type sweepPass struct {
 }
 
 func (p *sweepPass) visit(ctx context.Context, heads []Head) error {
+	p.age(heads)
 	for _, h := range heads {
 		if _, ok := p.seen[h.Key]; ok || p.young(h) {
 			continue
@@ -100,6 +101,15 @@ func (p *sweepPass) visit(ctx context.Context, heads []Head) error {
 		})
 	}
 	return ctx.Err()
+}
+
+// age notes how long the events have waited.
+func (p *sweepPass) age(heads []Head) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for _, h := range heads {
+		p.report.Oldest = max(p.report.Oldest, p.began.Sub(h.CreatedAt))
+	}
 }
 
 // young says whether the fast path may still be at work on the event. One from the

@@ -29,11 +29,13 @@ func New(s Sweeper, log *slog.Logger) http.Handler {
 		if err != nil {
 			return azfunc.Result{}, fmt.Errorf("sweep the outbox: %w", err)
 		}
-		if r == (outbox.Report{}) {
+		// Idle sweeps too: the alert on the oldest event reads this line, and its absence
+		// means that nothing sweeps.
+		log.InfoContext(ctx, "swept", "signal", "sweep", "oldestPendingSeconds", r.Oldest.Seconds(), "keys", r.Keys,
+			"published", r.Settled, "parked", r.Parked, "blocked", r.Blocked, "invocation", inv.ID, "pastDue", timer.PastDue)
+		if r.Keys == 0 {
 			return azfunc.Result{}, nil
 		}
-		log.InfoContext(ctx, "swept", "invocation", inv.ID, "pastDue", timer.PastDue,
-			"keys", r.Keys, "settled", r.Settled, "parked", r.Parked, "blocked", r.Blocked)
 		line := fmt.Sprintf("swept %d keys: %d events sent, %d parked, %d keys blocked", r.Keys, r.Settled, r.Parked, r.Blocked)
 		return azfunc.Result{Logs: []string{line}}, nil
 	})
