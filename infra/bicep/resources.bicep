@@ -267,6 +267,8 @@ module app 'modules/app.bicep' = {
       DISPATCH_SCHEDULE: dispatchSchedule
     }
   }
+  // The host reads its storage as soon as it starts.
+  dependsOn: [blobEndpoint, tableEndpoint, cosmosEndpoint, busEndpoint]
 }
 
 module alerts 'modules/alerts.bicep' = {
