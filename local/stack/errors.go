@@ -2,7 +2,7 @@ package stack
 
 import "errors"
 
-// Sentinels of Assemble and FindSource.
+// Sentinels of Assemble, Archive and FindSource.
 var (
 	// ErrNoSource: there is no source tree to build from. Change into a clone, or run an
 	// app that was assembled before.
@@ -10,6 +10,9 @@ var (
 	// ErrNotAnApp: the output folder holds something else than an app and stays as it
 	// is. Name another folder, or empty it.
 	ErrNotAnApp = errors.New("the folder is not empty and not an assembled app, so it is not replaced")
+	// ErrNotPlain: the app's folder holds something that a Functions host does not need,
+	// such as a local.settings.json with its keys. Assemble it anew.
+	ErrNotPlain = errors.New("does not belong into a deployment; assemble the app anew and pack that")
 )
 
 // Sentinels of Start.
