@@ -1,0 +1,53 @@
+#!/usr/bin/env bash
+# Writes a profile to a deployed app, reads it back and deletes it.
+#
+#   scripts/smoke.sh RESOURCE_GROUP APP URL
+#
+# With SMOKE_KEY set it asks nobody for the function key.
+set -euo pipefail
+
+readonly GROUP=${1:?resource group} APP=${2:?function app} URL=${3:?https://APP.azurewebsites.net}
+readonly TRIES=${SMOKE_TRIES:-30} PAUSE=${SMOKE_PAUSE:-10}
+
+key=${SMOKE_KEY:-$(az functionapp keys list --resource-group "$GROUP" --name "$APP" --query functionKeys.default --output tsv)}
+[ -n "${GITHUB_ACTIONS:-}" ] && echo "::add-mask::$key"
+
+profile="$URL/api/profiles/smoke-$(date +%s)-$$"
+body=$(mktemp)
+trap 'rm -f "$body"' EXIT
+
+# call METHOD [curl options] prints the status. The key goes through curl's standard
+# input, so that no list of processes shows it.
+call() {
+  local method=$1
+  shift
+  printf 'header = "x-functions-key: %s"\n' "$key" |
+    curl --silent --show-error --max-time 60 --config - --request "$method" --output "$body" --write-out '%{http_code}' "$@" "$profile" || true
+}
+
+# A first start takes its time, and a new role up to ten minutes to be known everywhere.
+status=
+for _ in $(seq "$TRIES"); do
+  status=$(call PUT --header 'Content-Type: application/json' --data '{"displayName":"Smoke"}')
+  case $status in
+    2??) break ;;
+    400 | 401 | 403 | 422) break ;; # waiting does not help
+  esac
+  echo "PUT: $status; trying again in $PAUSE s"
+  sleep "$PAUSE"
+done
+
+expect() {
+  if [ "$2" != "$3" ]; then
+    echo "$1: got $2 and expected $3"
+    cat "$body"
+    exit 1
+  fi
+  echo "$1: $2"
+}
+
+case $status in 2??) ;; *) expect PUT "$status" 201 ;; esac
+echo "PUT: $status"
+expect GET "$(call GET)" 200
+expect DELETE "$(call DELETE)" 204
+expect "GET after DELETE" "$(call GET)" 404
