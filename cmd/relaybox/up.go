@@ -59,7 +59,7 @@ With --only host nothing is set for you: the app connects to what its settings s
 	flags.StringVar(&f.bus, "bus-addr", "127.0.0.1:5672", "address of the Service Bus stand-in (AMQP)")
 	flags.StringVar(&f.busConfig, "bus-config", "", "topology of the bus, in the official emulator's Config.json format")
 	flags.StringArrayVar(&f.policies, "bus-policy", nil, "further key of the bus, `NAME=KEY:Send,Listen` (repeatable)")
-	flags.StringVar(&f.admin, "bus-admin-addr", "", "also serve the bus's second port, of which GET /health is there (the official emulator's is 127.0.0.1:5300)")
+	flags.StringVar(&f.admin, "bus-admin-addr", "127.0.0.1:5300", "address of the bus's administration REST and GET /health, plain http; \"\" or off for none")
 	flags.StringSliceVar(&f.only, "only", nil, "run only these parts: cosmos, bus, host")
 	flags.BoolVarP(&f.verbose, "verbose", "v", false, "log what the stand-ins do")
 	return cmd
@@ -94,6 +94,9 @@ func (f *upFlags) config(environ []string) (stack.Config, error) {
 	cfg := stack.Config{
 		Data: f.data, Fresh: f.fresh, HostAddr: f.host, CosmosAddr: f.cosmos, CosmosTLS: f.cosmosTLS,
 		BusAddr: f.bus, BusAdminAddr: f.admin, Settings: environment(environ),
+	}
+	if cfg.BusAdminAddr == "off" {
+		cfg.BusAdminAddr = ""
 	}
 	for _, name := range f.only {
 		part, err := stack.ParsePart(name)
@@ -204,7 +207,11 @@ var flagOf = map[stack.Part]string{
 // explain adds to an error what the person at the keyboard can do about it.
 func explain(err error) error {
 	if busy, ok := errors.AsType[*stack.AddressError](err); ok {
-		return fmt.Errorf("%w; free it or choose another with %s 127.0.0.1:PORT", busy, flagOf[busy.Part])
+		remedy := fmt.Sprintf("free it or choose another with %s 127.0.0.1:PORT", flagOf[busy.Part])
+		if busy.Part == stack.BusAdmin {
+			remedy += ", or do without it with " + flagOf[busy.Part] + " off"
+		}
+		return fmt.Errorf("%w; %s", busy, remedy)
 	}
 	if errors.Is(err, stack.ErrInUse) {
 		return fmt.Errorf("%w; stop it, or choose another folder with --data", err)
@@ -228,8 +235,8 @@ func welcome(w io.Writer, s *stack.Stack, cfg stack.Config) {
 	if s.BusConnection != "" {
 		say("SERVICEBUS_CONNECTION=%s", s.BusConnection)
 	}
-	if cfg.BusAdminAddr != "" && s.Bus != nil {
-		say("bus health: http://%s/health", cfg.BusAdminAddr)
+	if s.BusAdminAddr != "" {
+		say("bus administration: http://%s (and /health)", s.BusAdminAddr)
 	}
 	if s.CosmosConnection != "" || s.BusConnection != "" {
 		say("data in %s", cfg.Data)

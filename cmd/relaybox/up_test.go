@@ -4,6 +4,7 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -65,6 +66,9 @@ func TestConfigOfFlags(t *testing.T) {
 	require.Equal(t, map[string]string{"A": "1=2", "B": ""}, cfg.Settings)
 	require.Equal(t, "a", cfg.Policies[0].Name)
 	require.Equal(t, "127.0.0.1:5300", cfg.BusAdminAddr)
+	cfg, err = (&upFlags{admin: "off"}).config(nil)
+	require.NoError(t, err)
+	require.Empty(t, cfg.BusAdminAddr)
 
 	for name, f := range map[string]upFlags{
 		"part":   {only: []string{"store"}},
@@ -93,6 +97,21 @@ func TestBusyPortNamesItsFlag(t *testing.T) {
 	err = run(t.Context(), []string{"up", "--only", "cosmos", "--data", t.TempDir(), "--cosmos-addr", busy.Addr().String()}, t.Output(), t.Output())
 	require.ErrorContains(t, err, busy.Addr().String())
 	require.ErrorContains(t, err, "--cosmos-addr")
+
+	err = run(t.Context(), []string{"up", "--only", "bus", "--data", t.TempDir(), "--bus-addr", "127.0.0.1:0", "--bus-admin-addr", busy.Addr().String()}, t.Output(), t.Output())
+	require.ErrorContains(t, err, "bus-admin cannot listen on "+busy.Addr().String())
+	require.ErrorContains(t, err, "--bus-admin-addr off")
+}
+
+func TestWelcomeNamesTheAdministration(t *testing.T) {
+	t.Parallel()
+	for addr, want := range map[string]bool{"": false, "127.0.0.1:0": true} {
+		s := stack.RunT(t, func(c *stack.Config) { c.Only, c.BusAdminAddr = []stack.Part{stack.Bus}, addr })
+		var text strings.Builder
+		welcome(&text, s, stack.Config{})
+		require.Equal(t, want, strings.Contains(text.String(), "bus administration: http://127.0.0.1:"), text.String())
+		require.NotContains(t, text.String(), "http://127.0.0.1:0 ", "the port is the real one")
+	}
 }
 
 func TestSecondUpOnTheSameDataIsRefused(t *testing.T) {

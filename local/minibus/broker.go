@@ -20,6 +20,7 @@ type broker struct {
 
 	mu       sync.Mutex // guards the rest; taken after an amqpserver connection's lock
 	entities map[string]*entity
+	times    times // of the namespace
 	alarms   alarms
 	journal  *journal
 	scratch  []byte // of the message being delivered

@@ -28,6 +28,9 @@ func (c *consumer) Take(n int, emit func(tag, payload []byte)) int {
 		if m == nil {
 			return i
 		}
+		if i == 0 {
+			c.in.times.accessed = nowMillis()
+		}
 		if c.deletes {
 			b.scratch = m.appendTo(b.scratch[:0], form{})
 			c.in.remove(m)

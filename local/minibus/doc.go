@@ -12,9 +12,12 @@
 //   - What the broker does not own in a message is delivered byte for byte as it was sent.
 //   - Tokens are verified (signature, expiry, audience, claims), links without the claim refused.
 //
+// The administration REST interface (AdminHandler) tells azservicebus/admin every property and true counts; it does not
+// change entities yet. It speaks plain HTTP, as the official emulator's does.
+//
 // What it does not promise: locks do not survive a restart, and a delivery that was under way then is not counted.
-// Message bodies are kept in memory. Missing are SQL filters and rule actions, transactions, partitions, websockets, the
-// administration REST interface and changing entities while the broker runs. A token's expiry is looked at when a link is attached.
+// Message bodies are kept in memory. Missing are SQL filters and rule actions, transactions, partitions, websockets and
+// changing entities while the broker runs. A token's expiry is looked at when a link is attached.
 //
 // State machine of a message; every arrow is one batch of the journal:
 //
@@ -27,7 +30,8 @@
 // Choices where Service Bus documents nothing: copies in subscriptions and dead-letter queues have numbers of their own
 // and carry the old one as x-opt-enqueue-sequence-number; deferring does not count as a failed delivery; a deferred
 // message does not expire; session state belongs to the session's owner; a link whose session lock has expired is
-// detached with com.microsoft:session-lock-lost; cancelling an unknown schedule is a 404.
+// detached with com.microsoft:session-lock-lost; cancelling an unknown schedule is a 404; deferred messages count as
+// active in the administration interface; an entity's AccessedAt is zero after a restart.
 //
 // Lock order: an amqpserver connection's lock, then broker.mu. journal.mu is never taken together with broker.mu.
 package minibus

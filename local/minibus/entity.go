@@ -21,17 +21,21 @@ type entity struct {
 	b    *broker
 	kind kind
 	path string // as configured
+	name string // the last part of path
 	key  string // lower case: in the store and in lookups
 	rule settings
 
 	dead          *entity   // dead-letter queue; nil in one
+	transferDead  *entity   // transfer dead-letter queue; nil in one
 	subscriptions []*entity // of a topic
-	filters       []filter  // of a subscription; a message that none of them takes is not copied
+	rules         []rule    // of a subscription; a message that none of them takes is not copied
 	forward       *entity   // ForwardTo
 	forwardDead   *entity   // ForwardDeadLetteredMessagesTo
 
-	last     int64 // sequence number
-	bytes    int   // of all messages
+	times    times
+	last     int64  // sequence number
+	bytes    int    // of all messages
+	states   [3]int // messages by State
 	log      backlog
 	ready    ready                      // without sessions
 	locks    map[amqpwire.UUID]*message // by token
@@ -50,6 +54,7 @@ type settings struct {
 	deadLetterLate  bool // expired messages are dead-lettered
 	requiresSession bool
 	duplicates      time.Duration // history window; 0: no detection
+	window          time.Duration // as configured, also without detection
 }
 
 // Reasons that the broker gives in DeadLetterReason.
@@ -85,6 +90,7 @@ func (e *entity) accept(batch []*content) ([]int64, error) {
 		}
 	}
 	now := nowMillis()
+	e.times.accessed = now
 	numbers := make([]int64, len(batch))
 	for i, c := range batch {
 		if e.rule.duplicates > 0 && !c.generated && !e.remember(c.messageID, now) {
@@ -127,6 +133,7 @@ func (e *entity) put(m *message, now int64) int64 {
 func (e *entity) keep(m *message) {
 	e.log.add(m)
 	e.bytes += m.size
+	e.states[m.state]++
 	if e.rule.requiresSession {
 		m.session = e.sessionOf(m.sessionID)
 		m.session.messages++
@@ -213,6 +220,7 @@ func (e *entity) remove(m *message) {
 	e.b.alarms.cancel(&m.alarm)
 	e.log.remove(m.seq)
 	e.bytes -= m.size
+	e.states[m.state]--
 	e.forget(m)
 	if s := m.session; s != nil {
 		if m.place != nowhere {

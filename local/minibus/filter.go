@@ -6,8 +6,11 @@ import (
 	"github.com/relaybox/relaybox/local/minibus/amqpwire"
 )
 
-// filter decides whether a subscription wants a message.
-type filter interface{ match(*candidate) bool }
+// filter decides whether a subscription wants a message, and tells what it is.
+type filter interface {
+	match(*candidate) bool
+	describe() filterDescription
+}
 
 // everything is the true filter of $Default.
 type everything struct{}
@@ -89,11 +92,35 @@ func equal(got, want any) bool {
 	return reflect.DeepEqual(got, want)
 }
 
+// rule is a filter with its name.
+type rule struct {
+	name   string
+	filter filter
+}
+
+// defaultRule is what a subscription has that names no rules.
+const defaultRule = "$Default"
+
+// rulesOf are the rules of a subscription.
+func rulesOf(s Subscription) []rule {
+	if s.Rules == nil {
+		return []rule{{defaultRule, everything{}}}
+	}
+	rules := make([]rule, len(s.Rules))
+	for i, r := range s.Rules {
+		rules[i] = rule{r.Name, everything{}}
+		if r.Correlation != nil {
+			rules[i].filter = r.Correlation
+		}
+	}
+	return rules
+}
+
 // wants reports whether any rule of the subscription takes the message.
 func (e *entity) wants(m *message) bool {
 	c := &candidate{m: m}
-	for _, f := range e.filters {
-		if f.match(c) {
+	for _, r := range e.rules {
+		if r.filter.match(c) {
 			return true
 		}
 	}

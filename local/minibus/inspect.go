@@ -62,20 +62,7 @@ func (s *Server) Counts(entityPath string) Counts {
 }
 
 func (e *entity) counts() Counts {
-	var c Counts
-	for m := range e.log.all(0) {
-		switch m.state {
-		case Deferred:
-			c.Deferred++
-		case Scheduled:
-			c.Scheduled++
-		default:
-			c.Active++
-		}
-		if m.locked() {
-			c.Locked++
-		}
-	}
+	c := Counts{Active: e.states[Active], Deferred: e.states[Deferred], Scheduled: e.states[Scheduled], Locked: len(e.locks)}
 	if e.dead != nil {
 		c.DeadLetter = e.dead.log.live
 	}
@@ -120,18 +107,19 @@ func (b *broker) check() error {
 		for _, s := range e.sessions {
 			receivable += len(s.ready)
 		}
-		bytes := 0
+		bytes, states := 0, [3]int{}
 		for m := range e.log.all(0) {
 			bytes += m.size
+			states[m.state]++
 			if m.locked() {
 				locked++
 			} else if m.state == Active {
 				receivable--
 			}
 		}
-		if locked != len(e.locks) || receivable != 0 || bytes != e.bytes {
-			return fmt.Errorf("entity %q: %d messages locked and %d locks, %d receivable too many, %d bytes and %d counted",
-				e.path, locked, len(e.locks), receivable, bytes, e.bytes)
+		if locked != len(e.locks) || receivable != 0 || bytes != e.bytes || states != e.states {
+			return fmt.Errorf("entity %q: %d messages locked and %d locks, %d receivable too many, %d bytes and %d counted, by state %v and %v counted",
+				e.path, locked, len(e.locks), receivable, bytes, e.bytes, states, e.states)
 		}
 	}
 	return nil

@@ -127,6 +127,7 @@ const (
 	kindSequence = 'q' // last sequence number
 	kindSession  = 'e' // + session id: session state
 	kindHistory  = 'h' // + message-id: duplicate detection
+	kindTimes    = 'b' // when the entity was created and changed; without a path, the namespace
 )
 
 func key(kind byte, path string, rest int) []byte {

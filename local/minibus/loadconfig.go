@@ -153,30 +153,6 @@ func (l *loader) duration(p *time.Duration, least, most time.Duration) keyReader
 	})
 }
 
-var isoDuration = regexp.MustCompile(`^P(?:(\d+)Y)?(?:(\d+)M)?(?:(\d+)D)?(?:T(?:(\d+)H)?(?:(\d+)M)?(?:(\d+(?:\.\d+)?)S)?)?$`)
-
-// parseDuration reads an ISO 8601 duration; a year has 365 days here and a month 30.
-func parseDuration(s string) (time.Duration, bool) {
-	parts := isoDuration.FindStringSubmatch(s)
-	if parts == nil || s == "P" || strings.HasSuffix(s, "T") {
-		return 0, false
-	}
-	const day = 24 * time.Hour
-	var total float64
-	for i, unit := range []time.Duration{365 * day, 30 * day, day, time.Hour, time.Minute, time.Second} {
-		if parts[i+1] == "" {
-			continue
-		}
-		n, err := strconv.ParseFloat(parts[i+1], 64)
-		if err != nil {
-			return 0, false
-		}
-		total += n * float64(unit)
-	}
-	const longest = 100 * 365 * day
-	return time.Duration(total), total <= float64(longest)
-}
-
 var entityName = regexp.MustCompile(`^[A-Za-z0-9]$|^[A-Za-z0-9][\w\-./]*[A-Za-z0-9]$`)
 
 func (l *loader) name(p *string) keyReader {

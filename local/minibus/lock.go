@@ -78,8 +78,15 @@ func (e *entity) fail(m *message, changes []amqpwire.Pair) {
 func (e *entity) postpone(m *message, changes []amqpwire.Pair) {
 	e.unlock(m)
 	e.change(m, changes)
-	m.state = Deferred
+	e.restate(m, Deferred)
 	e.storeStatus(m)
+}
+
+// restate changes the state of a message in the backlog.
+func (e *entity) restate(m *message, to State) {
+	e.states[m.state]--
+	e.states[to]++
+	m.state = to
 }
 
 // reject moves a message to the dead-letter queue because a receiver says so.

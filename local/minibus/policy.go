@@ -43,11 +43,18 @@ func covers(scope, path string) bool {
 	return scope == "" || path == scope || strings.HasPrefix(path, scope+"/")
 }
 
-// verify checks a SAS token for an audience and returns what it grants, or the text that refuses it.
-func (b *broker) verify(token, audience string, now time.Time) (g grant, refusal string) {
-	text, ok := strings.CutPrefix(token, "SharedAccessSignature ")
+// signature is a SAS token that has been checked but for its scope.
+type signature struct {
+	resource string // URI for which it was made
+	until    time.Time
+	claims   map[Claim]bool
+}
+
+// authenticate checks the signature and the expiry of a SAS token, or returns the text that refuses it.
+func (b *broker) authenticate(token string, now time.Time) (s signature, refusal string) {
+	text, ok := strings.CutPrefix(token, sasPrefix)
 	if !ok {
-		return grant{}, "InvalidToken: The token is not a shared access signature."
+		return s, "InvalidToken: The token is not a shared access signature."
 	}
 	fields := map[string]string{}
 	for pair := range strings.SplitSeq(text, "&") {
@@ -57,28 +64,45 @@ func (b *broker) verify(token, audience string, now time.Time) (g grant, refusal
 	name, err := url.QueryUnescape(fields["skn"])
 	policy, known := b.policies[name]
 	if err != nil || !known {
-		return grant{}, fmt.Sprintf("InvalidSignature: The token names the key '%s', which does not exist.", name)
+		return s, fmt.Sprintf("InvalidSignature: The token names the key '%s', which does not exist.", name)
 	}
 	if !signed(policy.Key, fields["sr"], fields["se"], fields["sig"]) {
-		return grant{}, "InvalidSignature: The token has an invalid signature."
+		return s, "InvalidSignature: The token has an invalid signature."
 	}
 	seconds, err := strconv.ParseInt(fields["se"], 10, 64)
 	if err != nil {
-		return grant{}, fmt.Sprintf("InvalidToken: The token's expiry '%s' is no number.", fields["se"])
+		return s, fmt.Sprintf("InvalidToken: The token's expiry '%s' is no number.", fields["se"])
 	}
-	until := time.Unix(seconds, 0)
-	if !now.Before(until) {
-		return grant{}, fmt.Sprintf("ExpiredToken: The token is expired. Expiration time: %s.", until.UTC().Format(time.RFC3339))
+	s.until = time.Unix(seconds, 0)
+	if !now.Before(s.until) {
+		return s, fmt.Sprintf("ExpiredToken: The token is expired. Expiration time: %s.", s.until.UTC().Format(time.RFC3339))
 	}
-	resource, err := url.QueryUnescape(fields["sr"])
-	if err != nil || !covers(authority(resource), authority(audience)) {
-		return grant{}, fmt.Sprintf("InvalidAudience: The token is for '%s' and not for '%s'.", resource, audience)
+	if s.resource, err = url.QueryUnescape(fields["sr"]); err != nil {
+		return s, fmt.Sprintf("InvalidToken: The token's resource '%s' is not well escaped.", fields["sr"])
 	}
-	g = grant{scope: strings.TrimSuffix(normalize(audience), suffixManagement), claims: map[Claim]bool{}, until: until.UnixMilli()}
+	s.claims = map[Claim]bool{}
 	for _, c := range policy.Claims {
-		g.claims[c] = true
+		s.claims[c] = true
 	}
-	return g, ""
+	return s, ""
+}
+
+const sasPrefix = "SharedAccessSignature "
+
+// verify checks a SAS token for an audience and returns what it grants, or the text that refuses it.
+func (b *broker) verify(token, audience string, now time.Time) (g grant, refusal string) {
+	s, refusal := b.authenticate(token, now)
+	if refusal != "" {
+		return grant{}, refusal
+	}
+	if !covers(authority(s.resource), authority(audience)) {
+		return grant{}, wrongAudience(s.resource, audience)
+	}
+	return grant{scope: strings.TrimSuffix(normalize(audience), suffixManagement), claims: s.claims, until: s.until.UnixMilli()}, ""
+}
+
+func wrongAudience(resource, audience string) string {
+	return fmt.Sprintf("InvalidAudience: The token is for '%s' and not for '%s'.", resource, audience)
 }
 
 // signed checks a signature over the resource exactly as it was sent, a line feed and the expiry.

@@ -28,6 +28,7 @@ type Options struct {
 type Server struct {
 	broker *broker
 	amqp   *amqpserver.Server
+	admins adminServers
 
 	stop   chan struct{}
 	clock  sync.WaitGroup
@@ -69,6 +70,7 @@ func Open(o Options) (*Server, error) {
 	if err := b.restore(); err != nil {
 		return nil, errors.Join(err, journal.close())
 	}
+	b.date(nowMillis())
 	s := &Server{broker: b, amqp: amqpserver.New(b, o.Logger), stop: make(chan struct{})}
 	s.clock.Go(func() { b.keepTime(s.stop) })
 	return s, nil
@@ -81,7 +83,7 @@ func (s *Server) Serve(l net.Listener) error { return s.amqp.Serve(l) }
 func (s *Server) Close() error {
 	var err error
 	s.closed.Do(func() {
-		err = s.amqp.Close()
+		err = errors.Join(s.admins.close(), s.amqp.Close())
 		close(s.stop)
 		s.clock.Wait()
 		err = errors.Join(err, s.broker.Durable(s.broker.Position()), s.broker.journal.close())

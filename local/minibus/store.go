@@ -63,7 +63,7 @@ func (b *broker) restore() error {
 	}
 	defer it.Close()
 	orphans := map[string]int{}
-	// Kinds are in the order of their letters: session states, history, messages, sequence numbers, statuses.
+	// Kinds are in the order of their letters: times, session states, history, messages, sequence numbers, statuses.
 	for valid := it.First(); valid; valid = it.Next() {
 		if err := b.restoreOne(it, orphans); err != nil {
 			return fmt.Errorf("broker store, key %q: %w", it.Key(), err)
@@ -86,13 +86,15 @@ func (b *broker) restoreOne(it *pebble.Iterator, orphans map[string]int) error {
 	}
 	n := 3 + int(binary.BigEndian.Uint16(k[1:]))
 	e, rest := b.entities[string(k[3:n])], k[n:]
-	if e == nil {
+	v, err := it.ValueAndErr()
+	switch {
+	case err != nil:
+		return err
+	case k[0] == kindTimes:
+		return b.restoreTimes(string(k[3:n]), v)
+	case e == nil:
 		orphans[string(k[3:n])]++
 		return nil
-	}
-	v, err := it.ValueAndErr()
-	if err != nil {
-		return err
 	}
 	switch k[0] {
 	case kindSession:
@@ -129,6 +131,7 @@ func (e *entity) restoreMessage(number, record []byte) error {
 	m.in, m.seq = e, int64(binary.BigEndian.Uint64(number))
 	e.log.add(m)
 	e.bytes += m.size
+	e.states[m.state]++
 	if e.rule.requiresSession {
 		m.session = e.sessionOf(m.sessionID)
 		m.session.messages++
@@ -145,6 +148,10 @@ func (e *entity) restoreStatus(number, status []byte) error {
 		return errRecord
 	}
 	n, _ := binary.Uvarint(status[1:])
-	m.state, m.count, m.restated = State(status[0]), uint32(n), true
+	if State(status[0]) > Scheduled {
+		return errRecord
+	}
+	e.restate(m, State(status[0]))
+	m.count, m.restated = uint32(n), true
 	return nil
 }

@@ -15,6 +15,7 @@ func (b *broker) build(c *Config) error {
 			lock: or(q.LockDuration, defaultLock), ttl: or(q.DefaultMessageTimeToLive, defaultTTL),
 			maxDelivery: or(q.MaxDeliveryCount, defaultMaxDelivery), deadLetterLate: q.DeadLetteringOnMessageExpiration,
 			requiresSession: q.RequiresSession, duplicates: window(q.RequiresDuplicateDetection, q.DuplicateDetectionHistoryTimeWindow),
+			window: or(q.DuplicateDetectionHistoryTimeWindow, defaultHistory),
 		})
 		if err != nil {
 			return err
@@ -39,6 +40,7 @@ func window(detect bool, w time.Duration) time.Duration {
 func (b *broker) addTopic(t Topic) error {
 	topic, err := b.add(topicKind, t.Name, settings{
 		ttl: or(t.DefaultMessageTimeToLive, defaultTTL), duplicates: window(t.RequiresDuplicateDetection, t.DuplicateDetectionHistoryTimeWindow),
+		window: or(t.DuplicateDetectionHistoryTimeWindow, defaultHistory),
 	})
 	if err != nil {
 		return err
@@ -53,16 +55,7 @@ func (b *broker) addTopic(t Topic) error {
 			return err
 		}
 		b.addDead(e)
-		if s.Rules == nil {
-			e.filters = []filter{everything{}} // $Default
-		}
-		for _, r := range s.Rules {
-			if r.Correlation == nil {
-				e.filters = append(e.filters, everything{})
-			} else {
-				e.filters = append(e.filters, r.Correlation)
-			}
-		}
+		e.name, e.rules = s.Name, rulesOf(s)
 		topic.subscriptions = append(topic.subscriptions, e)
 	}
 	return nil
@@ -75,7 +68,7 @@ func subscriptionPath(topic, subscription string) string {
 // add makes one entity.
 func (b *broker) add(k kind, path string, rule settings) (*entity, error) {
 	e := &entity{
-		b: b, kind: k, path: path, key: strings.ToLower(path), rule: rule,
+		b: b, kind: k, path: path, name: path, key: strings.ToLower(path), rule: rule,
 		locks: map[amqpwire.UUID]*message{}, hungry: map[*consumer]struct{}{}, sessions: map[string]*session{},
 	}
 	e.history = history{until: map[string]int64{}, alarm: alarm{place: nowhere, owner: e}}
@@ -94,7 +87,7 @@ func (b *broker) add(k kind, path string, rule settings) (*entity, error) {
 func (b *broker) addDead(e *entity) {
 	rule := settings{lock: e.rule.lock}
 	e.dead, _ = b.add(deadLetterKind, e.path+"/$DeadLetterQueue", rule)
-	_, _ = b.add(deadLetterKind, e.path+"/$Transfer/$DeadLetterQueue", rule)
+	e.transferDead, _ = b.add(deadLetterKind, e.path+"/$Transfer/$DeadLetterQueue", rule)
 }
 
 // connect resolves ForwardTo and ForwardDeadLetteredMessagesTo once all entities exist.

@@ -22,8 +22,8 @@ type Config struct {
 	// Only names the parts to run; none means all.
 	Only []Part
 
-	// Addresses to listen on; default 127.0.0.1 and a free port. BusAdminAddr is
-	// served only when it is set.
+	// Addresses to listen on; default 127.0.0.1 and a free port. BusAdminAddr is the
+	// bus's administration REST and health check, served only when it is set.
 	HostAddr, CosmosAddr, BusAddr, BusAdminAddr string
 	// CosmosTLS serves the store over https with a certificate made at start.
 	CosmosTLS bool

@@ -21,8 +21,8 @@ import (
 
 // Stack is a running stack. Fields of parts that do not run are zero.
 type Stack struct {
-	// CosmosURL and HostURL begin with the scheme; BusAddr is host:port.
-	CosmosURL, BusAddr, HostURL string
+	// CosmosURL and HostURL begin with the scheme; BusAddr and BusAdminAddr are host:port.
+	CosmosURL, BusAddr, BusAdminAddr, HostURL string
 	// CosmosConnection and BusConnection are the connection strings of the stand-ins.
 	CosmosConnection, BusConnection string
 	// CosmosNet and BusNet are the networks in front of the stand-ins: cut them.
@@ -191,38 +191,36 @@ func (s *Stack) startBus() error {
 	if err != nil {
 		return err
 	}
-	server, err := minibus.Open(minibus.Options{Dir: s.folder("bus"), Config: s.cfg.topology(s.Settings), Policies: append([]minibus.Policy{minibus.DefaultPolicy}, s.cfg.Policies...), Logger: s.cfg.Logger.With("part", "bus")})
+	admin, err := s.listenAdmin()
+	if err != nil {
+		return err
+	}
+	server, err := minibus.Open(minibus.Options{
+		Dir: s.folder("bus"), Config: s.cfg.topology(s.Settings),
+		Policies: append([]minibus.Policy{minibus.DefaultPolicy}, s.cfg.Policies...), Logger: s.cfg.Logger.With("part", "bus"),
+	})
 	if err != nil {
 		return fmt.Errorf("open the bus: %w", err)
 	}
 	s.Bus, s.BusNet = server, netsim.Wrap(listener)
-	s.closer = append(s.closer, server.Close)
+	s.closer = append(s.closer, server.Close) // before the listeners: closed by their server, they are no fault
 	s.BusAddr = listener.Addr().String()
 	s.BusConnection = server.ConnectionString(s.BusAddr)
 	s.connect("SERVICEBUS_CONNECTION", s.BusConnection)
 	s.serve(Bus, func() error { return server.Serve(s.BusNet) })
-	return s.startBusAdmin()
+	if admin != nil {
+		s.BusAdminAddr = admin.Addr().String()
+		s.serve(BusAdmin, func() error { return server.ServeAdmin(admin) })
+	}
+	return nil
 }
 
-// startBusAdmin serves what the official emulator has on its second port, as far as it
-// is there: the health check.
-func (s *Stack) startBusAdmin() error {
+// listenAdmin opens the bus's second port, nil when there shall be none.
+func (s *Stack) listenAdmin() (net.Listener, error) {
 	if s.cfg.BusAdminAddr == "" {
-		return nil
+		return nil, nil
 	}
-	listener, err := s.listen(BusAdmin, s.cfg.BusAdminAddr)
-	if err != nil {
-		return err
-	}
-	mux := http.NewServeMux()
-	mux.HandleFunc("GET /health", func(w http.ResponseWriter, _ *http.Request) {
-		w.Header().Set("Content-Type", "application/json")
-		_, _ = w.Write([]byte(`{"status":"healthy"}`)) // the client is gone
-	})
-	server := &http.Server{Handler: mux, ReadHeaderTimeout: 10 * time.Second}
-	s.closer = append(s.closer, server.Close)
-	s.serve(BusAdmin, func() error { return served(server.Serve(listener)) })
-	return nil
+	return s.listen(BusAdmin, s.cfg.BusAdminAddr)
 }
 
 // listen opens the address of a part; it is closed with the stack.

@@ -1,0 +1,165 @@
+package minibus
+
+import (
+	"net/http"
+	"net/url"
+)
+
+// view turns the broker's state into documents. Its methods are called with broker.mu held; what they return is a copy.
+type view struct {
+	b     *broker
+	self  string // URL of what was asked for
+	host  string // as the client calls the broker
+	query string // that every link carries on
+}
+
+func newView(b *broker, r *http.Request) view {
+	v := view{b: b, host: r.Host}
+	if version := r.URL.Query().Get("api-version"); version != "" {
+		v.query = "?api-version=" + url.QueryEscape(version)
+	}
+	v.self = v.link(r.URL.Path)
+	return v
+}
+
+func (v view) link(path string) string {
+	u := url.URL{Scheme: "http", Host: v.host, Path: path}
+	return u.String() + v.query
+}
+
+func (v view) feed(title string) *atomFeed {
+	return &atomFeed{
+		Title: atomTitle{"text", title}, ID: v.self, Updated: atomTime(nowMillis()), Link: atomLink{"self", v.self},
+	}
+}
+
+// nothing is what the service answers for a queue or topic that is missing: its clients know it by the title.
+func (v view) nothing() *atomFeed { return v.feed("Publicly Listed Services") }
+
+func (v view) entry(path, name string, t times, description any) atomEntry {
+	link := v.link(path)
+	return atomEntry{
+		ID: link, Title: atomTitle{"text", name}, Published: atomTime(t.created), Updated: atomTime(t.updated),
+		Author: emulatorName, Link: atomLink{"self", link}, Content: atomContent{"application/xml", description},
+	}
+}
+
+// namespace tells of a Standard namespace: the message size is its.
+func (v view) namespace() atomEntry {
+	t := v.b.times
+	for _, e := range v.b.entities {
+		t.updated = max(t.updated, e.times.updated)
+	}
+	return v.entry("$namespaceinfo", emulatorName, t, namespaceInfo{
+		I: instanceSchema, CreatedTime: atomTime(t.created), ModifiedTime: atomTime(t.updated),
+		MessagingSKU: "Standard", Name: emulatorName, NamespaceType: "Messaging",
+	})
+}
+
+// rule tells of a rule of a subscription. Rules are as old as their subscription: they come with it.
+func (v view) rule(in *entity, r rule) atomEntry {
+	return v.entry(in.path+"/Rules/"+r.name, r.name, in.times, ruleDescription{
+		I: instanceSchema, Filter: r.filter.describe(), Action: typed{"EmptyRuleAction"}, CreatedAt: atomTime(in.times.created), Name: r.name,
+	})
+}
+
+// entity tells of a queue, a topic or a subscription.
+func (v view) entity(e *entity) atomEntry {
+	var description any
+	switch e.kind {
+	case queueKind:
+		description = v.queue(e)
+	case topicKind:
+		description = v.topic(e)
+	default:
+		description = v.subscription(e)
+	}
+	return v.entry(e.path, e.name, e.times, description)
+}
+
+const (
+	active    = "Active"
+	available = "Available"
+)
+
+func (v view) queue(e *entity) queueDescription {
+	c := e.countDetails()
+	return queueDescription{
+		I: instanceSchema, LockDuration: formatDuration(e.rule.lock), MaxSizeInMegabytes: v.megabytes(),
+		RequiresDuplicateDetection: e.rule.duplicates > 0, DuplicateDetectionHistoryTimeWindow: formatDuration(e.rule.window),
+		RequiresSession: e.rule.requiresSession, DefaultMessageTimeToLive: formatDuration(e.rule.ttl),
+		DeadLetteringOnMessageExpiration: e.rule.deadLetterLate, MaxDeliveryCount: e.rule.maxDelivery,
+		EnableBatchedOperations: true, SizeInBytes: e.size(), MessageCount: c.total(), Status: active,
+		ForwardTo: v.address(e.forward), ForwardDeadLetteredMessagesTo: v.address(e.forwardDead),
+		CreatedAt: atomTime(e.times.created), UpdatedAt: atomTime(e.times.updated), AccessedAt: atomTime(e.times.accessed),
+		SupportOrdering: true, CountDetails: c, AutoDeleteOnIdle: forever, EntityAvailabilityStatus: available,
+		MaxMessageSizeInKilobytes: maxMessageSize >> 10,
+	}
+}
+
+func (v view) topic(e *entity) topicDescription {
+	d := topicDescription{
+		I: instanceSchema, DefaultMessageTimeToLive: formatDuration(e.rule.ttl), MaxSizeInMegabytes: v.megabytes(),
+		RequiresDuplicateDetection: e.rule.duplicates > 0, DuplicateDetectionHistoryTimeWindow: formatDuration(e.rule.window),
+		EnableBatchedOperations: true, SizeInBytes: e.size(), Status: active,
+		CreatedAt: atomTime(e.times.created), UpdatedAt: atomTime(e.times.updated), AccessedAt: atomTime(e.times.accessed),
+		SupportOrdering: true, CountDetails: e.countDetails(), SubscriptionCount: len(e.subscriptions), AutoDeleteOnIdle: forever,
+		EntityAvailabilityStatus: available, MaxMessageSizeInKilobytes: maxMessageSize >> 10,
+	}
+	for _, s := range e.subscriptions {
+		for _, r := range s.rules {
+			if _, ok := r.filter.(*CorrelationFilter); ok {
+				d.CorrelationFilterCount++
+			} else {
+				d.SQLFilterCount++ // the true filter is one for the service
+			}
+		}
+	}
+	return d
+}
+
+func (v view) subscription(e *entity) subscriptionDescription {
+	c := e.countDetails()
+	return subscriptionDescription{
+		I: instanceSchema, LockDuration: formatDuration(e.rule.lock), RequiresSession: e.rule.requiresSession,
+		DefaultMessageTimeToLive: formatDuration(e.rule.ttl), DeadLetteringOnMessageExpiration: e.rule.deadLetterLate,
+		MessageCount: c.total(), MaxDeliveryCount: e.rule.maxDelivery, EnableBatchedOperations: true, Status: active,
+		ForwardTo: v.address(e.forward), ForwardDeadLetteredMessagesTo: v.address(e.forwardDead),
+		CreatedAt: atomTime(e.times.created), UpdatedAt: atomTime(e.times.updated), AccessedAt: atomTime(e.times.accessed),
+		CountDetails: c, AutoDeleteOnIdle: forever, EntityAvailabilityStatus: available,
+	}
+}
+
+// address is how the service names the target of a forward.
+func (v view) address(to *entity) string {
+	if to == nil {
+		return ""
+	}
+	return "sb://" + v.host + "/" + to.path
+}
+
+func (v view) megabytes() int { return max(1, v.b.maxBytes>>20) }
+
+// countDetails counts as the service does: what is locked or deferred is active.
+func (e *entity) countDetails() countDetails {
+	c := countDetails{
+		D:      "http://schemas.microsoft.com/netservices/2011/06/servicebus",
+		Active: e.states[Active] + e.states[Deferred], Scheduled: e.states[Scheduled],
+	}
+	if e.dead != nil {
+		c.DeadLetter, c.TransferDeadLetter = e.dead.log.live, e.transferDead.log.live
+	}
+	return c
+}
+
+// size is in bytes, with dead letters, and of a topic with its subscriptions.
+func (e *entity) size() int {
+	size := e.bytes
+	for _, s := range e.subscriptions {
+		size += s.size()
+	}
+	if e.dead != nil {
+		size += e.dead.bytes + e.transferDead.bytes
+	}
+	return size
+}

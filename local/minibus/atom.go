@@ -1,0 +1,78 @@
+package minibus
+
+import (
+	"encoding/xml"
+	"net/http"
+	"time"
+)
+
+// The documents of the administration interface. Elements are in the service's order: some readers want it.
+
+type atomFeed struct {
+	XMLName xml.Name    `xml:"http://www.w3.org/2005/Atom feed"`
+	Title   atomTitle   `xml:"title"`
+	ID      string      `xml:"id"`
+	Updated string      `xml:"updated"`
+	Link    atomLink    `xml:"link"`
+	Entries []atomEntry `xml:"entry"`
+}
+
+type atomEntry struct {
+	XMLName   xml.Name    `xml:"http://www.w3.org/2005/Atom entry"`
+	ID        string      `xml:"id"`
+	Title     atomTitle   `xml:"title"`
+	Published string      `xml:"published"`
+	Updated   string      `xml:"updated"`
+	Author    string      `xml:"author>name"`
+	Link      atomLink    `xml:"link"`
+	Content   atomContent `xml:"content"`
+}
+
+type atomTitle struct {
+	Type string `xml:"type,attr"`
+	Text string `xml:",chardata"`
+}
+
+type atomLink struct {
+	Rel  string `xml:"rel,attr"`
+	HRef string `xml:"href,attr"`
+}
+
+// atomContent holds a description, whose XMLName is its element's.
+type atomContent struct {
+	Type        string `xml:"type,attr"`
+	Description any
+}
+
+const instanceSchema = "http://www.w3.org/2001/XMLSchema-instance"
+
+// atomTime is how the service writes a time in Unix milliseconds; 0 is its zero time.
+func atomTime(ms int64) string {
+	if ms == 0 {
+		return "0001-01-01T00:00:00Z"
+	}
+	return time.UnixMilli(ms).UTC().Format("2006-01-02T15:04:05.0000000Z")
+}
+
+// writeATOM writes a feed, an entry or a refusal. An error is a bug in this package.
+func writeATOM(w http.ResponseWriter, document any) error {
+	contentType, status := "application/xml; charset=utf-8", http.StatusOK
+	switch d := document.(type) {
+	case *atomFeed:
+		contentType = "application/atom+xml;type=feed;charset=utf-8"
+	case atomEntry:
+		contentType = "application/atom+xml;type=entry;charset=utf-8"
+	case *adminError:
+		status = d.Code
+	}
+	text, err := xml.Marshal(document)
+	if err != nil {
+		w.WriteHeader(http.StatusInternalServerError)
+		return err
+	}
+	w.Header().Set("Content-Type", contentType)
+	w.Header().Set("X-Content-Type-Options", "nosniff")
+	w.WriteHeader(status)
+	_, _ = w.Write(text) // the client is gone
+	return nil
+}

@@ -1,0 +1,95 @@
+package minibus
+
+import (
+	"encoding/xml"
+	"fmt"
+	"maps"
+	"slices"
+	"strconv"
+	"time"
+)
+
+// Descriptions of rules.
+
+type ruleDescription struct {
+	XMLName   xml.Name `xml:"http://schemas.microsoft.com/netservices/2010/10/servicebus/connect RuleDescription"`
+	I         string   `xml:"xmlns:i,attr"`
+	Filter    filterDescription
+	Action    typed
+	CreatedAt string
+	Name      string
+}
+
+// typed is an element whose type stands in an attribute.
+type typed struct {
+	Type string `xml:"i:type,attr"`
+}
+
+// filterDescription is a true filter or a correlation filter: the parts of the other are absent.
+type filterDescription struct {
+	Type               string `xml:"i:type,attr"`
+	SQLExpression      string `xml:"SqlExpression,omitempty"`
+	CompatibilityLevel int    `xml:",omitempty"`
+	CorrelationID      string `xml:"CorrelationId,omitempty"`
+	MessageID          string `xml:"MessageId,omitempty"`
+	To                 string `xml:",omitempty"`
+	ReplyTo            string `xml:",omitempty"`
+	Label              string `xml:",omitempty"`
+	SessionID          string `xml:"SessionId,omitempty"`
+	ReplyToSessionID   string `xml:"ReplyToSessionId,omitempty"`
+	ContentType        string `xml:",omitempty"`
+	Properties         *propertyList
+}
+
+type propertyList struct {
+	Pairs []propertyPair `xml:"KeyValueOfstringanyType"`
+}
+
+type propertyPair struct {
+	Key   string
+	Value propertyValue
+}
+
+type propertyValue struct {
+	Schema string `xml:"xmlns:d6p1,attr"`
+	Type   string `xml:"i:type,attr"`
+	Text   string `xml:",chardata"`
+}
+
+// describe implements filter.
+func (everything) describe() filterDescription {
+	return filterDescription{Type: "TrueFilter", SQLExpression: "1=1", CompatibilityLevel: 20}
+}
+
+// describe implements filter.
+func (f *CorrelationFilter) describe() filterDescription {
+	d := filterDescription{
+		Type: "CorrelationFilter", CorrelationID: f.CorrelationID, MessageID: f.MessageID, To: f.To, ReplyTo: f.ReplyTo,
+		Label: f.Label, SessionID: f.SessionID, ReplyToSessionID: f.ReplyToSessionID, ContentType: f.ContentType,
+	}
+	if len(f.Properties) > 0 {
+		d.Properties = &propertyList{}
+	}
+	for _, name := range slices.Sorted(maps.Keys(f.Properties)) {
+		d.Properties.Pairs = append(d.Properties.Pairs, propertyPair{name, describeValue(f.Properties[name])})
+	}
+	return d
+}
+
+// describeValue names the XML type of a property. Whole numbers are int, whatever their size in Go.
+func describeValue(v any) propertyValue {
+	kind, text := "string", fmt.Sprint(v)
+	switch v := v.(type) {
+	case bool:
+		kind = "boolean"
+	case int, int8, int16, int32, int64, uint, uint8, uint16, uint32, uint64:
+		kind = "int"
+	case float32:
+		kind, text = "double", strconv.FormatFloat(float64(v), 'g', -1, 32)
+	case float64:
+		kind, text = "double", strconv.FormatFloat(v, 'g', -1, 64)
+	case time.Time:
+		kind, text = "dateTime", v.UTC().Format(time.RFC3339Nano)
+	}
+	return propertyValue{Schema: "http://www.w3.org/2001/XMLSchema", Type: "d6p1:" + kind, Text: text}
+}

@@ -1,0 +1,74 @@
+package minibus
+
+import (
+	"encoding/binary"
+	"fmt"
+	"hash/fnv"
+)
+
+// times are what the administration interface tells about an entity's life, in Unix milliseconds; broker.mu guards
+// them. Creation and change survive a restart, the last access does not.
+type times struct {
+	created, updated int64
+	accessed         int64  // by a sender or receiver; 0: not since the broker was opened
+	properties       uint64 // a digest of what was configured when updated was noted
+}
+
+// date notes what is new, and what is configured otherwise than last time.
+func (b *broker) date(now int64) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.times.created == 0 {
+		b.times = times{created: now, updated: now}
+		b.storeTimes("", b.times)
+	}
+	for _, e := range b.entities {
+		digest := e.digest()
+		if e.times.properties == digest {
+			continue
+		}
+		if e.times.created == 0 {
+			e.times.created = now
+		}
+		e.times.updated, e.times.properties = now, digest
+		b.storeTimes(e.key, e.times)
+	}
+}
+
+// digest stands for an entity's properties.
+func (e *entity) digest() uint64 {
+	h := fnv.New64a()
+	fmt.Fprintf(h, "%d %s %+v", e.kind, e.path, e.rule)
+	for _, to := range []*entity{e.forward, e.forwardDead} {
+		if to != nil {
+			fmt.Fprintf(h, " > %s", to.path)
+		}
+	}
+	for _, r := range e.rules {
+		fmt.Fprintf(h, " %s %+v", r.name, r.filter)
+	}
+	return h.Sum64() | 1 // never 0, which stands for nothing noted
+}
+
+func (b *broker) storeTimes(path string, t times) {
+	record := binary.AppendVarint(binary.AppendVarint(nil, t.created), t.updated)
+	b.journal.set(key(kindTimes, path, 0), binary.AppendUvarint(record, t.properties))
+}
+
+// restoreTimes reads what storeTimes has written. An entity that is not configured any more keeps its record: it may
+// come back.
+func (b *broker) restoreTimes(path string, record []byte) error {
+	r := recordReader{b: record}
+	t := times{created: r.number(), updated: r.number()}
+	n, w := binary.Uvarint(r.b)
+	if r.err != nil || w <= 0 {
+		return errRecord
+	}
+	t.properties = n
+	if path == "" {
+		b.times = t
+	} else if e := b.entities[path]; e != nil {
+		e.times = t
+	}
+	return nil
+}
