@@ -1,0 +1,157 @@
+package infra_test
+
+import (
+	"encoding/json"
+	"maps"
+	"os"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/relaybox/relaybox/handler/config"
+)
+
+// settings are the application settings that a deployment makes.
+func settings(t *testing.T, d deployment) map[string]any {
+	t.Helper()
+	for _, r := range d.of("Microsoft.Web/sites/config") {
+		if strings.HasSuffix(r.Name, "/appsettings") {
+			return r.get("properties").(map[string]any)
+		}
+	}
+	t.Fatal("there are no application settings")
+	return nil
+}
+
+// hostReads are the settings that the Functions host itself takes.
+var hostReads = []string{
+	"AzureWebJobsStorage__accountName", "AzureWebJobsStorage__credential", "AzureWebJobsStorage__clientId",
+	"APPLICATIONINSIGHTS_CONNECTION_STRING", "APPLICATIONINSIGHTS_AUTHENTICATION_STRING",
+}
+
+// forbidden must not be set on Flex Consumption: the platform refuses them or goes by
+// something else.
+var forbidden = []string{
+	"FUNCTIONS_WORKER_RUNTIME", "FUNCTIONS_WORKER_RUNTIME_VERSION", "FUNCTIONS_EXTENSION_VERSION", "WEBSITE_RUN_FROM_PACKAGE", "WEBSITE_CONTENTSHARE",
+	"WEBSITE_CONTENTAZUREFILECONNECTIONSTRING", "WEBSITE_CONTENTOVERVNET", "SCM_DO_BUILD_DURING_DEPLOYMENT", "ENABLE_ORYX_BUILD", "FUNCTIONS_WORKER_PROCESS_COUNT",
+	"FUNCTIONS_MAX_HTTP_CONCURRENCY", "WEBSITE_MAX_DYNAMIC_APPLICATION_SCALE_OUT", "WEBSITE_VNET_ROUTE_ALL", "WEBSITE_TIME_ZONE", "TZ",
+}
+
+// TestSettingsAreTheAppsOwn: one list of names, that of the handler and of function.json.
+func TestSettingsAreTheAppsOwn(t *testing.T) {
+	t.Parallel()
+	named, connections := wanted(t)
+	every(t, func(t *testing.T, d deployment) {
+		got := settings(t, d)
+		known := slices.Concat(config.Names(), hostReads, slices.Collect(maps.Keys(named)))
+		for name, value := range got {
+			require.NotContains(t, forbidden, name)
+			ours := slices.ContainsFunc(known, func(k string) bool { return k == name })
+			require.True(t, ours, "%s is read by nobody", name)
+			require.NotEmpty(t, value, name)
+		}
+		for name := range named {
+			require.Contains(t, got, name, "a function.json needs it")
+		}
+		for name := range connections {
+			found := slices.ContainsFunc(slices.Collect(maps.Keys(got)), func(k string) bool { return strings.HasPrefix(k, name+"__") })
+			require.True(t, found, "a function.json needs the connection %s", name)
+			require.NotContains(t, got, name, "a connection string where an identity belongs")
+			require.Equal(t, "managedidentity", got[name+"__credential"])
+			require.Contains(t, got[name+"__clientId"], "outputs.clientId")
+		}
+		for name, value := range example(t) {
+			if _, ok := got[name]; ok && name != "DISPATCH_SCHEDULE" {
+				require.Equal(t, value, got[name], "%s is not what it is locally", name)
+			}
+		}
+		require.Equal(t, example(t)["DISPATCH_SCHEDULE"], got["DISPATCH_SCHEDULE"])
+	})
+}
+
+// TestTheHandlerTakesTheSettings: the values are types of a deployment, so only the rules
+// between settings are looked at.
+func TestTheHandlerTakesTheSettings(t *testing.T) {
+	t.Parallel()
+	every(t, func(t *testing.T, d deployment) {
+		environment := map[string]string{}
+		for name, value := range settings(t, d) {
+			environment[name], _ = value.(string)
+		}
+		environment["COSMOS_CONNECTION__accountEndpoint"] = "https://a.documents.azure.com:443/"
+		environment["SERVICEBUS_CONNECTION__fullyQualifiedNamespace"] = "ns.servicebus.windows.net"
+		_, err := config.Load(environment)
+		require.NoError(t, err)
+	})
+}
+
+// wanted are the settings and the connections that the function.json files refer to.
+func wanted(t *testing.T) (names, connections map[string]bool) {
+	t.Helper()
+	files, err := filepath.Glob(filepath.Join(root(t), "functions", "*", "function.json"))
+	require.NoError(t, err)
+	require.NotEmpty(t, files)
+	names, connections = map[string]bool{}, map[string]bool{"COSMOS_CONNECTION": true}
+	for _, f := range files {
+		text, err := os.ReadFile(f)
+		require.NoError(t, err)
+		for _, m := range regexp.MustCompile(`%([A-Za-z0-9_]+)%`).FindAllSubmatch(text, -1) {
+			names[string(m[1])] = true
+		}
+		var def struct{ Bindings []struct{ Connection string } }
+		require.NoError(t, json.Unmarshal(text, &def))
+		for _, b := range def.Bindings {
+			if b.Connection != "" {
+				connections[b.Connection] = true
+			}
+		}
+	}
+	return names, connections
+}
+
+func TestHosting(t *testing.T) {
+	t.Parallel()
+	every(t, func(t *testing.T, d deployment) {
+		plan, app := d.the(t, "Microsoft.Web/serverfarms"), d.the(t, "Microsoft.Web/sites")
+		require.Equal(t, map[string]any{"name": "FC1", "tier": "FlexConsumption"}, plan.get("sku"))
+		require.Equal(t, true, plan.get("properties.reserved"))
+		require.Equal(t, map[string]any{"name": "custom", "version": "1.0"}, app.get("properties.functionAppConfig.runtime"))
+		require.Equal(t, "functionapp,linux", app.get("kind"))
+		require.Equal(t, "app", app.get("tags.azd-service-name"), "azd deploys to the app of that name")
+		require.NotEmpty(t, d.the(t, "Microsoft.Resources/resourceGroups").get("tags.azd-env-name"))
+		container := d.the(t, "Microsoft.Storage/storageAccounts/blobServices/containers")
+		require.Equal(t, "None", container.get("properties.publicAccess"))
+		// The output's URL ends in the container, which the storage module's output says.
+		require.Contains(t, app.get("properties.functionAppConfig.deployment.storage.value"), "outputs.deploymentUrl")
+	})
+	warm := deploy(t, file(t, "prod.bicepparam")).the(t, "Microsoft.Web/sites").get("properties.functionAppConfig.scaleAndConcurrency.alwaysReady")
+	require.Equal(t, []any{map[string]any{"name": "function:OutboxDispatcher", "instanceCount": 1.0}}, warm)
+}
+
+func TestEveryParameterIsExplained(t *testing.T) {
+	t.Parallel()
+	main, text := compile(t)
+	for name, p := range main.Parameters {
+		require.NotEmpty(t, p.Metadata.Description, name)
+	}
+	for name, o := range main.Outputs {
+		require.NotEmpty(t, o.Metadata.Description, name)
+	}
+	require.NotEmpty(t, text)
+	// The group's template can be deployed alone, with the same parameters.
+	var alone template
+	require.NoError(t, json.Unmarshal(run(t, "build", "resources.bicep", "--stdout"), &alone))
+	for name := range main.Parameters {
+		if name != "resourceGroupName" {
+			require.Contains(t, alone.Parameters, name)
+			require.Equal(t, main.Parameters[name].Metadata.Description, alone.Parameters[name].Metadata.Description, name)
+		}
+		if name != "resourceGroupName" && name != "location" {
+			require.Equal(t, main.Parameters[name].DefaultValue, alone.Parameters[name].DefaultValue, name)
+		}
+	}
+}
