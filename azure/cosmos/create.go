@@ -74,18 +74,20 @@ func create(ctx context.Context, sdk *azcosmos.Client, database, name string) er
 }
 
 func containerProperties(name string) azcosmos.ContainerProperties {
-	forever := int32(-1) // documents expire by their own ttl only
-	return azcosmos.ContainerProperties{
+	n := Needed()
+	p := azcosmos.ContainerProperties{
 		ID:                name,
-		DefaultTimeToLive: &forever,
+		DefaultTimeToLive: n.DefaultTTL,
 		PartitionKeyDefinition: azcosmos.PartitionKeyDefinition{
-			Kind: azcosmos.PartitionKeyKindHash, Paths: []string{"/pk"}, Version: 2,
+			Kind: azcosmos.PartitionKeyKindHash, Paths: n.PartitionKey, Version: n.PartitionKeyVersion,
 		},
-		IndexingPolicy: &azcosmos.IndexingPolicy{
-			Automatic:     true,
-			IndexingMode:  azcosmos.IndexingModeConsistent,
-			IncludedPaths: []azcosmos.IncludedPath{{Path: "/pk/?"}, {Path: "/pending/?"}, {Path: "/parked/?"}, {Path: "/seq/?"}},
-			ExcludedPaths: []azcosmos.ExcludedPath{{Path: "/*"}},
-		},
+		IndexingPolicy: &azcosmos.IndexingPolicy{Automatic: true, IndexingMode: azcosmos.IndexingModeConsistent},
 	}
+	for _, path := range n.Included {
+		p.IndexingPolicy.IncludedPaths = append(p.IndexingPolicy.IncludedPaths, azcosmos.IncludedPath{Path: path})
+	}
+	for _, path := range n.Excluded {
+		p.IndexingPolicy.ExcludedPaths = append(p.IndexingPolicy.ExcludedPaths, azcosmos.ExcludedPath{Path: path})
+	}
+	return p
 }

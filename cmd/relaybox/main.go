@@ -1,11 +1,12 @@
 // Command relaybox is the developer's tool: it assembles the function app, runs it with
-// everything around it on one machine, and demonstrates what it promises.
+// everything around it on one machine, demonstrates what it promises, and checks a set-up.
 //
 // One file per verb.
 package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -19,10 +20,24 @@ func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	err := run(ctx, os.Args[1:], os.Stdout, os.Stderr)
 	stop()
-	if err != nil {
-		fmt.Fprintln(os.Stderr, "relaybox:", err)
-		os.Exit(1)
+	os.Exit(exit(err, os.Stderr))
+}
+
+// exitStatus ends the program with a status of its own after everything has been said.
+type exitStatus int
+
+func (s exitStatus) Error() string { return fmt.Sprintf("exit status %d", int(s)) }
+
+// exit says what went wrong, unless that was done, and returns the exit status.
+func exit(err error, stderr io.Writer) int {
+	if err == nil {
+		return 0
 	}
+	if status, ok := errors.AsType[exitStatus](err); ok {
+		return int(status)
+	}
+	_, _ = fmt.Fprintln(stderr, "relaybox:", err)
+	return 1
 }
 
 // run is main without the process around it.
@@ -34,11 +49,12 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 Docker. Start with:
 
   relaybox demo       see the promise kept while the broker is cut and the app is killed
-  relaybox up         run the app until Ctrl-C and try it with curl`,
+  relaybox up         run the app until Ctrl-C and try it with curl
+  relaybox doctor     check that a set-up, here or in Azure, keeps the promise`,
 		SilenceUsage:  true,
 		SilenceErrors: true, // main prints the error, once
 	}
-	root.AddCommand(assembleCommand(), upCommand(), demoCommand())
+	root.AddCommand(assembleCommand(), upCommand(), demoCommand(), doctorCommand())
 	root.SetArgs(args)
 	root.SetOut(stdout)
 	root.SetErr(stderr)

@@ -17,8 +17,11 @@ func (s *Server) ServeAdmin(l net.Listener) error {
 		ReadHeaderTimeout: 10 * time.Second, ReadTimeout: adminMaxTime, WriteTimeout: adminMaxTime, IdleTimeout: 2 * time.Minute,
 		ErrorLog: slog.NewLogLogger(s.broker.log.Handler(), slog.LevelDebug),
 	}
-	if !s.admins.add(server) {
-		return l.Close()
+	if !s.admins.add(server) { // closed already, and perhaps the listener with us
+		if err := l.Close(); !errors.Is(err, net.ErrClosed) {
+			return err
+		}
+		return nil
 	}
 	if err := server.Serve(l); !errors.Is(err, http.ErrServerClosed) {
 		return err

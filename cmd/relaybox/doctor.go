@@ -1,0 +1,50 @@
+package main
+
+import (
+	"fmt"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/relaybox/relaybox/cmd/relaybox/doctor"
+)
+
+func doctorCommand() *cobra.Command {
+	var o doctor.Options
+	cmd := &cobra.Command{
+		Use:   "doctor",
+		Short: "Check that settings, app folder and services give the protocol what it needs",
+		Long: `Checks a set-up without changing anything: settings, the assembled app folder, the Functions
+host's storage, Cosmos DB and Service Bus, wherever they are: stand-ins, emulators, Azure.
+Prints a line per check, with the remedy for whatever is not fine.
+
+Settings come from a local.settings.json, or from the app in Azure:
+
+  az functionapp config appsettings list -g GROUP -n APP -o json > settings.json
+  relaybox doctor --settings settings.json
+
+An environment variable that is set wins. Where the settings name an identity, doctor signs in
+as you (az login), unless it runs where the app's own identity is: --managed-identity.
+
+Exit status: 0 fine, 1 something is refused, 2 nothing is refused but something could not be
+checked.`,
+		Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			report := doctor.Run(cmd.Context(), o)
+			if err := report.Print(cmd.OutOrStdout()); err != nil {
+				return fmt.Errorf("print the report: %w", err)
+			}
+			if status := report.ExitStatus(); status != 0 {
+				return exitStatus(status)
+			}
+			return nil
+		},
+	}
+	flags := cmd.Flags()
+	flags.StringVar(&o.Settings, "settings", "", "settings file (default local.settings.json if it is here, else the environment alone)")
+	flags.StringVar(&o.App, "app", "", "assembled app folder (default dist/app if it is here)")
+	flags.StringVar(&o.BusAdmin, "bus-admin", "", "where a Service Bus emulator serves its administration interface (default port 5300 of its host)")
+	flags.BoolVar(&o.ManagedIdentity, "managed-identity", false, "use the app's managed identity instead of yours")
+	flags.DurationVar(&o.Timeout, "timeout", 30*time.Second, "bound for everything")
+	return cmd
+}

@@ -1,0 +1,40 @@
+package doctor
+
+import (
+	"os"
+	"path/filepath"
+
+	"github.com/relaybox/relaybox/local/minihost"
+)
+
+// builtApp is where relaybox assemble puts the app.
+var builtApp = filepath.Join("dist", "app")
+
+// checkApp inspects the app folder.
+func checkApp(folder string, s Settings, n HostNeeds) Group {
+	g := Group{Name: "App folder"}
+	if folder == "" {
+		if _, err := os.Stat(builtApp); err != nil {
+			g.Findings = []Finding{finding(Unknown, "app folder", "there is no "+builtApp+" here", "run relaybox assemble, or name the folder with --app")}
+			return g
+		}
+		folder = builtApp
+	}
+	g.Name += " " + folder
+	i, err := minihost.Inspect(folder, s.Values)
+	if err != nil {
+		found, remedy := splitFault(err.Error())
+		g.Findings = []Finding{finding(Refused, "app folder", found, remedy)}
+		return g
+	}
+	g.Findings = CheckFaults(i.Faults)
+	if i.Host != nil {
+		if i.Host.Executable != "" {
+			g.Findings = append(g.Findings, checkHandler(i.Root, i.Host.Executable, s.Azure))
+		}
+		g.Findings = append(g.Findings, CheckHost(*i.Host, n)...)
+	}
+	g.Findings = append(g.Findings, CheckFunctions(i.Functions, s.Azure)...)
+	g.Findings = append(g.Findings, CheckUnseen(i.Unseen)...)
+	return g
+}

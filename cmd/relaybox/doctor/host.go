@@ -1,0 +1,92 @@
+package doctor
+
+import (
+	"fmt"
+	"regexp"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/relaybox/relaybox/local/minihost"
+)
+
+// HostConfig is host.json as the host reads it.
+type HostConfig = minihost.HostConfig
+
+// HostNeeds is what the settings say about invocations.
+type HostNeeds struct {
+	Deadline time.Duration // RELAYBOX_INVOCATION_DEADLINE
+	Hold     time.Duration // RELAYBOX_INBOX_HOLD
+}
+
+// CheckHost holds host.json against what the handler needs of the host.
+func CheckHost(h HostConfig, n HostNeeds) []Finding {
+	list := []Finding{
+		unless(h.Forwarding, "on", finding(Refused, "request forwarding", "off: the handler answers the paths that clients ask for, and would not be asked", "set customHandler.enableForwardingHttpRequest to true in host.json")),
+		checkBundle(h),
+		checkTimeout(h, n),
+		unless(h.LockRenewal >= n.Hold, fmt.Sprintf("for %s, and RELAYBOX_INBOX_HOLD is %s", span(h.LockRenewal), span(n.Hold)),
+			finding(Refused, "lock renewal", fmt.Sprintf("for %s, and a held event keeps its lock for RELAYBOX_INBOX_HOLD, %s", span(h.LockRenewal), span(n.Hold)),
+				"raise extensions.serviceBus.maxAutoLockRenewalDuration in host.json or lower the setting")),
+		unless(h.AutoComplete, "on", finding(Refused, "auto-complete", "off: a custom handler cannot settle a message, so each comes again and again", "set extensions.serviceBus.autoCompleteMessages to true in host.json")),
+		checkSessions(h),
+		checkSampling(h),
+	}
+	for _, key := range h.UnknownKeys {
+		list = append(list, finding(Warning, "host.json "+key, "the host knows no such key and says nothing", "correct its name or remove it"))
+	}
+	return list
+}
+
+var bundleRange = regexp.MustCompile(`^[\[(]\s*(\d+)\.[\d.*]+\s*,\s*(\d+)\.[\d.]+\s*[\])]$`)
+
+func checkBundle(h HostConfig) Finding {
+	const (
+		subject, id = "extension bundle", "Microsoft.Azure.Functions.ExtensionBundle"
+		remedy      = `write {"id": "` + id + `", "version": "[4.*, 5.0.0)"} in host.json`
+	)
+	m := bundleRange.FindStringSubmatch(h.BundleVersion)
+	switch {
+	case h.Bundle == "":
+		return finding(Refused, subject, "none: the Service Bus trigger comes from it", remedy)
+	case h.Bundle != id:
+		return finding(Warning, subject, h.Bundle+": not the stable one", remedy)
+	case m == nil:
+		return finding(Refused, subject, fmt.Sprintf("version %q is no range", h.BundleVersion), remedy)
+	case m[1] != "4":
+		return finding(Warning, subject, "version "+h.BundleVersion+" is not supported any more, or not yet", remedy)
+	}
+	return ok(subject, "%s", h.BundleVersion)
+}
+
+func checkTimeout(h HostConfig, n HostNeeds) Finding {
+	const subject = "functionTimeout"
+	if h.FunctionTimeout == 0 {
+		return ok(subject, "none")
+	}
+	found := fmt.Sprintf("%s, and RELAYBOX_INVOCATION_DEADLINE is %s", span(h.FunctionTimeout), span(n.Deadline))
+	return unless(h.FunctionTimeout > n.Deadline, found, finding(Refused, subject,
+		found+": the host would kill the handler, with every other invocation in it, before the handler gives up", "raise functionTimeout in host.json or lower the setting"))
+}
+
+func checkSessions(h HostConfig) Finding {
+	const subject = "sessions per instance"
+	switch {
+	case h.CallsPerSession > 1:
+		return finding(Refused, subject, fmt.Sprintf("%d events of one profile at once: their order is lost", h.CallsPerSession), "set extensions.serviceBus.maxConcurrentCallsPerSession to 1 in host.json")
+	case !h.MaxSessionsSet:
+		return finding(Warning, subject, fmt.Sprintf("%d, the host's default", h.MaxSessions), "set extensions.serviceBus.maxConcurrentSessions in host.json to what the store bears")
+	}
+	return ok(subject, "%d, one event of each at a time", h.MaxSessions)
+}
+
+// checkSampling: alerts wait for single lines of the log.
+func checkSampling(h HostConfig) Finding {
+	const subject = "log sampling"
+	kept := slices.ContainsFunc(h.NotSampled, func(t string) bool { return strings.EqualFold(t, "Trace") })
+	if !h.Sampling || kept {
+		return ok(subject, "leaves log lines alone")
+	}
+	return finding(Warning, subject, "takes log lines, too: at high load one that an alert waits for may be left out",
+		`set logging.applicationInsights.samplingSettings.excludedTypes to "Request;Trace" in host.json`)
+}

@@ -1,0 +1,99 @@
+package doctor
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"maps"
+	"os"
+	"slices"
+
+	"github.com/tidwall/jsonc"
+)
+
+// Settings are the application settings and where they came from.
+type Settings struct {
+	Source string
+	// Azure: the file is what `az functionapp config appsettings list` printed.
+	Azure bool
+	// File is what the file says, Values the same with the environment over it.
+	File, Values map[string]string
+}
+
+// localSettings is read when no file is named and it is there.
+const localSettings = "local.settings.json"
+
+// readSettings reads file, and puts the environment over it as func does.
+func readSettings(file string, environment map[string]string) (Settings, error) {
+	s := Settings{Source: file, Values: maps.Clone(environment)}
+	if s.Values == nil {
+		s.Values = map[string]string{}
+	}
+	if file == "" {
+		if _, err := os.Stat(localSettings); errors.Is(err, fs.ErrNotExist) {
+			s.Source = "environment"
+			return s, nil
+		}
+		s.Source, file = localSettings, localSettings
+	}
+	text, err := os.ReadFile(file)
+	if err != nil {
+		return s, err
+	}
+	if s.File, s.Azure, err = parseSettings(text); err != nil {
+		return s, fmt.Errorf("%s: %w", file, err)
+	}
+	for name, value := range s.File {
+		if _, set := environment[name]; !set {
+			s.Values[name] = value
+		}
+	}
+	return s, nil
+}
+
+// parseSettings reads either form of a settings file. Its errors repeat no value.
+func parseSettings(text []byte) (values map[string]string, azure bool, err error) {
+	text = bytes.TrimSpace(jsonc.ToJSON(bytes.TrimPrefix(text, []byte("\xef\xbb\xbf"))))
+	if !bytes.HasPrefix(text, []byte("[")) {
+		var local struct {
+			IsEncrypted bool
+			Values      map[string]string
+		}
+		if err := json.Unmarshal(text, &local); err != nil {
+			return nil, false, errors.New("not a local.settings.json, whose Values are an object of strings, nor the output of `az functionapp config appsettings list -o json`")
+		}
+		if local.IsEncrypted {
+			return nil, false, errors.New("it is encrypted: run func settings decrypt")
+		}
+		return local.Values, false, nil
+	}
+	var list []struct {
+		Name  string
+		Value *string
+	}
+	if err := json.Unmarshal(text, &list); err != nil {
+		return nil, true, errors.New("not the output of `az functionapp config appsettings list -o json`, a list of names and values")
+	}
+	values = map[string]string{}
+	for _, s := range list {
+		if s.Value == nil {
+			return nil, true, fmt.Errorf("the value of %s is left out: use the list command, which prints values, as somebody who may read them", s.Name)
+		}
+		values[s.Name] = *s.Value
+	}
+	return values, true, nil
+}
+
+// overridden are the settings of the file that the environment replaces by something else.
+func (s Settings) overridden() []string {
+	var names []string
+	for name, value := range s.File {
+		if s.Values[name] != value {
+			names = append(names, name)
+		}
+	}
+	slices.Sort(names)
+	return names
+}

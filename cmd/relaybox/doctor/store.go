@@ -1,0 +1,98 @@
+package doctor
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+	"strings"
+
+	"github.com/relaybox/relaybox/azure/cosmos"
+	"github.com/relaybox/relaybox/azure/probe"
+	"github.com/relaybox/relaybox/handler/config"
+)
+
+const cosmosRole = "Cosmos DB Built-in Data Reader (or Contributor) on the account"
+
+// checkCosmos asks the account and holds what it says against the rules.
+func checkCosmos(ctx context.Context, c config.Config, who identities, transport http.RoundTripper) Group {
+	conn := c.CosmosConnection()
+	g := Group{Name: "Cosmos DB"}
+	if conn.Validate() != nil {
+		g.Findings = []Finding{notAsked("account", "COSMOS_CONNECTION")}
+		return g
+	}
+	g.Name = fmt.Sprintf("Cosmos DB %s%s", conn.Host(), emulatorNote(conn.Emulator()))
+	opts := cosmos.Options{Transport: transport}
+	if conn.ConnectionString == "" {
+		opts.Credential = who.of(conn.ClientID)
+	}
+	sight := cosmos.Inspect(ctx, conn, opts, c.Cosmos.Database, c.Cosmos.Outbox, c.Cosmos.Inbox)
+	g.Findings = append(g.Findings, CheckAccess(Access{
+		Subject: "account", Place: conn.Host(), Key: conn.ConnectionString != "", Err: sight.Err, Fine: "answers and lets us in",
+		Start: "start the stand-ins with relaybox up, or the emulators with make func-start", Role: cosmosRole,
+	}))
+	if sight.ClockKnown {
+		g.Findings = append(g.Findings, CheckClock(sight.Ahead))
+	}
+	if sight.Err != nil {
+		g.Findings = append(g.Findings, finding(Unknown, "containers", "not read, because the account could not be", "mend that first, then run doctor again"))
+		return g
+	}
+	g.Findings = append(g.Findings, CheckRegions(sight.WriteRegions, sight.MultipleWrites, sight.Consistency))
+	g.Findings = append(g.Findings, checkDatabase(c, conn, sight)...)
+	return g
+}
+
+// CheckRegions wants one region that takes writes: a batch is not atomic across two.
+func CheckRegions(write []string, multiple bool, consistency string) Finding {
+	found := strings.Join(write, ", ")
+	return unless(!multiple && len(write) <= 1, fmt.Sprintf("%s; %s consistency", found, consistency),
+		finding(Refused, "write region", found+": a profile and its event may be decided in different regions, and one of them lost",
+			"turn enableMultipleWriteLocations off"))
+}
+
+// checkDatabase is about the database and its two containers.
+func checkDatabase(c config.Config, conn cosmos.Connection, sight cosmos.Sight) []Finding {
+	missing := func(subject, what string) Finding {
+		if conn.Emulator() {
+			return finding(Warning, subject, "there is no such "+what+" yet", "the app makes it at its first start; run doctor again then")
+		}
+		return finding(Refused, subject, "there is no such "+what, "deploy infra/bicep, or correct the setting that names it")
+	}
+	access := func(subject string, err error) Finding {
+		return CheckAccess(Access{Subject: subject, Place: conn.Host(), Key: conn.ConnectionString != "", Err: err, Role: cosmosRole})
+	}
+	var list []Finding
+	if err := sight.DatabaseErr; err != nil && probe.Of(err) == probe.Missing {
+		return append(list, missing("database "+c.Cosmos.Database, "database"))
+	} else if err == nil {
+		list = append(list, ok("database "+c.Cosmos.Database, "is there"))
+	}
+	for _, k := range []struct {
+		role Role
+		name string
+	}{{Outbox, c.Cosmos.Outbox}, {Inbox, c.Cosmos.Inbox}} {
+		seen := sight.Containers[k.name]
+		switch {
+		case seen.Err == nil:
+			list = append(list, CheckContainer(k.role, k.name, seen.ContainerProperties)...)
+		case probe.Of(seen.Err) == probe.Missing:
+			list = append(list, missing("container "+k.name, "container"))
+		default:
+			list = append(list, access("container "+k.name, seen.Err))
+		}
+	}
+	return list
+}
+
+// notAsked is about a service whose connection cannot be used.
+func notAsked(subject, setting string) Finding {
+	return finding(Unknown, subject, "not asked: "+setting+" cannot be used", "mend the setting first, then run doctor again")
+}
+
+func emulatorNote(emulator bool) string {
+	if emulator {
+		return " (emulator)"
+	}
+	return ""
+}
