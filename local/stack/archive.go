@@ -22,6 +22,9 @@ var packed = time.Date(1980, 1, 1, 0, 0, 0, 0, time.UTC)
 // same app gives the same bytes. The file takes its place at the end; a folder that holds
 // anything but an app is refused with ErrNotPlain.
 func Archive(app, file string) error {
+	if err := outside(app, file); err != nil {
+		return err
+	}
 	entries, err := contents(app)
 	if err != nil {
 		return err
@@ -39,6 +42,23 @@ func Archive(app, file string) error {
 		return fmt.Errorf("pack %s: %w", app, err)
 	}
 	return os.Rename(out.Name(), file)
+}
+
+// outside guards against a package inside the folder that it packs: that would go to Azure
+// with the next one, and with func or azd at once.
+func outside(app, file string) error {
+	at, err := filepath.Abs(app)
+	if err != nil {
+		return err
+	}
+	to, err := filepath.Abs(file)
+	if err != nil {
+		return err
+	}
+	if rel, err := filepath.Rel(at, to); err == nil && filepath.IsLocal(rel) {
+		return fmt.Errorf("%s lies in the app folder; name a file beside it", file)
+	}
+	return nil
 }
 
 // entry is one file of an app.

@@ -70,4 +70,10 @@ func TestArchiveRefusesWhatDoesNotBelongThere(t *testing.T) {
 	require.NoError(t, os.Remove(filepath.Join(dir, "bin", "handler")))
 	require.ErrorIs(t, stack.Archive(dir, filepath.Join(t.TempDir(), "a.zip")), fs.ErrNotExist)
 	require.ErrorContains(t, stack.Archive(t.TempDir(), filepath.Join(t.TempDir(), "a.zip")), "assemble the app first")
+	dir = app(t)
+	for _, file := range []string{filepath.Join(dir, "app.zip"), filepath.Join(dir, "Write", "app.zip"), dir} {
+		require.ErrorContains(t, stack.Archive(dir, file), "beside it")
+		require.DirExists(t, dir)
+		require.NoFileExists(t, file)
+	}
 }

@@ -20,13 +20,25 @@ import (
 // azuriteKey is the public key of Azurite's only account.
 const azuriteKey = "Eby8vdM02xNOcqFlqUwJPLlmEtlCDXJ1OUzFT50uSRZ6IFsuFq2UVErCz4I6tq/K1SZFPTOtr/KBHBeksoGMGw=="
 
-// azurite starts Microsoft's storage emulator and returns its address and a stop.
-func azurite(t *testing.T) (url string, stop func()) {
+// needsAzurite is the program that AZURITE names; without one the test is skipped.
+func needsAzurite(t *testing.T) string {
 	t.Helper()
 	program := os.Getenv("AZURITE")
 	if program == "" {
 		t.Skip("AZURITE does not name an azurite-blob: npm install azurite")
 	}
+	return program
+}
+
+// accountAt is the connection string of Azurite's account at url.
+func accountAt(url, key string) string {
+	return "DefaultEndpointsProtocol=http;AccountName=devstoreaccount1;AccountKey=" + key + ";BlobEndpoint=" + url + "/devstoreaccount1;"
+}
+
+// azurite starts Microsoft's storage emulator and returns its address and a stop.
+func azurite(t *testing.T) (url string, stop func()) {
+	t.Helper()
+	program := needsAzurite(t)
 	ctx, cancel := context.WithTimeout(t.Context(), time.Minute) // for the whole test, should it hang
 	t.Cleanup(cancel)
 	cmd := exec.CommandContext(ctx, program, "--blobPort", "0", "--skipApiVersionCheck", "--location", t.TempDir(), "--disableTelemetry") //nolint:gosec // the tester's own program
@@ -58,9 +70,7 @@ func TestStorageOfTheHost(t *testing.T) {
 	t.Parallel()
 	url, stop := azurite(t)
 	ask := func(key string) error {
-		_, err := storage.Ask(t.Context(), storage.Connection{
-			ConnectionString: "DefaultEndpointsProtocol=http;AccountName=devstoreaccount1;AccountKey=" + key + ";BlobEndpoint=" + url + "/devstoreaccount1;",
-		}, storage.Options{})
+		_, err := storage.Ask(t.Context(), storage.Connection{ConnectionString: accountAt(url, key)}, storage.Options{})
 		return err
 	}
 	require.NoError(t, ask(azuriteKey), "there is no container yet, and that is an answer")

@@ -42,6 +42,7 @@ func TestThePackageRuns(t *testing.T) {
 	s := start(t, func(c *stack.Config) { c.App = dir })
 	require.Len(t, s.Functions(), 4)
 	s.must(201, http.MethodPut, "zip", `{"displayName":"Zip"}`)
+	require.Contains(t, s.must(200, http.MethodGet, "zip", "").body, "Zip")
 	require.Equal(t, "Zip", s.consumed("zip", 1).Data.Profile.DisplayName)
 }
 

@@ -44,10 +44,10 @@ func TestAzdFindsTheApp(t *testing.T) {
 	app := azd.Services["app"]
 	require.Equal(t, "custom", app.Language, "azd's go leaves function.json out")
 	require.Equal(t, "function", app.Host)
-	require.Equal(t, "dist/app", app.Dist)
+	require.Equal(t, "dist/app.zip", app.Dist)
 	hook := app.Hooks["prepackage"]
 	for _, s := range []script{hook.Posix, hook.Windows} {
-		require.Contains(t, s.Run, "relaybox assemble --os linux --arch amd64")
+		require.Contains(t, s.Run, "relaybox assemble --os linux --arch amd64 --zip "+app.Dist)
 		require.NotContains(t, s.Run, "--out", "the default is dist/app")
 	}
 	require.FileExists(t, filepath.Join(root(t), azd.Infra.Path, azd.Infra.Module+".bicep"))
