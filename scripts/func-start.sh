@@ -44,8 +44,8 @@ check_tools() {
 check_ports() {
   local port
   if taken 7071; then need "port 7071 is taken: stop what listens there (another func start, or relaybox up)"; fi
-  # Our own emulators may be up already.
-  if [ -n "$(docker compose ps --quiet 2>/dev/null || true)" ]; then return; fi
+  # Our own emulators may be up already. Compose wants the variables of its file to be set.
+  if [ -n "$(ACCEPT_EULA=Y MSSQL_SA_PASSWORD=unused docker compose ps --quiet 2>/dev/null || true)" ]; then return; fi
   for port in 8081 5672 5300 10000 10001 10002; do
     if taken "$port"; then need "port $port is taken: stop what listens there (relaybox up, or another emulator)"; fi
   done
