@@ -9,29 +9,42 @@ set -euo pipefail
 readonly GROUP=${1:?resource group} APP=${2:?function app} URL=${3:?https://APP.azurewebsites.net}
 readonly TRIES=${SMOKE_TRIES:-30} PAUSE=${SMOKE_PAUSE:-10}
 
-key=${SMOKE_KEY:-$(az functionapp keys list --resource-group "$GROUP" --name "$APP" --query functionKeys.default --output tsv)}
-[ -n "${GITHUB_ACTIONS:-}" ] && echo "::add-mask::$key"
-
 profile="$URL/api/profiles/smoke-$(date +%s)-$$"
 body=$(mktemp)
 trap 'rm -f "$body"' EXIT
+
+# key prints the function key. The host makes it, so a young app has none yet.
+key() {
+  if [ -n "${SMOKE_KEY:-}" ]; then
+    printf '%s' "$SMOKE_KEY"
+  else
+    az functionapp keys list --resource-group "$GROUP" --name "$APP" --query functionKeys.default --output tsv 2>/dev/null || true
+  fi
+}
 
 # call METHOD [curl options] prints the status. The key goes through curl's standard
 # input, so that no list of processes shows it.
 call() {
   local method=$1
   shift
-  printf 'header = "x-functions-key: %s"\n' "$key" |
+  printf 'header = "x-functions-key: %s"\n' "$function_key" |
     curl --silent --show-error --max-time 60 --config - --request "$method" --output "$body" --write-out '%{http_code}' "$@" "$profile" || true
 }
 
 # A first start takes its time, and a new role up to ten minutes to be known everywhere.
 status=
 for _ in $(seq "$TRIES"); do
-  status=$(call PUT --header 'Content-Type: application/json' --data '{"displayName":"Smoke"}')
+  function_key=$(key)
+  if [ -n "$function_key" ]; then
+    if [ -n "${GITHUB_ACTIONS:-}" ]; then echo "::add-mask::$function_key"; fi
+    status=$(call PUT --header 'Content-Type: application/json' --data '{"displayName":"Smoke"}')
+  else
+    status="no function key yet"
+  fi
   case $status in
     2??) break ;;
-    400 | 401 | 403 | 422) break ;; # waiting does not help
+    400 | 422) break ;; # waiting does not help
+    401 | 403) if [ -n "${SMOKE_KEY:-}" ]; then break; fi ;;
   esac
   echo "PUT: $status; trying again in $PAUSE s"
   sleep "$PAUSE"

@@ -2,7 +2,7 @@ targetScope = 'subscription'
 
 metadata description = 'Relaybox in a resource group of its own.'
 
-@description('Short name of the environment, such as dev or prod: part of every name.')
+@description('Short name of the environment, such as dev or prod: part of every name. Letters, digits and -.')
 @minLength(2)
 @maxLength(20)
 param environmentName string
@@ -34,7 +34,8 @@ param serviceBusTier string = 'Standard'
 @allowed([1, 2, 4, 8, 16])
 param serviceBusMessagingUnits int = 1
 
-@description('How long Service Bus remembers message ids (ISO 8601, PT1M to P7D).')
+@description('How long Service Bus remembers message ids. Longer than a dispatcher can pause, shorter than RELAYBOX_INBOX_RETENTION.')
+@allowed(['PT10M', 'PT1H', 'PT6H', 'P1D', 'P3D'])
 param duplicateDetectionWindow string = 'PT1H'
 
 @description('Give the app Manage on its subscription, for scaling by the exact number of messages. Without it scaling works from an estimate.')
@@ -55,8 +56,11 @@ param alwaysReadyDispatcher bool = false
 @description('NCRONTAB of the sweep, six fields, UTC.')
 param dispatchSchedule string = '0 * * * * *'
 
-@description('Survive the loss of a zone, in regions that have zones.')
+@description('Spread storage and Cosmos DB over the zones of the region, where it has zones.')
 param zoneRedundant bool = false
+
+@description('Further application settings, or other values for those that are made here. Each deployment replaces all settings of the app: what is set by hand is gone then. No secrets.')
+param extraSettings object = {}
 
 @description('A virtual network with private endpoints; storage and Cosmos DB are then closed to the internet, and Service Bus too in Premium (Standard has no private endpoints).')
 param privateNetwork bool = false
@@ -110,6 +114,7 @@ module resources 'resources.bicep' = {
     alwaysReadyDispatcher: alwaysReadyDispatcher
     dispatchSchedule: dispatchSchedule
     zoneRedundant: zoneRedundant
+    extraSettings: extraSettings
     privateNetwork: privateNetwork
     networkAddressPrefix: networkAddressPrefix
     alertEmail: alertEmail

@@ -1,6 +1,6 @@
 metadata description = 'Everything that Relaybox needs, in one resource group. main.bicep makes the group too.'
 
-@description('Short name of the environment, such as dev or prod: part of every name.')
+@description('Short name of the environment, such as dev or prod: part of every name. Letters, digits and -.')
 @minLength(2)
 @maxLength(20)
 param environmentName string
@@ -31,7 +31,8 @@ param serviceBusTier string = 'Standard'
 @allowed([1, 2, 4, 8, 16])
 param serviceBusMessagingUnits int = 1
 
-@description('How long Service Bus remembers message ids (ISO 8601, PT1M to P7D).')
+@description('How long Service Bus remembers message ids. Longer than a dispatcher can pause, shorter than RELAYBOX_INBOX_RETENTION.')
+@allowed(['PT10M', 'PT1H', 'PT6H', 'P1D', 'P3D'])
 param duplicateDetectionWindow string = 'PT1H'
 
 @description('Give the app Manage on its subscription, for scaling by the exact number of messages. Without it scaling works from an estimate.')
@@ -52,8 +53,11 @@ param alwaysReadyDispatcher bool = false
 @description('NCRONTAB of the sweep, six fields, UTC.')
 param dispatchSchedule string = '0 * * * * *'
 
-@description('Survive the loss of a zone, in regions that have zones.')
+@description('Spread storage and Cosmos DB over the zones of the region, where it has zones.')
 param zoneRedundant bool = false
+
+@description('Further application settings, or other values for those that are made here. Each deployment replaces all settings of the app: what is set by hand is gone then. No secrets.')
+param extraSettings object = {}
 
 @description('A virtual network with private endpoints; storage and Cosmos DB are then closed to the internet, and Service Bus too in Premium (Standard has no private endpoints).')
 param privateNetwork bool = false
@@ -86,7 +90,7 @@ var names = {
   subscription: 'profile-views'
 }
 var token = uniqueString(resourceGroup().id, environmentName)
-var suffix = '${environmentName}-${take(token, 6)}'
+var suffix = '${toLower(environmentName)}-${take(token, 6)}'
 var identityName = 'id-relaybox-${suffix}'
 var deploymentContainer = 'app-package'
 var closedBus = privateNetwork && serviceBusTier == 'Premium'
@@ -204,6 +208,8 @@ module tableEndpoint 'modules/endpoint.bicep' = if (privateNetwork) {
     networkId: network.?outputs.id ?? ''
     subnetId: network.?outputs.endpointSubnetId ?? ''
   }
+  // One after the other: they change the same subnet.
+  dependsOn: [blobEndpoint]
 }
 
 module cosmosEndpoint 'modules/endpoint.bicep' = if (privateNetwork) {
@@ -218,6 +224,7 @@ module cosmosEndpoint 'modules/endpoint.bicep' = if (privateNetwork) {
     networkId: network.?outputs.id ?? ''
     subnetId: network.?outputs.endpointSubnetId ?? ''
   }
+  dependsOn: [tableEndpoint]
 }
 
 module busEndpoint 'modules/endpoint.bicep' = if (closedBus) {
@@ -232,6 +239,7 @@ module busEndpoint 'modules/endpoint.bicep' = if (closedBus) {
     networkId: network.?outputs.id ?? ''
     subnetId: network.?outputs.endpointSubnetId ?? ''
   }
+  dependsOn: [cosmosEndpoint]
 }
 
 module app 'modules/app.bicep' = {
@@ -252,6 +260,7 @@ module app 'modules/app.bicep' = {
     alwaysReadyDispatcher: alwaysReadyDispatcher
     subnetId: network.?outputs.appSubnetId ?? ''
     workspaceId: monitoring.outputs.workspaceId
+    extraSettings: extraSettings
     appSettings: {
       COSMOS_CONNECTION__accountEndpoint: cosmos.outputs.endpoint
       COSMOS_CONNECTION__credential: 'managedidentity'

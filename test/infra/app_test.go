@@ -155,3 +155,15 @@ func TestEveryParameterIsExplained(t *testing.T) {
 		}
 	}
 }
+
+// TestExtraSettingsGoOverAll: what is set by hand is gone with the next deployment, so
+// there is a place for it.
+func TestExtraSettingsGoOverAll(t *testing.T) {
+	t.Parallel()
+	got := settings(t, deploy(t, map[string]any{"environmentName": "X1", "location": "here", "extraSettings": map[string]any{
+		"RELAYBOX_INBOX_RETENTION": "240h", "COSMOS_CONNECTION__accountEndpoint": "https://restored.documents.azure.com/",
+	}}))
+	require.Equal(t, "240h", got["RELAYBOX_INBOX_RETENTION"])
+	require.Equal(t, "https://restored.documents.azure.com/", got["COSMOS_CONNECTION__accountEndpoint"])
+	require.Equal(t, "relaybox", got["COSMOS_DATABASE"])
+}

@@ -240,6 +240,7 @@ var functions = map[string]func([]any) any{
 		return out
 	},
 	"take":                   func(a []any) any { n, _ := number(a[1]); return a[0].(string)[:int(n)] },
+	"toLower":                func(a []any) any { return strings.ToLower(a[0].(string)) },
 	"guid":                   func(a []any) any { return "guid:" + joined(a) },
 	"uniqueString":           func([]any) any { return "abcdefghijklm" },
 	"cidrSubnet":             func(a []any) any { return "subnet:" + joined(a) },

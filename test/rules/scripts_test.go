@@ -116,6 +116,13 @@ func TestSmoke(t *testing.T) {
 	require.Contains(t, out, "GET after DELETE: 404")
 	require.Empty(t, stored)
 
+	// A young app has no key yet.
+	asked := filepath.Join(t.TempDir(), "asked")
+	az := `if [ -e ` + asked + ` ]; then echo k; else : >` + asked + `; exit 1; fi`
+	out, err = script(t, "smoke.sh", map[string]string{"az": az}, []string{"SMOKE_PAUSE=0", "SMOKE_TRIES=5"}, "rg", "app", app.URL)
+	require.NoError(t, err, out)
+	require.Contains(t, out, "no function key yet; trying again")
+
 	out, err = smoke("wrong")
 	require.Error(t, err)
 	require.Contains(t, out, "PUT: got 401 and expected 201")

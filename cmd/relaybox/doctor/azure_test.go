@@ -49,7 +49,7 @@ func TestWhoeverMayNotReadIsToldTheRole(t *testing.T) {
 	t.Parallel()
 	r := examined(t, cloud{answer: func(*http.Request) (int, string) { return http.StatusForbidden, "{}" }}, signedIn{})
 	for subject, role := range map[string]string{
-		"account": "Cosmos DB Built-in Data Reader", "topic and subscription": "Azure Service Bus Data Owner", "AzureWebJobsStorage": "Storage Blob Data Owner",
+		"account": "Cosmos DB Built-in Data Reader", "topic and subscription": "Azure Service Bus Data Owner", "AzureWebJobsStorage": "Storage Blob Data Reader",
 	} {
 		f := r.of(subject)[0]
 		require.Equal(t, Unknown, f.Status, subject)

@@ -29,7 +29,7 @@ func checkStorage(ctx context.Context, s Settings, who identities, transport htt
 	}
 	g.Findings = []Finding{CheckAccess(Access{
 		Subject: subject, Place: place, Key: conn.ConnectionString != "", Err: err, Fine: place + " answers and lets us in",
-		Start: "start Azurite: npx azurite, or make func-start", Role: "Storage Blob Data Owner on the account",
+		Start: "start Azurite: npx azurite, or make func-start", Role: "Storage Blob Data Reader on the account",
 	})}
 	return g
 }

@@ -55,7 +55,7 @@ func Run(ctx context.Context, o Options) Report {
 	}
 	c, _ := config.Load(settings.Values) // its faults are findings of CheckSettings
 	who := o.identities()
-	bus := busQuestions{config: c, subscription: settings.Values[subscriptionSetting], adminAddr: o.BusAdmin, transport: o.Transport}
+	bus := busQuestions{config: c, subscription: settings.Values[subscriptionSetting], adminAddr: strings.TrimPrefix(o.BusAdmin, "http://"), transport: o.Transport}
 	report := Report{make([]Group, 5)}
 	var checks sync.WaitGroup
 	for i, check := range []func() Group{

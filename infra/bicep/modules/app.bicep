@@ -35,6 +35,9 @@ param applicationInsightsConnectionString string
 @description('Settings of the app itself: connections, names, schedule.')
 param appSettings object
 
+@description('Settings that go over all others.')
+param extraSettings object
+
 @description('Memory of an instance in MB. Its processor share grows with it.')
 @allowed([512, 2048, 4096])
 param instanceMemoryMB int
@@ -128,7 +131,7 @@ resource app 'Microsoft.Web/sites@2024-04-01' = {
 
   resource settings 'config' = {
     name: 'appsettings'
-    properties: union(hostSettings, appSettings)
+    properties: union(hostSettings, appSettings, extraSettings)
   }
 
   // Deployment signs in with Microsoft Entra; user names and passwords are off.

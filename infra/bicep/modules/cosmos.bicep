@@ -168,10 +168,6 @@ resource logs 'Microsoft.Insights/diagnosticSettings@2021-05-01-preview' = {
         category: 'ControlPlaneRequests'
         enabled: true
       }
-      {
-        category: 'PartitionKeyRUConsumption'
-        enabled: true
-      }
     ]
   }
 }
