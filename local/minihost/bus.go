@@ -32,7 +32,9 @@ type busListener struct {
 const (
 	firstPause = 25 * time.Millisecond
 	maxPause   = 400 * time.Millisecond
-	settleTime = 10 * time.Second
+	// settleTime is for one attempt: after a fault the SDK pauses for 4 s,
+	// whatever its options say, and the message comes again sooner than that.
+	settleTime = 2 * time.Second
 	// noticeTime is how long a failed transport waits before it abandons, so
 	// that the host has noticed the handler's death before the message comes
 	// back and burns a delivery.

@@ -281,6 +281,39 @@ func TestBusSurvivesTheBroker(t *testing.T) {
 	}
 }
 
+// The connection goes while a call runs: its settlement fails soon instead of
+// holding the listener up, and the message comes again.
+func TestBusCutDuringACall(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct{ entity, queue string }{"sessions": {orderedEntity, sessionQueue}, "messages": {plainEntity, plainQueue}} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			b := broker(t)
+			ln, err := net.Listen("tcp4", "127.0.0.1:0")
+			require.NoError(t, err)
+			weak := netsim.Wrap(ln)
+			served := make(chan error, 1)
+			go func() { served <- b.Serve(weak) }()
+			t.Cleanup(func() { _ = weak.Close(); <-served })
+			hold := make(chan struct{})
+			s := start(t, busApp(t, c.entity), func(r seen) string { <-hold; return success(r) }, connected(b.Server.ConnectionString(ln.Addr().String())))
+			publish(t, b.ConnectionString(), c.queue, "s/1")
+			s.handler.wait(t, func(seen) bool { return true })
+			weak.Cut()
+			close(hold)
+			require.Eventually(t, func() bool {
+				log := s.log.String()
+				return strings.Contains(log, "a message was not settled") && strings.Contains(log, "Service Bus is away")
+			}, 6*time.Second, 5*time.Millisecond)
+			weak.Heal()
+			again := received(t, s.handler.wait(t, func(seen) bool { return true }))
+			require.Equal(t, "s/1", again.MessageID)
+			drained(t, b, c.queue)
+			require.Zero(t, b.Counts(c.queue).DeadLetter)
+		})
+	}
+}
+
 // A broker that starts after the host is found.
 func TestBusFindsALateBroker(t *testing.T) {
 	t.Parallel()

@@ -12,22 +12,24 @@ import (
 // messages is the listener without sessions: up to maxConcurrentCalls at once,
 // in no order.
 func (l *busListener) messages(ctx context.Context) {
+	rx, err := l.receiver()
+	if err != nil {
+		l.log.ErrorContext(ctx, "the Service Bus listener cannot start", "function", l.f.Name, "error", err)
+		return
+	}
 	slots := make(chan struct{}, l.config.bus.maxCalls)
 	var running sync.WaitGroup
 	for faults := 0; ctx.Err() == nil; faults++ {
-		rx, err := l.receiver()
-		if err == nil {
-			err = l.receive(ctx, rx, slots, &running, func() { faults = 0; l.well() })
-			// Messages in flight are settled over this receiver.
-			running.Wait()
-			closing, cancel := context.WithTimeout(context.WithoutCancel(ctx), settleTime)
-			_ = rx.Close(closing)
-			cancel()
-		}
-		if ctx.Err() == nil && err != nil {
+		// The receiver survives its faults: it attaches again when asked
+		// again, and running calls settle over it.
+		if err := l.receive(ctx, rx, slots, &running, func() { faults = 0; l.well() }); ctx.Err() == nil {
 			l.pause(ctx, faults, err)
 		}
 	}
+	running.Wait()
+	closing, cancel := context.WithTimeout(context.WithoutCancel(ctx), settleTime)
+	defer cancel()
+	_ = rx.Close(closing)
 }
 
 func (l *busListener) receiver() (*azservicebus.Receiver, error) {
