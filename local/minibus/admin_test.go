@@ -123,6 +123,11 @@ func TestAdminRules(t *testing.T) {
 		o.Config = &minibus.Config{Topics: []minibus.Topic{{Name: "t", Subscriptions: []minibus.Subscription{
 			{Name: "all"},
 			{Name: "none", Rules: []minibus.Rule{}},
+			{Name: "sql", Rules: []minibus.Rule{
+				{Name: "sql", SQL: "a < 1 AND b = '&'", Action: "SET a = '<'; REMOVE b"},
+				{Name: "plain", SQL: "1=1"},
+				{Name: "mixed", Correlation: &minibus.CorrelationFilter{Label: "x"}, Action: "REMOVE b"},
+			}},
 			{Name: "some", Rules: []minibus.Rule{{Name: "everything"}, {Name: "Urgent", Correlation: &minibus.CorrelationFilter{
 				Label: "<urgent> & \"important\"", SessionID: "s", To: "me",
 				Properties: map[string]any{"level": 3.5, "n": 7, "b": true, "s": "x", "at": at},
@@ -149,7 +154,18 @@ func TestAdminRules(t *testing.T) {
 
 	topic, err := c.GetTopicRuntimeProperties(t.Context(), "t", nil)
 	require.NoError(t, err)
-	require.Equal(t, []int32{3, 2, 1}, []int32{topic.SubscriptionCount, topic.SQLFilterCount, topic.CorrelationFilterCount})
+	require.Equal(t, []int32{4, 4, 2}, []int32{topic.SubscriptionCount, topic.SQLFilterCount, topic.CorrelationFilterCount})
+
+	sql := admin.RuleProperties{
+		Name: "sql", Filter: &admin.SQLFilter{Expression: "a < 1 AND b = '&'"}, Action: &admin.SQLAction{Expression: "SET a = '<'; REMOVE b"},
+	}
+	require.Equal(t, []admin.RuleProperties{
+		sql, {Name: "plain", Filter: &admin.SQLFilter{Expression: "1=1"}},
+		{Name: "mixed", Filter: &admin.CorrelationFilter{Subject: new("x")}, Action: &admin.SQLAction{Expression: "REMOVE b"}},
+	}, rules("sql"))
+	got, err = c.GetRule(t.Context(), "t", "sql", "SQL", nil)
+	require.NoError(t, err)
+	require.Equal(t, sql, got.RuleProperties)
 }
 
 func TestAdminMissing(t *testing.T) {

@@ -29,7 +29,7 @@ func (v view) link(path string) string {
 
 func (v view) feed(title string) *atomFeed {
 	return &atomFeed{
-		Title: atomTitle{"text", title}, ID: v.self, Updated: atomTime(nowMillis()), Link: atomLink{"self", v.self},
+		Title: atomTitle{"text", title}, ID: v.self, Updated: atomTime(v.b.now()), Link: atomLink{"self", v.self},
 	}
 }
 
@@ -59,7 +59,7 @@ func (v view) namespace() atomEntry {
 // rule tells of a rule of a subscription. Rules are as old as their subscription: they come with it.
 func (v view) rule(in *entity, r rule) atomEntry {
 	return v.entry(in.path+"/Rules/"+r.name, r.name, in.times, ruleDescription{
-		I: instanceSchema, Filter: r.filter.describe(), Action: typed{"EmptyRuleAction"}, CreatedAt: atomTime(in.times.created), Name: r.name,
+		I: instanceSchema, Filter: r.filter.describe(), Action: r.describeAction(), CreatedAt: atomTime(in.times.created), Name: r.name,
 	})
 }
 

@@ -31,10 +31,15 @@ func (a *alarms) set(al *alarm, at int64) {
 		heap.Fix(&a.heap, al.place)
 	}
 	if al.place == 0 {
-		select {
-		case a.sooner <- struct{}{}:
-		default:
-		}
+		a.hurry()
+	}
+}
+
+// hurry has keepTime look at the first alarm.
+func (a *alarms) hurry() {
+	select {
+	case a.sooner <- struct{}{}:
+	default:
 	}
 }
 
@@ -76,7 +81,7 @@ func (b *broker) keepTime(stop <-chan struct{}) {
 		case <-b.alarms.sooner:
 		}
 		b.mu.Lock()
-		rang, sleep := b.alarms.ring(nowMillis())
+		rang, sleep := b.alarms.ring(b.now())
 		b.mu.Unlock()
 		if rang {
 			if err := b.Durable(b.Position()); err != nil {
@@ -86,8 +91,6 @@ func (b *broker) keepTime(stop <-chan struct{}) {
 		timer.Reset(sleep)
 	}
 }
-
-func nowMillis() int64 { return time.Now().UnixMilli() }
 
 type alarmHeap []*alarm
 

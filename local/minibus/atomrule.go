@@ -15,17 +15,19 @@ type ruleDescription struct {
 	XMLName   xml.Name `xml:"http://schemas.microsoft.com/netservices/2010/10/servicebus/connect RuleDescription"`
 	I         string   `xml:"xmlns:i,attr"`
 	Filter    filterDescription
-	Action    typed
+	Action    actionDescription
 	CreatedAt string
 	Name      string
 }
 
-// typed is an element whose type stands in an attribute.
-type typed struct {
-	Type string `xml:"i:type,attr"`
+// actionDescription is an SQL action, or the empty one, which has only its type.
+type actionDescription struct {
+	Type               string `xml:"i:type,attr"`
+	SQLExpression      string `xml:"SqlExpression,omitempty"`
+	CompatibilityLevel int    `xml:",omitempty"`
 }
 
-// filterDescription is a true filter or a correlation filter: the parts of the other are absent.
+// filterDescription is a true filter, an SQL filter or a correlation filter: the parts of the others are absent.
 type filterDescription struct {
 	Type               string `xml:"i:type,attr"`
 	SQLExpression      string `xml:"SqlExpression,omitempty"`
@@ -40,6 +42,9 @@ type filterDescription struct {
 	ContentType        string `xml:",omitempty"`
 	Properties         *propertyList
 }
+
+// sqlLevel is the version of the SQL that the service reports.
+const sqlLevel = 20
 
 type propertyList struct {
 	Pairs []propertyPair `xml:"KeyValueOfstringanyType"`
@@ -58,7 +63,19 @@ type propertyValue struct {
 
 // describe implements filter.
 func (everything) describe() filterDescription {
-	return filterDescription{Type: "TrueFilter", SQLExpression: "1=1", CompatibilityLevel: 20}
+	return filterDescription{Type: "TrueFilter", SQLExpression: "1=1", CompatibilityLevel: sqlLevel}
+}
+
+// describe implements filter.
+func (s sqlCondition) describe() filterDescription {
+	return filterDescription{Type: "SqlFilter", SQLExpression: s.String(), CompatibilityLevel: sqlLevel}
+}
+
+func (r rule) describeAction() actionDescription {
+	if r.action == nil {
+		return actionDescription{Type: "EmptyRuleAction"}
+	}
+	return actionDescription{Type: "SqlRuleAction", SQLExpression: r.action.String(), CompatibilityLevel: sqlLevel}
 }
 
 // describe implements filter.

@@ -4,6 +4,7 @@ import (
 	"log/slog"
 	"strings"
 	"sync"
+	"sync/atomic"
 
 	"github.com/cockroachdb/pebble/v2"
 
@@ -16,7 +17,8 @@ type broker struct {
 	log      *slog.Logger
 	policies map[string]Policy
 	jwt      bool
-	maxBytes int // of one entity
+	maxBytes int          // of one entity
+	ahead    atomic.Int64 // of the real clock, in milliseconds: Advance
 
 	mu       sync.Mutex // guards the rest; taken after an amqpserver connection's lock
 	entities map[string]*entity

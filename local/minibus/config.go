@@ -47,10 +47,13 @@ type Subscription struct {
 	Rules                            []Rule // nil: everything
 }
 
-// Rule takes messages. Without a filter it takes everything.
+// Rule takes messages: those that its correlation filter or its SQL condition matches; with neither, all. With an
+// action the subscription gets a copy of its own for this rule, which the action has changed.
 type Rule struct {
 	Name        string
 	Correlation *CorrelationFilter
+	SQL         string // condition, such as "sys.Label = 'urgent' AND level > 3"
+	Action      string // statements, such as "SET sys.Label = 'seen'; REMOVE level"
 }
 
 // Defaults of the official emulator.

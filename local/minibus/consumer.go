@@ -29,7 +29,7 @@ func (c *consumer) Take(n int, emit func(tag, payload []byte)) int {
 			return i
 		}
 		if i == 0 {
-			c.in.times.accessed = nowMillis()
+			c.in.times.accessed = c.in.b.now()
 		}
 		if c.deletes {
 			b.scratch = m.appendTo(b.scratch[:0], form{})
@@ -52,14 +52,14 @@ func (c *consumer) next() *message {
 	case c.gone:
 		return nil
 	case c.in.rule.requiresSession:
-		if c.session == nil || c.session.until <= nowMillis() {
+		if c.session == nil || c.session.until <= c.in.b.now() {
 			return nil
 		}
 		from = &c.session.ready
 	default:
 		from = &c.in.ready
 	}
-	now := nowMillis()
+	now := c.in.b.now()
 	for len(*from) > 0 {
 		m := (*from)[0]
 		from.remove(m)

@@ -137,12 +137,14 @@ func (c *content) readProperties() error {
 		c.properties = section
 	}
 	for name, id := range map[string]string{"MessageId": c.messageID, "SessionId": c.sessionID} {
-		if len(id) > maxIDLength && len([]rune(id)) > maxIDLength {
+		if tooLong(id) {
 			return amqpwire.Errorf(amqpwire.CondNotAllowed, "The %s of a message must not be longer than %d characters.", name, maxIDLength)
 		}
 	}
 	return nil
 }
+
+func tooLong(id string) bool { return len(id) > maxIDLength && len([]rune(id)) > maxIDLength }
 
 // idText is a message-id of any of its types as text: ids of different types are different.
 func idText(id any) string {

@@ -16,7 +16,7 @@
 // change entities yet. It speaks plain HTTP, as the official emulator's does.
 //
 // What it does not promise: locks do not survive a restart, and a delivery that was under way then is not counted.
-// Message bodies are kept in memory. Missing are SQL filters and rule actions, transactions, partitions, websockets and
+// Message bodies are kept in memory. Missing are transactions, partitions, websockets and
 // changing entities while the broker runs. A token's expiry is looked at when a link is attached.
 //
 // State machine of a message; every arrow is one batch of the journal:
@@ -31,7 +31,9 @@
 // and carry the old one as x-opt-enqueue-sequence-number; deferring does not count as a failed delivery; a deferred
 // message does not expire; session state belongs to the session's owner; a link whose session lock has expired is
 // detached with com.microsoft:session-lock-lost; cancelling an unknown schedule is a 404; deferred messages count as
-// active in the administration interface; an entity's AccessedAt is zero after a restart.
+// active in the administration interface; an entity's AccessedAt is zero after a restart. A rule whose SQL cannot be
+// evaluated for a message, or whose action cannot be applied to it, does not take it. The copies of
+// several rules stand in the order of the rules. What package sqlfilter had to choose stands there.
 //
 // Lock order: an amqpserver connection's lock, then broker.mu. journal.mu is never taken together with broker.mu.
 package minibus

@@ -89,7 +89,7 @@ func (e *entity) accept(batch []*content) ([]int64, error) {
 				"Receive messages to make room.", target.path, e.b.maxBytes)
 		}
 	}
-	now := nowMillis()
+	now := e.b.now()
 	e.times.accessed = now
 	numbers := make([]int64, len(batch))
 	for i, c := range batch {
@@ -163,13 +163,11 @@ func earlier(a, b int64) int64 {
 	return a
 }
 
-// publish gives every subscription that wants the message its own copy.
+// publish gives every subscription its copies of the message.
 func (e *entity) publish(m *message, now int64) {
+	c := &candidate{m: m}
 	for _, s := range e.subscriptions {
-		if s.wants(m) {
-			s.put(&message{content: m.content, props: m.props, enqueued: m.enqueued, expires: m.expires, origin: m.seq, hops: m.hops}, now)
-			s.storeSequence()
-		}
+		s.take(c, now)
 	}
 }
 
@@ -187,7 +185,7 @@ func (e *entity) passOn(m *message, to *entity, now int64) {
 // offer makes an unlocked message receivable again and wakes whoever waits for it. Its life may have ended meanwhile.
 func (e *entity) offer(m *message) {
 	if m.expires != 0 {
-		if m.expires <= nowMillis() {
+		if m.expires <= e.b.now() {
 			e.expire(m)
 			return
 		}
@@ -259,6 +257,6 @@ func (e *entity) bury(m *message, why ...amqpwire.Pair) {
 		to = e.forwardDead
 		dead.hops++
 	}
-	to.put(dead, nowMillis())
+	to.put(dead, e.b.now())
 	to.storeSequence()
 }

@@ -8,14 +8,14 @@ import (
 
 // filter decides whether a subscription wants a message, and tells what it is.
 type filter interface {
-	match(*candidate) bool
+	match(*candidate) (bool, error)
 	describe() filterDescription
 }
 
 // everything is the true filter of $Default.
 type everything struct{}
 
-func (everything) match(*candidate) bool { return true }
+func (everything) match(*candidate) (bool, error) { return true, nil }
 
 // CorrelationFilter matches messages that are equal in every property it names. Strings are case-sensitive.
 type CorrelationFilter struct {
@@ -29,6 +29,7 @@ type candidate struct {
 	read   bool
 	system map[string]string
 	user   map[string]any
+	view   *sqlView
 }
 
 func (c *candidate) decode() {
@@ -61,22 +62,22 @@ func (c *candidate) decode() {
 	}
 }
 
-func (f *CorrelationFilter) match(c *candidate) bool {
+func (f *CorrelationFilter) match(c *candidate) (bool, error) {
 	c.decode()
 	for name, want := range map[string]string{
 		"ContentType": f.ContentType, "CorrelationID": f.CorrelationID, "Label": f.Label, "MessageID": f.MessageID,
 		"ReplyTo": f.ReplyTo, "ReplyToSessionID": f.ReplyToSessionID, "SessionID": f.SessionID, "To": f.To,
 	} {
 		if want != "" && c.system[name] != want {
-			return false
+			return false, nil
 		}
 	}
 	for name, want := range f.Properties {
 		if !equal(c.user[name], want) {
-			return false
+			return false, nil
 		}
 	}
-	return true
+	return true, nil
 }
 
 // equal compares a property of a message with one of the configuration, which knows strings, booleans and numbers.
@@ -90,39 +91,4 @@ func equal(got, want any) bool {
 		}
 	}
 	return reflect.DeepEqual(got, want)
-}
-
-// rule is a filter with its name.
-type rule struct {
-	name   string
-	filter filter
-}
-
-// defaultRule is what a subscription has that names no rules.
-const defaultRule = "$Default"
-
-// rulesOf are the rules of a subscription.
-func rulesOf(s Subscription) []rule {
-	if s.Rules == nil {
-		return []rule{{defaultRule, everything{}}}
-	}
-	rules := make([]rule, len(s.Rules))
-	for i, r := range s.Rules {
-		rules[i] = rule{r.Name, everything{}}
-		if r.Correlation != nil {
-			rules[i].filter = r.Correlation
-		}
-	}
-	return rules
-}
-
-// wants reports whether any rule of the subscription takes the message.
-func (e *entity) wants(m *message) bool {
-	c := &candidate{m: m}
-	for _, r := range e.rules {
-		if r.filter.match(c) {
-			return true
-		}
-	}
-	return false
 }

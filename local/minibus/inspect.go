@@ -2,6 +2,8 @@ package minibus
 
 import (
 	"fmt"
+	"maps"
+	"slices"
 	"time"
 
 	"github.com/relaybox/relaybox/local/minibus/amqpwire"
@@ -96,6 +98,48 @@ func (m *message) show() Message {
 		}
 	}
 	return out
+}
+
+// Snapshot is what an entity holds at one moment. Two of them can be compared.
+type Snapshot struct {
+	Counts   Counts
+	Messages []Message // in order, whatever their state
+	Sessions []Session // with messages, a state or an owner; in the order of their ids
+}
+
+// Session is what Snapshot shows of a session.
+type Session struct {
+	ID          string
+	Messages    int
+	State       []byte
+	LockedUntil time.Time // zero: nobody has accepted it
+}
+
+// Snapshot shows all entities at one moment, by path; dead-letter queues stand beside what they belong to.
+func (s *Server) Snapshot() map[string]Snapshot {
+	b := s.broker
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	all := make(map[string]Snapshot, len(b.entities))
+	for _, e := range b.entities {
+		shot := Snapshot{Counts: e.counts()}
+		for m := range e.log.all(0) {
+			shot.Messages = append(shot.Messages, m.show())
+		}
+		for _, id := range slices.Sorted(maps.Keys(e.sessions)) {
+			shot.Sessions = append(shot.Sessions, e.sessions[id].show())
+		}
+		all[e.path] = shot
+	}
+	return all
+}
+
+func (s *session) show() Session {
+	shown := Session{ID: s.id, Messages: s.messages, State: slices.Clone(s.state)}
+	if s.owner != nil {
+		shown.LockedUntil = time.UnixMilli(s.until)
+	}
+	return shown
 }
 
 // check compares what the broker keeps twice. It is for tests: an error is a bug in this package.

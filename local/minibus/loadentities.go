@@ -10,6 +10,7 @@ const (
 	maxEntities      = 50
 	maxSubscriptions = 50
 	maxRules         = 1000
+	maxSQLFilters    = 20 // of a topic
 	emulatorName     = "sbemulatorns"
 	century          = 100 * 365 * 24 * time.Hour
 )
@@ -89,6 +90,9 @@ func (l *loader) topic(path string, v any) (t Topic) {
 		}),
 		"Subscriptions": allowed(func(path string, v any) {
 			l.list(path, v, 1, maxSubscriptions, func(path string, v any) { t.Subscriptions = append(t.Subscriptions, l.subscription(path, v)) })
+			if n := t.sqlFilters(); n > maxSQLFilters {
+				l.fault(path, "have %d SQL filters, allowed are %d in a topic: use correlation filters for some", n, maxSQLFilters)
+			}
 		}),
 	})
 	return t
@@ -112,35 +116,6 @@ func (l *loader) subscription(path string, v any) (s Subscription) {
 		}),
 	})
 	return s
-}
-
-func (l *loader) rule(path string, v any) (r Rule) {
-	kind, sql, f := "", false, &CorrelationFilter{}
-	l.object(path, v, keys{
-		"Name": l.name(&r.Name),
-		"Properties": required(func(path string, v any) {
-			l.object(path, v, keys{
-				"FilterType": required(func(path string, v any) {
-					if kind, _ = v.(string); kind != "Correlation" && kind != "Sql" {
-						l.fault(path, "is %v: use Correlation or Sql", v)
-					}
-				}),
-				"CorrelationFilter": l.correlation(f),
-				"SqlFilter": allowed(func(path string, v any) {
-					sql = true
-					l.fault(path, "SQL filters are not supported yet: use a correlation filter")
-				}),
-				"Action": allowed(func(path string, v any) {
-					l.fault(path, "rule actions are not supported yet: remove it")
-				}),
-			})
-		}),
-	})
-	if kind == "Sql" && !sql {
-		l.fault(join(path, "Properties.SqlFilter"), "is missing: add it (and it is not supported yet: use a correlation filter)")
-	}
-	r.Correlation = f
-	return r
 }
 
 func (l *loader) correlation(f *CorrelationFilter) keyReader {

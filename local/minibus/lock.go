@@ -18,7 +18,7 @@ func (e *entity) lock(m *message) {
 		m.session.locked[m] = struct{}{}
 		return
 	}
-	m.until = nowMillis() + e.rule.lock.Milliseconds()
+	m.until = e.b.now() + e.rule.lock.Milliseconds()
 	e.b.alarms.set(&m.alarm, m.until)
 }
 
@@ -37,7 +37,7 @@ func (e *entity) unlock(m *message) {
 // held finds the message that a token locks.
 func (e *entity) held(token amqpwire.UUID) (*message, error) {
 	m := e.locks[token]
-	if m == nil || m.lockedUntil() <= nowMillis() {
+	if m == nil || m.lockedUntil() <= e.b.now() {
 		return nil, errLockLost
 	}
 	return m, nil
@@ -120,7 +120,7 @@ func (e *entity) renew(m *message) int64 {
 	if m.session != nil {
 		return m.session.until
 	}
-	m.until = nowMillis() + e.rule.lock.Milliseconds()
+	m.until = e.b.now() + e.rule.lock.Milliseconds()
 	e.b.alarms.set(&m.alarm, m.until)
 	return m.until
 }

@@ -48,7 +48,7 @@ func (g *manager) setSessionState(r *request) (response, error) {
 	if len(state) > maxSessionStateKB<<10 {
 		return failure(500, amqpwire.CondResourceLimit, "The session state is larger than 256 KB."), nil
 	}
-	s.state, s.stateAt = nil, nowMillis()
+	s.state, s.stateAt = nil, g.in.b.now()
 	if len(state) > 0 {
 		s.state = bytes.Clone(state)
 	}

@@ -70,7 +70,7 @@ func Open(o Options) (*Server, error) {
 	if err := b.restore(); err != nil {
 		return nil, errors.Join(err, journal.close())
 	}
-	b.date(nowMillis())
+	b.date(b.now())
 	s := &Server{broker: b, amqp: amqpserver.New(b, o.Logger), stop: make(chan struct{})}
 	s.clock.Go(func() { b.keepTime(s.stop) })
 	return s, nil

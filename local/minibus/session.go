@@ -96,7 +96,7 @@ func (s *session) acquire(c *consumer) {
 
 // renew extends the owner's lock.
 func (s *session) renew() {
-	s.until = nowMillis() + s.in.rule.lock.Milliseconds()
+	s.until = s.in.b.now() + s.in.rule.lock.Milliseconds()
 	s.in.b.alarms.set(&s.alarm, s.until)
 }
 
@@ -134,7 +134,7 @@ func (s *session) leave(back func(*message)) {
 // ownedBy finds a session and checks that one of a peer's links holds it.
 func (e *entity) ownedBy(p *peer, id string) (*session, error) {
 	s := e.sessions[id]
-	if s == nil || s.owner == nil || s.owner.peer != p || s.until <= nowMillis() {
+	if s == nil || s.owner == nil || s.owner.peer != p || s.until <= e.b.now() {
 		return nil, errSessionLockLost
 	}
 	return s, nil
@@ -171,7 +171,7 @@ func (e *entity) park(c *consumer, millis int64) *waiter {
 	w := &waiter{in: e, consumer: c}
 	w.alarm = alarm{place: nowhere, owner: w}
 	e.waiting = append(e.waiting, w)
-	e.b.alarms.set(&w.alarm, nowMillis()+millis)
+	e.b.alarms.set(&w.alarm, e.b.now()+millis)
 	return w
 }
 

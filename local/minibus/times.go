@@ -46,6 +46,9 @@ func (e *entity) digest() uint64 {
 	}
 	for _, r := range e.rules {
 		fmt.Fprintf(h, " %s %+v", r.name, r.filter)
+		if r.action != nil {
+			fmt.Fprintf(h, " ! %s", r.action)
+		}
 	}
 	return h.Sum64() | 1 // never 0, which stands for nothing noted
 }

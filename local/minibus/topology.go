@@ -55,7 +55,10 @@ func (b *broker) addTopic(t Topic) error {
 			return err
 		}
 		b.addDead(e)
-		e.name, e.rules = s.Name, rulesOf(s)
+		e.name = s.Name
+		if e.rules, err = rulesOf(e.path, s); err != nil {
+			return err
+		}
 		topic.subscriptions = append(topic.subscriptions, e)
 	}
 	return nil

@@ -34,6 +34,7 @@ var evidence = map[string]string{
 	"time to live, dead-lettering on expiry":                               "TestTimeToLive",
 	"auto-forward":                                                         "TestForwarding",
 	"correlation filters":                                                  "TestTopics",
+	"SQL filters and actions":                                              "TestRuleActions",
 }
 
 // TestCompatIsTrue: every operation that is called done has a test of that name in the
