@@ -25,8 +25,10 @@ type broker struct {
 	times    times // of the namespace
 	alarms   alarms
 	journal  *journal
-	scratch  []byte // of the message being delivered
-	record   []byte // of the message being stored
+	scratch  []byte     // of the message being delivered
+	record   []byte     // of the message being stored
+	warm     int        // bytes of messages whose content is in memory
+	cooling  []*message // whose content may leave memory once it is in the store
 }
 
 // Connect implements amqpserver.Backend.
@@ -39,11 +41,14 @@ func (b *broker) Position() uint64 { return b.journal.position() }
 
 // Durable implements amqpserver.Backend.
 func (b *broker) Durable(position uint64) error {
-	return b.journal.sync(position, func() (*pebble.Batch, uint64) {
-		b.mu.Lock()
-		defer b.mu.Unlock()
-		return b.journal.take()
-	})
+	return b.journal.sync(position, b.take, b.chill)
+}
+
+// take hands over the changes since the last time.
+func (b *broker) take() (*pebble.Batch, uint64) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.journal.take()
 }
 
 // Suffixes of addresses, in lower case.

@@ -9,7 +9,8 @@ import (
 	"github.com/relaybox/relaybox/local/minibus/amqpwire"
 )
 
-// content is what a client has sent, cut up once. It is never changed, so that copies of a message share it. Sections
+// content is what a client has sent, cut up once. It is never changed, so that copies of a message share it; what changes
+// a message gives it another one. Sections
 // that the broker does not own keep their bytes.
 type content struct {
 	header      amqpwire.Header // its delivery-count is not used
@@ -159,6 +160,23 @@ func idText(id any) string {
 		return "\x00u" + strconv.FormatUint(id, 10)
 	}
 	return ""
+}
+
+// headerSize is what the limit on properties counts.
+func (c *content) headerSize() int {
+	return len(c.properties) + len(c.appProps) + len(c.messageAnn.pairs) + len(c.deliveryAnn.pairs)
+}
+
+// with is the content with more application properties: new ones, or ones that replace.
+func (c *content) with(more []amqpwire.Pair) (*content, error) {
+	props, err := mergeProperties(c.appProps, more)
+	if err != nil {
+		return nil, err
+	}
+	changed := *c
+	changed.appProps = props
+	changed.size += len(props) - len(c.appProps)
+	return &changed, nil
 }
 
 // mergeProperties returns an application-properties section with more pairs in it: new ones, or ones that replace.

@@ -35,5 +35,5 @@
 // evaluated for a message, or whose action cannot be applied to it, does not take it. The copies of
 // several rules stand in the order of the rules. What package sqlfilter had to choose stands there.
 //
-// Lock order: an amqpserver connection's lock, then broker.mu. journal.mu is never taken together with broker.mu.
+// Lock order: an amqpserver connection's lock, broker.mu, journal.mu.
 package minibus

@@ -1,6 +1,7 @@
 package minibus
 
 import (
+	"fmt"
 	"time"
 
 	"github.com/relaybox/relaybox/local/minibus/amqpwire"
@@ -32,6 +33,7 @@ type entity struct {
 	forward       *entity   // ForwardTo
 	forwardDead   *entity   // ForwardDeadLetteredMessagesTo
 
+	gone     bool // deleted
 	times    times
 	last     int64  // sequence number
 	bytes    int    // of all messages
@@ -63,7 +65,16 @@ const (
 	reasonExpired     = "TTLExpiredException"
 	reasonNoSession   = "Session ID is null."
 	reasonHops        = "MaxTransferHopCountExceeded"
+	reasonHeader      = "HeaderSizeExceeded"
+	reasonTransfer    = "TransferFailed" // Service Bus documents no name
 )
+
+const noSession = "The SessionId was not set on a message, and it cannot be sent to the entity. " +
+	"Entities that have session support enabled can only receive messages that have the SessionId set to a valid value."
+
+// maxHeader is what the properties and annotations of a message may have together. The sender is not told: the message
+// is dead-lettered.
+const maxHeader = 64 << 10
 
 const (
 	propReason      = "DeadLetterReason"
@@ -78,15 +89,13 @@ func (e *entity) accept(batch []*content) ([]int64, error) {
 	size := 0
 	for _, c := range batch {
 		if e.rule.requiresSession && !c.hasSession {
-			return nil, amqpwire.Errorf(amqpwire.CondNotAllowed, "The SessionId was not set on a message, and it cannot be sent "+
-				"to the entity. Entities that have session support enabled can only receive messages that have the SessionId set to a valid value.")
+			return nil, amqpwire.Errorf(amqpwire.CondNotAllowed, noSession)
 		}
 		size += c.size
 	}
 	for _, target := range append([]*entity{e}, e.subscriptions...) {
 		if target.bytes+size > e.b.maxBytes {
-			return nil, amqpwire.Errorf(amqpwire.CondResourceLimit, "The entity '%s' has reached its quota of %d bytes. "+
-				"Receive messages to make room.", target.path, e.b.maxBytes)
+			return nil, amqpwire.Errorf(amqpwire.CondResourceLimit, "%s", target.full())
 		}
 	}
 	now := e.b.now()
@@ -98,7 +107,7 @@ func (e *entity) accept(batch []*content) ([]int64, error) {
 			numbers[i] = e.last
 			continue
 		}
-		numbers[i] = e.put(&message{content: c, props: c.appProps, enqueued: now}, now)
+		numbers[i] = e.put(&message{kept: c, due: c.due, enqueued: now}, now)
 	}
 	e.storeSequence()
 	return numbers, nil
@@ -107,10 +116,10 @@ func (e *entity) accept(batch []*content) ([]int64, error) {
 // put makes a message part of the entity, or passes it on if the entity forwards or is a topic.
 func (e *entity) put(m *message, now int64) int64 {
 	e.last++
-	m.in, m.seq, m.place = e, e.last, nowhere
+	m.in, m.seq, m.place, m.size = e, e.last, nowhere, m.kept.size
 	m.alarm = alarm{place: nowhere, owner: m}
 	switch {
-	case m.due > now && m.origin == 0 && m.source == "":
+	case m.due > now:
 		m.state = Scheduled
 		e.keep(m)
 		e.b.alarms.set(&m.alarm, m.due)
@@ -119,8 +128,11 @@ func (e *entity) put(m *message, now int64) int64 {
 		e.publish(m, now)
 	case e.forward != nil:
 		e.passOn(m, e.forward, now)
-	case e.rule.requiresSession && !m.hasSession:
+	case e.rule.requiresSession && !m.kept.hasSession:
 		e.bury(m, property(propReason, reasonNoSession))
+	case e.kind != deadLetterKind && m.kept.headerSize() > maxHeader:
+		e.bury(m, property(propReason, reasonHeader), property(propDescription,
+			fmt.Sprintf("The properties of the message have %d bytes; %d are allowed.", m.kept.headerSize(), maxHeader)))
 	default:
 		e.limitLife(m, now)
 		e.keep(m)
@@ -135,9 +147,21 @@ func (e *entity) keep(m *message) {
 	e.bytes += m.size
 	e.states[m.state]++
 	if e.rule.requiresSession {
-		m.session = e.sessionOf(m.sessionID)
+		m.session = e.sessionOf(m.kept.sessionID)
 		m.session.messages++
 	}
+	e.storeMessage(m)
+	e.b.warm += m.size
+}
+
+// rewrite gives a message another content.
+func (e *entity) rewrite(m *message, c *content) {
+	if m.kept != nil {
+		e.b.warm -= m.size
+	}
+	e.bytes += c.size - m.size
+	m.kept, m.size = c, c.size
+	e.b.warm += m.size
 	e.storeMessage(m)
 }
 
@@ -149,10 +173,10 @@ func (e *entity) limitLife(m *message, now int64) {
 	if e.rule.ttl > 0 {
 		m.expires = earlier(m.expires, now+e.rule.ttl.Milliseconds())
 	}
-	if ttl := m.header.TTL; ttl != nil {
+	if ttl := m.kept.header.TTL; ttl != nil {
 		m.expires = earlier(m.expires, now+int64(*ttl))
 	}
-	m.expires = earlier(m.expires, m.expiry)
+	m.expires = earlier(m.expires, m.kept.expiry)
 }
 
 // earlier is the first of two times of which 0 means never.
@@ -165,7 +189,7 @@ func earlier(a, b int64) int64 {
 
 // publish gives every subscription its copies of the message.
 func (e *entity) publish(m *message, now int64) {
-	c := &candidate{m: m}
+	c := &candidate{m: m, content: m.kept}
 	for _, s := range e.subscriptions {
 		s.take(c, now)
 	}
@@ -173,13 +197,33 @@ func (e *entity) publish(m *message, now int64) {
 
 // passOn forwards a message that is not in the backlog (any more).
 func (e *entity) passOn(m *message, to *entity, now int64) {
-	next := &message{content: m.content, props: m.props, enqueued: m.enqueued, origin: m.seq, hops: m.hops + 1, source: m.source}
-	if next.hops > maxHops {
+	if m.hops >= maxHops {
 		e.bury(m, property(propReason, reasonHops))
 		return
 	}
-	to.put(next, now)
+	if refusal := to.refusal(m); refusal != "" {
+		e.deadLetter(m, e.transferDead, m.hops, []amqpwire.Pair{property(propReason, reasonTransfer), property(propDescription, refusal)})
+		return
+	}
+	to.put(&message{kept: m.content(), enqueued: m.enqueued, origin: m.seq, hops: m.hops + 1, source: m.source}, now)
 	to.storeSequence()
+}
+
+// refusal says why an entity does not take a message that is passed on to it; "": it takes it.
+func (e *entity) refusal(m *message) string {
+	switch {
+	case e.gone:
+		return fmt.Sprintf("The messaging entity '%s' could not be found.", e.path)
+	case e.bytes+m.size > e.b.maxBytes:
+		return e.full()
+	case e.rule.requiresSession && !m.content().hasSession:
+		return noSession
+	}
+	return ""
+}
+
+func (e *entity) full() string {
+	return fmt.Sprintf("The entity '%s' has reached its quota of %d bytes. Receive messages to make room.", e.path, e.b.maxBytes)
 }
 
 // offer makes an unlocked message receivable again and wakes whoever waits for it. Its life may have ended meanwhile.
@@ -218,6 +262,9 @@ func (e *entity) remove(m *message) {
 	e.b.alarms.cancel(&m.alarm)
 	e.log.remove(m.seq)
 	e.bytes -= m.size
+	if m.kept != nil {
+		e.b.warm -= m.size
+	}
 	e.states[m.state]--
 	e.forget(m)
 	if s := m.session; s != nil {
@@ -233,30 +280,34 @@ func (e *entity) remove(m *message) {
 
 // activate ends a schedule: the message gets a new number, like one that is sent now.
 func (e *entity) activate(m *message, now int64) {
+	c := m.content()
 	e.remove(m)
-	e.put(&message{content: m.content, props: m.props, enqueued: now, origin: m.seq}, now)
+	e.put(&message{kept: c, enqueued: now, origin: m.seq}, now)
 	e.storeSequence()
 }
 
 // bury moves a message, which is in the backlog no more, to the dead-letter queue.
 func (e *entity) bury(m *message, why ...amqpwire.Pair) {
-	props, err := mergeProperties(m.props, why)
-	if err != nil {
-		e.b.log.Error("application properties cannot be extended", "entity", e.path, "sequence", m.seq, "error", err)
-		props = m.props
-	}
-	dead := &message{content: m.content, props: props, enqueued: m.enqueued, origin: m.seq, count: m.count, source: e.path, hops: m.hops}
-	if m.source != "" {
-		dead.source = m.source
-	}
 	to := e.dead
 	if e.kind == deadLetterKind {
 		to = e // there is nowhere below a dead-letter queue
 	}
-	if e.forwardDead != nil && m.hops < maxHops {
+	hops := m.hops
+	if e.forwardDead != nil && hops < maxHops && e.forwardDead.refusal(m) == "" {
 		to = e.forwardDead
-		dead.hops++
+		hops++
 	}
-	to.put(dead, e.b.now())
+	e.deadLetter(m, to, hops, why)
+}
+
+// deadLetter makes a message with a reason part of a dead-letter queue, or of where that one's messages go.
+func (e *entity) deadLetter(m *message, to *entity, hops uint8, why []amqpwire.Pair) {
+	c := m.content()
+	explained, err := c.with(why)
+	if err != nil {
+		e.b.log.Error("application properties cannot be extended", "entity", e.path, "sequence", m.seq, "error", err)
+		explained = c
+	}
+	to.put(&message{kept: explained, enqueued: m.enqueued, origin: m.seq, count: m.count, source: or(m.source, e.path), hops: hops}, e.b.now())
 	to.storeSequence()
 }

@@ -25,11 +25,12 @@ type CorrelationFilter struct {
 
 // candidate is a message whose properties are decoded when the first filter looks at them.
 type candidate struct {
-	m      *message
-	read   bool
-	system map[string]string
-	user   map[string]any
-	view   *sqlView
+	m       *message
+	content *content // of m
+	read    bool
+	system  map[string]string
+	user    map[string]any
+	view    *sqlView
 }
 
 func (c *candidate) decode() {
@@ -38,12 +39,12 @@ func (c *candidate) decode() {
 	}
 	c.read, c.system, c.user = true, map[string]string{}, map[string]any{}
 	var p amqpwire.Properties
-	if p.Decode(c.m.properties) != nil {
+	if p.Decode(c.content.properties) != nil {
 		return
 	}
 	c.system["ContentType"] = string(p.ContentType)
 	c.system["CorrelationID"] = idText(p.CorrelationID)
-	c.system["MessageID"] = c.m.messageID
+	c.system["MessageID"] = c.content.messageID
 	for name, s := range map[string]*string{
 		"Label": p.Subject, "ReplyTo": p.ReplyTo, "ReplyToSessionID": p.ReplyToGroupID, "SessionID": p.GroupID, "To": p.To,
 	} {
@@ -51,7 +52,7 @@ func (c *candidate) decode() {
 			c.system[name] = *s
 		}
 	}
-	pairs, err := amqpwire.DecodePairs(c.m.props)
+	pairs, err := amqpwire.DecodePairs(c.content.appProps)
 	if err != nil {
 		return
 	}

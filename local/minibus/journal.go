@@ -1,6 +1,7 @@
 package minibus
 
 import (
+	"cmp"
 	"encoding/binary"
 	"errors"
 	"fmt"
@@ -20,7 +21,7 @@ type journal struct {
 	batch    *pebble.Batch // guarded by broker.mu
 	appended atomic.Uint64 // position of the last change; written under broker.mu
 
-	mu         sync.Mutex // guards the fields below; never taken together with broker.mu
+	mu         sync.Mutex // guards the fields below; taken after broker.mu, which is not taken under it
 	turn       *sync.Cond // a commit has ended
 	committing bool
 	durable    uint64
@@ -77,9 +78,9 @@ func (j *journal) must(err error) {
 
 func (j *journal) position() uint64 { return j.appended.Load() }
 
-// sync returns when everything up to a position is durable. take hands over the batch; it locks broker.mu. Of all
-// callers that wait at the same time one commits for all.
-func (j *journal) sync(position uint64, take func() (*pebble.Batch, uint64)) error {
+// sync returns when everything up to a position is durable. take hands over the batch, and done hears up to where the
+// store has everything; both lock broker.mu. Of all callers that wait at the same time one commits for all.
+func (j *journal) sync(position uint64, take func() (*pebble.Batch, uint64), done func(upTo uint64)) error {
 	if j.db == nil {
 		return nil
 	}
@@ -94,16 +95,26 @@ func (j *journal) sync(position uint64, take func() (*pebble.Batch, uint64)) err
 		j.mu.Unlock()
 		batch, upTo := take()
 		err := errors.Join(batch.Commit(pebble.Sync), batch.Close())
+		if err == nil {
+			done(upTo)
+		}
 		j.mu.Lock()
 		j.committing = false
 		if err != nil {
-			j.failed = fmt.Errorf("commit %d changes: %w", upTo-j.durable, err)
+			j.failed = cmp.Or(j.failed, fmt.Errorf("commit %d changes: %w", upTo-j.durable, err))
 		} else {
 			j.durable = upTo
 		}
 		j.turn.Broadcast()
 	}
 	return j.failed
+}
+
+// fail makes everything that waits, or will, fail.
+func (j *journal) fail(err error) {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	j.failed = cmp.Or(j.failed, err)
 }
 
 // take starts a new batch. The caller holds broker.mu.

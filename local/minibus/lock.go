@@ -106,13 +106,12 @@ func (e *entity) change(m *message, changes []amqpwire.Pair) {
 	if len(changes) == 0 {
 		return
 	}
-	props, err := mergeProperties(m.props, changes)
+	changed, err := m.content().with(changes)
 	if err != nil {
 		e.b.log.Error("application properties cannot be extended", "entity", e.path, "sequence", m.seq, "error", err)
 		return
 	}
-	m.props = props
-	e.storeMessage(m)
+	e.rewrite(m, changed)
 }
 
 // renew extends a lock and returns its new end.

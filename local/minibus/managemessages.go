@@ -20,7 +20,7 @@ func (g *manager) peek(r *request) (response, error) {
 		if len(list) >= limit || size > maxPeekBytes {
 			break
 		}
-		if one && m.sessionID != session {
+		if one && m.sessionID() != session {
 			continue
 		}
 		encoded := m.appendTo(nil, form{state: true})
@@ -45,7 +45,7 @@ func (g *manager) receiveDeferred(r *request) (response, error) {
 	var list []any
 	for _, seq := range r.numbers("sequence-numbers") {
 		m := g.in.log.get(seq)
-		if m == nil || m.state != Deferred || m.locked() || one && g.in.rule.requiresSession && m.sessionID != session {
+		if m == nil || m.state != Deferred || m.locked() || one && g.in.rule.requiresSession && m.sessionID() != session {
 			continue
 		}
 		if deletes {

@@ -16,24 +16,34 @@ const (
 
 // message is one message in one entity. broker.mu guards it.
 type message struct {
-	*content
+	kept     *content // nil: only the store has it; content reads it
 	in       *entity
 	session  *session // nil in an entity without sessions
 	seq      int64
 	origin   int64 // enqueue-sequence-number: its number where it came from, or 0
 	enqueued int64 // Unix milliseconds, like all times here
 	expires  int64 // 0: never
+	due      int64 // x-opt-scheduled-enqueue-time, or 0
+	size     int
 	state    State
-	count    uint32       // failed deliveries
-	hops     uint8        // how often it has been forwarded
-	props    amqpwire.Raw // application properties; the content's until somebody changes them
-	source   string       // where it was dead-lettered
+	count    uint32 // failed deliveries
+	hops     uint8  // how often it has been forwarded
+	source   string // where it was dead-lettered
 
 	token    amqpwire.UUID // of the lock; zero: unlocked
 	until    int64         // the lock's end; a session's messages are locked as long as their session is
 	place    int           // in a ready heap, or nowhere
 	alarm    alarm         // the lock's end, else the schedule's, else the life's
 	restated bool          // a status record has been written
+	stored   uint64        // position of the message's record in the journal
+}
+
+// sessionID is "" for a message without a session.
+func (m *message) sessionID() string {
+	if m.session != nil {
+		return m.session.id
+	}
+	return m.content().sessionID
 }
 
 func (m *message) locked() bool { return m.token != amqpwire.UUID{} }
@@ -66,28 +76,28 @@ type form struct {
 
 // appendTo encodes the message as receivers see it: header and annotations are the broker's, the rest is verbatim.
 func (m *message) appendTo(b []byte, f form) []byte {
-	h := m.header
+	c := m.content()
+	h := c.header
 	h.DeliveryCount = &m.count // explicit even when 0: clients of other languages fail without it
 	b = h.Append(b)
-	if n := m.deliveryAnn.count; n > 0 || f.lock {
+	if n := c.deliveryAnn.count; n > 0 || f.lock {
 		b = amqpwire.AppendSectionMap(b, amqpwire.DeliveryAnnotations, n+count(f.lock), func(b []byte) []byte {
-			b = append(b, m.deliveryAnn.pairs...)
+			b = append(b, c.deliveryAnn.pairs...)
 			if f.lock {
 				b = amqpwire.AppendUUID(amqpwire.AppendSymbol(b, annLockToken), m.token)
 			}
 			return b
 		})
 	}
-	b = m.appendAnnotations(b, f)
-	for _, section := range []amqpwire.Raw{m.properties, m.props, m.body, m.footer} {
+	b = m.appendAnnotations(b, c.messageAnn, f)
+	for _, section := range []amqpwire.Raw{c.properties, c.appProps, c.body, c.footer} {
 		b = append(b, section...)
 	}
 	return b
 }
 
 // appendAnnotations writes the message annotations. Clients assert their exact types.
-func (m *message) appendAnnotations(b []byte, f form) []byte {
-	user := m.messageAnn
+func (m *message) appendAnnotations(b []byte, user annotations, f form) []byte {
 	if m.source != "" {
 		user = user.without(annDeadSource)
 	}

@@ -14,16 +14,17 @@ var errRecord = errors.New("record of the broker store cannot be read")
 
 // appendRecord encodes a message for the store: numbers, then sections with their lengths.
 func (m *message) appendRecord(b []byte) []byte {
-	b = append(b, recordVersion, byte(m.state), m.hops, byte(count(m.generated)))
+	c := m.kept
+	b = append(b, recordVersion, byte(m.state), m.hops, byte(count(c.generated)))
 	for _, n := range []int64{m.origin, m.enqueued, m.expires, m.due, int64(m.count), int64(m.size)} {
 		b = binary.AppendVarint(b, n)
 	}
 	b = appendBytes(b, []byte(m.source))
-	b = appendBytes(b, m.header.Append(nil))
-	for _, a := range []annotations{m.deliveryAnn, m.messageAnn} {
+	b = appendBytes(b, c.header.Append(nil))
+	for _, a := range []annotations{c.deliveryAnn, c.messageAnn} {
 		b = appendBytes(binary.AppendVarint(b, int64(a.count)), a.pairs)
 	}
-	for _, section := range []amqpwire.Raw{m.properties, m.props, m.body, m.footer} {
+	for _, section := range []amqpwire.Raw{c.properties, c.appProps, c.body, c.footer} {
 		b = appendBytes(b, section)
 	}
 	return b
@@ -64,24 +65,24 @@ func (r *recordReader) bytes() []byte {
 	return v
 }
 
-// decodeRecord makes a message of a record, whose bytes it keeps.
+// decodeRecord makes a message of a record, whose bytes its content keeps.
 func decodeRecord(b []byte) (*message, error) {
 	if len(b) < 4 || b[0] != recordVersion {
 		return nil, errRecord
 	}
 	c := &content{generated: b[3] == 1}
-	m := &message{content: c, state: State(b[1]), hops: b[2], place: nowhere}
+	m := &message{kept: c, state: State(b[1]), hops: b[2], place: nowhere}
 	m.alarm = alarm{place: nowhere, owner: m}
 	r := recordReader{b: b[4:]}
 	m.origin, m.enqueued, m.expires = r.number(), r.number(), r.number()
-	c.due, m.count, c.size = r.number(), uint32(r.number()), int(r.number())
+	m.due, m.count, m.size = r.number(), uint32(r.number()), int(r.number())
+	c.due, c.size = m.due, m.size
 	m.source = string(r.bytes())
 	header := r.bytes()
 	for _, a := range []*annotations{&c.deliveryAnn, &c.messageAnn} {
 		a.count, a.pairs = int(r.number()), r.bytes()
 	}
-	c.properties, m.props, c.body, c.footer = r.bytes(), r.bytes(), r.bytes(), r.bytes()
-	c.appProps = m.props
+	c.properties, c.appProps, c.body, c.footer = r.bytes(), r.bytes(), r.bytes(), r.bytes()
 	if r.err != nil {
 		return nil, r.err
 	}
@@ -95,6 +96,9 @@ func decodeRecord(b []byte) (*message, error) {
 	c.messageID = idText(p.MessageID)
 	if p.GroupID != nil {
 		c.sessionID, c.hasSession = *p.GroupID, true
+	}
+	if p.AbsoluteExpiryTime != nil {
+		c.expiry = int64(*p.AbsoluteExpiryTime)
 	}
 	return m, nil
 }

@@ -71,7 +71,7 @@ func (e *entity) take(c *candidate, now int64) {
 		next, err := r.copyOf(c)
 		switch {
 		case err != nil:
-			e.b.log.Debug("a rule cannot be applied and takes nothing", "subscription", e.path, "rule", r.name, "messageId", c.m.messageID, "error", err)
+			e.b.log.Debug("a rule cannot be applied and takes nothing", "subscription", e.path, "rule", r.name, "messageId", c.content.messageID, "error", err)
 		case next != nil:
 			found, plain = true, plain || r.action == nil
 			e.put(next, now)
@@ -88,7 +88,7 @@ func (r *rule) copyOf(c *candidate) (*message, error) {
 		return nil, err
 	}
 	m := c.m
-	next := &message{content: m.content, props: m.props, enqueued: m.enqueued, expires: m.expires, origin: m.seq, hops: m.hops}
+	next := &message{kept: c.content, enqueued: m.enqueued, expires: m.expires, origin: m.seq, hops: m.hops}
 	if r.action == nil {
 		return next, nil
 	}
@@ -102,6 +102,6 @@ func (r *rule) copyOf(c *candidate) (*message, error) {
 	}
 	d.RemoveUser(propRule) // in any case of its letters: receivers look for ours
 	d.SetUser(propRule, r.name)
-	next.content, next.props, err = d.encode()
+	next.kept, err = d.encode()
 	return next, err
 }

@@ -119,11 +119,11 @@ func (d *sqlDraft) fits(text string) bool {
 }
 
 // encode makes the copy's content of it. Sections that have not changed keep their bytes.
-func (d *sqlDraft) encode() (*content, amqpwire.Raw, error) {
+func (d *sqlDraft) encode() (*content, error) {
 	if d.err != nil {
-		return nil, nil, d.err
+		return nil, d.err
 	}
-	c := *d.m.content
+	c := *d.content
 	if d.system {
 		c.properties = d.properties.Append(nil)
 		if id := idText(d.properties.MessageID); id != c.messageID {
@@ -141,6 +141,6 @@ func (d *sqlDraft) encode() (*content, amqpwire.Raw, error) {
 		return b
 	})
 	// A message of the greatest size may grow: it would be lost for its RuleName otherwise.
-	c.size += len(c.properties) - len(d.m.properties) + len(c.appProps) - len(d.m.props)
-	return &c, c.appProps, nil
+	c.size += len(c.properties) - len(d.content.properties) + len(c.appProps) - len(d.content.appProps)
+	return &c, nil
 }

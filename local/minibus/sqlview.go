@@ -25,6 +25,7 @@ func (s sqlCondition) match(c *candidate) (bool, error) {
 // sqlView is a message as SQL sees it: sqlfilter.Message. Nothing changes it, so that all rules share it.
 type sqlView struct {
 	m          *message
+	content    *content
 	properties amqpwire.Properties
 	user       []userProperty // in the message's order
 }
@@ -40,11 +41,11 @@ func (c *candidate) sql() (*sqlView, error) {
 	if c.view != nil {
 		return c.view, nil
 	}
-	v := &sqlView{m: c.m}
-	if err := v.properties.Decode(c.m.properties); err != nil {
+	v := &sqlView{m: c.m, content: c.content}
+	if err := v.properties.Decode(c.content.properties); err != nil {
 		return nil, err
 	}
-	pairs, err := amqpwire.DecodePairs(c.m.props)
+	pairs, err := amqpwire.DecodePairs(c.content.appProps)
 	if err != nil {
 		return nil, err
 	}
@@ -98,15 +99,15 @@ func (v *sqlView) System(name string) (any, bool) {
 	case "enqueuedtimeutc":
 		return sqlTime(v.m.enqueued), true
 	case "scheduledenqueuetimeutc":
-		if v.m.due == 0 {
+		if v.content.due == 0 {
 			return nil, true
 		}
-		return sqlTime(v.m.due), true
+		return sqlTime(v.content.due), true
 	case "timetolive": // a duration, which SQL has no constant for: it exists or not, and no more
-		if v.m.header.TTL == nil {
+		if v.content.header.TTL == nil {
 			return nil, true
 		}
-		return time.Duration(*v.m.header.TTL) * time.Millisecond, true
+		return time.Duration(*v.content.header.TTL) * time.Millisecond, true
 	case "sequencenumber":
 		return v.m.seq, true
 	case "deliverycount":

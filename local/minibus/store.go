@@ -1,8 +1,10 @@
 package minibus
 
 import (
+	"bytes"
 	"encoding/binary"
 	"fmt"
+	"strings"
 
 	"github.com/cockroachdb/pebble/v2"
 )
@@ -15,6 +17,7 @@ func (e *entity) storeMessage(m *message) {
 	}
 	e.b.record = m.appendRecord(e.b.record[:0])
 	e.b.journal.set(numberKey(kindMessage, e.key, m.seq), e.b.record)
+	e.b.cool(m)
 }
 
 // storeStatus notes a new state or delivery count without writing the message again.
@@ -25,6 +28,7 @@ func (e *entity) storeStatus(m *message) {
 
 // forget removes a message's records.
 func (e *entity) forget(m *message) {
+	m.stored = never
 	e.b.journal.delete(numberKey(kindMessage, e.key, m.seq))
 	if m.restated {
 		e.b.journal.delete(numberKey(kindStatus, e.key, m.seq))
@@ -124,7 +128,11 @@ func (e *entity) restoreMessage(number, record []byte) error {
 	if len(number) != 8 {
 		return errRecord
 	}
-	m, err := decodeRecord(append([]byte(nil), record...))
+	warm := e.b.warm < warmBytes
+	if warm {
+		record = bytes.Clone(record)
+	}
+	m, err := decodeRecord(record)
 	if err != nil {
 		return err
 	}
@@ -133,8 +141,13 @@ func (e *entity) restoreMessage(number, record []byte) error {
 	e.bytes += m.size
 	e.states[m.state]++
 	if e.rule.requiresSession {
-		m.session = e.sessionOf(m.sessionID)
+		m.session = e.sessionOf(strings.Clone(m.kept.sessionID))
 		m.session.messages++
+	}
+	if warm {
+		e.b.warm += m.size
+	} else {
+		m.kept = nil // it shares its bytes with the iterator
 	}
 	return nil
 }

@@ -1,0 +1,72 @@
+package minibus
+
+import (
+	"bytes"
+	"fmt"
+	"math"
+)
+
+// Contents of messages take most of a broker's memory. With a store, those of a long backlog are left to it: as soon as
+// warmBytes are in memory, the content of a message that comes goes once it is on disk, and is read for each delivery.
+// The oldest stay, which are wanted first; in a short backlog nothing is ever read.
+const warmBytes = 64 << 20
+
+// never is the position of a record that is gone.
+const never = math.MaxUint64
+
+// cool notes where a message's record is, and lets the content go after the next commit if there is too much in memory.
+func (b *broker) cool(m *message) {
+	m.stored = b.journal.position()
+	if b.warm > warmBytes {
+		b.cooling = append(b.cooling, m)
+	}
+}
+
+// chill drops contents whose records the store has. What has been written again since then stays for the next time.
+func (b *broker) chill(upTo uint64) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	left := b.cooling[:0]
+	for _, m := range b.cooling {
+		switch {
+		case m.stored == never || m.kept == nil:
+		case m.stored > upTo:
+			left = append(left, m)
+		default:
+			m.kept = nil
+			b.warm -= m.size
+		}
+	}
+	clear(b.cooling[len(left):])
+	b.cooling = left
+}
+
+// content is what the message says. A content that is not in memory is read: its record is in the store, and stays
+// there at least until mu is released, also if the message has just been removed.
+func (m *message) content() *content {
+	if m.kept != nil {
+		return m.kept
+	}
+	c, err := m.in.read(m.seq)
+	if err != nil {
+		// Nothing of what memory would tell now may get out: as when a commit fails.
+		m.in.b.journal.fail(fmt.Errorf("read message %d of %s: %w", m.seq, m.in.path, err))
+		return &content{size: m.size}
+	}
+	return c
+}
+
+func (e *entity) read(seq int64) (*content, error) {
+	record, closer, err := e.b.journal.db.Get(numberKey(kindMessage, e.key, seq))
+	if err != nil {
+		return nil, err
+	}
+	m, err := decodeRecord(bytes.Clone(record))
+	if err == nil {
+		err = closer.Close()
+	}
+	if err != nil {
+		return nil, err
+	}
+	return m.kept, nil
+}
