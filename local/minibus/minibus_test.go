@@ -105,7 +105,7 @@ func sendTo(t *testing.T, s *azservicebus.Sender, session string, bodies ...stri
 	}
 }
 
-func listen(t *testing.T) net.Listener {
+func listen(t testing.TB) net.Listener {
 	t.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	require.NoError(t, err)

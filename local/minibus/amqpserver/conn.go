@@ -45,6 +45,7 @@ type conn struct {
 	sessions map[uint16]*session // by channel; both directions use the client's number
 	ready    []*link             // may have something to send
 	partial  int                 // bytes in unfinished messages
+	position uint64              // of the backend, that out must not be ahead of
 	closing  bool                // a close frame has been queued: write it, then end
 	over     bool                // torn down, or the writer is gone: nothing will be written any more
 
@@ -163,6 +164,10 @@ func (c *conn) send(channel uint16, p amqpwire.Performative) {
 	}
 }
 
+// rely holds what is sent from now on back until the backend's changes up to now are durable. Whoever tells something
+// that the backend has done calls it: the rest need not wait for other connections' changes.
+func (c *conn) rely() { c.position = c.srv.backend.Position() }
+
 // kick wakes the writer. It never blocks.
 func (c *conn) kick() {
 	select {
@@ -246,7 +251,7 @@ func (c *conn) awaitPeer() {
 // work is what one step has left for the writer.
 type work struct {
 	out      []byte
-	position uint64        // that out must not be ahead of
+	position uint64        // see conn.position
 	beat     time.Duration // when to say something again
 	end      bool          // out ends with a close frame
 	more     bool          // there is more to send
@@ -263,7 +268,7 @@ func (c *conn) step(spare []byte) work {
 	for _, f := range posts {
 		f()
 	}
-	w := work{more: c.pump(), position: c.srv.backend.Position(), beat: c.beat, end: c.closing}
+	w := work{more: c.pump(), position: c.position, beat: c.beat, end: c.closing}
 	w.out, c.out = c.out, spare
 	c.room.Broadcast()
 	return w

@@ -49,6 +49,7 @@ func (s *session) settle(id uint32, p *amqpwire.Disposition) {
 	}
 	delete(s.unsettled, id)
 	err := d.link.source.Settle(d.tag, p.State)
+	s.conn.rely()
 	if p.Settled {
 		return
 	}

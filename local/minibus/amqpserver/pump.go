@@ -33,7 +33,11 @@ func (l *link) pump() (finished bool) {
 		if n == 0 || len(s.held) > 0 {
 			break
 		}
-		if got := l.source.Take(int(n), l.emit); got < int(n) {
+		got := l.source.Take(int(n), l.emit)
+		if got > 0 {
+			s.conn.rely()
+		}
+		if got < int(n) {
 			l.giveBack()
 			return true // the source wakes the link
 		}

@@ -105,6 +105,7 @@ func (l *link) deliver(m *partial) {
 	} else {
 		err = l.target.Receive(m.format, m.payload)
 	}
+	l.session.conn.rely()
 	if !m.settled {
 		d := &amqpwire.Disposition{Role: amqpwire.RoleReceiver, First: m.id, Settled: true, State: &amqpwire.Accepted{}}
 		if err != nil {
