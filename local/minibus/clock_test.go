@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/Azure/azure-sdk-for-go/sdk/messaging/azservicebus"
+	"github.com/cockroachdb/pebble/v2/vfs"
 	"github.com/stretchr/testify/require"
 
 	"github.com/relaybox/relaybox/local/minibus"
@@ -56,4 +57,29 @@ func TestSnapshot(t *testing.T) {
 	require.True(t, session.LockedUntil.After(time.Now()))
 	session.LockedUntil = time.Time{}
 	require.Equal(t, minibus.Session{ID: "k", Messages: 2, State: []byte("half")}, session)
+}
+
+// A scheduled message's absolute expiry survives a restart.
+func TestScheduledExpirySurvives(t *testing.T) {
+	t.Parallel()
+	fs := vfs.NewCrashableMem()
+	durable := func(fs vfs.FS) func(*minibus.Options) {
+		return func(o *minibus.Options) {
+			topology(o)
+			o.Dir, o.FS = "bus", fs
+		}
+	}
+	first := minibus.RunT(t, durable(fs))
+	due, expiry := time.Now().Add(10*time.Minute), time.Now().Add(20*time.Minute)
+	require.NoError(t, sender(t, connect(t, first.ConnectionString()), "late").SendAMQPAnnotatedMessage(t.Context(), &azservicebus.AMQPAnnotatedMessage{
+		Body:               azservicebus.AMQPAnnotatedMessageBody{Value: "x"},
+		Properties:         &azservicebus.AMQPAnnotatedMessageProperties{AbsoluteExpiryTime: &expiry},
+		MessageAnnotations: map[any]any{"x-opt-scheduled-enqueue-time": due},
+	}, nil))
+	second := minibus.RunT(t, durable(crash(fs)))
+	require.Equal(t, minibus.Counts{Scheduled: 1}, second.Counts("late"))
+	require.NoError(t, second.Advance(11*time.Minute))
+	require.Equal(t, minibus.Counts{Active: 1}, second.Counts("late"))
+	require.NoError(t, second.Advance(10*time.Minute))
+	require.Equal(t, minibus.Counts{DeadLetter: 1}, second.Counts("late"))
 }
