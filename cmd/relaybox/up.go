@@ -238,6 +238,9 @@ func welcome(w io.Writer, s *stack.Stack, cfg stack.Config) {
 	if s.BusAdminAddr != "" {
 		say("bus administration: http://%s (and /health)", s.BusAdminAddr)
 	}
+	if s.BusCertificate != "" {
+		say("bus over TLS: the same port; clients trust %s", s.BusCertificate)
+	}
 	if s.CosmosConnection != "" || s.BusConnection != "" {
 		say("data in %s", cfg.Data)
 	}

@@ -16,18 +16,18 @@ import (
 // its messages, and across a crash.
 func TestLongBacklog(t *testing.T) {
 	t.Parallel()
-	const total, last = 420, 419 // of 200 KB: 64 MB are kept in memory
+	const total, last = 420, 419 // of 2 KB, of which 100 KB stay in memory
 	fs := vfs.NewCrashableMem()
 	durable := func(fs vfs.FS) func(*minibus.Options) {
 		return func(o *minibus.Options) {
 			topology(o)
-			o.Dir, o.FS = "bus", fs
+			o.Dir, o.FS, o.CacheBytes = "bus", fs, 100_000
 		}
 	}
 	first := minibus.RunT(t, durable(fs))
 	c := connect(t, first.ConnectionString())
 	s := sender(t, c, "plain")
-	body := func(n int) []byte { return bytes.Repeat(fmt.Appendf(nil, "%04d", n), 50_000) }
+	body := func(n int) []byte { return bytes.Repeat(fmt.Appendf(nil, "%04d", n), 500) }
 	for n := range total {
 		require.NoError(t, s.SendMessage(t.Context(), &azservicebus.Message{Body: body(n), MessageID: new(fmt.Sprint(n))}, nil))
 	}

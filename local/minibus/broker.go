@@ -18,6 +18,7 @@ type broker struct {
 	policies map[string]Policy
 	jwt      bool
 	maxBytes int          // of one entity
+	maxWarm  int          // see warm.go
 	ahead    atomic.Int64 // of the real clock, in milliseconds: Advance
 
 	mu       sync.Mutex // guards the rest; taken after an amqpserver connection's lock

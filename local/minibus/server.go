@@ -1,6 +1,7 @@
 package minibus
 
 import (
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -10,6 +11,7 @@ import (
 	"github.com/cockroachdb/pebble/v2/vfs"
 
 	"github.com/relaybox/relaybox/local/minibus/amqpserver"
+	"github.com/relaybox/relaybox/local/selfsigned"
 )
 
 // Options of a broker. The zero value is an empty broker in memory with the emulator's public key.
@@ -20,8 +22,11 @@ type Options struct {
 	Logger   *slog.Logger
 
 	MaxEntityBytes int    // quota of one entity; 0: 1 GiB
+	CacheBytes     int    // with Dir: contents of messages that stay in memory; 0: 64 MiB
 	AcceptJWT      bool   // accept tokens of Microsoft Entra without looking at them
 	FS             vfs.FS // of Dir; nil: the operating system's. Tests that crash the broker bring their own
+
+	TLS *tls.Config // nil: with a certificate that is made for this server, see CertificatePEM
 }
 
 // Server is a broker.
@@ -29,6 +34,9 @@ type Server struct {
 	broker *broker
 	amqp   *amqpserver.Server
 	admins adminServers
+	door   *door
+
+	certificate func() (tls.Certificate, error)
 
 	stop   chan struct{}
 	clock  sync.WaitGroup
@@ -47,7 +55,7 @@ func Open(o Options) (*Server, error) {
 		o.Policies = []Policy{DefaultPolicy}
 	}
 	b := &broker{
-		log: o.Logger, policies: map[string]Policy{}, jwt: o.AcceptJWT, maxBytes: or(o.MaxEntityBytes, 1<<30),
+		log: o.Logger, policies: map[string]Policy{}, jwt: o.AcceptJWT, maxBytes: or(o.MaxEntityBytes, 1<<30), maxWarm: or(o.CacheBytes, 64<<20),
 		entities: map[string]*entity{}, alarms: alarms{sooner: make(chan struct{}, 1)},
 	}
 	for _, p := range o.Policies {
@@ -71,24 +79,48 @@ func Open(o Options) (*Server, error) {
 		return nil, errors.Join(err, journal.close())
 	}
 	b.date(b.now())
-	s := &Server{broker: b, amqp: amqpserver.New(b, o.Logger), stop: make(chan struct{})}
+	s := &Server{broker: b, amqp: amqpserver.New(b, o.Logger), stop: make(chan struct{}), certificate: newCertificate()}
+	s.door = &door{
+		amqp: s.amqp, web: s.ServeAdmin, tls: s.tlsConfig(o.TLS),
+		entrance: map[net.Listener]struct{}{}, silent: map[net.Conn]struct{}{},
+	}
 	s.clock.Go(func() { b.keepTime(s.stop) })
 	return s, nil
 }
-
-// Serve accepts connections until Close and returns nil then. It may be called for several listeners, and closes them.
-func (s *Server) Serve(l net.Listener) error { return s.amqp.Serve(l) }
 
 // Close ends all connections and closes the store.
 func (s *Server) Close() error {
 	var err error
 	s.closed.Do(func() {
+		s.door.close()
 		err = errors.Join(s.admins.close(), s.amqp.Close())
+		s.door.wait.Wait()
 		close(s.stop)
 		s.clock.Wait()
 		err = errors.Join(err, s.broker.Durable(s.broker.Position()), s.broker.journal.close())
 	})
 	return err
+}
+
+// tlsConfig is how clients are met that want TLS.
+func (s *Server) tlsConfig(given *tls.Config) func() (*tls.Config, error) {
+	return func() (*tls.Config, error) {
+		if given != nil {
+			return given, nil
+		}
+		c, err := s.certificate()
+		return &tls.Config{Certificates: []tls.Certificate{c}, MinVersion: tls.VersionTLS12}, err
+	}
+}
+
+// CertificatePEM is the certificate that the server shows without Options.TLS, for clients to trust: as RootCAs, or in
+// the file that SSL_CERT_FILE names. It is good for localhost, 127.0.0.1 and ::1, and another one at each start.
+func (s *Server) CertificatePEM() ([]byte, error) {
+	c, err := s.certificate()
+	if err != nil {
+		return nil, err
+	}
+	return selfsigned.PEM(c), nil
 }
 
 // ConnectionString is what clients need to reach the broker at host:port with a policy; "" is DefaultPolicy's name.

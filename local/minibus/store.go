@@ -128,7 +128,7 @@ func (e *entity) restoreMessage(number, record []byte) error {
 	if len(number) != 8 {
 		return errRecord
 	}
-	warm := e.b.warm < warmBytes
+	warm := e.b.warm < e.b.maxWarm
 	if warm {
 		record = bytes.Clone(record)
 	}

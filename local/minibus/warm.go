@@ -7,9 +7,8 @@ import (
 )
 
 // Contents of messages take most of a broker's memory. With a store, those of a long backlog are left to it: as soon as
-// warmBytes are in memory, the content of a message that comes goes once it is on disk, and is read for each delivery.
-// The oldest stay, which are wanted first; in a short backlog nothing is ever read.
-const warmBytes = 64 << 20
+// broker.maxWarm bytes are in memory, the content of a message that comes goes once it is on disk, and is read for each
+// delivery. The oldest stay, which are wanted first; in a short backlog nothing is ever read.
 
 // never is the position of a record that is gone.
 const never = math.MaxUint64
@@ -17,7 +16,7 @@ const never = math.MaxUint64
 // cool notes where a message's record is, and lets the content go after the next commit if there is too much in memory.
 func (b *broker) cool(m *message) {
 	m.stored = b.journal.position()
-	if b.warm > warmBytes {
+	if b.warm > b.maxWarm {
 		b.cooling = append(b.cooling, m)
 	}
 }

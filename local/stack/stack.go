@@ -25,6 +25,8 @@ type Stack struct {
 	CosmosURL, BusAddr, BusAdminAddr, HostURL string
 	// CosmosConnection and BusConnection are the connection strings of the stand-ins.
 	CosmosConnection, BusConnection string
+	// BusCertificate is the file with which clients trust the bus over TLS; "" without a data folder.
+	BusCertificate string
 	// CosmosNet and BusNet are the networks in front of the stand-ins: cut them.
 	CosmosNet, BusNet *netsim.Listener
 	// Cosmos and Bus are the stand-ins themselves, for a look behind their protocol.
@@ -147,12 +149,12 @@ func (s *Stack) startCosmos() error {
 	s.Cosmos, s.CosmosNet = server, netsim.Wrap(listener)
 	s.closer = append(s.closer, server.Close)
 	var config *tls.Config
-	s.CosmosURL = "http://" + listener.Addr().String()
+	s.CosmosURL = "http://" + reach(listener)
 	if s.cfg.CosmosTLS {
 		if config, err = s.certificate(); err != nil {
 			return err
 		}
-		s.CosmosURL = "https://" + listener.Addr().String()
+		s.CosmosURL = "https://" + reach(listener)
 	}
 	s.CosmosConnection = server.ConnectionString(s.CosmosURL)
 	s.connect("COSMOS_CONNECTION", s.CosmosConnection)
@@ -204,12 +206,15 @@ func (s *Stack) startBus() error {
 	}
 	s.Bus, s.BusNet = server, netsim.Wrap(listener)
 	s.closer = append(s.closer, server.Close) // before the listeners: closed by their server, they are no fault
-	s.BusAddr = listener.Addr().String()
+	s.BusAddr = reach(listener)
 	s.BusConnection = server.ConnectionString(s.BusAddr)
 	s.connect("SERVICEBUS_CONNECTION", s.BusConnection)
+	if err := s.writeBusCertificate(); err != nil {
+		return err
+	}
 	s.serve(Bus, func() error { return server.Serve(s.BusNet) })
 	if admin != nil {
-		s.BusAdminAddr = admin.Addr().String()
+		s.BusAdminAddr = reach(admin)
 		s.serve(BusAdmin, func() error { return server.ServeAdmin(admin) })
 	}
 	return nil
@@ -232,6 +237,7 @@ func (s *Stack) listen(p Part, addr string) (net.Listener, error) {
 	if err != nil {
 		return nil, &AddressError{Part: p, Addr: addr, Err: err}
 	}
+	s.warn(p, listener.Addr())
 	s.closer = append(s.closer, func() error {
 		if err := listener.Close(); !errors.Is(err, net.ErrClosed) {
 			return err

@@ -127,3 +127,31 @@ func TestReadLocalSettings(t *testing.T) {
 		require.ErrorContains(t, err, word)
 	}
 }
+
+// The bus speaks TLS on its one port, with a certificate that stands in the data folder.
+func TestBusTLS(t *testing.T) {
+	t.Parallel()
+	s := stack.RunT(t, only(stack.Bus), func(c *stack.Config) { c.Data = t.TempDir() })
+	trusted := x509.NewCertPool()
+	text, err := os.ReadFile(s.BusCertificate)
+	require.NoError(t, err)
+	require.True(t, trusted.AppendCertsFromPEM(text))
+	client := &http.Client{Transport: &http.Transport{TLSClientConfig: &tls.Config{RootCAs: trusted}}}
+	resp, err := client.Get("https://" + s.BusAddr + "/health")
+	require.NoError(t, err)
+	require.NoError(t, resp.Body.Close())
+	require.Equal(t, http.StatusOK, resp.StatusCode)
+	client.CloseIdleConnections()
+}
+
+// A part that other machines reach is told of; one on loopback is not.
+func TestOpenAddressIsToldOf(t *testing.T) {
+	t.Parallel()
+	var said []string
+	s := stack.RunT(t, only(stack.Bus, stack.Cosmos), func(c *stack.Config) {
+		c.BusAddr, c.Notice = "0.0.0.0:0", func(s string) { said = append(said, s) }
+	})
+	require.Contains(t, s.BusConnection, "sb://127.0.0.1:", "where clients here find it")
+	require.Len(t, said, 1)
+	require.Regexp(t, `^bus listens on (0\.0\.0\.0|\[::\]):\d+: other machines reach it, and its key is the emulator's, which everybody knows$`, said[0])
+}

@@ -237,8 +237,8 @@ func (c *conn) stopReader() {
 
 // awaitPeer lets the peer see our close before the connection is cut.
 func (c *conn) awaitPeer() {
-	if tcp, ok := c.net.(*net.TCPConn); ok {
-		_ = tcp.CloseWrite() // the connection is cut next, whatever this says
+	if half, ok := c.net.(interface{ CloseWrite() error }); ok {
+		_ = half.CloseWrite() // the connection is cut next, whatever this says
 	}
 	t := time.NewTimer(lingerFor)
 	defer t.Stop()

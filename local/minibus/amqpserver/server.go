@@ -47,7 +47,7 @@ func (s *Server) Serve(l net.Listener) error {
 			}
 			return err
 		}
-		s.serveConn(nc)
+		s.Take(nc)
 	}
 }
 
@@ -62,8 +62,9 @@ func (s *Server) track(l net.Listener) bool {
 	return true
 }
 
-// serveConn starts the goroutine of a connection. It ends when the peer goes or Close cuts it.
-func (s *Server) serveConn(nc net.Conn) {
+// Take serves a connection that has been accepted elsewhere, on a goroutine that ends when the peer goes or Close cuts
+// it.
+func (s *Server) Take(nc net.Conn) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.closed {
