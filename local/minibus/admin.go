@@ -19,7 +19,16 @@ const (
 
 // AdminHandler is the administration REST interface (ATOM), as azservicebus/admin uses it, and GET /health as the
 // official emulator has it. It reads: entities, rules and their counts. What changes them is refused with the remedy.
-func (s *Server) AdminHandler() http.Handler { return &admin{b: s.broker} }
+func (s *Server) AdminHandler() http.Handler {
+	entities := &admin{b: s.broker}
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.URL.Path == faultsPath {
+			s.serveFaults(w, r)
+			return
+		}
+		entities.ServeHTTP(w, r)
+	})
+}
 
 type admin struct{ b *broker }
 

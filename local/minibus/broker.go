@@ -17,9 +17,10 @@ type broker struct {
 	log      *slog.Logger
 	policies map[string]Policy
 	jwt      bool
-	maxBytes int          // of one entity
-	maxWarm  int          // see warm.go
-	ahead    atomic.Int64 // of the real clock, in milliseconds: Advance
+	maxBytes int                    // of one entity
+	maxWarm  int                    // see warm.go
+	faults   atomic.Pointer[faults] // nil: none; stored under mu
+	ahead    atomic.Int64           // of the real clock, in milliseconds: Advance
 
 	mu       sync.Mutex // guards the rest; taken after an amqpserver connection's lock
 	entities map[string]*entity

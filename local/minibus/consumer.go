@@ -15,6 +15,7 @@ type consumer struct {
 	filter  any      // the session filter as the client sent it; nil: no sessions
 	deletes bool     // receive-and-delete
 	waiter  *waiter  // while parked
+	late    bool     // a Delay is over: the next message goes out
 	gone    bool
 }
 
@@ -28,6 +29,11 @@ func (c *consumer) Take(n int, emit func(tag, payload []byte)) int {
 		if m == nil {
 			return i
 		}
+		f := c.fault()
+		if f != nil && f.Do != LoseLock && f.Do != DropAfter {
+			c.interrupt(f, m)
+			return i
+		}
 		if i == 0 {
 			c.in.times.accessed = c.in.b.now()
 		}
@@ -35,12 +41,14 @@ func (c *consumer) Take(n int, emit func(tag, payload []byte)) int {
 			b.scratch = m.appendTo(b.scratch[:0], form{})
 			c.in.remove(m)
 			emit(nil, b.scratch)
+			c.spoil(f, m)
 			continue
 		}
 		c.in.lock(m)
 		b.scratch = m.appendTo(b.scratch[:0], form{lock: true})
 		tag := lockTag(m.token)
 		emit(tag[:], b.scratch)
+		c.spoil(f, m)
 	}
 	return n
 }
@@ -79,7 +87,16 @@ func (c *consumer) Settle(tag []byte, state amqpwire.State) error {
 	}
 	c.in.b.mu.Lock()
 	defer c.in.b.mu.Unlock()
-	return c.in.settle(lockTag(amqpwire.UUID(tag)), state)
+	token, f := lockTag(amqpwire.UUID(tag)), c.in.b.fault(OnSettle, c.in)
+	return f.around(func() error {
+		if m := c.in.locks[token]; m != nil && f.spoils(state) {
+			c.in.fail(m, nil)
+			if f.Do == Duplicate {
+				return nil
+			}
+		}
+		return c.in.settle(token, state)
+	})
 }
 
 // lockTag converts a lock token to a delivery tag, and back: the tag is a .NET GUID, whose first three groups are

@@ -14,11 +14,10 @@ import (
 // door lets clients of all protocols in on one port. The first byte tells which: AMQP begins with the letters, a TLS
 // client with a handshake record, an HTTP request with its method. Inside TLS there is a first byte again.
 type door struct {
-	amqp    *amqpserver.Server
-	web     func(net.Listener) error // serves HTTP
-	tls     func() (*tls.Config, error)
-	openWeb sync.Once
-	wait    sync.WaitGroup // connections that have not said what they are, and web
+	amqp *amqpserver.Server
+	web  func(net.Listener) error // serves HTTP
+	tls  func() (*tls.Config, error)
+	wait sync.WaitGroup // connections that have not said what they are, and web
 
 	mu       sync.Mutex // guards what follows
 	closed   bool

@@ -18,6 +18,7 @@ const (
 	condSessionLockLost  amqpwire.Symbol = "com.microsoft:session-lock-lost"
 	condSessionNotLocked amqpwire.Symbol = "com.microsoft:session-cannot-be-locked"
 	condTimeout          amqpwire.Symbol = "com.microsoft:timeout"
+	condServerBusy       amqpwire.Symbol = "com.microsoft:server-busy"
 	condArgument         amqpwire.Symbol = "com.microsoft:argument-error"
 	condMessageNotFound  amqpwire.Symbol = "com.microsoft:message-not-found"
 	condNotSupported     amqpwire.Symbol = "amqp:not-implemented"

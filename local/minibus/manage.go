@@ -1,8 +1,10 @@
 package minibus
 
 import (
+	"errors"
 	"strings"
 
+	"github.com/relaybox/relaybox/local/minibus/amqpserver"
 	"github.com/relaybox/relaybox/local/minibus/amqpwire"
 )
 
@@ -54,7 +56,17 @@ func (g *manager) Respond(payload []byte) ([]byte, error) {
 	}
 	g.in.b.mu.Lock()
 	defer g.in.b.mu.Unlock()
-	answer, err := op.run(g, r)
+	var answer response
+	err = g.in.b.fault(OnManage, g.in).around(func() error {
+		answer, err = op.run(g, r)
+		return err
+	})
+	if i, ok := errors.AsType[*amqpserver.Interruption](err); ok {
+		if i.Err != nil {
+			answer = refusal(i.Err)
+		}
+		return answer.encode(r), i
+	}
 	if err != nil {
 		answer = refusal(err)
 	}

@@ -47,7 +47,7 @@ func (p *peer) AttachTarget(a *amqpwire.Attach) (amqpserver.Target, error) {
 	if err := p.need(e, Send); err != nil {
 		return nil, err
 	}
-	return &producer{in: e}, nil
+	return &producer{in: e}, p.b.fault(OnAttach, e).around(nothingToDo)
 }
 
 // AttachSource implements amqpserver.Peer.
@@ -79,6 +79,10 @@ func (p *peer) AttachSource(a *amqpwire.Attach, link amqpserver.Link) func() {
 // receive attaches a consumer to an entity.
 func (p *peer) receive(a *amqpwire.Attach, e *entity, link amqpserver.Link) (cancel func()) {
 	if err := p.need(e, Listen); err != nil {
+		link.Attached(nil, err)
+		return nil
+	}
+	if err := p.b.fault(OnAttach, e).around(nothingToDo); err != nil {
 		link.Attached(nil, err)
 		return nil
 	}
@@ -208,6 +212,8 @@ func (t *producer) Receive(format uint32, payload []byte) error {
 	b := t.in.b
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	_, err := t.in.accept(batch)
-	return err
+	return b.fault(OnSend, t.in).around(func() error {
+		_, err := t.in.accept(batch)
+		return err
+	})
 }

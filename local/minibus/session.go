@@ -155,7 +155,11 @@ func (e *entity) acceptNext(c *consumer) bool {
 	if len(e.offers) == 0 {
 		return false
 	}
-	e.offers[0].acquire(c)
+	first := 0
+	if f := e.b.fault(OnAccept, e); f != nil {
+		first = f.pick(len(e.offers))
+	}
+	e.offers[first].acquire(c)
 	return true
 }
 

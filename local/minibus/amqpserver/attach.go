@@ -39,7 +39,7 @@ func (s *session) attachTarget(l *link) {
 	l.address = l.attach.Target.Address
 	target, err := s.conn.peer.AttachTarget(l.attach)
 	if err != nil {
-		l.refuse(asError(err))
+		s.conn.conclude(err, func(err error) { l.refuse(asError(err)) })
 		return
 	}
 	l.target = target
@@ -62,7 +62,7 @@ func (l *link) attached(source Source, err error) {
 	}
 	l.cancel = nil
 	if err != nil {
-		l.refuse(asError(err))
+		l.session.conn.conclude(err, func(err error) { l.refuse(asError(err)) })
 		return
 	}
 	l.source = source

@@ -58,6 +58,8 @@ type Link interface {
 	Wake()
 	// Fail detaches the link with an error.
 	Fail(*amqpwire.Error)
+	// Cut ends the connection without a word.
+	Cut()
 }
 
 // Replies is the source of a request-response node's receiving link: the replies of the node's Responder.

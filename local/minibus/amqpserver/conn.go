@@ -47,6 +47,7 @@ type conn struct {
 	partial  int                 // bytes in unfinished messages
 	position uint64              // of the backend, that out must not be ahead of
 	closing  bool                // a close frame has been queued: write it, then end
+	cutting  bool                // end without writing anything more
 	over     bool                // torn down, or the writer is gone: nothing will be written any more
 
 	postMu sync.Mutex // guards posts; taken last
@@ -207,6 +208,9 @@ func (c *conn) write() {
 			c.log.Error("broker cannot make state durable", "error", err)
 			return
 		}
+		if w.cut {
+			return
+		}
 		if len(w.out) > 0 {
 			if c.net.SetWriteDeadline(time.Now().Add(writeWithin)) != nil {
 				return
@@ -254,6 +258,7 @@ type work struct {
 	position uint64        // see conn.position
 	beat     time.Duration // when to say something again
 	end      bool          // out ends with a close frame
+	cut      bool          // see conn.cutting
 	more     bool          // there is more to send
 }
 
@@ -268,7 +273,7 @@ func (c *conn) step(spare []byte) work {
 	for _, f := range posts {
 		f()
 	}
-	w := work{more: c.pump(), position: c.position, beat: c.beat, end: c.closing}
+	w := work{more: c.pump(), position: c.position, beat: c.beat, end: c.closing, cut: c.cutting}
 	w.out, c.out = c.out, spare
 	c.room.Broadcast()
 	return w

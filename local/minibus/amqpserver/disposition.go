@@ -50,7 +50,12 @@ func (s *session) settle(id uint32, p *amqpwire.Disposition) {
 	delete(s.unsettled, id)
 	err := d.link.source.Settle(d.tag, p.State)
 	s.conn.rely()
-	if p.Settled {
+	s.conn.conclude(err, func(err error) { s.confirm(id, p, err) })
+}
+
+// confirm tells the client what has become of its verdict.
+func (s *session) confirm(id uint32, p *amqpwire.Disposition, err error) {
+	if p.Settled || s.ended || s.conn.sessions[s.channel] != s {
 		return
 	}
 	// The answer is accepted whatever the client chose: mirroring a rejection makes it report an error.

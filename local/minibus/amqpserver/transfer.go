@@ -2,6 +2,7 @@ package amqpserver
 
 import (
 	"bytes"
+	"errors"
 
 	"github.com/relaybox/relaybox/local/minibus/amqpwire"
 )
@@ -106,16 +107,22 @@ func (l *link) deliver(m *partial) {
 		err = l.target.Receive(m.format, m.payload)
 	}
 	l.session.conn.rely()
-	if !m.settled {
-		d := &amqpwire.Disposition{Role: amqpwire.RoleReceiver, First: m.id, Settled: true, State: &amqpwire.Accepted{}}
-		if err != nil {
-			d.State = &amqpwire.Rejected{Error: asError(err)}
-		}
-		l.session.conn.send(l.session.channel, d)
-	}
+	l.session.conn.conclude(err, func(err error) { l.answer(m, err) })
 	if l.granted <= grant/2 && !l.detached {
 		l.topUp()
 	}
+}
+
+// answer tells the client what has become of its message.
+func (l *link) answer(m *partial, err error) {
+	if m.settled || l.session.ended || l.gone {
+		return
+	}
+	d := &amqpwire.Disposition{Role: amqpwire.RoleReceiver, First: m.id, Settled: true, State: &amqpwire.Accepted{}}
+	if err != nil {
+		d.State = &amqpwire.Rejected{Error: asError(err)}
+	}
+	l.session.conn.send(l.session.channel, d)
 }
 
 // respond runs a request and queues its reply.
@@ -128,10 +135,13 @@ func (l *link) respond(node Responder, request []byte) error {
 		return amqpwire.Errorf(amqpwire.CondResourceLimit, "%d replies wait for credit", maxReplies)
 	}
 	reply, err := node.Respond(request)
-	if err != nil {
+	var i *Interruption
+	if err != nil && !errors.As(err, &i) {
 		return err
 	}
-	to.replies.queue = append(to.replies.queue, reply)
-	to.queue()
-	return nil
+	l.session.conn.conclude(err, func(error) {
+		to.replies.queue = append(to.replies.queue, reply)
+		to.queue()
+	})
+	return nil // the request has arrived
 }
