@@ -14,7 +14,7 @@ import (
 func (a *admin) get(r *adminRequest) (any, *adminError) {
 	a.b.mu.Lock()
 	defer a.b.mu.Unlock()
-	e, v := a.b.find(r.to), newView(a.b, r.Request)
+	e, v := a.b.at(r.to), newView(a.b, r.Request)
 	if r.to.kind == atRoot || r.to.kind == atEntity && e == nil {
 		return v.nothing(), nil
 	}
@@ -52,8 +52,8 @@ var kindsAt = map[targetKind][]kind{
 	atSubscription: {subscriptionKind}, atRules: {subscriptionKind}, atRule: {subscriptionKind},
 }
 
-// find is the entity that a target is, or is in; nil when it is missing or something else. The caller holds mu.
-func (b *broker) find(t target) *entity {
+// at is the entity that a target is, or is in; nil when it is missing or something else. The caller holds mu.
+func (b *broker) at(t target) *entity {
 	e := b.entities[strings.ToLower(t.path())]
 	if e == nil || !slices.Contains(kindsAt[t.kind], e.kind) {
 		return nil

@@ -142,18 +142,6 @@ func TestAdminBearer(t *testing.T) {
 	}
 }
 
-func TestAdminWritesNameTheRemedy(t *testing.T) {
-	t.Parallel()
-	bus := minibus.RunT(t, topology)
-	c := administer(t, bus, bus.ConnectionString())
-	_, err := c.CreateTopic(t.Context(), "new", nil)
-	requireStatus(t, err, http.StatusNotImplemented, "Put the change into the topology")
-	_, err = c.UpdateQueue(t.Context(), "plain", admin.QueueProperties{}, nil)
-	requireStatus(t, err, http.StatusNotImplemented, "Put the change into the topology")
-	_, err = c.DeleteRule(t.Context(), "events", "all", "$Default", nil)
-	requireStatus(t, err, http.StatusNotImplemented, "Put the change into the topology")
-}
-
 // ask sends a request as it is, with a good token unless it brings one of its own.
 func ask(t *testing.T, bus *minibus.Instance, method, path string, header http.Header) (int, http.Header, []byte) {
 	t.Helper()

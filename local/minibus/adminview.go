@@ -77,33 +77,30 @@ func (v view) entity(e *entity) atomEntry {
 	return v.entry(e.path, e.name, e.times, description)
 }
 
-const (
-	active    = "Active"
-	available = "Available"
-)
+const available = "Available"
 
 func (v view) queue(e *entity) queueDescription {
 	c := e.countDetails()
 	return queueDescription{
-		I: instanceSchema, LockDuration: formatDuration(e.rule.lock), MaxSizeInMegabytes: v.megabytes(),
+		I: instanceSchema, LockDuration: formatDuration(e.rule.lock), MaxSizeInMegabytes: megabytes(e),
 		RequiresDuplicateDetection: e.rule.duplicates > 0, DuplicateDetectionHistoryTimeWindow: formatDuration(e.rule.window),
 		RequiresSession: e.rule.requiresSession, DefaultMessageTimeToLive: formatDuration(e.rule.ttl),
 		DeadLetteringOnMessageExpiration: e.rule.deadLetterLate, MaxDeliveryCount: e.rule.maxDelivery,
-		EnableBatchedOperations: true, SizeInBytes: e.size(), MessageCount: c.total(), Status: active,
-		ForwardTo: v.address(e.forward), ForwardDeadLetteredMessagesTo: v.address(e.forwardDead),
+		EnableBatchedOperations: !e.rule.unbatched, SizeInBytes: e.size(), MessageCount: c.total(), Status: e.rule.statusText(),
+		ForwardTo: v.address(e.forwardTo), ForwardDeadLetteredMessagesTo: v.address(e.forwardDeadTo),
 		CreatedAt: atomTime(e.times.created), UpdatedAt: atomTime(e.times.updated), AccessedAt: atomTime(e.times.accessed),
-		SupportOrdering: true, CountDetails: c, AutoDeleteOnIdle: forever, EntityAvailabilityStatus: available,
+		SupportOrdering: true, CountDetails: c, AutoDeleteOnIdle: formatDuration(e.rule.idle), UserMetadata: e.rule.metadata, EntityAvailabilityStatus: available,
 		MaxMessageSizeInKilobytes: maxMessageSize >> 10,
 	}
 }
 
 func (v view) topic(e *entity) topicDescription {
 	d := topicDescription{
-		I: instanceSchema, DefaultMessageTimeToLive: formatDuration(e.rule.ttl), MaxSizeInMegabytes: v.megabytes(),
+		I: instanceSchema, DefaultMessageTimeToLive: formatDuration(e.rule.ttl), MaxSizeInMegabytes: megabytes(e),
 		RequiresDuplicateDetection: e.rule.duplicates > 0, DuplicateDetectionHistoryTimeWindow: formatDuration(e.rule.window),
-		EnableBatchedOperations: true, SizeInBytes: e.size(), Status: active,
+		EnableBatchedOperations: !e.rule.unbatched, SizeInBytes: e.size(), Status: e.rule.statusText(), UserMetadata: e.rule.metadata,
 		CreatedAt: atomTime(e.times.created), UpdatedAt: atomTime(e.times.updated), AccessedAt: atomTime(e.times.accessed),
-		SupportOrdering: true, CountDetails: e.countDetails(), SubscriptionCount: len(e.subscriptions), AutoDeleteOnIdle: forever,
+		SupportOrdering: true, CountDetails: e.countDetails(), SubscriptionCount: len(e.subscriptions), AutoDeleteOnIdle: formatDuration(e.rule.idle),
 		EntityAvailabilityStatus: available, MaxMessageSizeInKilobytes: maxMessageSize >> 10,
 	}
 	for _, s := range e.subscriptions {
@@ -123,22 +120,28 @@ func (v view) subscription(e *entity) subscriptionDescription {
 	return subscriptionDescription{
 		I: instanceSchema, LockDuration: formatDuration(e.rule.lock), RequiresSession: e.rule.requiresSession,
 		DefaultMessageTimeToLive: formatDuration(e.rule.ttl), DeadLetteringOnMessageExpiration: e.rule.deadLetterLate,
-		MessageCount: c.total(), MaxDeliveryCount: e.rule.maxDelivery, EnableBatchedOperations: true, Status: active,
-		ForwardTo: v.address(e.forward), ForwardDeadLetteredMessagesTo: v.address(e.forwardDead),
+		MessageCount: c.total(), MaxDeliveryCount: e.rule.maxDelivery, EnableBatchedOperations: !e.rule.unbatched, Status: e.rule.statusText(),
+		DeadLetteringOnFilterEvaluationExceptions: e.rule.filterErrors, UserMetadata: e.rule.metadata,
+		ForwardTo: v.address(e.forwardTo), ForwardDeadLetteredMessagesTo: v.address(e.forwardDeadTo),
 		CreatedAt: atomTime(e.times.created), UpdatedAt: atomTime(e.times.updated), AccessedAt: atomTime(e.times.accessed),
-		CountDetails: c, AutoDeleteOnIdle: forever, EntityAvailabilityStatus: available,
+		CountDetails: c, AutoDeleteOnIdle: formatDuration(e.rule.idle), EntityAvailabilityStatus: available,
 	}
 }
 
 // address is how the service names the target of a forward.
-func (v view) address(to *entity) string {
-	if to == nil {
+func (v view) address(to string) string {
+	if to == "" {
 		return ""
 	}
-	return "sb://" + v.host + "/" + to.path
+	if e, _ := v.b.lookup(to); e != nil {
+		to = e.path // as its owner writes it
+	}
+	return "sb://" + v.host + "/" + to
 }
 
-func (v view) megabytes() int { return max(1, v.b.maxBytes>>20) }
+func megabytes(e *entity) int { return max(1, e.quota()>>20) }
+
+func (s settings) statusText() string { return or(s.status, statusActive) }
 
 // countDetails counts as the service does: what is locked or deferred is active.
 func (e *entity) countDetails() countDetails {

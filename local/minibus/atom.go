@@ -62,6 +62,12 @@ func writeATOM(w http.ResponseWriter, document any) error {
 		contentType = "application/atom+xml;type=feed;charset=utf-8"
 	case atomEntry:
 		contentType = "application/atom+xml;type=entry;charset=utf-8"
+	case created:
+		contentType = "application/atom+xml;type=entry;charset=utf-8"
+		document, status = d.entry, http.StatusCreated
+	case done:
+		w.WriteHeader(http.StatusOK)
+		return nil
 	case *adminError:
 		status = d.Code
 	}

@@ -22,6 +22,7 @@ type queueDescription struct {
 	AuthorizationRules                  struct{}
 	Status                              string
 	ForwardTo                           string `xml:",omitempty"`
+	UserMetadata                        string `xml:",omitempty"`
 	CreatedAt                           string
 	UpdatedAt                           string
 	AccessedAt                          string
@@ -48,6 +49,7 @@ type topicDescription struct {
 	IsAnonymousAccessible               bool
 	AuthorizationRules                  struct{}
 	Status                              string
+	UserMetadata                        string `xml:",omitempty"`
 	CreatedAt                           string
 	UpdatedAt                           string
 	AccessedAt                          string
@@ -77,6 +79,7 @@ type subscriptionDescription struct {
 	EnableBatchedOperations                   bool
 	Status                                    string
 	ForwardTo                                 string `xml:",omitempty"`
+	UserMetadata                              string `xml:",omitempty"`
 	CreatedAt                                 string
 	UpdatedAt                                 string
 	AccessedAt                                string

@@ -25,6 +25,7 @@ type actionDescription struct {
 	Type               string `xml:"i:type,attr"`
 	SQLExpression      string `xml:"SqlExpression,omitempty"`
 	CompatibilityLevel int    `xml:",omitempty"`
+	Parameters         *propertyList
 }
 
 // filterDescription is a true filter, an SQL filter or a correlation filter: the parts of the others are absent.
@@ -32,6 +33,7 @@ type filterDescription struct {
 	Type               string `xml:"i:type,attr"`
 	SQLExpression      string `xml:"SqlExpression,omitempty"`
 	CompatibilityLevel int    `xml:",omitempty"`
+	Parameters         *propertyList
 	CorrelationID      string `xml:"CorrelationId,omitempty"`
 	MessageID          string `xml:"MessageId,omitempty"`
 	To                 string `xml:",omitempty"`
@@ -67,30 +69,41 @@ func (everything) describe() filterDescription {
 }
 
 // describe implements filter.
+func (falsehood) describe() filterDescription {
+	return filterDescription{Type: "FalseFilter", SQLExpression: "1=0", CompatibilityLevel: sqlLevel}
+}
+
+// describe implements filter.
 func (s sqlCondition) describe() filterDescription {
-	return filterDescription{Type: "SqlFilter", SQLExpression: s.String(), CompatibilityLevel: sqlLevel}
+	return filterDescription{Type: "SqlFilter", SQLExpression: s.Filter.String(), CompatibilityLevel: sqlLevel, Parameters: describePairs(s.parameters)}
 }
 
 func (r rule) describeAction() actionDescription {
 	if r.action == nil {
 		return actionDescription{Type: "EmptyRuleAction"}
 	}
-	return actionDescription{Type: "SqlRuleAction", SQLExpression: r.action.String(), CompatibilityLevel: sqlLevel}
+	return actionDescription{Type: "SqlRuleAction", SQLExpression: r.action.String(), CompatibilityLevel: sqlLevel, Parameters: describePairs(r.parameters)}
 }
 
 // describe implements filter.
 func (f *CorrelationFilter) describe() filterDescription {
-	d := filterDescription{
+	return filterDescription{
 		Type: "CorrelationFilter", CorrelationID: f.CorrelationID, MessageID: f.MessageID, To: f.To, ReplyTo: f.ReplyTo,
 		Label: f.Label, SessionID: f.SessionID, ReplyToSessionID: f.ReplyToSessionID, ContentType: f.ContentType,
+		Properties: describePairs(f.Properties),
 	}
-	if len(f.Properties) > 0 {
-		d.Properties = &propertyList{}
+}
+
+// describePairs names values in the order of their names; nil for none.
+func describePairs(values map[string]any) *propertyList {
+	if len(values) == 0 {
+		return nil
 	}
-	for _, name := range slices.Sorted(maps.Keys(f.Properties)) {
-		d.Properties.Pairs = append(d.Properties.Pairs, propertyPair{name, describeValue(f.Properties[name])})
+	list := &propertyList{}
+	for _, name := range slices.Sorted(maps.Keys(values)) {
+		list.Pairs = append(list.Pairs, propertyPair{name, describeValue(values[name])})
 	}
-	return d
+	return list
 }
 
 // describeValue names the XML type of a property. Whole numbers are int, whatever their size in Go.

@@ -70,7 +70,14 @@ func normalize(address string) string {
 	return strings.ToLower(strings.Trim(address, "/"))
 }
 
-// lookup finds an entity, and says whether its $management node is meant.
+// find is lookup for those who do not hold mu.
+func (b *broker) find(address string) (e *entity, management bool) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.lookup(address)
+}
+
+// lookup finds an entity, and says whether its $management node is meant. The caller holds mu.
 func (b *broker) lookup(address string) (e *entity, management bool) {
 	path, management := strings.CutSuffix(normalize(address), suffixManagement)
 	return b.entities[path], management

@@ -51,7 +51,7 @@ func (t *tokens) put(r *request) response {
 			return failure(401, amqpwire.CondUnauthorized, refusal)
 		}
 	}
-	if e, _ := p.b.lookup(audience); e == nil && normalize(audience) != "" {
+	if e, _ := p.b.find(audience); e == nil && normalize(audience) != "" {
 		return failure(404, amqpwire.CondNotFound, notFound(audience).Description)
 	}
 	p.grants = slices.DeleteFunc(p.grants, func(old grant) bool { return old.scope == g.scope || old.until <= time.Now().UnixMilli() })

@@ -57,7 +57,7 @@ func (c *consumer) Take(n int, emit func(tag, payload []byte)) int {
 func (c *consumer) next() *message {
 	var from *ready
 	switch {
-	case c.gone:
+	case c.gone, c.in.open(receiving) != nil:
 		return nil
 	case c.in.rule.requiresSession:
 		if c.session == nil || c.session.until <= c.in.b.now() {
@@ -146,6 +146,7 @@ func (c *consumer) Detach() {
 func (c *consumer) detach() {
 	c.gone = true
 	delete(c.in.hungry, c)
+	delete(c.in.links, c.link)
 	if c.peer.consumers[c.name] == c {
 		delete(c.peer.consumers, c.name)
 	}

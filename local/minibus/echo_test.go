@@ -43,7 +43,7 @@ func (*echo) Position() uint64                 { return 0 }
 func (*echo) Durable(uint64) error             { return nil }
 func (*echo) Close()                           {}
 
-func (e *echo) AttachTarget(a *amqpwire.Attach) (amqpserver.Target, error) {
+func (e *echo) AttachTarget(a *amqpwire.Attach, _ amqpserver.Link) (amqpserver.Target, error) {
 	if answers(a.Target.Address) {
 		return yes{}, nil
 	}

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/relaybox/relaybox/local/minibus/amqpserver"
 	"github.com/relaybox/relaybox/local/minibus/amqpwire"
 )
 
@@ -26,12 +27,19 @@ type entity struct {
 	key  string // lower case: in the store and in lookups
 	rule settings
 
+	forwardTo     string // names of forward and forwardDead, as configured
+	forwardDeadTo string
+	configured    uint64 // digest of what the configuration says; 0: it has no such entity
+
 	dead          *entity   // dead-letter queue; nil in one
 	transferDead  *entity   // transfer dead-letter queue; nil in one
 	subscriptions []*entity // of a topic
+	topic         *entity   // of a subscription
 	rules         []rule    // of a subscription; a message that none of them takes is not copied
 	forward       *entity   // ForwardTo
 	forwardDead   *entity   // ForwardDeadLetteredMessagesTo
+	links         map[amqpserver.Link]struct{}
+	idle          alarm // AutoDeleteOnIdle
 
 	gone     bool // deleted
 	times    times
@@ -57,6 +65,21 @@ type settings struct {
 	requiresSession bool
 	duplicates      time.Duration // history window; 0: no detection
 	window          time.Duration // as configured, also without detection
+
+	status       string        // statusActive or another; "" is active
+	metadata     string        // the user's
+	unbatched    bool          // only told: the broker batches anyway
+	filterErrors bool          // of a subscription: a message whose rules cannot be evaluated is dead-lettered
+	maxMB        int           // quota; 0: the broker's
+	idle         time.Duration // AutoDeleteOnIdle; 0: never
+}
+
+// quota is what the messages of the entity may have in bytes.
+func (e *entity) quota() int {
+	if e.rule.maxMB > 0 {
+		return e.rule.maxMB << 20
+	}
+	return e.b.maxBytes
 }
 
 // Reasons that the broker gives in DeadLetterReason.
@@ -65,6 +88,7 @@ const (
 	reasonExpired     = "TTLExpiredException"
 	reasonNoSession   = "Session ID is null."
 	reasonHops        = "MaxTransferHopCountExceeded"
+	reasonFilter      = "FilterEvaluationException" // Service Bus documents no name
 	reasonHeader      = "HeaderSizeExceeded"
 	reasonTransfer    = "TransferFailed" // Service Bus documents no name
 )
@@ -86,6 +110,9 @@ const maxHops = 4
 
 // accept takes what a client sends: all messages or none. It returns their sequence numbers.
 func (e *entity) accept(batch []*content) ([]int64, error) {
+	if err := e.open(sending); err != nil {
+		return nil, err
+	}
 	size := 0
 	for _, c := range batch {
 		if e.rule.requiresSession && !c.hasSession {
@@ -94,7 +121,7 @@ func (e *entity) accept(batch []*content) ([]int64, error) {
 		size += c.size
 	}
 	for _, target := range append([]*entity{e}, e.subscriptions...) {
-		if target.bytes+size > e.b.maxBytes {
+		if target.bytes+size > target.quota() {
 			return nil, amqpwire.Errorf(amqpwire.CondResourceLimit, "%s", target.full())
 		}
 	}
@@ -212,9 +239,9 @@ func (e *entity) passOn(m *message, to *entity, now int64) {
 // refusal says why an entity does not take a message that is passed on to it; "": it takes it.
 func (e *entity) refusal(m *message) string {
 	switch {
-	case e.gone:
-		return fmt.Sprintf("The messaging entity '%s' could not be found.", e.path)
-	case e.bytes+m.size > e.b.maxBytes:
+	case e.open(sending) != nil:
+		return e.open(sending).Error()
+	case e.bytes+m.size > e.quota():
 		return e.full()
 	case e.rule.requiresSession && !m.content().hasSession:
 		return noSession
@@ -223,7 +250,7 @@ func (e *entity) refusal(m *message) string {
 }
 
 func (e *entity) full() string {
-	return fmt.Sprintf("The entity '%s' has reached its quota of %d bytes. Receive messages to make room.", e.path, e.b.maxBytes)
+	return fmt.Sprintf("The entity '%s' has reached its quota of %d bytes. Receive messages to make room.", e.path, e.quota())
 }
 
 // offer makes an unlocked message receivable again and wakes whoever waits for it. Its life may have ended meanwhile.

@@ -2,6 +2,7 @@ package minibus
 
 import (
 	"reflect"
+	"time"
 
 	"github.com/relaybox/relaybox/local/minibus/amqpwire"
 )
@@ -9,13 +10,19 @@ import (
 // filter decides whether a subscription wants a message, and tells what it is.
 type filter interface {
 	match(*candidate) (bool, error)
-	describe() filterDescription
+	describe() filterDescription // in the administration interface
+	wire() any                   // in answers of $management
 }
 
 // everything is the true filter of $Default.
 type everything struct{}
 
 func (everything) match(*candidate) (bool, error) { return true, nil }
+
+// falsehood is the false filter.
+type falsehood struct{}
+
+func (falsehood) match(*candidate) (bool, error) { return false, nil }
 
 // CorrelationFilter matches messages that are equal in every property it names. Strings are case-sensitive.
 type CorrelationFilter struct {
@@ -83,6 +90,16 @@ func (f *CorrelationFilter) match(c *candidate) (bool, error) {
 
 // equal compares a property of a message with one of the configuration, which knows strings, booleans and numbers.
 func equal(got, want any) bool {
+	if n, ok := want.(int64); ok {
+		if i, isInt := amqpwire.Int(got); isInt {
+			return i == n
+		}
+		want = float64(n)
+	}
+	if at, ok := want.(time.Time); ok {
+		ms, isTime := got.(amqpwire.Timestamp)
+		return isTime && int64(ms) == at.UnixMilli()
+	}
 	if n, ok := want.(float64); ok {
 		if i, isInt := amqpwire.Int(got); isInt {
 			return float64(i) == n

@@ -1,6 +1,7 @@
 package minibus
 
 import (
+	"bytes"
 	"cmp"
 	"encoding/binary"
 	"errors"
@@ -68,6 +69,35 @@ func (j *journal) delete(key []byte) {
 	}
 }
 
+// deleteAll removes all keys that begin with a prefix. The caller holds broker.mu.
+func (j *journal) deleteAll(prefix []byte) {
+	if j.db != nil {
+		j.must(j.batch.DeleteRange(prefix, after(prefix), nil))
+	}
+}
+
+// each reads all keys of a kind, with the path of their entity, in the order of the paths' lengths.
+func (j *journal) each(kind byte, use func(path string, value []byte) error) (err error) {
+	it, err := j.db.NewIter(&pebble.IterOptions{LowerBound: []byte{kind}, UpperBound: []byte{kind + 1}})
+	if err != nil {
+		return fmt.Errorf("read broker store: %w", err)
+	}
+	defer func() { err = errors.Join(err, it.Close()) }()
+	for valid := it.First(); valid; valid = it.Next() {
+		value, err := it.ValueAndErr()
+		if err != nil {
+			return err
+		}
+		if len(it.Key()) < 3 {
+			return errRecord
+		}
+		if err := use(string(it.Key()[3:]), value); err != nil {
+			return err
+		}
+	}
+	return it.Error()
+}
+
 // must: adding to a batch fails only when the batch is used after its commit.
 func (j *journal) must(err error) {
 	if err != nil {
@@ -133,6 +163,7 @@ func (j *journal) close() error {
 
 // Kinds of keys. A key is kind, entity path (with its length before it), rest.
 const (
+	kindChange   = 'a' // what a client has changed of an entity: see storechange.go
 	kindMessage  = 'm' // + sequence number: the message as it was accepted
 	kindStatus   = 's' // + sequence number: state and delivery count, once they differ from the message's
 	kindSequence = 'q' // last sequence number
@@ -145,6 +176,17 @@ func key(kind byte, path string, rest int) []byte {
 	k := make([]byte, 0, 3+len(path)+rest)
 	k = binary.BigEndian.AppendUint16(append(k, kind), uint16(len(path)))
 	return append(k, path...)
+}
+
+// after is the first key behind all that begin with a prefix, which has a byte that can grow: a path's last one.
+func after(prefix []byte) []byte {
+	end := bytes.Clone(prefix)
+	for i := len(end) - 1; i >= 0; i-- {
+		if end[i]++; end[i] != 0 {
+			return end[:i+1]
+		}
+	}
+	return nil
 }
 
 func numberKey(kind byte, path string, n int64) []byte {

@@ -12,13 +12,14 @@ import (
 type manager struct {
 	peer *peer
 	in   *entity
+	link amqpserver.Link
 }
 
 // MaxMessageSize implements amqpserver.Target.
 func (*manager) MaxMessageSize() uint64 { return 4 * maxMessageSize }
 
 // Detach implements amqpserver.Target.
-func (*manager) Detach() {}
+func (g *manager) Detach() { g.in.part(g.link) }
 
 // Receive implements amqpserver.Target; amqpserver calls Respond instead.
 func (*manager) Receive(uint32, []byte) error { return nil }
@@ -38,6 +39,9 @@ var operations = map[string]struct {
 	"get-session-state":          {Listen, (*manager).sessionState},
 	"set-session-state":          {Listen, (*manager).setSessionState},
 	"get-message-sessions":       {Listen, (*manager).listSessions},
+	"add-rule":                   {Manage, (*manager).addRule},
+	"remove-rule":                {Manage, (*manager).removeRule},
+	"enumerate-rules":            {Listen, (*manager).enumerateRules},
 }
 
 // Respond implements amqpserver.Responder.
@@ -56,6 +60,9 @@ func (g *manager) Respond(payload []byte) ([]byte, error) {
 	}
 	g.in.b.mu.Lock()
 	defer g.in.b.mu.Unlock()
+	if err := g.in.open(anything); err != nil {
+		return refusal(err).encode(r), nil
+	}
 	var answer response
 	err = g.in.b.fault(OnManage, g.in).around(func() error {
 		answer, err = op.run(g, r)

@@ -26,7 +26,7 @@ const (
 )
 
 // AttachTarget implements amqpserver.Peer.
-func (p *peer) AttachTarget(a *amqpwire.Attach) (amqpserver.Target, error) {
+func (p *peer) AttachTarget(a *amqpwire.Attach, link amqpserver.Link) (amqpserver.Target, error) {
 	address := a.Target.Address
 	if normalize(address) == nodeCBS {
 		if p.cbsIn {
@@ -35,19 +35,25 @@ func (p *peer) AttachTarget(a *amqpwire.Attach) (amqpserver.Target, error) {
 		p.cbsIn = true
 		return &tokens{peer: p}, nil
 	}
-	e, management := p.b.lookup(address)
+	e, management := p.b.find(address)
 	switch {
 	case e == nil:
 		return nil, notFound(address)
 	case management:
-		return &manager{peer: p, in: e}, p.needAny(e)
+		if err := p.needAny(e); err != nil {
+			return nil, err
+		}
+		return &manager{peer: p, in: e, link: link}, e.admit(link, anything)
 	case e.kind != queueKind && e.kind != topicKind:
 		return nil, amqpwire.Errorf(amqpwire.CondNotAllowed, "Messages cannot be sent to '%s'. Send to the queue or topic it belongs to.", e.path)
 	}
 	if err := p.need(e, Send); err != nil {
 		return nil, err
 	}
-	return &producer{in: e}, p.b.fault(OnAttach, e).around(nothingToDo)
+	if err := p.b.fault(OnAttach, e).around(nothingToDo); err != nil {
+		return nil, err
+	}
+	return &producer{in: e, link: link}, e.admit(link, sending)
 }
 
 // AttachSource implements amqpserver.Peer.
@@ -62,12 +68,16 @@ func (p *peer) AttachSource(a *amqpwire.Attach, link amqpserver.Link) func() {
 		link.Attached(&amqpserver.Replies{OnDetach: func() { p.cbsOut = false }}, nil)
 		return nil
 	}
-	e, management := p.b.lookup(address)
+	e, management := p.b.find(address)
 	switch {
 	case e == nil:
 		link.Attached(nil, notFound(address))
 	case management:
-		link.Attached(&amqpserver.Replies{}, p.needAny(e))
+		err := p.needAny(e)
+		if err == nil {
+			err = e.admit(link, anything)
+		}
+		link.Attached(&amqpserver.Replies{OnDetach: func() { e.part(link) }}, err)
 	case e.kind == topicKind:
 		link.Attached(nil, amqpwire.Errorf(amqpwire.CondNotAllowed, "Messages cannot be received from the topic '%s'. Receive from a subscription.", e.path))
 	default:
@@ -91,6 +101,10 @@ func (p *peer) receive(a *amqpwire.Attach, e *entity, link amqpserver.Link) (can
 	wanted, sessions := sessionWanted(a.Source.Filter, c)
 	p.b.mu.Lock()
 	defer p.b.mu.Unlock()
+	if err := e.open(receiving); err != nil {
+		link.Attached(nil, err)
+		return nil
+	}
 	switch {
 	case sessions && !e.rule.requiresSession:
 		link.Attached(nil, amqpwire.Errorf(amqpwire.CondNotAllowed,
@@ -116,6 +130,7 @@ func (p *peer) receive(a *amqpwire.Attach, e *entity, link amqpserver.Link) (can
 		}
 	}
 	p.consumers[c.name] = c
+	e.links[link] = struct{}{}
 	link.Attached(c, nil)
 	return c.Detach // the client may go before it has heard of this
 }
@@ -178,13 +193,16 @@ func joinClaims(claims []Claim) string {
 }
 
 // producer is a sending link.
-type producer struct{ in *entity }
+type producer struct {
+	in   *entity
+	link amqpserver.Link
+}
 
 // MaxMessageSize implements amqpserver.Target.
 func (*producer) MaxMessageSize() uint64 { return maxMessageSize }
 
 // Detach implements amqpserver.Target.
-func (*producer) Detach() {}
+func (t *producer) Detach() { t.in.part(t.link) }
 
 // Receive implements amqpserver.Target: one message, or a batch in the data sections of an envelope that counts for nothing.
 func (t *producer) Receive(format uint32, payload []byte) error {

@@ -12,6 +12,8 @@ type rule struct {
 	name   string
 	filter filter
 	action *sqlfilter.Action // nil: nothing
+
+	parameters map[string]any // of the action
 }
 
 // defaultRule is what a subscription has that names no rules.
@@ -48,7 +50,7 @@ func (r Rule) parse() (rule, error) {
 		if err != nil {
 			return rule{}, fmt.Errorf("SQL: %w", err)
 		}
-		parsed.filter = sqlCondition{f}
+		parsed.filter = sqlCondition{f, nil}
 	}
 	if r.Action != "" {
 		var err error
@@ -70,6 +72,12 @@ func (e *entity) take(c *candidate, now int64) {
 		}
 		next, err := r.copyOf(c)
 		switch {
+		case err != nil && e.rule.filterErrors && !found:
+			found = true
+			e.last++
+			m := c.m
+			e.bury(&message{kept: c.content, in: e, seq: e.last, enqueued: m.enqueued, hops: m.hops},
+				property(propReason, reasonFilter), property(propDescription, fmt.Sprintf("rule %s: %v", r.name, err)))
 		case err != nil:
 			e.b.log.Debug("a rule cannot be applied and takes nothing", "subscription", e.path, "rule", r.name, "messageId", c.content.messageID, "error", err)
 		case next != nil:

@@ -75,6 +75,9 @@ func Open(o Options) (*Server, error) {
 		return nil, err
 	}
 	b.journal = journal
+	if err := b.restoreChanges(); err != nil {
+		return nil, errors.Join(err, journal.close())
+	}
 	if err := b.restore(); err != nil {
 		return nil, errors.Join(err, journal.close())
 	}

@@ -91,6 +91,7 @@ func (s *session) acquire(c *consumer) {
 		heap.Remove(&s.in.offers, s.place)
 	}
 	s.owner, c.session = c, s
+	s.in.links[c.link] = struct{}{}
 	s.renew()
 }
 

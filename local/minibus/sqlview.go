@@ -11,7 +11,10 @@ import (
 )
 
 // sqlCondition is an SQL filter. It prints as its text, for which a digest of the rules relies on it.
-type sqlCondition struct{ *sqlfilter.Filter }
+type sqlCondition struct {
+	*sqlfilter.Filter
+	parameters map[string]any
+}
 
 // match implements filter.
 func (s sqlCondition) match(c *candidate) (bool, error) {

@@ -94,6 +94,8 @@ func (b *broker) restoreOne(it *pebble.Iterator, orphans map[string]int) error {
 	switch {
 	case err != nil:
 		return err
+	case k[0] == kindChange:
+		return nil // restoreChanges has read it
 	case k[0] == kindTimes:
 		return b.restoreTimes(string(k[3:n]), v)
 	case e == nil:

@@ -39,11 +39,7 @@ func (b *broker) date(now int64) {
 func (e *entity) digest() uint64 {
 	h := fnv.New64a()
 	fmt.Fprintf(h, "%d %s %+v", e.kind, e.path, e.rule)
-	for _, to := range []*entity{e.forward, e.forwardDead} {
-		if to != nil {
-			fmt.Fprintf(h, " > %s", to.path)
-		}
-	}
+	fmt.Fprintf(h, " > %s > %s", e.forwardTo, e.forwardDeadTo)
 	for _, r := range e.rules {
 		fmt.Fprintf(h, " %s %+v", r.name, r.filter)
 		if r.action != nil {

@@ -5,6 +5,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/relaybox/relaybox/local/minibus/amqpserver"
 	"github.com/relaybox/relaybox/local/minibus/amqpwire"
 )
 
@@ -20,14 +21,20 @@ func (b *broker) build(c *Config) error {
 		if err != nil {
 			return err
 		}
-		b.addDead(e)
+		e.forwardTo, e.forwardDeadTo = q.ForwardTo, q.ForwardDeadLetteredMessagesTo
 	}
 	for _, t := range c.Topics {
 		if err := b.addTopic(t); err != nil {
 			return err
 		}
 	}
-	return b.connect(c)
+	for _, e := range b.entities {
+		if err := b.checkForwards(e); err != nil {
+			return fmt.Errorf("%w: %w", ErrConfig, err)
+		}
+		e.configured = e.digest()
+	}
+	return nil
 }
 
 func window(detect bool, w time.Duration) time.Duration {
@@ -54,8 +61,8 @@ func (b *broker) addTopic(t Topic) error {
 		if err != nil {
 			return err
 		}
-		b.addDead(e)
-		e.name = s.Name
+		e.name, e.topic = s.Name, topic
+		e.forwardTo, e.forwardDeadTo = s.ForwardTo, s.ForwardDeadLetteredMessagesTo
 		if e.rules, err = rulesOf(e.path, s); err != nil {
 			return err
 		}
@@ -72,7 +79,7 @@ func subscriptionPath(topic, subscription string) string {
 func (b *broker) add(k kind, path string, rule settings) (*entity, error) {
 	e := &entity{
 		b: b, kind: k, path: path, name: path, key: strings.ToLower(path), rule: rule,
-		locks: map[amqpwire.UUID]*message{}, hungry: map[*consumer]struct{}{}, sessions: map[string]*session{},
+		links: map[amqpserver.Link]struct{}{}, locks: map[amqpwire.UUID]*message{}, hungry: map[*consumer]struct{}{}, sessions: map[string]*session{},
 	}
 	e.history = history{until: map[string]int64{}, alarm: alarm{place: nowhere, owner: e}}
 	if path == "" || len(path) > 1024 {
@@ -81,7 +88,11 @@ func (b *broker) add(k kind, path string, rule settings) (*entity, error) {
 	if b.entities[e.key] != nil {
 		return nil, fmt.Errorf("%w: there are two entities %q (names do not differ by case): rename one", ErrConfig, path)
 	}
+	e.idle = alarm{place: nowhere, owner: (*idleness)(e)}
 	b.entities[e.key] = e
+	if k == queueKind || k == subscriptionKind {
+		b.addDead(e)
+	}
 	return e, nil
 }
 
@@ -93,37 +104,40 @@ func (b *broker) addDead(e *entity) {
 	e.transferDead, _ = b.add(deadLetterKind, e.path+"/$Transfer/$DeadLetterQueue", rule)
 }
 
-// connect resolves ForwardTo and ForwardDeadLetteredMessagesTo once all entities exist.
-func (b *broker) connect(c *Config) error {
-	resolve := func(from, key, to string) (*entity, error) {
+// checkForwards finds names that forward to nowhere.
+func (b *broker) checkForwards(e *entity) error {
+	for key, to := range map[string]string{"ForwardTo": e.forwardTo, "ForwardDeadLetteredMessagesTo": e.forwardDeadTo} {
 		if to == "" {
-			return nil, nil
+			continue
 		}
-		e, _ := b.lookup(to)
-		if e == nil || e.kind != queueKind && e.kind != topicKind {
-			return nil, fmt.Errorf("%w: %s of %q names %q, which is no queue or topic: add it or remove the key", ErrConfig, key, from, to)
-		}
-		return e, nil
-	}
-	link := func(path, forward, forwardDead string) (err error) {
-		e := b.entities[strings.ToLower(path)]
-		if e.forward, err = resolve(path, "ForwardTo", forward); err != nil {
-			return err
-		}
-		e.forwardDead, err = resolve(path, "ForwardDeadLetteredMessagesTo", forwardDead)
-		return err
-	}
-	for _, q := range c.Queues {
-		if err := link(q.Name, q.ForwardTo, q.ForwardDeadLetteredMessagesTo); err != nil {
-			return err
-		}
-	}
-	for _, t := range c.Topics {
-		for _, s := range t.Subscriptions {
-			if err := link(subscriptionPath(t.Name, s.Name), s.ForwardTo, s.ForwardDeadLetteredMessagesTo); err != nil {
-				return err
-			}
+		target, _ := b.lookup(to)
+		switch {
+		case target == nil || target.kind != queueKind && target.kind != topicKind:
+			return fmt.Errorf("%s of %q names %q, which is no queue or topic: add it or remove the key", key, e.path, to)
+		case target == e:
+			return fmt.Errorf("%s of %q names itself: name another queue or topic, or remove the key", key, e.path)
 		}
 	}
 	return nil
+}
+
+// relink finds what names forward to, after entities have come or gone. What forwards to nowhere any more keeps its
+// target, which takes nothing.
+func (b *broker) relink() {
+	find := func(name string, last *entity) *entity {
+		if name == "" {
+			return nil
+		}
+		e, _ := b.lookup(name)
+		if e != nil && (e.kind == queueKind || e.kind == topicKind) {
+			return e
+		}
+		if last != nil && last.gone {
+			return last
+		}
+		return &entity{b: b, path: normalize(name), gone: true}
+	}
+	for _, e := range b.entities {
+		e.forward, e.forwardDead = find(e.forwardTo, e.forward), find(e.forwardDeadTo, e.forwardDead)
+	}
 }

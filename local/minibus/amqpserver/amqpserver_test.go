@@ -29,7 +29,7 @@ func (b *memBackend) Close()                 {}
 func (b *memBackend) Detach()                {}
 func (b *memBackend) MaxMessageSize() uint64 { return 200_000 }
 
-func (b *memBackend) AttachTarget(a *amqpwire.Attach) (Target, error) {
+func (b *memBackend) AttachTarget(a *amqpwire.Attach, _ Link) (Target, error) {
 	if a.Target.Address != "node" {
 		return nil, amqpwire.Errorf(amqpwire.CondNotFound, "no %q", a.Target.Address)
 	}

@@ -37,7 +37,7 @@ func (s *session) attachTarget(l *link) {
 		return
 	}
 	l.address = l.attach.Target.Address
-	target, err := s.conn.peer.AttachTarget(l.attach)
+	target, err := s.conn.peer.AttachTarget(l.attach, l)
 	if err != nil {
 		s.conn.conclude(err, func(err error) { l.refuse(asError(err)) })
 		return

@@ -15,7 +15,7 @@ type Backend interface {
 // Peer is the backend's view of one connection. Its methods are called one at a time and must not block.
 type Peer interface {
 	// AttachTarget opens a link on which the client sends. An *amqpwire.Error says why not.
-	AttachTarget(*amqpwire.Attach) (Target, error)
+	AttachTarget(*amqpwire.Attach, Link) (Target, error)
 	// AttachSource opens a link on which the client receives: it answers, at once or later, with link.Attached.
 	// The cancel function, which may be nil, is called if the client goes away before that.
 	AttachSource(*amqpwire.Attach, Link) (cancel func())
@@ -50,9 +50,9 @@ type Source interface {
 	Detach()
 }
 
-// Link is how a source reaches its link. The methods never block and may be called with the backend's locks held.
+// Link is how a source or target reaches its link. The methods never block and may be called with the backend's locks held.
 type Link interface {
-	// Attached answers AttachSource, once.
+	// Attached answers AttachSource, once. It is not for targets.
 	Attached(Source, error)
 	// Wake says that Take may find something.
 	Wake()

@@ -1,0 +1,159 @@
+package minibus
+
+import (
+	"slices"
+	"time"
+
+	"github.com/relaybox/relaybox/local/minibus/amqpwire"
+)
+
+// Entities that come, change and go while the broker runs. The caller holds mu, and makes it durable before anybody is
+// told.
+
+// create makes an entity of a proposal that has been checked.
+func (b *broker) create(p *proposal) (*entity, error) {
+	e, err := b.add(p.kind, p.path, p.settings)
+	if err != nil {
+		return nil, err
+	}
+	e.forwardTo, e.forwardDeadTo, e.rules = p.forwardTo, p.forwardDeadTo, p.rules
+	if p.topic != nil {
+		e.name, e.topic = p.name, p.topic
+		p.topic.subscriptions = append(p.topic.subscriptions, e)
+	}
+	now := b.now()
+	e.times = times{created: now, updated: now, accessed: now}
+	b.changed(e)
+	return e, nil
+}
+
+// update changes what may change. Clients are detached a little later, as by the service: their next operation finds a
+// link that is gone, and attaches again.
+func (e *entity) update(p *proposal) {
+	e.apply(p)
+	e.times.updated = e.b.now()
+	e.b.changed(e)
+	e.detachSoon(amqpwire.Errorf(condDetachForced, "The link was detached because the entity '%s' was updated.", e.path))
+}
+
+// apply takes over a proposal.
+func (e *entity) apply(p *proposal) {
+	e.rule, e.forwardTo, e.forwardDeadTo, e.rules = p.settings, p.forwardTo, p.forwardDeadTo, p.rules
+	if e.dead != nil {
+		e.dead.rule.lock, e.transferDead.rule.lock = e.rule.lock, e.rule.lock
+	}
+}
+
+// setRules replaces the rules of a subscription. Links need not hear of it.
+func (e *entity) setRules(rules []rule) {
+	e.rules = rules
+	e.times.updated = e.b.now()
+	e.b.changed(e)
+}
+
+// changed notes an entity's new description, and what follows from it.
+func (b *broker) changed(e *entity) {
+	b.relink()
+	e.watchIdle()
+	e.times.properties = e.digest()
+	b.storeTimes(e.key, e.times)
+	e.storeChange()
+}
+
+// drop deletes an entity with everything in it.
+func (b *broker) drop(e *entity) {
+	if e.topic != nil {
+		e.topic.subscriptions = slices.DeleteFunc(e.topic.subscriptions, func(s *entity) bool { return s == e })
+	}
+	for _, part := range e.parts() {
+		part.clear()
+		part.gone = true
+		delete(b.entities, part.key)
+		for _, kind := range []byte{kindMessage, kindStatus, kindSequence, kindSession, kindHistory, kindTimes} {
+			b.journal.deleteAll(key(kind, part.key, 0))
+		}
+		part.detachSoon(notFound(part.path))
+		if part.kind != deadLetterKind {
+			part.storeDrop()
+		}
+	}
+	b.relink()
+}
+
+// parts are an entity and what exists only with it.
+func (e *entity) parts() []*entity {
+	parts := []*entity{e}
+	for _, s := range e.subscriptions {
+		parts = append(parts, s.parts()...)
+	}
+	if e.dead != nil {
+		parts = append(parts, e.dead, e.transferDead)
+	}
+	return parts
+}
+
+// clear ends everything that an entity has under way.
+func (e *entity) clear() {
+	for _, w := range slices.Clone(e.waiting) {
+		w.leave()
+		w.consumer.link.Attached(nil, notFound(e.path))
+	}
+	for m := range e.log.all(0) {
+		e.b.alarms.cancel(&m.alarm)
+		if m.kept != nil {
+			e.b.warm -= m.size
+		}
+		m.stored = never
+	}
+	for _, s := range e.sessions {
+		e.b.alarms.cancel(&s.alarm)
+		if s.owner != nil {
+			s.owner.session = nil
+		}
+	}
+	e.b.alarms.cancel(&e.history.alarm)
+	e.b.alarms.cancel(&e.idle)
+	e.log, e.ready, e.bytes, e.states = backlog{}, nil, 0, [3]int{}
+	e.history.order = nil
+	clear(e.locks)
+	clear(e.sessions)
+	clear(e.hungry)
+	e.offers = nil
+}
+
+// detachAfter is how long after a change links are detached: a client that learns of it before its request for the
+// change has been answered would be confused.
+const detachAfter = 300 * time.Millisecond
+
+// detachSoon ends all links that are open now.
+func (e *entity) detachSoon(why *amqpwire.Error) {
+	for link := range e.links {
+		time.AfterFunc(detachAfter, func() { link.Fail(why) })
+	}
+}
+
+// idleness is an entity as its AutoDeleteOnIdle sees it.
+type idleness entity
+
+// watchIdle starts the wait of AutoDeleteOnIdle anew.
+func (e *entity) watchIdle() {
+	if e.rule.idle == 0 {
+		e.b.alarms.cancel(&e.idle)
+		return
+	}
+	e.b.alarms.set(&e.idle, max(e.times.accessed, e.times.updated)+e.rule.idle.Milliseconds())
+}
+
+// ring implements alarm.owner: an entity that nobody uses and has used for long enough goes.
+func (i *idleness) ring(now int64) {
+	e := (*entity)(i)
+	if len(e.links) > 0 {
+		e.times.accessed = now
+	}
+	if last := max(e.times.accessed, e.times.updated); now < last+e.rule.idle.Milliseconds() {
+		e.watchIdle()
+		return
+	}
+	e.b.log.Info("entity deleted because nobody has used it", "entity", e.path, "for", e.rule.idle)
+	e.b.drop(e)
+}

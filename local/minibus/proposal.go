@@ -1,0 +1,266 @@
+package minibus
+
+import (
+	"fmt"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// proposal is what a client wants an entity to be.
+type proposal struct {
+	settings
+	kind                     kind
+	path, name               string
+	topic                    *entity // of a subscription
+	forwardTo, forwardDeadTo string
+	rules                    []rule
+
+	detect   bool // RequiresDuplicateDetection
+	existing bool
+}
+
+// Defaults of the service for what a client does not say.
+const (
+	serviceLock        = time.Minute
+	serviceMaxDelivery = 10
+	serviceWindow      = 10 * time.Minute
+)
+
+// propose begins with the entity as it is, or with the service's defaults for one that is new.
+func (b *broker) propose(to target, k kind, current *entity) *proposal {
+	p := &proposal{kind: k, path: to.path(), name: to.name}
+	if to.topic != "" {
+		p.name = to.subscription
+		if t := b.entities[strings.ToLower(to.topic)]; t != nil && t.kind == topicKind {
+			p.topic, p.path = t, subscriptionPath(t.path, to.subscription)
+		}
+	}
+	if current != nil {
+		p.settings, p.path, p.name, p.existing = current.rule, current.path, current.name, true
+		p.forwardTo, p.forwardDeadTo, p.rules = current.forwardTo, current.forwardDeadTo, current.rules
+		p.detect = current.rule.duplicates > 0
+		return p
+	}
+	p.settings = settings{window: serviceWindow}
+	if k != topicKind {
+		p.lock, p.maxDelivery = serviceLock, serviceMaxDelivery
+	}
+	if k == subscriptionKind {
+		p.window = 0
+		p.rules = []rule{{name: defaultRule, filter: everything{}}}
+	}
+	return p
+}
+
+// element readers, by name. They know every element that a client may send; the text says what is wrong with a value.
+type elementReader func(p *proposal, e element) error
+
+var sharedElements = map[string]elementReader{
+	"DefaultMessageTimeToLive":  lasting(func(p *proposal) *time.Duration { return &p.ttl }, time.Second),
+	"AutoDeleteOnIdle":          lasting(func(p *proposal) *time.Duration { return &p.settings.idle }, 5*time.Minute),
+	"EnableBatchedOperations":   flag(func(p *proposal, on bool) error { p.unbatched = !on; return nil }),
+	"Status":                    readStatus,
+	"UserMetadata":              readMetadata,
+	"EnablePartitioning":        off("partitioned entities are not supported here"),
+	"EnableExpress":             off("express entities are not supported here"),
+	"IsAnonymousAccessible":     off("every client needs a token here"),
+	"AuthorizationRules":        readKeys,
+	"MaxMessageSizeInKilobytes": number(func(p *proposal, n int) {}, 1, maxMessageSize>>10),
+	"SupportOrdering":           ignored, "SizeInBytes": ignored, "MessageCount": ignored, "CreatedAt": ignored, "UpdatedAt": ignored,
+	"AccessedAt": ignored, "CountDetails": ignored, "EntityAvailabilityStatus": ignored,
+}
+
+var queueElements = map[string]elementReader{
+	"LockDuration":                     between(func(p *proposal) *time.Duration { return &p.lock }, 5*time.Second, 5*time.Minute),
+	"MaxDeliveryCount":                 number(func(p *proposal, n int) { p.maxDelivery = n }, 1, 2000),
+	"DeadLetteringOnMessageExpiration": flag(func(p *proposal, on bool) error { p.deadLetterLate = on; return nil }),
+	"RequiresSession":                  flag(func(p *proposal, on bool) error { return p.fixed(&p.requiresSession, on, "RequiresSession") }),
+	"ForwardTo":                        func(p *proposal, e element) error { p.forwardTo = entityIn(e.text()); return nil },
+	"ForwardDeadLetteredMessagesTo":    func(p *proposal, e element) error { p.forwardDeadTo = entityIn(e.text()); return nil },
+}
+
+var topicElements = map[string]elementReader{
+	"MaxSizeInMegabytes":                  number(func(p *proposal, n int) { p.maxMB = n }, 1, 81920),
+	"RequiresDuplicateDetection":          flag(func(p *proposal, on bool) error { return p.fixed(&p.detect, on, "RequiresDuplicateDetection") }),
+	"DuplicateDetectionHistoryTimeWindow": between(func(p *proposal) *time.Duration { return &p.window }, 20*time.Second, 7*24*time.Hour),
+	"FilteringMessagesBeforePublishing":   ignored, "SubscriptionCount": ignored, "SqlFilterCount": ignored, "CorrelationFilterCount": ignored,
+	"EnableSubscriptionPartitioning": off("partitioned entities are not supported here"),
+}
+
+var subscriptionElements = map[string]elementReader{
+	"DeadLetteringOnFilterEvaluationExceptions": flag(func(p *proposal, on bool) error { p.filterErrors = on; return nil }),
+	"DefaultRuleDescription":                    readDefaultRule,
+}
+
+// descriptionOf is the element that describes a kind, and the tables that read it.
+var descriptionOf = map[kind]struct {
+	element string
+	tables  []map[string]elementReader
+}{
+	queueKind:        {"QueueDescription", []map[string]elementReader{sharedElements, queueElements, topicElements}},
+	topicKind:        {"TopicDescription", []map[string]elementReader{sharedElements, topicElements}},
+	subscriptionKind: {"SubscriptionDescription", []map[string]elementReader{sharedElements, queueElements, subscriptionElements}},
+}
+
+// readText reads a description.
+func (p *proposal) readText(text []byte) error {
+	e, err := parseElement(text)
+	if err != nil {
+		return err
+	}
+	return p.read(e)
+}
+
+// read takes over every element of a description.
+func (p *proposal) read(description element) error {
+	of := descriptionOf[p.kind]
+	for _, child := range description.Children {
+		i := slices.IndexFunc(of.tables, func(t map[string]elementReader) bool { return t[child.XMLName.Local] != nil })
+		if i < 0 {
+			return fmt.Errorf("%s: a %s has no such element; remove it", child.XMLName.Local, of.element)
+		}
+		if err := of.tables[i][child.XMLName.Local](p, child); err != nil {
+			return fmt.Errorf("%s: %w", child.XMLName.Local, err)
+		}
+	}
+	p.duplicates = 0
+	if p.detect {
+		p.duplicates = p.window
+	}
+	return nil
+}
+
+var (
+	queueName        = regexp.MustCompile(`^[A-Za-z0-9]$|^[A-Za-z0-9][\w\-./~]{0,258}[A-Za-z0-9]$`)
+	subscriptionName = regexp.MustCompile(`^[A-Za-z0-9]$|^[A-Za-z0-9][\w\-.]{0,48}[A-Za-z0-9]$`)
+)
+
+// checkName is for entities that are new.
+func (p *proposal) checkName() error {
+	switch {
+	case p.kind == subscriptionKind && !subscriptionName.MatchString(p.name):
+		return fmt.Errorf("the name '%s' is no subscription's: use 1 to 50 letters, digits and - _ . inside, letters or digits at both ends", p.name)
+	case p.kind != subscriptionKind && !queueName.MatchString(p.name):
+		return fmt.Errorf("the name '%s' is no queue's or topic's: use 1 to 260 letters, digits and - _ . / ~ inside, letters or digits at both ends", p.name)
+	}
+	return nil
+}
+
+// fixed sets what cannot be changed later.
+func (p *proposal) fixed(is *bool, want bool, name string) error {
+	if p.existing && *is != want {
+		return fmt.Errorf("the value of %s cannot be changed once the entity exists: delete it and create it anew", name)
+	}
+	*is = want
+	return nil
+}
+
+func ignored(*proposal, element) error { return nil }
+
+// flag reads true or false.
+func flag(set func(*proposal, bool) error) elementReader {
+	return func(p *proposal, e element) error {
+		on, err := strconv.ParseBool(e.text())
+		if err != nil {
+			return fmt.Errorf("'%s' must be true or false", e.text())
+		}
+		return set(p, on)
+	}
+}
+
+// off reads a flag that may only be false.
+func off(why string) elementReader {
+	return flag(func(_ *proposal, on bool) error {
+		if on {
+			return fmt.Errorf("%s: leave it out or send false", why)
+		}
+		return nil
+	})
+}
+
+func number(set func(*proposal, int), least, most int) elementReader {
+	return func(p *proposal, e element) error {
+		n, err := strconv.Atoi(e.text())
+		if err != nil || n < least || n > most {
+			return fmt.Errorf("'%s' must be a whole number from %d to %d", e.text(), least, most)
+		}
+		set(p, n)
+		return nil
+	}
+}
+
+// between reads a duration.
+func between(field func(*proposal) *time.Duration, least, most time.Duration) elementReader {
+	return func(p *proposal, e element) error {
+		d, ok := parseDuration(e.text())
+		if !ok || d < least || d > most {
+			return fmt.Errorf("'%s' must be an ISO 8601 duration from %s to %s", e.text(), formatDuration(least), formatDuration(most))
+		}
+		*field(p) = d
+		return nil
+	}
+}
+
+// lasting reads a duration that may be for ever, which is 0 here: the service writes its longest for that.
+func lasting(field func(*proposal) *time.Duration, least time.Duration) elementReader {
+	return func(p *proposal, e element) error {
+		d, ok := parseDuration(e.text())
+		switch {
+		case !ok && isoDuration.MatchString(e.text()): // too long for us
+			d = 0
+		case !ok || d < least:
+			return fmt.Errorf("'%s' must be an ISO 8601 duration of %s or more", e.text(), formatDuration(least))
+		}
+		*field(p) = d
+		return nil
+	}
+}
+
+func readStatus(p *proposal, e element) error {
+	switch s := e.text(); s {
+	case statusActive, statusDisabled, statusSendDisabled, statusReceiveDisabled:
+		p.status = s
+		return nil
+	default:
+		return fmt.Errorf("'%s' must be Active, Disabled, SendDisabled or ReceiveDisabled", s)
+	}
+}
+
+func readMetadata(p *proposal, e element) error {
+	if len([]rune(e.Text)) > 1024 {
+		return fmt.Errorf("it has %d characters; 1024 are allowed", len([]rune(e.Text)))
+	}
+	p.metadata = e.Text
+	return nil
+}
+
+func readKeys(_ *proposal, e element) error {
+	if len(e.Children) > 0 {
+		return fmt.Errorf("there are keys for the namespace only here (minibus.Options.Policies, relaybox up --bus-policy): leave them out")
+	}
+	return nil
+}
+
+func readDefaultRule(p *proposal, e element) error {
+	if p.existing {
+		return nil // it was for the beginning
+	}
+	r, err := readRule(e)
+	if err != nil {
+		return err
+	}
+	r.name = or(r.name, defaultRule)
+	p.rules = []rule{r}
+	return nil
+}
+
+// entityIn is the name in what a client writes for a forward: a URL of this namespace, or the name.
+func entityIn(text string) string {
+	if _, rest, ok := strings.Cut(text, "://"); ok {
+		_, text, _ = strings.Cut(rest, "/")
+	}
+	return strings.Trim(text, "/")
+}

@@ -1,0 +1,140 @@
+package minibus
+
+import (
+	"encoding/json"
+	"encoding/xml"
+	"fmt"
+	"slices"
+)
+
+// What clients have changed is stored beside the configuration. It goes over the configuration for as long as that says
+// of the entity what it said then: whoever edits the configuration means it.
+
+// changeRecord is what is stored of an entity that a client has created, updated or deleted.
+type changeRecord struct {
+	Configured  uint64   // digest of what the configuration said then
+	Deleted     bool     `json:",omitempty"`
+	Kind        kind     `json:",omitempty"`
+	Path        string   `json:",omitempty"`
+	Description string   `json:",omitempty"` // as in ATOM
+	Rules       []string `json:",omitempty"` // as in ATOM
+}
+
+func (e *entity) storeChange() {
+	v := view{b: e.b}
+	r := changeRecord{Configured: e.configured, Kind: e.kind, Path: e.path, Description: encoded(v.entity(e).Content.Description)}
+	for _, rule := range e.rules {
+		r.Rules = append(r.Rules, encoded(v.rule(e, rule).Content.Description))
+	}
+	e.b.storeChange(e.key, r)
+}
+
+// storeDrop remembers that a configured entity has been deleted; of another one nothing remains.
+func (e *entity) storeDrop() {
+	if e.configured == 0 {
+		e.b.journal.delete(key(kindChange, e.key, 0))
+		return
+	}
+	e.b.storeChange(e.key, changeRecord{Configured: e.configured, Deleted: true})
+}
+
+func (b *broker) storeChange(path string, r changeRecord) {
+	text, err := json.Marshal(r)
+	if err != nil {
+		panic(err) // it has only strings and numbers
+	}
+	b.journal.set(key(kindChange, path, 0), text)
+}
+
+// encoded is a description of ours as text.
+func encoded(description any) string {
+	text, err := xml.Marshal(description)
+	if err != nil {
+		panic(err) // so does this
+	}
+	return string(text)
+}
+
+// restoreChanges applies what clients have changed to the configured entities.
+func (b *broker) restoreChanges() error {
+	defer b.relink()
+	if b.journal.db == nil {
+		return nil
+	}
+	// Shorter paths come first, and with them topics before their subscriptions.
+	return b.journal.each(kindChange, func(path string, value []byte) error {
+		var r changeRecord
+		if err := json.Unmarshal(value, &r); err != nil {
+			return fmt.Errorf("%w: change of %q: %w", errRecord, path, err)
+		}
+		return b.restoreChange(path, r)
+	})
+}
+
+func (b *broker) restoreChange(path string, r changeRecord) error {
+	e, configured := b.entities[path], uint64(0)
+	if e != nil {
+		configured = e.configured
+	}
+	if configured != r.Configured {
+		b.log.Warn("the configuration of an entity has changed and goes over what clients had changed", "entity", path)
+		b.journal.delete(key(kindChange, path, 0))
+		return nil
+	}
+	if r.Deleted {
+		b.forgetEntity(e)
+		return nil
+	}
+	p, err := b.parseChange(r, e)
+	if err != nil {
+		return fmt.Errorf("%w: change of %q: %w", errRecord, path, err)
+	}
+	if p.kind == subscriptionKind && p.topic == nil {
+		return nil // its topic is not there any more
+	}
+	if e != nil {
+		e.apply(p)
+		return nil
+	}
+	if e, err = b.add(p.kind, p.path, p.settings); err != nil {
+		return err
+	}
+	e.apply(p)
+	if e.topic = p.topic; e.topic != nil {
+		e.name = p.name
+		e.topic.subscriptions = append(e.topic.subscriptions, e)
+	}
+	return nil
+}
+
+// parseChange reads a stored description as a client's is read.
+func (b *broker) parseChange(r changeRecord, current *entity) (*proposal, error) {
+	to, refusal := parseTarget(r.Path)
+	if refusal != nil {
+		return nil, refusal
+	}
+	p := b.propose(to, r.Kind, current)
+	if err := p.readText([]byte(r.Description)); err != nil {
+		return nil, err
+	}
+	p.rules = nil
+	for _, text := range r.Rules {
+		rule, err := readRuleText([]byte(text))
+		if err != nil {
+			return nil, err
+		}
+		p.rules = append(p.rules, rule)
+	}
+	return p, nil
+}
+
+// forgetEntity takes a configured entity out that had been deleted. Nothing is in it.
+func (b *broker) forgetEntity(e *entity) {
+	for _, part := range e.parts() {
+		part.gone = true
+		delete(b.entities, part.key)
+	}
+	if e.topic != nil {
+		e.topic.subscriptions = slices.DeleteFunc(e.topic.subscriptions, func(s *entity) bool { return s == e })
+	}
+}
