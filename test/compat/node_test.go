@@ -1,0 +1,36 @@
+package compat_test
+
+import (
+	"path/filepath"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+)
+
+// TestServiceBusJS: the unmodified @azure/service-bus, Microsoft's client for JavaScript, works with minibus as with
+// Service Bus.
+func TestServiceBusJS(t *testing.T) {
+	t.Parallel()
+	scripts(t, "@azure/service-bus", "servicebus_*.mjs")
+}
+
+// TestRhea: rhea speaks plain AMQP 1.0, without knowing of Service Bus.
+func TestRhea(t *testing.T) {
+	t.Parallel()
+	scripts(t, "rhea", "rhea_*.mjs")
+}
+
+// scripts runs every script of a client.
+func scripts(t *testing.T, client, pattern string) {
+	t.Helper()
+	files, err := filepath.Glob(filepath.Join("scripts", pattern))
+	require.NoError(t, err)
+	require.NotEmpty(t, files)
+	modules(t, client)
+	for _, file := range files {
+		t.Run(filepath.Base(file), func(t *testing.T) {
+			t.Parallel()
+			runScript(t, "node", file)
+		})
+	}
+}

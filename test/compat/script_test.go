@@ -1,0 +1,176 @@
+package compat_test
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/relaybox/relaybox/local/minibus"
+)
+
+// A script is a program in another language that runs cases one after another. It says on its standard output, a JSON
+// object a line, that a case begins; is given a broker for it on its standard input; may ask about the broker; and says
+// how the case ended. Each case is a subtest, on a broker of its own. A script watches the time of its cases.
+
+// said is a line of a script.
+type said struct {
+	Begin string `json:"begin"` // a case that begins and wants a broker
+	Done  string `json:"done"`  // a case that has ended
+	Error string `json:"error"` // why it failed
+	Skip  string `json:"skip"`  // why it does not apply
+	End   *int   `json:"end"`   // no case is left; how many there were
+
+	Advance float64 `json:"advance"` // milliseconds to skip
+	Peek    string  `json:"peek"`    // an entity whose messages are asked for
+	Counts  string  `json:"counts"`  // an entity whose counts are asked for
+	Links   bool    `json:"links"`   // the number of open links is asked for
+}
+
+// given is a line to a script.
+type given struct {
+	ConnectionString string            `json:"connectionString,omitempty"`
+	Admin            string            `json:"admin,omitempty"` // host:port of the administration interface
+	Messages         []minibus.Message `json:"messages,omitempty"`
+	Counts           minibus.Counts    `json:"counts"`
+	Links            int               `json:"links"`
+}
+
+// scriptTime is for a whole script, should its own watch fail.
+const scriptTime = 3 * time.Minute
+
+// modules looks for a package in the folder that NODE_MODULES names; without it the test is skipped.
+func modules(t *testing.T, name string) {
+	t.Helper()
+	folder := os.Getenv("NODE_MODULES")
+	if folder == "" {
+		t.Skipf("NODE_MODULES does not name a folder: npm install %s", name)
+	}
+	if _, err := exec.LookPath("node"); err != nil {
+		t.Skip("no node")
+	}
+	about, err := os.ReadFile(filepath.Join(folder, name, "package.json"))
+	if err != nil {
+		t.Skipf("NODE_MODULES has no %s: npm install %s", name, name)
+	}
+	var p struct{ Version string }
+	require.NoError(t, json.Unmarshal(about, &p))
+	t.Logf("%s %s", name, p.Version)
+
+}
+
+// runScript runs a script and each of its cases as a subtest.
+func runScript(t *testing.T, program string, args ...string) {
+	t.Helper()
+	config := topology(t)
+	ctx, cancel := context.WithTimeout(t.Context(), scriptTime)
+	defer cancel()
+	cmd := exec.CommandContext(ctx, program, args...) //nolint:gosec // the tester's own program
+	var stderr bytes.Buffer
+	cmd.Stderr, cmd.WaitDelay = &stderr, 5*time.Second
+	in, err := cmd.StdinPipe()
+	require.NoError(t, err)
+	out, err := cmd.StdoutPipe()
+	require.NoError(t, err)
+	require.NoError(t, cmd.Start())
+	s := &talk{in: in, out: bufio.NewScanner(out), config: config}
+	s.out.Buffer(nil, 1<<20)
+	cases := 0
+	for {
+		line, err := s.hear()
+		if err != nil {
+			break
+		}
+		if line.End != nil {
+			require.Equal(t, cases, *line.End, "cases")
+			require.NotZero(t, cases, "cases")
+			require.NoError(t, in.Close())
+			require.NoError(t, cmd.Wait(), "%s", &stderr)
+			return
+		}
+		cases++
+		t.Run(line.Begin, func(t *testing.T) { s.play(t, line.Begin) })
+	}
+	cancel()
+	t.Fatalf("the script has ended early: %v\n%s", cmd.Wait(), &stderr)
+}
+
+// topology is what the scripts rely on.
+func topology(t *testing.T) *minibus.Config {
+	t.Helper()
+	text, err := os.ReadFile(filepath.Join("scripts", "Config.json"))
+	require.NoError(t, err)
+	config, err := minibus.LoadConfig(bytes.NewReader(text))
+	require.NoError(t, err)
+	return config
+}
+
+// talk is the conversation with a script.
+type talk struct {
+	in     io.Writer
+	out    *bufio.Scanner
+	config *minibus.Config
+}
+
+// hear reads the next line.
+func (s *talk) hear() (line said, err error) {
+	if !s.out.Scan() {
+		return line, fmt.Errorf("the script says no more: %w", io.ErrUnexpectedEOF)
+	}
+	if err := json.Unmarshal(s.out.Bytes(), &line); err != nil {
+		return line, fmt.Errorf("the script says %q: %w", s.out.Text(), err)
+	}
+	return line, nil
+}
+
+func (s *talk) answer(t *testing.T, g given) {
+	t.Helper()
+	text, err := json.Marshal(g)
+	require.NoError(t, err)
+	_, err = s.in.Write(append(text, '\n'))
+	require.NoError(t, err)
+}
+
+// play gives a case its broker and serves it until the case has ended.
+func (s *talk) play(t *testing.T, name string) {
+	t.Helper()
+	bus := minibus.RunT(t, func(o *minibus.Options) {
+		o.Config = s.config
+		o.Policies = []minibus.Policy{minibus.DefaultPolicy, {Name: "listener", Key: "listens", Claims: []minibus.Claim{minibus.Listen}}}
+	})
+	s.answer(t, given{ConnectionString: bus.ConnectionString(), Admin: bus.AdminAddr})
+	for {
+		line, err := s.hear()
+		require.NoError(t, err)
+		if line.Done != "" {
+			require.Equal(t, name, line.Done)
+			if line.Skip != "" {
+				t.Skip(line.Skip)
+			}
+			require.Empty(t, line.Error)
+			require.Eventually(t, func() bool { return bus.Links() == 0 }, 5*time.Second, 5*time.Millisecond, "links of clients that were closed")
+			return
+		}
+		var g given
+		switch {
+		case line.Advance > 0:
+			require.NoError(t, bus.Advance(time.Duration(line.Advance*float64(time.Millisecond))))
+		case line.Peek != "":
+			g.Messages = bus.Peek(line.Peek)
+		case line.Counts != "":
+			g.Counts = bus.Counts(line.Counts)
+		case line.Links:
+			g.Links = bus.Links()
+		}
+		s.answer(t, g)
+	}
+}

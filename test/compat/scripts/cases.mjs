@@ -1,0 +1,114 @@
+// Runs cases one after another, each on a broker of its own that the Go test beside this folder starts, under a deadline
+// of its own. The conversation is a JSON object a line; script_test.go has the other side.
+import { createRequire } from 'node:module';
+import { createInterface } from 'node:readline';
+
+// load finds packages where NODE_MODULES says.
+export const load = createRequire(process.env.NODE_MODULES + '/');
+
+const lines = createInterface({ input: process.stdin })[Symbol.asyncIterator]();
+let turn = Promise.resolve(); // questions wait for one another
+
+function ask(question) {
+  const answer = turn.then(async () => {
+    process.stdout.write(JSON.stringify(question) + '\n');
+    const { value, done } = await lines.next();
+    if (done) throw new Error('the test does not answer');
+    return JSON.parse(value);
+  });
+  turn = answer.catch(() => {});
+  return answer;
+}
+
+// Bus is the broker of a case, and what is to be closed when the case ends.
+class Bus {
+  #closers = [];
+  #over = false;
+
+  constructor({ connectionString, admin }) {
+    this.connectionString = connectionString;
+    this.admin = admin;
+  }
+
+  async #ask(question) {
+    if (this.#over) throw new Error('the case is over');
+    return ask(question);
+  }
+
+  advance = (ms) => this.#ask({ advance: ms });
+  peek = async (entity) => (await this.#ask({ peek: entity })).messages ?? [];
+  counts = async (entity) => (await this.#ask({ counts: entity })).counts;
+  links = async () => (await this.#ask({ links: true })).links;
+
+  // closes remembers something that has a close.
+  closes(it) {
+    this.#closers.push(it);
+    return it;
+  }
+
+  async close() {
+    this.#over = true;
+    for (const it of this.#closers.reverse()) await it.close();
+  }
+}
+
+// Skip is thrown by a case that does not apply.
+export class Skip extends Error {}
+
+// whenThere skips a case of what minibus says that it does not have.
+export function whenThere(play) {
+  return async (bus) => {
+    try {
+      await play(bus);
+    } catch (error) {
+      if (/is not supported|cannot be changed while the broker runs/.test(error.message)) throw new Skip(error.message);
+      throw error;
+    }
+  };
+}
+
+const limit = 20_000;
+
+function within(ms, promise, what) {
+  let timer;
+  const late = new Promise((_, reject) => {
+    timer = setTimeout(() => reject(new Error(`${what} takes more than ${ms} ms`)), ms);
+  });
+  return Promise.race([promise, late]).finally(() => clearTimeout(timer));
+}
+
+// until waits for a condition.
+export async function until(condition, what = 'the condition') {
+  const give = Date.now() + 10_000;
+  while (!(await condition())) {
+    if (Date.now() > give) throw new Error(`${what} does not come true`);
+    await new Promise((resolve) => setTimeout(resolve, 5));
+  }
+}
+
+function text(error) {
+  return error?.stack ? `${error.code ? `[${error.code}] ` : ''}${error.stack}` : String(error);
+}
+
+// run plays all cases and ends the process. The keys are their names. PLAY, a regular expression, chooses among them.
+export async function run(cases) {
+  const chosen = Object.entries(cases).filter(([name]) => new RegExp(process.env.PLAY ?? '').test(name));
+  for (const [name, play] of chosen) {
+    const bus = new Bus(await ask({ begin: name }));
+    const done = { done: name };
+    try {
+      await within(limit, play(bus), 'the case');
+    } catch (error) {
+      if (error instanceof Skip) done.skip = error.message;
+      else done.error = text(error);
+    }
+    try {
+      await within(5000, bus.close(), 'closing');
+    } catch (error) {
+      done.error = [done.error, text(error)].filter(Boolean).join('\n');
+    }
+    await turn;
+    process.stdout.write(JSON.stringify(done) + '\n');
+  }
+  process.stdout.write(JSON.stringify({ end: chosen.length }) + '\n', () => process.exit(0));
+}
