@@ -1,6 +1,7 @@
 package minibus
 
 import (
+	"bytes"
 	"encoding/xml"
 	"net/http"
 	"time"
@@ -76,6 +77,8 @@ func writeATOM(w http.ResponseWriter, document any) error {
 		w.WriteHeader(http.StatusInternalServerError)
 		return err
 	}
+	// Not every reader knows characters by number; inside our attributes, which have double quotes, neither occurs.
+	text = bytes.ReplaceAll(bytes.ReplaceAll(text, []byte("&#39;"), []byte("'")), []byte("&#34;"), []byte("&quot;"))
 	w.Header().Set("Content-Type", contentType)
 	w.Header().Set("X-Content-Type-Options", "nosniff")
 	w.WriteHeader(status)

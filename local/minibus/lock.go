@@ -1,6 +1,8 @@
 package minibus
 
 import (
+	"slices"
+
 	"github.com/google/uuid"
 
 	"github.com/relaybox/relaybox/local/minibus/amqpwire"
@@ -172,5 +174,7 @@ func changesOf(raw amqpwire.Raw) ([]amqpwire.Pair, error) {
 			return nil, amqpwire.Errorf(amqpwire.CondNotAllowed, "properties to modify must have names")
 		}
 	}
-	return pairs, nil
+	return slices.DeleteFunc(pairs, func(p amqpwire.Pair) bool { // a reason that is not given
+		return p.IsNull() && (p.Key == propReason || p.Key == propDescription)
+	}), nil
 }

@@ -25,7 +25,8 @@ type Message struct {
 	Footer                Raw
 }
 
-// Split cuts an encoded message into its sections and checks their order and form (3.2).
+// Split cuts an encoded message into its sections and checks their order and form (3.2). The footer may stand anywhere:
+// rhea writes it before the body.
 func Split(b []byte) (Message, error) {
 	var m Message
 	r := NewReader(b)
@@ -35,6 +36,16 @@ func Split(b []byte) (Message, error) {
 		code, err := r.descriptor()
 		if err != nil {
 			return Message{}, err
+		}
+		if code == sectionFooter && m.Footer == nil {
+			if err := r.section(code); err != nil {
+				return Message{}, err
+			}
+			m.Footer = b[from:r.off:r.off]
+			if body != 0 {
+				last = code
+			}
+			continue
 		}
 		repeated := code == body && (code == sectionData || code == sectionSequence)
 		if code <= last && !repeated || code < sectionHeader || code > sectionFooter {
