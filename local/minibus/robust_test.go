@@ -50,7 +50,7 @@ func TestManyLinksOnOneConnection(t *testing.T) {
 // Everything is completed exactly once, whoever receives it.
 func TestConcurrentReceivers(t *testing.T) {
 	t.Parallel()
-	const total = 2000
+	const total = 10_000
 	bus := minibus.RunT(t, topology)
 	c := connect(t, bus.ConnectionString())
 	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)

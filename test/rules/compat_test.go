@@ -1,6 +1,7 @@
 package rules_test
 
 import (
+	"maps"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -35,6 +36,96 @@ var evidence = map[string]string{
 	"auto-forward":                                                         "TestForwarding",
 	"correlation filters":                                                  "TestTopics",
 	"SQL filters and actions":                                              "TestRuleActions",
+	"rules over `$management`":                                             "TestServiceBusJS",
+	"administration REST":                                                  "TestAdminCreatesAndDeletes",
+	"TLS, HTTP and AMQP on one port":                                       "TestOnePort",
+	"faults on demand":                                                     "TestFaultsOnSend",
+	"transfer dead-letter queues":                                          "TestTransferDeadLetters",
+	"time and state for tests":                                             "TestAdvance",
+	"disabled entities, AutoDeleteOnIdle":                                  "TestDisabledEntities",
+}
+
+// behaviours of Service Bus that clients of minibus rely on, each with the tests that fail when it is missing. Those
+// that are JavaScript's own have the case of a script of test/compat.
+var behaviours = [...]string{
+	1:  "TestIdleConnectionLives",                                                                        // an idle client keeps its connection
+	2:  "TestUnknownEntity",                                                                              // fast, CodeNotFound
+	3:  "TestTokens",                                                                                     // wrong key, expired token
+	4:  "TestTokensHaveOneLink",                                                                          // $cbs
+	5:  "TestManyLinksOnOneConnection",                                                                   // twenty at once
+	6:  "TestTokens",                                                                                     // Listen is not Send
+	7:  "TestManyLinksOnOneConnection",                                                                   // close twice, no link is left
+	8:  "TestMessagesRoundTrip, application properties of every type",                                    // values of every AMQP type
+	9:  "TestMessagesRoundTrip",                                                                          // an id for those that have none
+	10: "TestSizes",                                                                                      // batches of 256 KB, in order
+	11: "TestSizes",                                                                                      // several frames, too large
+	12: "TestMessagesRoundTrip, an annotated message: value, sequence and data bodies",                   // bodies of every kind
+	13: "TestAdminUpdates",                                                                               // send after a forced detach
+	14: "TestSessionReceiversAndOthers",                                                                  // no session id
+	15: "TestSendReceiveComplete",                                                                        // order, counts, locks
+	16: "TestUnusedCreditLosesNothing",                                                                   // credit of a receive that ended
+	17: "TestSettleTwice",                                                                                // complete, and again
+	18: "TestSettlements",                                                                                // abandon with properties
+	19: "TestSettlements",                                                                                // dead-letter with a reason
+	20: "TestSettlements",                                                                                // defer
+	21: "TestSettlements",                                                                                // a deferred message that is abandoned
+	22: "TestLocksExpire",                                                                                // lock lost, delivered again
+	23: "TestLocksExpire",                                                                                // renewal
+	24: "TestSettlements",                                                                                // settled through another receiver
+	25: "TestMaxDeliveries",                                                                              // exactly N
+	26: "TestTimeToLive",                                                                                 // gone, or dead-lettered
+	27: "TestReceiveAndDeleteKeepsWhatHasArrived",                                                        // receive-and-delete
+	28: "TestDrain, an empty queue answers [] in time, and the link stays open",                          // drain
+	29: "TestConcurrentReceivers, subscribe with two calls at once processes five messages exactly once", // exactly once
+	30: "TestPeekChangesNothing",                                                                         // peek
+	31: "TestSchedules",                                                                                  // schedule and cancel
+	32: "TestSchedules",                                                                                  // scheduled by a plain send
+	33: "TestDuplicates",                                                                                 // the window
+	34: "TestSessionHasOneOwner",                                                                         // and is free at once
+	35: "TestNoSessionInTime",                                                                            // CodeTimeout
+	36: "TestSessionsKeepOrder",                                                                          // each its own, in order
+	37: "TestSessionsKeepOrder",                                                                          // closed with unsettled messages
+	38: "TestSessionLock",                                                                                // expiry and renewal
+	39: "TestSessionState",                                                                               // set, get, clear
+	40: "TestListSessions",                                                                               // two pages, by state
+	41: "TestSessionReceiversAndOthers",                                                                  // receivers without sessions
+	42: "TestTopics",                                                                                     // a copy each
+	43: "TestSQLRulePicks, TestTopics, TestAdminChangesRules",                                            // rules
+	44: "TestRuleActions",                                                                                // actions
+	45: "TestTopics",                                                                                     // dead letters of a subscription
+	46: "TestCutConnections",                                                                             // a connection that breaks
+	47: "TestUnknownEntity, TestStrangers, TestFaults",                                                   // what nobody should send
+	48: "TestConcurrentReceivers",                                                                        // ten thousand, exactly once
+	49: "TestCrashLosesNothingConfirmed, TestRestartOnRealDisk",                                          // restart
+}
+
+// TestBehavioursHaveTests: none is without, and every test and case is there.
+func TestBehavioursHaveTests(t *testing.T) {
+	t.Parallel()
+	tests := testsOf(t, filepath.Join(root(t), "local", "minibus"))
+	files, err := filepath.Glob(filepath.Join(root(t), "test", "compat", "scripts", "servicebus_*.mjs"))
+	require.NoError(t, err)
+	scripts := ""
+	for _, file := range files {
+		text, err := os.ReadFile(file)
+		require.NoError(t, err)
+		scripts += string(text)
+	}
+	for number, names := range behaviours[1:] {
+		require.NotEmpty(t, names, "behaviour %d", number+1)
+		for len(names) > 0 {
+			name, rest, _ := strings.Cut(names, ", Test")
+			if rest != "" {
+				rest = "Test" + rest
+			}
+			test, script, both := strings.Cut(name, ", ")
+			require.Contains(t, tests, test, "behaviour %d", number+1)
+			if both {
+				require.Contains(t, scripts, "'"+script+"':", "behaviour %d", number+1)
+			}
+			names = rest
+		}
+	}
 }
 
 // TestCompatIsTrue: every operation that is called done has a test of that name in the
@@ -44,6 +135,7 @@ func TestCompatIsTrue(t *testing.T) {
 	text, err := os.ReadFile(filepath.Join(root(t), "docs", "compat.md"))
 	require.NoError(t, err)
 	tests := testsOf(t, filepath.Join(root(t), "local"))
+	maps.Copy(tests, testsOf(t, filepath.Join(root(t), "test", "compat")))
 	done := map[string]bool{}
 	for _, row := range regexp.MustCompile(`(?m)^\| ([^|]+) \| done \|`).FindAllStringSubmatch(string(text), -1) {
 		done[row[1]] = true
