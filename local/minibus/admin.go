@@ -18,7 +18,8 @@ const (
 )
 
 // AdminHandler is the administration REST interface (ATOM), as azservicebus/admin uses it, and GET /health as the
-// official emulator has it. It reads: entities, rules and their counts. What changes them is refused with the remedy.
+// official emulator has it: entities and rules are created, read, changed, listed and deleted. POST, GET and DELETE
+// /relaybox/faults switch faults.
 func (s *Server) AdminHandler() http.Handler {
 	entities := &admin{b: s.broker}
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {

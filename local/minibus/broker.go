@@ -12,7 +12,8 @@ import (
 )
 
 // broker is the state of all entities. One lock guards it: an operation touches several entities at once (a topic and
-// its subscriptions, a queue and its dead-letter queue), takes microseconds, and never waits for the disk.
+// its subscriptions, a queue and its dead-letter queue), takes microseconds, and never waits for a sync; only
+// the content of a message that has left memory is read under it.
 type broker struct {
 	log      *slog.Logger
 	policies map[string]Policy

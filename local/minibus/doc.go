@@ -12,12 +12,15 @@
 //   - What the broker does not own in a message is delivered byte for byte as it was sent.
 //   - Tokens are verified (signature, expiry, audience, claims), links without the claim refused.
 //
-// The administration REST interface (AdminHandler) tells azservicebus/admin every property and true counts; it does not
-// change entities yet. It speaks plain HTTP, as the official emulator's does.
+// One port speaks AMQP and HTTP, each also over TLS. The administration REST interface (AdminHandler) lets
+// azservicebus/admin create, read, change, list and delete entities and rules, with true counts; what it changes survives
+// a restart, and goes over the configuration for as long as that says of the entity what it said then.
+//
+// Faults are values that tests switch on (Inject, POST /relaybox/faults); Advance skips time.
 //
 // What it does not promise: locks do not survive a restart, and a delivery that was under way then is not counted.
-// Message bodies are kept in memory. Missing are transactions, partitions, websockets and
-// changing entities while the broker runs. A token's expiry is looked at when a link is attached.
+// Missing are transactions, partitioned entities, keys of an entity and websockets. A token's expiry is looked at when a
+// link is attached. Without Options.Dir everything is in memory; with it, the contents of a long backlog are not.
 //
 // State machine of a message; every arrow is one batch of the journal:
 //
@@ -32,8 +35,11 @@
 // message does not expire; session state belongs to the session's owner; a link whose session lock has expired is
 // detached with com.microsoft:session-lock-lost; cancelling an unknown schedule is a 404; deferred messages count as
 // active in the administration interface; an entity's AccessedAt is zero after a restart. A rule whose SQL cannot be
-// evaluated for a message, or whose action cannot be applied to it, does not take it. The copies of
-// several rules stand in the order of the rules. What package sqlfilter had to choose stands there.
+// evaluated for a message, or whose action cannot be applied to it, does not take it, unless the subscription dead-letters
+// such messages (FilterEvaluationException). The copies of several rules stand in the order of the rules. What package
+// sqlfilter had to choose stands there. What cannot be forwarded waits in the transfer dead-letter queue (TransferFailed),
+// but for the fifth hop, which is dead-lettered. A message with properties of more than 64 KB is accepted and dead-lettered
+// (HeaderSizeExceeded).
 //
-// Lock order: an amqpserver connection's lock, broker.mu, journal.mu.
+// Lock order: an amqpserver connection's lock, broker.mu, then journal.mu or the faults' lock.
 package minibus
