@@ -144,6 +144,18 @@ func (e *entity) watchIdle() {
 	e.b.alarms.set(&e.idle, max(e.times.accessed, e.times.updated)+e.rule.idle.Milliseconds())
 }
 
+// resumeIdle starts the waits of AutoDeleteOnIdle: when entities were used before a restart is not known.
+func (b *broker) resumeIdle() {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	for _, e := range b.entities {
+		if e.rule.idle > 0 {
+			e.times.accessed = b.now()
+			e.watchIdle()
+		}
+	}
+}
+
 // ring implements alarm.owner: an entity that nobody uses and has used for long enough goes.
 func (i *idleness) ring(now int64) {
 	e := (*entity)(i)

@@ -28,6 +28,9 @@ func (e *entity) addRule(r rule) error {
 	case len(e.rules) >= maxRules:
 		return fmt.Errorf("'%s' has %d rules, and may not have more", e.path, maxRules)
 	}
+	if err := r.storable(e); err != nil {
+		return err
+	}
 	e.setRules(append(slices.Clone(e.rules), r))
 	return nil
 }

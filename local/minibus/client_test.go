@@ -1,6 +1,7 @@
 package minibus_test
 
 import (
+	"math"
 	"testing"
 	"time"
 
@@ -138,4 +139,61 @@ func TestReceiveAndDeleteKeepsWhatHasArrived(t *testing.T) {
 	got, err = r.ReceiveMessages(t.Context(), 5, nil)
 	require.NoError(t, err)
 	require.Equal(t, []string{"2", "3", "4", "5"}, bodies(got))
+}
+
+// manageRule sends a rule operation and returns its status.
+func manageRule(t *testing.T, s *amqp.Session, operation string, body map[string]any) (int32, *amqp.Message) {
+	t.Helper()
+	const node = "events/Subscriptions/all/$management"
+	out, err := s.NewSender(t.Context(), node, nil)
+	require.NoError(t, err)
+	in, err := s.NewReceiver(t.Context(), node, nil)
+	require.NoError(t, err)
+	require.NoError(t, out.Send(t.Context(), &amqp.Message{
+		Properties: &amqp.MessageProperties{MessageID: "1"}, Value: body,
+		ApplicationProperties: map[string]any{"operation": "com.microsoft:" + operation},
+	}, nil))
+	answer, err := in.Receive(t.Context(), nil)
+	require.NoError(t, err)
+	require.NoError(t, out.Close(t.Context()))
+	require.NoError(t, in.Close(t.Context()))
+	return answer.ApplicationProperties["status-code"].(int32), answer
+}
+
+// Rules come and go over $management; one that the store could not give back is refused.
+func TestRulesOverManagement(t *testing.T) {
+	t.Parallel()
+	bus := minibus.RunT(t, topology)
+	s := rawSession(t, bus)
+	authorize(t, s, bus, "events/Subscriptions/all")
+	correlation := func(value any) map[string]any {
+		return map[string]any{"correlation-filter": map[string]any{"label": "x", "properties": map[string]any{"p": value}}}
+	}
+	for _, c := range []struct {
+		operation string
+		body      map[string]any
+		want      int32
+	}{
+		{"add-rule", map[string]any{"rule-name": "sql", "rule-description": map[string]any{"sql-filter": map[string]any{"expression": "n > 1"}}}, 200},
+		{"add-rule", map[string]any{"rule-name": "SQL", "rule-description": map[string]any{}}, 409},
+		{"add-rule", map[string]any{"rule-name": "ok", "rule-description": correlation(int32(5))}, 200},
+		{"add-rule", map[string]any{"rule-name": "huge", "rule-description": correlation(uint64(math.MaxUint64))}, 500},
+		{"add-rule", map[string]any{"rule-name": "nan", "rule-description": correlation(math.NaN())}, 500},
+		{"add-rule", map[string]any{"rule-name": "bad", "rule-description": map[string]any{"sql-filter": map[string]any{"expression": "n >"}}}, 500},
+		{"add-rule", map[string]any{"rule-name": "", "rule-description": map[string]any{}}, 500},
+		{"add-rule", map[string]any{}, 500},
+		{"remove-rule", map[string]any{"rule-name": "$Default"}, 200},
+		{"remove-rule", map[string]any{"rule-name": "$Default"}, 404},
+		{"enumerate-rules", map[string]any{"top": int32(10), "skip": int32(2)}, 204},
+	} {
+		status, _ := manageRule(t, s, c.operation, c.body)
+		require.Equal(t, c.want, status, c.body)
+	}
+	status, answer := manageRule(t, s, "enumerate-rules", map[string]any{"top": int32(10), "skip": int32(0)})
+	require.EqualValues(t, 200, status)
+	require.Len(t, answer.Value.(map[string]any)["rules"], 2)
+	require.NoError(t, sender(t, connect(t, bus.ConnectionString()), "events").SendMessage(t.Context(), &azservicebus.Message{
+		Subject: new("x"), ApplicationProperties: map[string]any{"p": int64(5)},
+	}, nil))
+	require.Len(t, bus.Peek("events/Subscriptions/all"), 1, "the number is what counts, not its size")
 }

@@ -322,6 +322,14 @@ func TestFaultsOverHTTP(t *testing.T) {
 		require.Equal(t, bad.status, status)
 		require.Contains(t, text, bad.want)
 	}
+	page, err := http.NewRequestWithContext(t.Context(), "POST", "http://"+bus.AdminAddr+"/relaybox/faults", strings.NewReader(`{"on":"send","do":"busy"}`))
+	require.NoError(t, err)
+	page.Header.Set("Content-Type", wire)
+	page.Host = "some.page.example"
+	refused, err := http.DefaultClient.Do(page)
+	require.NoError(t, err)
+	require.NoError(t, refused.Body.Close())
+	require.Equal(t, 403, refused.StatusCode, "a page whose name resolves to this machine")
 	require.Len(t, bus.Faults(), 2)
 	status, text = ask("DELETE", "", "")
 	require.Equal(t, 200, status)

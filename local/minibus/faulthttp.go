@@ -32,8 +32,8 @@ const faultsPath = "/relaybox/faults"
 
 // serveFaults answers POST (a fault or a list of them), GET and DELETE.
 func (s *Server) serveFaults(w http.ResponseWriter, r *http.Request) {
-	if host, _, err := net.SplitHostPort(r.RemoteAddr); err != nil || !net.ParseIP(host).IsLoopback() {
-		http.Error(w, "faults are switched from this machine only", http.StatusForbidden)
+	if !local(r.RemoteAddr) || !local(r.Host) {
+		http.Error(w, "faults are switched from this machine only, under localhost or an address of it", http.StatusForbidden)
 		return
 	}
 	switch r.Method {
@@ -56,6 +56,15 @@ func (s *Server) serveFaults(w http.ResponseWriter, r *http.Request) {
 	}
 	w.Header().Set("Content-Type", "application/json")
 	_ = json.NewEncoder(w).Encode(list) // the client is gone
+}
+
+// local says whether an address is on this machine. A name that resolves to it is not enough: web pages have such.
+func local(addr string) bool {
+	host, _, err := net.SplitHostPort(addr)
+	if err != nil {
+		host = addr
+	}
+	return host == "localhost" || net.ParseIP(host).IsLoopback()
 }
 
 func (s *Server) postFaults(w http.ResponseWriter, r *http.Request) (status int, err error) {

@@ -20,6 +20,8 @@ type proposal struct {
 
 	detect   bool // RequiresDuplicateDetection
 	existing bool
+	ours     bool // it comes from our store: what is not allowed any more, or was configured, is taken as it is
+	quotaMB  int  // what the entity has shown as MaxSizeInMegabytes
 }
 
 // Defaults of the service for what a client does not say.
@@ -31,7 +33,7 @@ const (
 
 // propose begins with the entity as it is, or with the service's defaults for one that is new.
 func (b *broker) propose(to target, k kind, current *entity) *proposal {
-	p := &proposal{kind: k, path: to.path(), name: to.name}
+	p := &proposal{kind: k, path: to.path(), name: to.name, quotaMB: megabytes(&entity{b: b})}
 	if to.topic != "" {
 		p.name = to.subscription
 		if t := b.entities[strings.ToLower(to.topic)]; t != nil && t.kind == topicKind {
@@ -41,7 +43,7 @@ func (b *broker) propose(to target, k kind, current *entity) *proposal {
 	if current != nil {
 		p.settings, p.path, p.name, p.existing = current.rule, current.path, current.name, true
 		p.forwardTo, p.forwardDeadTo, p.rules = current.forwardTo, current.forwardDeadTo, current.rules
-		p.detect = current.rule.duplicates > 0
+		p.detect, p.quotaMB = current.rule.duplicates > 0, megabytes(current)
 		return p
 	}
 	p.settings = settings{window: serviceWindow}
@@ -68,14 +70,14 @@ var sharedElements = map[string]elementReader{
 	"EnableExpress":             off("express entities are not supported here"),
 	"IsAnonymousAccessible":     off("every client needs a token here"),
 	"AuthorizationRules":        readKeys,
-	"MaxMessageSizeInKilobytes": number(func(p *proposal, n int) {}, 1, maxMessageSize>>10),
+	"MaxMessageSizeInKilobytes": number(func(*proposal) *int { return new(maxMessageSize >> 10) }, 1, maxMessageSize>>10),
 	"SupportOrdering":           ignored, "SizeInBytes": ignored, "MessageCount": ignored, "CreatedAt": ignored, "UpdatedAt": ignored,
 	"AccessedAt": ignored, "CountDetails": ignored, "EntityAvailabilityStatus": ignored,
 }
 
 var queueElements = map[string]elementReader{
 	"LockDuration":                     between(func(p *proposal) *time.Duration { return &p.lock }, 5*time.Second, 5*time.Minute),
-	"MaxDeliveryCount":                 number(func(p *proposal, n int) { p.maxDelivery = n }, 1, 2000),
+	"MaxDeliveryCount":                 number(func(p *proposal) *int { return &p.maxDelivery }, 1, 2000),
 	"DeadLetteringOnMessageExpiration": flag(func(p *proposal, on bool) error { p.deadLetterLate = on; return nil }),
 	"RequiresSession":                  flag(func(p *proposal, on bool) error { return p.fixed(&p.requiresSession, on, "RequiresSession") }),
 	"ForwardTo":                        func(p *proposal, e element) error { p.forwardTo = entityIn(e.text()); return nil },
@@ -83,7 +85,7 @@ var queueElements = map[string]elementReader{
 }
 
 var topicElements = map[string]elementReader{
-	"MaxSizeInMegabytes":                  number(func(p *proposal, n int) { p.maxMB = n }, 1, 81920),
+	"MaxSizeInMegabytes":                  readQuota,
 	"RequiresDuplicateDetection":          flag(func(p *proposal, on bool) error { return p.fixed(&p.detect, on, "RequiresDuplicateDetection") }),
 	"DuplicateDetectionHistoryTimeWindow": between(func(p *proposal) *time.Duration { return &p.window }, 20*time.Second, 7*24*time.Hour),
 	"FilteringMessagesBeforePublishing":   ignored, "SubscriptionCount": ignored, "SqlFilterCount": ignored, "CorrelationFilterCount": ignored,
@@ -181,22 +183,22 @@ func off(why string) elementReader {
 	})
 }
 
-func number(set func(*proposal, int), least, most int) elementReader {
+// number, between and lasting read a value in a range. A value that the entity has already is no change.
+func number(field func(*proposal) *int, least, most int) elementReader {
 	return func(p *proposal, e element) error {
 		n, err := strconv.Atoi(e.text())
-		if err != nil || n < least || n > most {
+		if err != nil || (n < least || n > most) && n != *field(p) && !p.ours {
 			return fmt.Errorf("'%s' must be a whole number from %d to %d", e.text(), least, most)
 		}
-		set(p, n)
+		*field(p) = n
 		return nil
 	}
 }
 
-// between reads a duration.
 func between(field func(*proposal) *time.Duration, least, most time.Duration) elementReader {
 	return func(p *proposal, e element) error {
 		d, ok := parseDuration(e.text())
-		if !ok || d < least || d > most {
+		if !ok || (d < least || d > most) && d != *field(p) && !p.ours {
 			return fmt.Errorf("'%s' must be an ISO 8601 duration from %s to %s", e.text(), formatDuration(least), formatDuration(most))
 		}
 		*field(p) = d
@@ -211,12 +213,20 @@ func lasting(field func(*proposal) *time.Duration, least time.Duration) elementR
 		switch {
 		case !ok && isoDuration.MatchString(e.text()): // too long for us
 			d = 0
-		case !ok || d < least:
+		case !ok || d < least && d != *field(p) && !p.ours:
 			return fmt.Errorf("'%s' must be an ISO 8601 duration of %s or more", e.text(), formatDuration(least))
 		}
 		*field(p) = d
 		return nil
 	}
+}
+
+// readQuota reads MaxSizeInMegabytes; an entity whose quota is the broker's keeps that.
+func readQuota(p *proposal, e element) error {
+	if p.maxMB == 0 && e.text() == strconv.Itoa(p.quotaMB) {
+		return nil
+	}
+	return number(func(p *proposal) *int { return &p.maxMB }, 1, 81920)(p, e)
 }
 
 func readStatus(p *proposal, e element) error {

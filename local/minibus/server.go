@@ -82,6 +82,7 @@ func Open(o Options) (*Server, error) {
 		return nil, errors.Join(err, journal.close())
 	}
 	b.date(b.now())
+	b.resumeIdle()
 	s := &Server{broker: b, amqp: amqpserver.New(b, o.Logger), stop: make(chan struct{}), certificate: newCertificate()}
 	s.door = &door{
 		amqp: s.amqp, web: s.ServeAdmin, tls: s.tlsConfig(o.TLS),

@@ -38,6 +38,13 @@ func (e *entity) storeDrop() {
 	e.b.storeChange(e.key, changeRecord{Configured: e.configured, Deleted: true})
 }
 
+// storable refuses a rule that would not be read back: what is stored is what the administration interface can say.
+func (r rule) storable(in *entity) error {
+	v := view{b: in.b}
+	_, err := readRuleText([]byte(encoded(v.rule(in, r).Content.Description)))
+	return err
+}
+
 func (b *broker) storeChange(path string, r changeRecord) {
 	text, err := json.Marshal(r)
 	if err != nil {
@@ -114,6 +121,7 @@ func (b *broker) parseChange(r changeRecord, current *entity) (*proposal, error)
 		return nil, refusal
 	}
 	p := b.propose(to, r.Kind, current)
+	p.ours = true
 	if err := p.readText([]byte(r.Description)); err != nil {
 		return nil, err
 	}
