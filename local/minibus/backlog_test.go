@@ -3,6 +3,7 @@ package minibus_test
 import (
 	"bytes"
 	"fmt"
+	"strings"
 	"testing"
 
 	"github.com/Azure/azure-sdk-for-go/sdk/messaging/azservicebus"
@@ -63,4 +64,21 @@ func TestLongBacklog(t *testing.T) {
 	dead := receive(t, receiver(t, again, "plain", &azservicebus.ReceiverOptions{SubQueue: azservicebus.SubQueueDeadLetter}), total/3)
 	require.Equal(t, "why", *dead[0].DeadLetterReason)
 	require.Equal(t, body(2), dead[0].Body)
+}
+
+// Without a store nothing leaves memory, however long the backlog is.
+func TestLongBacklogInMemory(t *testing.T) {
+	t.Parallel()
+	bus := minibus.RunT(t, topology, func(o *minibus.Options) { o.CacheBytes = 1000 })
+	c := connect(t, bus.ConnectionString())
+	r := receiver(t, c, "plain", nil)
+	for n := range 20 {
+		send(t, sender(t, c, "plain"), strings.Repeat(fmt.Sprint(n), 500))
+	}
+	for _, m := range receive(t, r, 20) {
+		require.NoError(t, r.AbandonMessage(t.Context(), m, nil))
+	}
+	for n, m := range receive(t, r, 20) {
+		require.Equal(t, strings.Repeat(fmt.Sprint(n), 500), string(m.Body))
+	}
 }

@@ -37,6 +37,7 @@ func (c *consumer) Take(n int, emit func(tag, payload []byte)) int {
 		if i == 0 {
 			c.in.times.accessed = c.in.b.now()
 		}
+		c.in.readAhead(m)
 		if c.deletes {
 			b.scratch = m.appendTo(b.scratch[:0], form{})
 			c.in.remove(m)
@@ -48,6 +49,7 @@ func (c *consumer) Take(n int, emit func(tag, payload []byte)) int {
 		b.scratch = m.appendTo(b.scratch[:0], form{lock: true})
 		tag := lockTag(m.token)
 		emit(tag[:], b.scratch)
+		c.in.rest(m)
 		c.spoil(f, m)
 	}
 	return n

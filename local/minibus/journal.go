@@ -108,6 +108,13 @@ func (j *journal) must(err error) {
 
 func (j *journal) position() uint64 { return j.appended.Load() }
 
+// synced is up to where everything is in the store.
+func (j *journal) synced() uint64 {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	return j.durable
+}
+
 // sync returns when everything up to a position is durable. take hands over the batch, and done hears up to where the
 // store has everything; both lock broker.mu. Of all callers that wait at the same time one commits for all.
 func (j *journal) sync(position uint64, take func() (*pebble.Batch, uint64), done func(upTo uint64)) error {

@@ -39,8 +39,8 @@ var operations = map[string]struct {
 	"get-session-state":          {Listen, (*manager).sessionState},
 	"set-session-state":          {Listen, (*manager).setSessionState},
 	"get-message-sessions":       {Listen, (*manager).listSessions},
-	"add-rule":                   {Manage, (*manager).addRule},
-	"remove-rule":                {Manage, (*manager).removeRule},
+	"add-rule":                   {Listen, (*manager).addRule},
+	"remove-rule":                {Listen, (*manager).removeRule},
 	"enumerate-rules":            {Listen, (*manager).enumerateRules},
 }
 

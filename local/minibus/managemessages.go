@@ -13,6 +13,7 @@ const (
 // peek shows messages in any state without locking or counting.
 func (g *manager) peek(r *request) (response, error) {
 	session, one := g.linkSession(r)
+	short, _ := r.field("omit-message-body").(bool)
 	limit := min(int(r.number("message-count")), maxPeek)
 	var list []any
 	size := 0
@@ -23,7 +24,7 @@ func (g *manager) peek(r *request) (response, error) {
 		if one && m.sessionID() != session {
 			continue
 		}
-		encoded := m.appendTo(nil, form{state: true})
+		encoded := m.appendTo(nil, form{state: true, short: short})
 		size += len(encoded)
 		list = append(list, amqpwire.Map{{Key: "message", Value: encoded}})
 	}

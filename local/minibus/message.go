@@ -72,6 +72,7 @@ func (m *message) ring(now int64) {
 type form struct {
 	lock  bool // lock token and locked-until
 	state bool // message state: in answers of $management, not in plain deliveries
+	short bool // without its body
 }
 
 // appendTo encodes the message as receivers see it: header and annotations are the broker's, the rest is verbatim.
@@ -90,10 +91,11 @@ func (m *message) appendTo(b []byte, f form) []byte {
 		})
 	}
 	b = m.appendAnnotations(b, c.messageAnn, f)
-	for _, section := range []amqpwire.Raw{c.properties, c.appProps, c.body, c.footer} {
-		b = append(b, section...)
+	b = append(append(b, c.properties...), c.appProps...)
+	if !f.short {
+		b = append(b, c.body...)
 	}
-	return b
+	return append(b, c.footer...)
 }
 
 // appendAnnotations writes the message annotations. Clients assert their exact types.

@@ -2,8 +2,11 @@ package minibus
 
 import (
 	"bytes"
+	"encoding/binary"
 	"fmt"
 	"math"
+
+	"github.com/cockroachdb/pebble/v2"
 )
 
 // Contents of messages take most of a broker's memory. With a store, those of a long backlog are left to it: as soon as
@@ -53,6 +56,55 @@ func (m *message) content() *content {
 		return &content{size: m.size}
 	}
 	return c
+}
+
+// What is read with one message that is handed out: those behind it are wanted next.
+const (
+	aheadMessages = 128
+	aheadBytes    = 1 << 20
+)
+
+// readAhead brings the content of a message, and of those behind it, back into memory: in one walk, which costs less than
+// to look for each. A failure is content's to report.
+func (e *entity) readAhead(m *message) {
+	if m.kept != nil {
+		return
+	}
+	it, err := e.b.journal.db.NewIter(&pebble.IterOptions{
+		LowerBound: numberKey(kindMessage, e.key, m.seq), UpperBound: after(key(kindMessage, e.key, 0)),
+	})
+	if err != nil {
+		return
+	}
+	left := aheadBytes
+	for n, valid := 0, it.First(); valid && n < aheadMessages && left > 0; n, valid = n+1, it.Next() {
+		k := it.Key()
+		next := e.log.get(int64(binary.BigEndian.Uint64(k[len(k)-8:])))
+		if next == nil || next.kept != nil {
+			continue // removed, or written again: memory knows better
+		}
+		record, err := it.ValueAndErr()
+		if err != nil {
+			break
+		}
+		read, err := decodeRecord(bytes.Clone(record))
+		if err != nil {
+			break
+		}
+		next.kept = read.kept
+		e.b.warm += next.size
+		left -= next.size
+	}
+	_ = it.Close() // its error is the read's, or of no consequence
+}
+
+// rest lets the content of a message go that has been handed out, if there is too much in memory: it is wanted again only
+// if it comes back.
+func (e *entity) rest(m *message) {
+	if e.b.journal.db != nil && e.b.warm > e.b.maxWarm && m.kept != nil && m.stored <= e.b.journal.synced() {
+		m.kept = nil
+		e.b.warm -= m.size
+	}
 }
 
 func (e *entity) read(seq int64) (*content, error) {

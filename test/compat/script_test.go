@@ -39,7 +39,8 @@ type said struct {
 // given is a line to a script.
 type given struct {
 	ConnectionString string            `json:"connectionString,omitempty"`
-	Admin            string            `json:"admin,omitempty"` // host:port of the administration interface
+	Admin            string            `json:"admin,omitempty"`       // host:port of the administration interface
+	Certificate      string            `json:"certificate,omitempty"` // PEM, for TLS on the port of ConnectionString
 	Messages         []minibus.Message `json:"messages,omitempty"`
 	Counts           minibus.Counts    `json:"counts"`
 	Links            int               `json:"links"`
@@ -147,7 +148,9 @@ func (s *talk) play(t *testing.T, name string) {
 		o.Config = s.config
 		o.Policies = []minibus.Policy{minibus.DefaultPolicy, {Name: "listener", Key: "listens", Claims: []minibus.Claim{minibus.Listen}}}
 	})
-	s.answer(t, given{ConnectionString: bus.ConnectionString(), Admin: bus.AdminAddr})
+	certificate, err := bus.CertificatePEM()
+	require.NoError(t, err)
+	s.answer(t, given{ConnectionString: bus.ConnectionString(), Admin: bus.AdminAddr, Certificate: string(certificate)})
 	for {
 		line, err := s.hear()
 		require.NoError(t, err)

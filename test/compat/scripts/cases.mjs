@@ -25,9 +25,10 @@ class Bus {
   #closers = [];
   #over = false;
 
-  constructor({ connectionString, admin }) {
+  constructor({ connectionString, admin, certificate }) {
     this.connectionString = connectionString;
     this.admin = admin;
+    this.certificate = certificate;
   }
 
   async #ask(question) {
@@ -54,18 +55,6 @@ class Bus {
 
 // Skip is thrown by a case that does not apply.
 export class Skip extends Error {}
-
-// whenThere skips a case of what minibus says that it does not have.
-export function whenThere(play) {
-  return async (bus) => {
-    try {
-      await play(bus);
-    } catch (error) {
-      if (/is not supported|cannot be changed while the broker runs/.test(error.message)) throw new Skip(error.message);
-      throw error;
-    }
-  };
-}
 
 const limit = 20_000;
 

@@ -289,6 +289,13 @@ await run({
     for (const s of senders) s.close();
   },
 
+  'over TLS, with a certificate that is checked': async (bus) => {
+    const client = await connect(bus, ['queue'], { transport: 'tls', ca: bus.certificate });
+    await stored(client, 'queue', { body: rhea.message.data_section(Buffer.alloc(200_000)) });
+    const [{ message }] = await take(await client.receiver('queue'));
+    assert.equal(message.body.content.length, 200_000);
+  },
+
   'PLAIN instead of ANONYMOUS': async (bus) => {
     const client = await connect(bus, ['queue'], { username: 'RootManageSharedAccessKey', password: 'SAS_KEY_VALUE' });
     await stored(client, 'queue', { body: 'x' });

@@ -59,6 +59,12 @@ await run({
     await fails(client.createSender('queue').scheduleMessages({ body: 0 }, new Date(Date.now() + 60_000)), 'UnauthorizedAccess');
   },
 
+  'the rule manager needs no more than Listen': async (bus) => {
+    const manager = connect(bus, { connectionString: as(bus, 'listener', 'listens') }).createRuleManager('topic', 'all');
+    await manager.createRule('r', { sqlExpression: 'a = 1' });
+    await manager.deleteRule('r');
+  },
+
   'a token that was made elsewhere': async (bus) => {
     const client = connect(bus, { connectionString: signed(bus, 'queue', soon()) });
     await send(client, 'queue', { body: 'x' });

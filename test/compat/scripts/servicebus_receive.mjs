@@ -1,6 +1,6 @@
 // Receiving: what waits, what comes and in which form.
 import assert from 'node:assert/strict';
-import { Skip, run, until } from './cases.mjs';
+import { run, until } from './cases.mjs';
 import { Long, connect, none, numbered, one, receive, sdk, send } from './servicebus.mjs';
 
 await run({
@@ -237,7 +237,6 @@ await run({
     const client = connect(bus);
     await send(client, 'queue', { body: 'a'.repeat(1000), subject: 'kept', applicationProperties: { n: 1 } });
     const [m] = await client.createReceiver('queue').peekMessages(1, { omitMessageBody: true });
-    if (m.body) throw new Skip('minibus does not read omit-message-body');
     assert.equal(m.body, undefined);
     assert.equal(m.subject, 'kept');
     assert.equal(m.applicationProperties.n, 1);

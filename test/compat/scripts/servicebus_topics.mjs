@@ -1,6 +1,6 @@
 // Topics, and the rules of their subscriptions.
 import assert from 'node:assert/strict';
-import { run, whenThere } from './cases.mjs';
+import { run } from './cases.mjs';
 import { connect, fails, none, numbered, one, receive, send } from './servicebus.mjs';
 
 const names = async (bus, subscription) => (await bus.peek(`topic/Subscriptions/${subscription}`)).map((m) => m.MessageID);
@@ -78,7 +78,7 @@ await run({
     await assert.rejects(client.createSender('topic/Subscriptions/all').sendMessages({ body: 0 }));
   },
 
-  'rule manager: list what Config.json has made': whenThere(async (bus) => {
+  'rule manager: list what Config.json has made': async (bus) => {
     const client = connect(bus);
     const [all] = await listed(client.createRuleManager('topic', 'all'));
     assert.equal(all.name, '$Default');
@@ -93,9 +93,9 @@ await run({
     assert.deepEqual({ ...blue.filter.applicationProperties }, { colour: 'blue' });
     const [mark] = await listed(client.createRuleManager('topic', 'action'));
     assert.match(mark.action.sqlExpression, /SET sys.Label = 'marked'/);
-  }),
+  },
 
-  'rule manager: $Default removed, rules created, what they do': whenThere(async (bus) => {
+  'rule manager: $Default removed, rules created, what they do': async (bus) => {
     const client = connect(bus);
     const manager = client.createRuleManager('topic', 'all');
     await manager.deleteRule('$Default');
@@ -119,9 +119,9 @@ await run({
     await manager.deleteRule('sql');
     await send(client, 'topic', { body: 0, messageId: 'again', applicationProperties: { price: 11 } });
     assert.ok(!(await names(bus, 'all')).includes('again'));
-  }),
+  },
 
-  'rule manager: a correlation rule comes back as it was made': whenThere(async (bus) => {
+  'rule manager: a correlation rule comes back as it was made': async (bus) => {
     const client = connect(bus);
     const manager = client.createRuleManager('topic', 'all');
     const filter = {
@@ -142,9 +142,9 @@ await run({
     assert.deepEqual({ ...applicationProperties }, filter.applicationProperties);
     await send(client, 'topic', { body: 0 });
     assert.equal((await bus.peek('topic/Subscriptions/all')).length, 1, '$Default still takes everything');
-  }),
+  },
 
-  'rule manager: a name that exists, one that does not, SQL that is none': whenThere(async (bus) => {
+  'rule manager: a name that exists, one that does not, SQL that is none': async (bus) => {
     const client = connect(bus);
     const manager = client.createRuleManager('topic', 'all');
     await manager.createRule('twice', { sqlExpression: 'a = 1' });
@@ -152,12 +152,12 @@ await run({
     await fails(manager.deleteRule('absent'), 'MessagingEntityNotFound');
     await assert.rejects(manager.createRule('bad', { sqlExpression: 'a = = 2' }), { name: 'ServiceBusError' });
     assert.deepEqual((await listed(manager)).map((r) => r.name).sort(), ['$Default', 'twice']);
-  }),
+  },
 
-  'rule manager: more rules than a page holds': whenThere(async (bus) => {
+  'rule manager: more rules than a page holds': async (bus) => {
     const client = connect(bus);
     const manager = client.createRuleManager('topic', 'all');
     for (let i = 0; i < 119; i++) await manager.createRule(`rule ${i}`, { sqlExpression: `a = ${i}` });
     assert.equal((await listed(manager)).length, 120);
-  }),
+  },
 });
