@@ -124,7 +124,8 @@ func newLedger(dir string) *ledger {
 // worker does one more thing; an error is the end of its broker.
 type worker func(ctx context.Context, n int) error
 
-// live runs a broker and its clients for a time, and kills it.
+// live runs a broker and its clients for a time, and kills it. The time of three lives of four begins when each client
+// has done something; the fourth's may be over before anybody has.
 func (l *ledger) live(t *testing.T, life int, lifetime time.Duration) {
 	t.Helper()
 	ctx, cancel := context.WithCancel(t.Context())
@@ -139,14 +140,21 @@ func (l *ledger) live(t *testing.T, life int, lifetime time.Duration) {
 	c, err := azservicebus.NewClientFromConnectionString(minibus.DefaultPolicy.ConnectionString(strings.TrimSpace(addr)),
 		&azservicebus.ClientOptions{RetryOptions: azservicebus.RetryOptions{MaxRetries: -1}})
 	require.NoError(t, err)
-	var clients sync.WaitGroup
+	var clients, idle sync.WaitGroup
 	for w, begin := range []func(context.Context, *azservicebus.Client) (worker, error){l.sendOnes, l.sendBatches, l.complete, l.schedule, l.setState} {
+		idle.Add(1)
 		clients.Go(func() {
+			began := sync.OnceFunc(idle.Done)
+			defer began()
 			work, err := begin(ctx, c)
 			for n := 0; err == nil && n < 500; n++ {
 				err = work(ctx, (life*10+w)*1_000_000+n)
+				began()
 			}
 		})
+	}
+	if life%4 != 3 {
+		idle.Wait()
 	}
 	timer := time.NewTimer(lifetime) // the moment of death is what is tried here
 	<-timer.C
