@@ -17,7 +17,7 @@ import (
 // of a logical partition, or through all documents. All ways yield ascending numbers,
 // so a continuation means the same on each.
 type access struct {
-	v     *view
+	at    *sight
 	c     *container
 	sc    scope
 	now   int64
@@ -28,8 +28,8 @@ type access struct {
 }
 
 // access chooses the way: an index wherever WHERE allows.
-func (s *Server) access(v *view, c *container, q *sql.Query, params []sql.Param, sc scope) *access {
-	a := &access{v: v, c: c, sc: sc, now: s.now(), p: c.policy.Load()}
+func (s *Server) access(at *sight, c *container, q *sql.Query, params []sql.Param, sc scope) *access {
+	a := &access{at: at, c: c, sc: sc, now: s.now(), p: c.policy.Load()}
 	if sc.key != nil {
 		a.pk = sc.key.AppendStorage(nil)
 		a.whole = len(sc.key) == len(c.pk.Paths)
@@ -55,7 +55,7 @@ func (a *access) each(from uint64, yield func(sql.Item, error) bool) error {
 		return a.eachOfKey(from, yield)
 	}
 	prefix := key(a.c.number, kindDocument)
-	return a.v.scan(prefix, documentKey(a.c.number, from), func(_, stored []byte) (bool, error) {
+	return a.at.scan(prefix, documentKey(a.c.number, from), func(_, stored []byte) (bool, error) {
 		r, err := decodeRecord(stored)
 		if err != nil {
 			return false, err
@@ -66,11 +66,11 @@ func (a *access) each(from uint64, yield func(sql.Item, error) bool) error {
 
 // pass yields a document unless it has expired or lies outside the scope.
 func (a *access) pass(r *record, yield func(sql.Item, error) bool) (more bool, err error) {
-	switch {
-	case r == nil || r.expired(a.now),
-		a.sc.rng >= 0 && int(r.rng) != a.sc.rng,
-		!bytes.HasPrefix(r.pk, a.pk):
+	if r == nil || r.expired(a.now) || !bytes.HasPrefix(r.pk, a.pk) {
 		return true, nil
+	}
+	if inside, err := a.at.inside(a.c, r, a.sc.part); !inside || err != nil {
+		return true, err
 	}
 	doc, err := r.value(a.c)
 	if err != nil {
@@ -81,7 +81,7 @@ func (a *access) pass(r *record, yield func(sql.Item, error) bool) (more bool, e
 
 // visit reads the document with a number and passes it on.
 func (a *access) visit(number uint64, yield func(sql.Item, error) bool) (more bool, err error) {
-	r, err := a.v.document(a.c.number, number)
+	r, err := a.at.document(a.c.number, number)
 	if err != nil {
 		return false, err
 	}
@@ -92,7 +92,7 @@ func (a *access) visit(number uint64, yield func(sql.Item, error) bool) (more bo
 // numbers are sorted first (8 bytes a document).
 func (a *access) eachOfKey(from uint64, yield func(sql.Item, error) bool) error {
 	var numbers []uint64
-	err := a.v.scan(locatorPrefix(a.c.number, a.pk), nil, func(_, stored []byte) (bool, error) {
+	err := a.at.scan(locatorPrefix(a.c.number, a.pk), nil, func(_, stored []byte) (bool, error) {
 		if len(stored) != 8 {
 			return false, errCorrupt
 		}
@@ -157,7 +157,7 @@ func (a *access) heads(from uint64) (heads []*pebble.Iterator, closeAll func() e
 			pk = a.pk
 		}
 		prefix := indexPrefix(a.c.number, pk, indexEntry(uint16(a.p.find(l.Path)), l.Value))
-		it, err := a.v.iterator(prefix, binary.BigEndian.AppendUint64(slices.Clone(prefix), from))
+		it, err := a.at.iterator(prefix, binary.BigEndian.AppendUint64(slices.Clone(prefix), from))
 		if err != nil {
 			return nil, closeAll, err
 		}

@@ -3,6 +3,7 @@ package minicosmos
 import (
 	"net/http"
 	"strconv"
+	"time"
 
 	"github.com/relaybox/relaybox/local/minicosmos/sql"
 )
@@ -20,15 +21,21 @@ type answer struct {
 	substatus    int
 	metrics      string // query metrics
 	indexes      string // index utilization
+	retryAfter   time.Duration
+	offer        bool // it is one
+	items        int  // operations of a batch
 }
 
 // refuse is the reply that an error is.
 func refuse(e *Error) *answer {
 	body := append(sql.AppendString([]byte(`{"code":`), e.Code), `,"message":`...)
 	body = append(sql.AppendString(body, e.Message), '}')
-	a := &answer{status: e.Status, body: body, substatus: e.Substatus, charge: chargeRefused, count: -1}
-	if e.Status == http.StatusUnauthorized {
+	a := &answer{status: e.Status, body: body, substatus: e.Substatus, charge: chargeRefused, count: -1, retryAfter: e.RetryAfter}
+	switch e.Status {
+	case http.StatusUnauthorized, http.StatusServiceUnavailable, http.StatusGone:
 		a.charge = 0
+	case http.StatusTooManyRequests:
+		a.charge = chargeThrottled
 	}
 	return a
 }
@@ -70,6 +77,13 @@ func (a *answer) write(w http.ResponseWriter, r *request) {
 	}
 	if a.count >= 0 {
 		set("X-Ms-Item-Count", strconv.Itoa(a.count))
+	}
+	if a.offer {
+		set("X-Ms-Offer-Replace-Pending", "false")
+		set("X-Ms-Cosmos-Min-Throughput", strconv.Itoa(minThroughput))
+	}
+	if a.retryAfter > 0 {
+		set("X-Ms-Retry-After-Ms", strconv.FormatInt(int64((a.retryAfter+time.Millisecond-1)/time.Millisecond), 10))
 	}
 	if a.substatus != 0 {
 		set("X-Ms-Substatus", strconv.Itoa(a.substatus))

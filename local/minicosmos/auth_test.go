@@ -129,7 +129,12 @@ func TestHostileRequests(t *testing.T) {
 		"page of zero":          {docs(`{"query":"SELECT 1"}`, query, "True", "x-ms-max-item-count", "0"), 400},
 		"no such range":         {docs(`{"query":"SELECT 1"}`, query, "True", "x-ms-documentdb-partitionkeyrangeid", "7"), 410},
 		"body over 2 MB":        {docs(strings.Repeat(" ", 2<<20+1), key, `["a"]`), 413},
-		"change feed":           {send("GET", "/dbs/db/colls/c/docs", "docs", "dbs/db/colls/c", "", "A-IM", "Incremental Feed"), 400},
+		"change feed token":     {send("GET", "/dbs/db/colls/c/docs", "docs", "dbs/db/colls/c", "", "A-IM", "Incremental Feed", "If-None-Match", `"x"`), 400},
+		"change feed time":      {send("GET", "/dbs/db/colls/c/docs", "docs", "dbs/db/colls/c", "", "A-IM", "Incremental Feed", "If-Modified-Since", "now"), 400},
+		"session token":         {docs(`{"query":"SELECT 1 FROM c"}`, query, "True", key, `["a"]`, "x-ms-session-token", "0:0#x"), 400},
+		"key range":             {docs(`{"query":"SELECT 1 FROM c"}`, query, "True", "x-ms-start-epk", "../", "x-ms-end-epk", "FF"), 400},
+		"offer":                 {send("POST", "/dbs", "dbs", "", `{"id":"o"}`, "x-ms-offer-throughput", "401"), 400},
+		"no such offer":         {send("GET", "/offers/x", "offers", "x", ""), 404},
 		"method":                {send("PUT", "/dbs", "dbs", "", "{}"), 405},
 	} {
 		require.Equal(t, test.status, test.answer.Code, "%s: %s", name, test.answer.Body)

@@ -104,13 +104,13 @@ func (s *Server) rolledBack(t *transaction, n, failed int, cause *Error) *answer
 		a.body = append(a.body, '}')
 	}
 	a.body = append(a.body, ']')
-	a.session, a.lsn = t.c.sessionToken(t.rng)
+	t.token(a)
 	return a
 }
 
 // committed answers a batch that was stored.
 func (s *Server) committed(t *transaction, minimal bool, outcomes []outcome) *answer {
-	a := &answer{status: http.StatusOK, body: []byte{'['}, count: -1}
+	a := &answer{status: http.StatusOK, body: []byte{'['}, count: -1, items: len(outcomes)}
 	for i, o := range outcomes {
 		a.charge += o.charge
 		a.body = appendResult(a.body, i, o.status, o.charge)
@@ -123,7 +123,7 @@ func (s *Server) committed(t *transaction, minimal bool, outcomes []outcome) *an
 		a.body = append(a.body, '}')
 	}
 	a.body = append(a.body, ']')
-	a.session, a.lsn = t.c.sessionToken(t.rng)
+	t.token(a)
 	return a
 }
 

@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/cockroachdb/pebble/v2"
@@ -20,6 +21,7 @@ type database struct {
 	rid, self  string
 	properties sql.Value             // as a client sees them
 	containers map[string]*container // owned by catalog.mu
+	offer      atomic.Pointer[offer] // what its containers share; nil: nothing
 }
 
 // catalog knows the databases and containers by name. What it changes is committed
@@ -38,7 +40,7 @@ func newDatabase(number uint32, properties sql.Value) *database {
 }
 
 // load reads the catalog when the store is opened.
-func (k *catalog) load(v *view, ranges int) error {
+func (k *catalog) load(v *view) error {
 	k.databases = map[string]*database{}
 	_, err := v.get(key(0, kindNumbers), func(b []byte) error {
 		k.lastNumber = binary.BigEndian.Uint32(b)
@@ -51,32 +53,51 @@ func (k *catalog) load(v *view, ranges int) error {
 		k.databases[db.name], byNumber[db.number] = db, db
 		return true, err
 	}))
-	return errors.Join(err, v.scan(key(0, kindContainer), nil, func(key, value []byte) (bool, error) {
+	err = errors.Join(err, v.scan(key(0, kindContainer), nil, func(key, value []byte) (bool, error) {
 		return true, k.loadContainer(v, byNumber, binary.BigEndian.Uint32(key[5:]), value)
 	}))
+	places := map[uint32]*atomic.Pointer[offer]{}
+	for _, db := range k.databases {
+		places[db.number] = &db.offer
+		for _, c := range db.containers {
+			places[c.number] = &c.offer
+		}
+	}
+	return errors.Join(err, k.loadOffers(v, places))
 }
 
-// loadContainer reads one container: its database's number, its count of ranges, its properties.
+// loadContainer reads one container: its database's number, its physical ranges, its properties.
 func (k *catalog) loadContainer(v *view, byNumber map[uint32]*database, number uint32, value []byte) error {
-	if len(value) < 6 || byNumber[binary.BigEndian.Uint32(value)] == nil {
+	if len(value) < 4 || byNumber[binary.BigEndian.Uint32(value)] == nil {
 		return errCorrupt
 	}
 	db := byNumber[binary.BigEndian.Uint32(value)]
-	properties, err := sql.ParseJSON(value[6:])
+	if len(value) < 8 || uint64(len(value)-8) < uint64(binary.BigEndian.Uint32(value[4:])) {
+		return errCorrupt
+	}
+	size := binary.BigEndian.Uint32(value[4:])
+	ranges, text := value[8:8+size], value[8+size:]
+	l, err := decodeLayout(ranges)
 	if err != nil {
 		return err
 	}
-	c, err := newContainer(db, number, properties, int(binary.BigEndian.Uint16(value[4:])))
+	properties, err := sql.ParseJSON(text)
 	if err != nil {
 		return err
 	}
+	c, err := newContainer(db, number, properties)
+	if err != nil {
+		return err
+	}
+	c.layout.Store(l)
 	db.containers[c.name] = c
 	return c.loadCounters(v)
 }
 
-func (c *container) encode(properties sql.Value) []byte {
+func (c *container) encode(properties sql.Value, l *layout) []byte {
+	ranges := l.encode()
 	b := binary.BigEndian.AppendUint32(nil, c.database.number)
-	b = binary.BigEndian.AppendUint16(b, uint16(len(c.ranges)))
+	b = append(binary.BigEndian.AppendUint32(b, uint32(len(ranges))), ranges...)
 	return properties.AppendJSON(b)
 }
 
@@ -156,7 +177,7 @@ func (s *Server) stamp(properties sql.Value, rid, self string) sql.Value {
 }
 
 // createDatabase stores a new database.
-func (s *Server) createDatabase(sent sql.Value) (*database, *Error) {
+func (s *Server) createDatabase(sent, throughput sql.Value) (*database, *Error) {
 	name, bad := validName(sent.Get("id"))
 	if bad != nil {
 		return nil, bad
@@ -171,8 +192,10 @@ func (s *Server) createDatabase(sent sql.Value) (*database, *Error) {
 	properties := sql.ObjectOf([]string{"id", "_colls", "_users"},
 		[]sql.Value{sql.StringOf(name), sql.StringOf("colls/"), sql.StringOf("users/")})
 	db := newDatabase(number, s.stamp(properties, databaseRID(number), "dbs/"+databaseRID(number)+"/"))
+	o := s.newOffer(number, db.rid, db.self, throughput)
+	db.offer.Store(o)
 	err := s.store.commit(func(b *pebble.Batch) error {
-		return errors.Join(b.Set(key(0, kindNumbers), binary.BigEndian.AppendUint32(nil, number), nil),
+		return errors.Join(o.put(b), b.Set(key(0, kindNumbers), binary.BigEndian.AppendUint32(nil, number), nil),
 			b.Set(numberedKey(0, kindDatabase, number), db.properties.AppendJSON(nil), nil))
 	}, nil)
 	if err != nil {
@@ -202,7 +225,7 @@ func (s *Server) dropDatabase(name, ifMatch string) *Error {
 		containers = append(containers, c)
 	}
 	err := s.store.commit(func(b *pebble.Batch) error {
-		err := b.Delete(numberedKey(0, kindDatabase, db.number), nil)
+		err := errors.Join(b.Delete(numberedKey(0, kindDatabase, db.number), nil), b.Delete(numberedKey(0, kindOffer, db.number), nil))
 		for _, c := range containers {
 			err = errors.Join(err, dropContainer(b, c))
 		}
@@ -219,7 +242,7 @@ func (s *Server) dropDatabase(name, ifMatch string) *Error {
 }
 
 func dropContainer(b *pebble.Batch, c *container) error {
-	return errors.Join(b.Delete(numberedKey(0, kindContainer, c.number), nil),
+	return errors.Join(b.Delete(numberedKey(0, kindContainer, c.number), nil), b.Delete(numberedKey(0, kindOffer, c.number), nil),
 		b.DeleteRange(numberedKey(c.number, 0, 0)[:4], successor(numberedKey(c.number, 0, 0)[:4]), nil))
 }
 

@@ -2,7 +2,6 @@ package minicosmos
 
 import (
 	"bytes"
-	"encoding/binary"
 	"errors"
 	"fmt"
 	"slices"
@@ -33,7 +32,8 @@ func (s *Server) Check() (err error) {
 
 func (c *container) check(v *view) error {
 	expected := map[string]bool{} // side keys
-	counters, err := c.storedCounters(v)
+	l := c.layout.Load()
+	counters, err := v.counters(c.number)
 	if err != nil {
 		return err
 	}
@@ -42,16 +42,20 @@ func (c *container) check(v *view) error {
 		if err != nil {
 			return false, err
 		}
-		if lastNumber(k) != r.number || r.number > counters[0] || r.lsn > counters[1+int(r.rng)] {
+		if lastNumber(k) != r.number || int(r.rng)+1 >= len(counters) || r.number > counters[0] || r.lsn > counters[1+int(r.rng)] {
 			return false, fmt.Errorf("%w: document %q has number %d and LSN %d, counters are %v", errInvariant, r.id, r.number, r.lsn, counters)
 		}
 		expected[string(locatorKey(c.number, r.pk, r.id))] = true
-		return true, errors.Join(c.checkRecord(r), r.eachSideKey(c, func(k []byte) error {
+		expected[string(changeKey(c.number, r.rng, r.lsn, r.number))] = true
+		for _, e := range r.unique {
+			expected[string(uniqueKey(c.number, r.pk, e))] = true
+		}
+		return true, errors.Join(c.checkRecord(l, r), r.eachSideKey(c, func(k []byte) error {
 			expected[string(k)] = true
 			return nil
 		}))
 	})
-	for _, kind := range []byte{kindLocator, kindExpiry, kindIndex, kindKeyIndex} {
+	for _, kind := range []byte{kindLocator, kindExpiry, kindChange, kindUnique, kindIndex, kindKeyIndex} {
 		err = errors.Join(err, v.scan(key(c.number, kind), nil, func(k, _ []byte) (bool, error) {
 			if !expected[string(k)] {
 				return false, fmt.Errorf("%w: key %x has no document", errInvariant, k)
@@ -66,19 +70,8 @@ func (c *container) check(v *view) error {
 	return err
 }
 
-func (c *container) storedCounters(v *view) ([]uint64, error) {
-	counters := make([]uint64, 1+len(c.ranges))
-	_, err := v.get(key(c.number, kindNumbers), func(b []byte) error {
-		for i := range counters {
-			counters[i] = binary.BigEndian.Uint64(b[8*i:])
-		}
-		return nil
-	})
-	return counters, err
-}
-
 // checkRecord tells whether a record agrees with its own body.
-func (c *container) checkRecord(r *record) error {
+func (c *container) checkRecord(l *layout, r *record) error {
 	doc, err := sql.ParseJSON(r.body)
 	if err != nil {
 		return fmt.Errorf("%w: document %q: %w", errInvariant, r.id, err)
@@ -87,11 +80,11 @@ func (c *container) checkRecord(r *record) error {
 	if err != nil {
 		return fmt.Errorf("%w: document %q: %w", errInvariant, r.id, err)
 	}
-	p := c.policy.Load()
+	p, in := c.policy.Load(), l.ofKey(&c.pk, pk)
 	switch id, _ := doc.Get("id").Str(); {
-	case id != r.id, !bytes.Equal(pk.AppendStorage(nil), r.pk), c.rangeOf(pk) != r.rng:
+	case id != r.id, !bytes.Equal(pk.AppendStorage(nil), r.pk), in.id != int(r.rng) && !slices.Contains(in.parents, int(r.rng)):
 		return fmt.Errorf("%w: document %q is filed under id %q", errInvariant, id, r.id)
-	case !slices.EqualFunc(p.entries(doc), r.entries, bytes.Equal), p.expiry(r.modified, r.ttl) != r.expiry:
+	case !slices.EqualFunc(p.entries(doc), r.entries, bytes.Equal), !slices.EqualFunc(p.uniqueEntries(doc), r.unique, bytes.Equal), p.expiry(r.modified, r.ttl) != r.expiry:
 		return fmt.Errorf("%w: document %q has other index entries or another expiry", errInvariant, id)
 	}
 	return nil

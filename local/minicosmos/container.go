@@ -5,8 +5,6 @@ import (
 	"encoding/binary"
 	"errors"
 	"hash/maphash"
-	"slices"
-	"strings"
 	"sync"
 	"sync/atomic"
 
@@ -26,9 +24,10 @@ type container struct {
 	rid      string // "_rid", from both numbers
 	self     string // "_self": dbs/<rid>/colls/<rid>/
 	pk       partition.Definition
-	ranges   []partition.Range
+	layout   atomic.Pointer[layout] // replaced by a split
 
 	policy     atomic.Pointer[policy]
+	offer      atomic.Pointer[offer]     // nil: none of its own
 	properties atomic.Pointer[sql.Value] // as a client sees them
 
 	// gate is held shared by every writer from its check to its acknowledgement, and
@@ -39,10 +38,7 @@ type container struct {
 	seed  maphash.Seed
 	locks [lockStripes]sync.Mutex // by partition key
 
-	// Counters; those of the open group are owned by store.mu.
-	lastNumber uint64
-	lastLSN    []uint64        // per range, given out
-	durableLSN []atomic.Uint64 // per range, visible
+	lastNumber uint64 // of a document; owned by store.mu
 }
 
 // rids are little resource ids: a database's four bytes, a container's eight, a
@@ -65,7 +61,7 @@ func (c *container) documentRID(number uint64) string {
 }
 
 // newContainer builds a container from its stored properties.
-func newContainer(db *database, number uint32, properties sql.Value, ranges int) (*container, error) {
+func newContainer(db *database, number uint32, properties sql.Value) (*container, error) {
 	name, _ := properties.Get("id").Str()
 	c := &container{number: number, name: name, database: db, rid: containerRID(db.number, number), seed: maphash.MakeSeed()}
 	c.self = "dbs/" + db.rid + "/colls/" + c.rid + "/"
@@ -78,9 +74,6 @@ func newContainer(db *database, number uint32, properties sql.Value, ranges int)
 	}
 	c.policy.Store(p)
 	c.properties.Store(&properties)
-	c.ranges = c.pk.Split(ranges)
-	c.lastLSN = make([]uint64, ranges)
-	c.durableLSN = make([]atomic.Uint64, ranges)
 	return c, nil
 }
 
@@ -95,59 +88,26 @@ func (c *container) lock(pk []byte) (unlock func()) {
 	}
 }
 
-// rangeOf is the physical range that a partition key lies in.
-func (c *container) rangeOf(pk partition.Key) uint16 {
-	if len(c.ranges) == 1 {
-		return 0
-	}
-	epk := c.pk.EPK(pk)
-	i, _ := slices.BinarySearchFunc(c.ranges, epk, func(r partition.Range, epk string) int {
-		switch {
-		case r.Contains(epk):
-			return 0
-		}
-		return strings.Compare(r.Min, epk)
-	})
-	return uint16(i)
-}
-
-// encodeCounters is what is stored of the counters; the caller holds store.mu.
-func (c *container) encodeCounters() []byte {
-	b := binary.BigEndian.AppendUint64(nil, c.lastNumber)
-	for _, lsn := range c.lastLSN {
-		b = binary.BigEndian.AppendUint64(b, lsn)
-	}
-	return b
-}
-
-// loadCounters reads them back when the store is opened.
-func (c *container) loadCounters(v *view) error {
-	_, err := v.get(key(c.number, kindNumbers), func(b []byte) error {
-		if len(b) != 8*(1+len(c.lastLSN)) {
-			return errCorrupt
-		}
-		c.lastNumber = binary.BigEndian.Uint64(b)
-		for i := range c.lastLSN {
-			c.lastLSN[i] = binary.BigEndian.Uint64(b[8*(i+1):])
-			c.durableLSN[i].Store(c.lastLSN[i])
-		}
-		return nil
-	})
-	return err
-}
-
 // putRecord stages everything that is stored for a document.
 func putRecord(b *pebble.Batch, c *container, r *record) error {
 	number := binary.BigEndian.AppendUint64(nil, r.number)
 	err := errors.Join(b.Set(documentKey(c.number, r.number), r.encode(), nil),
-		b.Set(locatorKey(c.number, r.pk, r.id), number, nil))
+		b.Set(locatorKey(c.number, r.pk, r.id), number, nil),
+		b.Set(changeKey(c.number, r.rng, r.lsn, r.number), binary.BigEndian.AppendUint64(nil, uint64(r.modified)), nil))
+	for _, e := range r.unique {
+		err = errors.Join(err, b.Set(uniqueKey(c.number, r.pk, e), number, nil))
+	}
 	return errors.Join(err, r.eachSideKey(c, func(k []byte) error { return b.Set(k, nil, nil) }))
 }
 
 // removeRecord stages the removal of everything that is stored for a document.
 func removeRecord(b *pebble.Batch, c *container, r *record) error {
 	err := errors.Join(b.Delete(documentKey(c.number, r.number), nil),
-		b.Delete(locatorKey(c.number, r.pk, r.id), nil))
+		b.Delete(locatorKey(c.number, r.pk, r.id), nil),
+		b.Delete(changeKey(c.number, r.rng, r.lsn, r.number), nil))
+	for _, e := range r.unique {
+		err = errors.Join(err, b.Delete(uniqueKey(c.number, r.pk, e), nil))
+	}
 	return errors.Join(err, r.eachSideKey(c, func(k []byte) error { return b.Delete(k, nil) }))
 }
 

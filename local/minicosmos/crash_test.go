@@ -14,6 +14,8 @@ import (
 
 	"github.com/Azure/azure-sdk-for-go/sdk/data/azcosmos"
 	"github.com/stretchr/testify/require"
+
+	"github.com/relaybox/relaybox/local/minicosmos/sql"
 )
 
 // crashDir makes the test binary a server on that directory instead of running tests.
@@ -164,9 +166,9 @@ func TestReopen(t *testing.T) {
 	dir := t.TempDir()
 	s, err := Open(Options{Dir: dir, Ranges: 3})
 	require.NoError(t, err)
-	db, bad := s.createDatabase(mustParse(`{"id":"db"}`))
+	db, bad := s.createDatabase(mustParse(`{"id":"db"}`), sql.Value{})
 	require.Nil(t, bad)
-	_, bad = s.createContainer(db.name, mustParse(`{"id":"c","partitionKey":{"kind":"Hash","paths":["/pk"],"version":2},"defaultTtl":-1}`))
+	_, bad = s.createContainer(db.name, mustParse(`{"id":"c","partitionKey":{"kind":"Hash","paths":["/pk"],"version":2},"defaultTtl":-1}`), sql.Value{})
 	require.Nil(t, bad)
 	properties := s.catalog.listContainers(db)[0].String()
 	require.NoError(t, s.Close())
@@ -176,6 +178,6 @@ func TestReopen(t *testing.T) {
 	again, bad := reopened.catalog.container("db", "c")
 	require.Nil(t, bad)
 	require.Equal(t, properties, again.properties.Load().String())
-	require.Len(t, again.ranges, 3, "a container keeps its ranges")
+	require.Len(t, again.layout.Load().live, 3, "a container keeps its ranges")
 	require.Equal(t, s.epoch+1, reopened.epoch, "ETags never repeat")
 }

@@ -22,7 +22,7 @@ func mustParse(text string) sql.Value {
 }
 
 // createContainer stores a new container.
-func (s *Server) createContainer(dbName string, sent sql.Value) (*container, *Error) {
+func (s *Server) createContainer(dbName string, sent, throughput sql.Value) (*container, *Error) {
 	name, bad := validName(sent.Get("id"))
 	if bad != nil {
 		return nil, bad
@@ -41,9 +41,11 @@ func (s *Server) createContainer(dbName string, sent sql.Value) (*container, *Er
 	if bad != nil {
 		return nil, bad
 	}
+	o := s.newOffer(c.number, c.rid, c.self, throughput)
+	c.offer.Store(o)
 	err := s.store.commit(func(b *pebble.Batch) error {
-		return errors.Join(b.Set(key(0, kindNumbers), binary.BigEndian.AppendUint32(nil, c.number), nil),
-			b.Set(numberedKey(0, kindContainer, c.number), c.encode(*c.properties.Load()), nil))
+		return errors.Join(o.put(b), b.Set(key(0, kindNumbers), binary.BigEndian.AppendUint32(nil, c.number), nil),
+			b.Set(numberedKey(0, kindContainer, c.number), c.encode(*c.properties.Load(), c.layout.Load()), nil))
 	}, nil)
 	if err != nil {
 		return nil, asError(err)
@@ -59,10 +61,11 @@ func (s *Server) defineContainer(db *database, number uint32, sent sql.Value) (*
 	}
 	rid := containerRID(db.number, number)
 	properties := s.stamp(withDefaults(sent), rid, db.self+"colls/"+rid+"/")
-	c, err := newContainer(db, number, properties, s.ranges)
+	c, err := newContainer(db, number, properties)
 	if err != nil {
 		return nil, badRequest("%v", err)
 	}
+	c.layout.Store(newLayout(c.pk.Split(s.ranges)))
 	return c, nil
 }
 
@@ -117,6 +120,8 @@ func (s *Server) replaceContainer(c *container, sent sql.Value, ifMatch string) 
 		return badRequest("The id %q is not the container's.", id)
 	case !sql.Equal(sent.Get("partitionKey").Get("paths"), old.Get("partitionKey").Get("paths")):
 		return badRequest("The partition key of a container cannot be changed.")
+	case !sql.Equal(uniqueOf(sent), uniqueOf(old)):
+		return badRequest("The unique keys of a container cannot be changed.")
 	}
 	sent = sent.With("partitionKey", old.Get("partitionKey"))
 	properties := s.stamp(withDefaults(sent), c.rid, c.self)
@@ -132,14 +137,19 @@ func (s *Server) replaceContainer(c *container, sent sql.Value, ifMatch string) 
 	return nil
 }
 
+// uniqueOf are the unique keys of some properties; none is an empty list.
+func uniqueOf(properties sql.Value) sql.Value {
+	return sql.ArrayOf(properties.Get("uniqueKeyPolicy").Get("uniqueKeys").Items())
+}
+
 // rebuild commits new properties with everything that follows from the policy. The
 // caller holds the container's gate exclusively, so that the view is the last word.
 func (s *Server) rebuild(c *container, p *policy, properties sql.Value) (err error) {
 	v := s.store.acquire()
 	defer func() { err = errors.Join(err, v.release()) }()
 	return s.store.commit(func(b *pebble.Batch) error {
-		err := b.Set(numberedKey(0, kindContainer, c.number), c.encode(properties), nil)
-		for _, kind := range []byte{kindExpiry, kindIndex, kindKeyIndex} {
+		err := b.Set(numberedKey(0, kindContainer, c.number), c.encode(properties, c.layout.Load()), nil)
+		for _, kind := range []byte{kindExpiry, kindChange, kindIndex, kindKeyIndex} {
 			err = errors.Join(err, b.DeleteRange(key(c.number, kind), successor(key(c.number, kind)), nil))
 		}
 		return errors.Join(err, v.scan(key(c.number, kindDocument), nil, func(_, stored []byte) (bool, error) {

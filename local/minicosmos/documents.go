@@ -83,21 +83,26 @@ func (r *request) partitionKey(c *container) (partition.Key, *Error) {
 
 // read answers a point read from the newest view, without a lock.
 func (s *Server) read(r *request, c *container, pk partition.Key, id string) (a *answer, bad *Error) {
-	v := s.store.acquire()
-	rec, err := v.find(c.number, pk.AppendStorage(nil), id)
-	if err = errors.Join(err, v.release()); err != nil {
+	at, bad := s.see(r, c)
+	if bad != nil {
+		return nil, bad
+	}
+	rec, err := at.find(c.number, pk.AppendStorage(nil), id)
+	if err = errors.Join(err, at.release()); err != nil {
 		return nil, internal(err)
 	}
 	if rec == nil || rec.expired(s.now()) {
 		return nil, errNotFound
 	}
+	in := at.layout.ofKey(&c.pk, pk)
 	a = &answer{status: http.StatusOK, etag: rec.etag(), charge: chargeRead(len(rec.body)), count: -1}
 	if r.Header.Get("If-None-Match") == a.etag {
 		a.status = http.StatusNotModified
 	} else {
 		a.body = rec.appendJSON(make([]byte, 0, len(rec.body)+256), c)
 	}
-	a.session, a.lsn = c.sessionToken(rec.rng)
+	a.lsn = at.token(in)
+	a.session = sessionToken(in, a.lsn)
 	return a, nil
 }
 
@@ -122,6 +127,6 @@ func (s *Server) single(r *request, c *container, pk partition.Key, write func(*
 			a.body = o.record.appendJSON(nil, c)
 		}
 	}
-	a.session, a.lsn = c.sessionToken(t.rng)
+	t.token(a)
 	return a, nil
 }

@@ -3,6 +3,7 @@ package minicosmos
 import (
 	"fmt"
 	"net/http"
+	"time"
 )
 
 // Error is a refusal in the service's shape: an HTTP status with a JSON body of code
@@ -12,6 +13,8 @@ type Error struct {
 	Substatus int    // x-ms-substatus, 0 for none
 	Code      string // "BadRequest", "NotFound", …
 	Message   string
+	// RetryAfter is what a throttled client is asked to wait.
+	RetryAfter time.Duration
 }
 
 func (e *Error) Error() string { return fmt.Sprintf("%d %s: %s", e.Status, e.Code, e.Message) }
@@ -19,6 +22,8 @@ func (e *Error) Error() string { return fmt.Sprintf("%d %s: %s", e.Status, e.Cod
 // Substatus codes (reference: azcosmos cosmos_http_constants.go).
 const (
 	substatusPartitionKeyMismatch = 1001
+	substatusRangeGone            = 1002 // with 410
+	substatusSession              = 1002 // with 404
 )
 
 // Refusals that need no detail.
@@ -29,6 +34,9 @@ var (
 	// errConflict: a resource with that id exists already.
 	errConflict = &Error{Status: http.StatusConflict, Code: "Conflict",
 		Message: "Entity with the specified id already exists in the system."}
+	// errUnique: another document of the logical partition has the values of a unique key.
+	errUnique = &Error{Status: http.StatusConflict, Code: "Conflict",
+		Message: "Unique index constraint violation: another document of this partition key has the same values at the paths of a unique key."}
 	// errPrecondition: If-Match names another version than the stored one, or a patch
 	// condition does not hold. Read again and decide again.
 	errPrecondition = &Error{Status: http.StatusPreconditionFailed, Code: "PreconditionFailed",

@@ -19,7 +19,8 @@ const maxIndexedPaths = 64
 // named path serves scans its partition, or the container. A policy is immutable.
 type policy struct {
 	paths      []indexedPath
-	defaultTTL *int32 // nil: items never expire, -1: only those with a ttl of their own
+	unique     [][][]string // the paths of each unique key
+	defaultTTL *int32       // nil: items never expire, -1: only those with a ttl of their own
 }
 
 // indexedPath is a path of property names with the number it has in the keys. The
@@ -34,6 +35,10 @@ type indexedPath struct {
 func newPolicy(properties sql.Value, pk *partition.Definition) (*policy, error) {
 	p := &policy{}
 	if err := p.readTTL(properties.Get("defaultTtl")); err != nil {
+		return nil, err
+	}
+	var err error
+	if p.unique, err = uniqueKeys(properties); err != nil {
 		return nil, err
 	}
 	included := properties.Get("indexingPolicy").Get("includedPaths")

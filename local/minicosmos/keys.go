@@ -15,10 +15,13 @@ import (
 //	0 'n'                                  next database or container number
 //	0 'D' database                         database as JSON
 //	0 'C' container                        container as JSON
+//	0 'O' database or container            offer as JSON
 //	c 'n'                                  counters: next document number, LSN per range
 //	c 'd' number                           document (record)
 //	c 'k' partition key, id                its number
 //	c 'e' expiry, number                   documents that will expire
+//	c 'f' range, LSN, number               the last change of a document
+//	c 'u' partition key, unique key, values  number of the document that has them
 //	c 'x' path, value, number              index over the whole container
 //	c 'y' partition key, path, value, number   index inside a logical partition
 //
@@ -26,12 +29,15 @@ import (
 // ORDER BY returns them in.
 const (
 	kindEpoch     = 'b'
+	kindOffer     = 'O'
+	kindUnique    = 'u'
 	kindNumbers   = 'n'
 	kindDatabase  = 'D'
 	kindContainer = 'C'
 	kindDocument  = 'd'
 	kindLocator   = 'k'
 	kindExpiry    = 'e'
+	kindChange    = 'f'
 	kindIndex     = 'x'
 	kindKeyIndex  = 'y'
 )
@@ -56,6 +62,19 @@ func locatorKey(owner uint32, pk []byte, id string) []byte {
 	return append(locatorPrefix(owner, pk), id...)
 }
 
+// changePrefix is where the changes of a physical range stand in order.
+func changePrefix(owner uint32, rng int) []byte {
+	return binary.BigEndian.AppendUint16(key(owner, kindChange), uint16(rng))
+}
+
+func changeKey(owner uint32, rng uint16, lsn, number uint64) []byte {
+	return binary.BigEndian.AppendUint64(binary.BigEndian.AppendUint64(changePrefix(owner, int(rng)), lsn), number)
+}
+
+func uniqueKey(owner uint32, pk, entry []byte) []byte {
+	return append(append(key(owner, kindUnique), pk...), entry...)
+}
+
 func expiryKey(owner uint32, at int64, number uint64) []byte {
 	return binary.BigEndian.AppendUint64(binary.BigEndian.AppendUint64(key(owner, kindExpiry), uint64(at)), number)
 }
@@ -74,6 +93,11 @@ const maxIndexedBytes = 128
 // indexEntry is the part of an index key that stands for a path and a scalar at it.
 func indexEntry(path uint16, v sql.Value) []byte {
 	entry := partition.AppendScalar(binary.BigEndian.AppendUint16(nil, path), v)
+	return bounded(entry)
+}
+
+// bounded returns an entry with a hash in place of what is too long.
+func bounded(entry []byte) []byte {
 	if len(entry) <= maxIndexedBytes {
 		return entry
 	}

@@ -1,6 +1,7 @@
 package minicosmos
 
 import (
+	"bytes"
 	"context"
 	"encoding/base64"
 	"encoding/json"
@@ -9,6 +10,7 @@ import (
 	"hash/fnv"
 	"net/http"
 	"strconv"
+	"strings"
 
 	"github.com/relaybox/relaybox/local/minicosmos/partition"
 	"github.com/relaybox/relaybox/local/minicosmos/sql"
@@ -66,7 +68,7 @@ func (s *Server) query(r *request, c *container) (*answer, *Error) {
 	}
 	if scope.key == nil && q.NeedsDocuments() {
 		switch {
-		case scope.rng < 0 && !r.flag("X-Ms-Documentdb-Query-Enablecrosspartition"):
+		case scope.id < 0 && !r.flag("X-Ms-Documentdb-Query-Enablecrosspartition"):
 			return nil, errNoCrossPartition
 		case !q.CrossPartition():
 			return nil, errCrossPartition
@@ -78,7 +80,7 @@ func (s *Server) query(r *request, c *container) (*answer, *Error) {
 // list answers GET /docs: all documents, or those of one partition key.
 func (s *Server) list(r *request, c *container) (*answer, *Error) {
 	if r.Header.Get("A-Im") != "" {
-		return nil, badRequest("The change feed is not supported.")
+		return s.changes(r, c)
 	}
 	scope, bad := r.scope(c, allDocuments, nil)
 	if bad != nil {
@@ -99,13 +101,18 @@ func mustQuery(text string) *sql.Query {
 
 // scope is the part of a container that a query looks at.
 type scope struct {
+	part
 	key partition.Key // of a logical partition or, with fewer values, of several; nil: all
-	rng int           // a physical range, -1: all
+}
+
+// holds tells whether a document has the scope's key.
+func (sc scope) holds(r *record) bool {
+	return sc.key == nil || bytes.HasPrefix(r.pk, sc.key.AppendStorage(nil))
 }
 
 // scope reads the headers, and WHERE where it pins the whole partition key.
 func (r *request) scope(c *container, q *sql.Query, params []sql.Param) (scope, *Error) {
-	rng, bad := c.selectedRange(r.Header.Get("X-Ms-Documentdb-Partitionkeyrangeid"))
+	selected, bad := r.part()
 	if bad != nil {
 		return scope{}, bad
 	}
@@ -118,10 +125,10 @@ func (r *request) scope(c *container, q *sql.Query, params []sql.Param) (scope, 
 			return scope{}, badRequest("Partition key provided has %d values for %d paths.", len(key), len(c.pk.Paths))
 		}
 		if len(key) > 0 {
-			return scope{key: key, rng: rng}, nil
+			return scope{key: key, part: selected}, nil
 		}
 	}
-	return scope{key: pinnedKey(c, q, params), rng: rng}, nil
+	return scope{key: pinnedKey(c, q, params), part: selected}, nil
 }
 
 // pinnedKey is the partition key that WHERE demands, nil if it leaves it open.
@@ -148,28 +155,39 @@ func (s *Server) page(r *request, c *container, q *sql.Query, params []sql.Param
 		return nil, badRequest("%v", err)
 	}
 	limits.Eager = sc.key == nil
-	v := s.store.acquire()
+	at, bad := s.see(r, c)
+	if bad != nil {
+		return nil, bad
+	}
 	defer func() {
-		if err := v.release(); err != nil && bad == nil {
+		if err := at.release(); err != nil && bad == nil {
 			bad = internal(err)
 		}
 	}()
-	access := s.access(v, c, q, params, sc)
+	asked := at.layout.live // the ranges that are asked
+	switch {
+	case sc.id >= 0:
+		one, bad := at.one(sc.id)
+		if bad != nil {
+			return nil, bad
+		}
+		asked = []*physical{one}
+	case len(sc.key) == len(c.pk.Paths):
+		asked = []*physical{at.layout.ofKey(&c.pk, sc.key)}
+	}
+	access := s.access(at, c, q, params, sc)
 	page, err := q.Run(r.Context(), params, access.documents, from, limits)
 	if err != nil {
 		return nil, queryError(err)
 	}
 	a = feed(c.rid, "Documents", page.Rows)
-	ranges := len(c.ranges)
-	if sc.key != nil || sc.rng >= 0 {
-		ranges = 1
-	}
-	a.charge = chargeQuery(ranges, page.Looked, len(a.body))
+	a.charge = chargeQuery(len(asked), page.Looked, len(a.body))
 	a.continuation = encodeCursor(page.Next, q)
-	a.session, a.lsn = c.sessionToken(uint16(max(sc.rng, 0)))
-	if len(sc.key) == len(c.pk.Paths) {
-		a.session, a.lsn = c.sessionToken(c.rangeOf(sc.key))
+	tokens := make([]string, len(asked))
+	for i, p := range asked {
+		tokens[i] = sessionToken(p, at.token(p))
 	}
+	a.session, a.lsn = strings.Join(tokens, ","), at.token(asked[0])
 	if r.flag("X-Ms-Documentdb-Populatequerymetrics") {
 		a.metrics = metrics(page, len(a.body))
 	}

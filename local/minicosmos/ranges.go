@@ -5,6 +5,7 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/relaybox/relaybox/local/minicosmos/partition"
 	"github.com/relaybox/relaybox/local/minicosmos/sql"
 )
 
@@ -14,40 +15,60 @@ func (s *Server) rangeFeed(r *request, c *container) (*answer, *Error) {
 	if r.Method != http.MethodGet {
 		return nil, notAllowed("The feed of ranges knows GET.")
 	}
-	etag := `"` + strconv.Itoa(len(c.ranges)) + `"`
+	l := c.layout.Load()
+	etag := `"` + strconv.Itoa(len(l.all)) + `"` // each split adds two
 	if r.Header.Get("If-None-Match") == etag {
 		return &answer{status: http.StatusNotModified, etag: etag, charge: chargeMetadata, count: 0}, nil
 	}
-	list := make([]sql.Value, len(c.ranges))
-	for i, rng := range c.ranges {
-		id := strconv.Itoa(i)
-		rid := c.documentRID(1<<62 | uint64(i))
+	list := make([]sql.Value, len(l.live))
+	for i, p := range l.live {
+		rid := c.documentRID(1<<62 | uint64(p.id))
+		parents := make([]sql.Value, len(p.parents))
+		for j, id := range p.parents {
+			parents[j] = sql.StringOf(strconv.Itoa(id))
+		}
 		list[i] = sql.ObjectOf(
 			[]string{"_rid", "id", "_etag", "minInclusive", "maxExclusive", "ridPrefix", "_self", "throughputFraction", "status", "parents", "_ts"},
-			[]sql.Value{sql.StringOf(rid), sql.StringOf(id), sql.StringOf(etag), sql.StringOf(rng.Min), sql.StringOf(rng.Max), sql.NumberOf(float64(i)),
-				sql.StringOf(c.self + "pkranges/" + rid + "/"), sql.NumberOf(1 / float64(len(c.ranges))), sql.StringOf("online"), sql.ArrayOf(nil), c.properties.Load().Get("_ts")})
+			[]sql.Value{sql.StringOf(rid), sql.StringOf(strconv.Itoa(p.id)), sql.StringOf(etag), sql.StringOf(p.Min), sql.StringOf(p.Max), sql.NumberOf(float64(p.id)),
+				sql.StringOf(c.self + "pkranges/" + rid + "/"), sql.NumberOf(1 / float64(len(l.live))), sql.StringOf("online"), sql.ArrayOf(parents), c.properties.Load().Get("_ts")})
 	}
 	a := feed(c.rid, "PartitionKeyRanges", list)
 	a.etag = etag
 	return a, nil
 }
 
-// selectedRange reads x-ms-documentdb-partitionkeyrangeid: the index of a range, -1 for all.
-func (c *container) selectedRange(header string) (int, *Error) {
-	if header == "" {
-		return -1, nil
-	}
-	id := header[strings.LastIndexByte(header, ',')+1:] // "<container rid>,<range>" is legal too
-	i, err := strconv.Atoi(id)
-	if err != nil || i < 0 || i >= len(c.ranges) {
-		return -1, &Error{Status: http.StatusGone, Substatus: 1002, Code: "Gone", Message: "The partition key range " + strconv.Quote(header) + " does not exist."}
-	}
-	return i, nil
+// part is the part of the key space that a request's headers select.
+type part struct {
+	id   int              // of a physical range, -1: all
+	keys *partition.Range // effective partition keys, nil: all
 }
 
-// sessionToken is range:version#LSN#region=LSN for what a range shows now.
-func (c *container) sessionToken(rng uint16) (token string, lsn uint64) {
-	lsn = c.durableLSN[rng].Load()
-	n := strconv.FormatUint(lsn, 10)
-	return strconv.Itoa(int(rng)) + ":0#" + n + "#0=" + n, lsn
+// part reads x-ms-documentdb-partitionkeyrangeid, x-ms-start-epk and x-ms-end-epk.
+func (r *request) part() (part, *Error) {
+	p := part{id: -1}
+	if header := r.Header.Get("X-Ms-Documentdb-Partitionkeyrangeid"); header != "" {
+		n, err := strconv.Atoi(header[strings.LastIndexByte(header, ',')+1:]) // "<container rid>,<range>" is legal too
+		if err != nil || n < 0 {
+			return p, badRequest("The header x-ms-documentdb-partitionkeyrangeid %q names no range.", header)
+		}
+		p.id = n
+	}
+	from, to := r.Header.Get("X-Ms-Start-Epk"), r.Header.Get("X-Ms-End-Epk")
+	if from == "" && to == "" {
+		return p, nil
+	}
+	if !validEPK(from) || !validEPK(to) || to != "" && to <= from {
+		return p, badRequest("The headers x-ms-start-epk %q and x-ms-end-epk %q are not the bounds of a range: hexadecimal digits, the first below the second.", from, to)
+	}
+	if to == "" {
+		to = partition.MaxEPK
+	}
+	p.keys = &partition.Range{Min: from, Max: to}
+	return p, nil
+}
+
+// gone is the refusal of a range that does not exist, or not any more.
+func gone(id int) *Error {
+	return &Error{Status: http.StatusGone, Substatus: substatusRangeGone, Code: "Gone",
+		Message: "The partition key range " + strconv.Itoa(id) + " is gone: read the ranges again."}
 }

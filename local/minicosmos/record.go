@@ -18,7 +18,7 @@ var errCorrupt = errors.New("corrupt record")
 type record struct {
 	number   uint64 // place in the order of creation; stays through updates
 	lsn      uint64 // of the transaction that wrote this version
-	rng      uint16 // physical range
+	rng      uint16 // physical range it was written to; see layout.ofRecord
 	modified int64  // _ts, Unix seconds
 	epoch    uint32 // with version: the ETag, unique over the life of the store
 	version  uint64
@@ -26,17 +26,20 @@ type record struct {
 	expiry   int64    // Unix seconds at which it vanishes, 0 never
 	pk       []byte   // partition key in stored form
 	entries  [][]byte // index entries, in stored form
+	unique   [][]byte // entries of the unique keys, in stored form
 	body     []byte   // the user's JSON object without system properties
 	id       string
 }
 
-const recordFormat = 1
+const recordFormat = 2
 
 // encode appends the record in stored form: fixed header, then length-prefixed parts.
 func (r *record) encode() []byte {
 	size := 64 + len(r.pk) + len(r.id) + len(r.body)
-	for _, e := range r.entries {
-		size += 2 + len(e)
+	for _, list := range [][][]byte{r.entries, r.unique} {
+		for _, e := range list {
+			size += 2 + len(e)
+		}
 	}
 	b := append(make([]byte, 0, size), recordFormat)
 	b = binary.BigEndian.AppendUint64(b, r.number)
@@ -50,6 +53,10 @@ func (r *record) encode() []byte {
 	b = appendPart(appendPart(b, r.pk), []byte(r.id))
 	b = binary.BigEndian.AppendUint16(b, uint16(len(r.entries)))
 	for _, e := range r.entries {
+		b = appendPart(b, e)
+	}
+	b = append(b, byte(len(r.unique)))
+	for _, e := range r.unique {
 		b = appendPart(b, e)
 	}
 	return append(b, r.body...)
@@ -95,6 +102,17 @@ func decodeRecord(stored []byte) (*record, error) {
 			return nil, errCorrupt
 		}
 		r.entries = append(r.entries, e)
+	}
+	if len(rest) == 0 {
+		return nil, errCorrupt
+	}
+	n, rest = int(rest[0]), rest[1:]
+	for range n {
+		var e []byte
+		if e, rest, ok = cutPart(rest); !ok {
+			return nil, errCorrupt
+		}
+		r.unique = append(r.unique, e)
 	}
 	r.body = rest
 	return r, nil
@@ -151,11 +169,20 @@ func (r *record) appendJSON(dst []byte, c *container) []byte {
 	return append(dst, '}')
 }
 
-// value parses the document as a query sees it.
-func (r *record) value(c *container) (sql.Value, error) {
+// parse parses what the user stored.
+func (r *record) parse() (sql.Value, error) {
 	doc, err := sql.ParseJSON(r.body)
 	if err != nil {
 		return doc, fmt.Errorf("%w: document %q: %w", errCorrupt, r.id, err)
+	}
+	return doc, nil
+}
+
+// value parses the document as a query sees it.
+func (r *record) value(c *container) (sql.Value, error) {
+	doc, err := r.parse()
+	if err != nil {
+		return doc, err
 	}
 	names := append(make([]string, 0, len(doc.Names())+5), doc.Names()...)
 	items := append(make([]sql.Value, 0, len(doc.Names())+5), doc.Items()...)
@@ -167,6 +194,7 @@ func (r *record) value(c *container) (sql.Value, error) {
 func (r *record) fill(c *container, doc sql.Value, pk partition.Key) {
 	r.id, _ = doc.Get("id").Str()
 	r.pk = pk.AppendStorage(nil)
-	r.entries = c.policy.Load().entries(doc)
+	p := c.policy.Load()
+	r.entries, r.unique = p.entries(doc), p.uniqueEntries(doc)
 	r.body = doc.AppendJSON(nil)
 }

@@ -18,7 +18,11 @@ func (s *Server) databaseFeed(r *request) (*answer, *Error) {
 	if bad != nil {
 		return nil, bad
 	}
-	db, bad := s.createDatabase(sent)
+	throughput, bad := r.offerContent()
+	if bad != nil {
+		return nil, bad
+	}
+	db, bad := s.createDatabase(sent, throughput)
 	if bad != nil {
 		return nil, bad
 	}
@@ -60,7 +64,11 @@ func (s *Server) containerFeed(r *request) (*answer, *Error) {
 	if bad != nil {
 		return nil, bad
 	}
-	c, bad := s.createContainer(db.name, sent)
+	throughput, bad := r.offerContent()
+	if bad != nil {
+		return nil, bad
+	}
+	c, bad := s.createContainer(db.name, sent, throughput)
 	if bad != nil {
 		return nil, bad
 	}

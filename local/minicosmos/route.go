@@ -24,7 +24,12 @@ type request struct {
 	*http.Request
 	names []string // ids in the path, outermost first: database, container, document
 	feed  string   // the path's last word when it is a feed: "dbs", "colls", "docs", "pkranges"; "" otherwise
+	offer string   // id of an offer; feed is "offers"
 	body  []byte
+
+	on             Operation
+	known          bool   // it was let in
+	stale, shuffle *armed // faults of this request
 }
 
 // flag tells whether a header says true, in any case.
@@ -41,20 +46,30 @@ func (r *request) isQuery() bool {
 
 // ServeHTTP answers one request of the REST surface.
 func (s *Server) ServeHTTP(w http.ResponseWriter, hr *http.Request) {
+	if strings.HasPrefix(hr.URL.Path, "/relaybox/") {
+		s.control(w, hr)
+		return
+	}
 	r := &request{Request: hr}
-	a, bad := s.answer(r)
+	a, bad, cut := s.answer(r)
+	if cut {
+		panic(http.ErrAbortHandler) // closes the connection
+	}
 	if bad != nil {
 		a = refuse(bad)
 		if bad.Status == http.StatusInternalServerError {
 			s.log.Error("request", "method", hr.Method, "path", hr.URL.Path, "error", bad)
 		}
 	}
+	if r.known {
+		s.charges.add(r, a)
+	}
 	a.write(w, r)
 }
 
-func (s *Server) answer(r *request) (a *answer, bad *Error) {
+func (s *Server) answer(r *request) (a *answer, bad *Error, cut bool) {
 	if !s.enter() {
-		return nil, errClosed
+		return nil, errClosed, false
 	}
 	defer s.leave()
 	defer func() {
@@ -64,18 +79,19 @@ func (s *Server) answer(r *request) (a *answer, bad *Error) {
 		}
 	}()
 	if bad := r.route(); bad != nil {
-		return nil, bad
+		return nil, bad, false
 	}
 	resourceType, link := r.resource()
 	if bad := s.authenticate(r.Header, r.Method, resourceType, link); bad != nil {
-		return nil, bad
+		return nil, bad, false
 	}
 	release, bad := s.readBody(r)
 	if bad != nil {
-		return nil, bad
+		return nil, bad, false
 	}
 	defer release()
-	return s.dispatch(r)
+	r.known, r.on = true, r.operation()
+	return s.under(r, r.on)
 }
 
 // words are the path's fixed words at each level, and below them what a container has.
@@ -88,6 +104,13 @@ func (r *request) route() *Error {
 		return nil
 	}
 	segments := strings.Split(path, "/")
+	if segments[0] == "offers" && len(segments) <= 2 {
+		r.feed = segments[0]
+		if len(segments) == 2 {
+			r.offer = segments[1]
+		}
+		return nil
+	}
 	for i := 0; i < len(segments); i += 2 {
 		level := i / 2
 		known := level < len(words) && segments[i] == words[level] || level == 2 && segments[i] == "pkranges" && i == len(segments)-1
@@ -140,6 +163,8 @@ func (r *request) resource() (resourceType, link string) {
 		b.WriteString(words[i] + "/" + name)
 	}
 	switch {
+	case r.feed == "offers":
+		return r.feed, strings.ToLower(r.offer) // by its resource id, which is signed in lower case
 	case r.feed != "":
 		return r.feed, b.String()
 	case len(r.names) == 0:
@@ -202,6 +227,8 @@ func (s *Server) dispatch(r *request) (*answer, *Error) {
 	switch {
 	case len(r.names) == 0 && r.feed == "":
 		return s.account(r)
+	case r.feed == "offers":
+		return s.offers(r)
 	case r.feed == "dbs":
 		return s.databaseFeed(r)
 	case len(r.names) == 1 && r.feed == "":

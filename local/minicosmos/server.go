@@ -39,6 +39,9 @@ type Options struct {
 // maxRanges bounds Options.Ranges.
 const maxRanges = 64
 
+// maxLayout bounds the ranges that a container has had.
+const maxLayout = 256
+
 // Server is a running account. It is safe for concurrent use.
 type Server struct {
 	log     *slog.Logger
@@ -47,6 +50,10 @@ type Server struct {
 	ranges  int
 	store   *store
 	catalog catalog
+
+	faultsMu sync.Mutex // held by what switches faults
+	faults   atomic.Pointer[faults]
+	charges  charges
 
 	epoch   uint32        // of this start of the store; with version it makes ETags unique
 	version atomic.Uint64 // versions given out since the start
@@ -103,7 +110,7 @@ func (s *Server) load() (err error) {
 	if err != nil {
 		return err
 	}
-	if err := s.catalog.load(v, s.ranges); err != nil {
+	if err := s.catalog.load(v); err != nil {
 		return err
 	}
 	if fresh {
@@ -118,10 +125,15 @@ func (s *Server) load() (err error) {
 	return nil
 }
 
+// storeFormat changes when a store of before cannot be read any more.
+const storeFormat = 2
+
+var errFormat = errors.New("the data was written by another version of this program: delete the folder, or use another")
+
 func (s *Server) nextEpoch(v *view) (fresh bool, err error) {
 	found, err := v.get(key(0, kindEpoch), func(b []byte) error {
-		if len(b) != 4 {
-			return errCorrupt
+		if len(b) != 5 || b[4] != storeFormat {
+			return errFormat
 		}
 		s.epoch = binary.BigEndian.Uint32(b)
 		return nil
@@ -131,7 +143,7 @@ func (s *Server) nextEpoch(v *view) (fresh bool, err error) {
 	}
 	s.epoch++
 	return !found, s.store.commit(func(b *pebble.Batch) error {
-		return b.Set(key(0, kindEpoch), binary.BigEndian.AppendUint32(nil, s.epoch), nil)
+		return b.Set(key(0, kindEpoch), append(binary.BigEndian.AppendUint32(nil, s.epoch), storeFormat), nil)
 	}, nil)
 }
 

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"log/slog"
 	"sync"
+	"time"
 
 	"github.com/cockroachdb/pebble/v2"
 	"github.com/cockroachdb/pebble/v2/vfs"
@@ -18,7 +19,9 @@ type store struct {
 	mu     sync.Mutex
 	open   *group // the group that collects changes; nil when there is none
 	closed bool
-	view   *view // the newest durable state
+	view   *view         // the newest durable state
+	past   []*pastView   // older states, oldest first
+	keep   time.Duration // how old they may get; 0: none are kept
 
 	wake chan struct{} // tells the committer that a group is open
 	done chan struct{} // closed when the committer has stopped
@@ -29,7 +32,7 @@ type group struct {
 	batch *pebble.Batch
 	ready chan struct{} // closed when the group's fate is known
 	err   error         // owned by store.mu while the group is open; valid after ready
-	after []func()      // run after the group is durable, before anybody is told
+	after []func()      // run under store.mu when the group is durable, before anybody sees it
 }
 
 // openStore opens the store in dir, in memory for "". It starts the committer, which
@@ -66,12 +69,13 @@ func (s *store) close() error {
 	close(s.wake)
 	s.mu.Unlock()
 	<-s.done
+	s.remember(0)
 	return errors.Join(s.view.release(), s.db.Close())
 }
 
 // commit adds changes to the open group and returns when they are durable and visible.
 // fill is called under store.mu: what it numbers is committed, and seen, in that order.
-// after runs once the changes are durable, before a reader can see them.
+// after runs under store.mu once the changes are durable, at the moment at which readers see them.
 func (s *store) commit(fill func(*pebble.Batch) error, after func()) error {
 	g, err := s.join(fill, after)
 	if err != nil {
@@ -125,23 +129,84 @@ func (s *store) commitOpen() {
 		g.err = s.db.Apply(g.batch, pebble.Sync)
 	}
 	if g.err == nil {
-		for _, after := range g.after {
-			after()
-		}
-		s.publish()
+		s.publish(g.after)
 	}
 	_ = g.batch.Close() // an applied batch has nothing left to fail
 	close(g.ready)
 }
 
 // publish makes everything durable visible.
-func (s *store) publish() {
+func (s *store) publish(after []func()) {
 	next := newView(s.db)
 	s.mu.Lock()
-	last := s.view
+	defer s.mu.Unlock()
+	for _, f := range after {
+		f()
+	}
+	s.retire(s.view)
 	s.view = next
-	s.mu.Unlock()
-	_ = last.release() // a snapshot's Close cannot fail while the store is open
+}
+
+// maxPast bounds the states that are kept: each holds what was overwritten since.
+const maxPast = 256
+
+// pastView is a state that was the newest until a time.
+type pastView struct {
+	*view
+	until time.Time
+}
+
+// retire keeps a state that is no longer the newest, as long as lagging replicas may show it.
+func (s *store) retire(v *view) {
+	now := time.Now()
+	if s.keep > 0 {
+		s.past = append(s.past, &pastView{v, now})
+	} else {
+		_ = v.release() // a snapshot's Close cannot fail while the store is open
+	}
+	for len(s.past) > 0 && now.Sub(s.past[0].until) > s.keep { // it was the newest up to then: something newer is old enough
+		_ = s.past[0].release()
+		s.past = s.past[1:]
+	}
+	if len(s.past) < maxPast {
+		return
+	}
+	var kept []*pastView
+	for i, p := range s.past {
+		if i%2 == 1 {
+			kept = append(kept, p)
+		} else {
+			_ = p.release()
+		}
+	}
+	s.past = kept
+}
+
+// remember keeps past states for a time, 0 for none.
+func (s *store) remember(keep time.Duration) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.keep = keep
+	if keep == 0 {
+		for _, p := range s.past {
+			_ = p.release()
+		}
+		s.past = nil
+	}
+}
+
+// acquirePast returns the state that was the newest a time ago, or the oldest that is kept; nil if that is the newest.
+func (s *store) acquirePast(ago time.Duration) *view {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	then := time.Now().Add(-ago)
+	for _, p := range s.past {
+		if p.until.After(then) {
+			p.refs.Add(1)
+			return p.view
+		}
+	}
+	return nil
 }
 
 // acquire returns the newest view; the caller releases it.

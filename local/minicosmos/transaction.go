@@ -23,12 +23,13 @@ type transaction struct {
 	c      *container
 	pk     partition.Key
 	stored []byte // pk in stored form
-	rng    uint16
+	in     *physical
 	view   *view
 	now    int64
 	slots  map[string]*slot
 	order  []*slot // in order of first use
 	unlock func()
+	seen   uint64 // LSN that the view has at least
 	lsn    uint64 // after commit
 }
 
@@ -52,12 +53,14 @@ func (o outcome) shown(minimal bool) bool { return o.read || !minimal }
 
 // begin starts a transaction; the caller ends it.
 func (s *Server) begin(c *container, pk partition.Key) (*transaction, *Error) {
-	t := &transaction{s: s, c: c, pk: pk, stored: pk.AppendStorage(nil), rng: c.rangeOf(pk), slots: map[string]*slot{}}
+	t := &transaction{s: s, c: c, pk: pk, stored: pk.AppendStorage(nil), slots: map[string]*slot{}}
 	t.unlock = c.lock(t.stored)
 	if c.dropped {
 		t.unlock()
 		return nil, errNotFound
 	}
+	t.in = c.layout.Load().ofKey(&c.pk, pk) // it stays while the gate is held
+	t.seen = t.in.durableLSN.Load()
 	t.view, t.now = s.store.acquire(), s.now()
 	return t, nil
 }
@@ -73,7 +76,16 @@ func (t *transaction) commit() error {
 	if !t.changed() {
 		return nil
 	}
-	return t.s.store.commit(t.stage, func() { t.c.durableLSN[t.rng].Store(t.lsn) })
+	return t.s.store.commit(t.stage, func() { t.in.durableLSN.Store(t.lsn) })
+}
+
+// token is the session token of the answer: what a client has seen now.
+func (t *transaction) token(a *answer) {
+	a.lsn = t.lsn
+	if a.lsn == 0 { // nothing was written
+		a.lsn = t.seen
+	}
+	a.session = sessionToken(t.in, a.lsn)
 }
 
 func (t *transaction) changed() bool {
@@ -87,17 +99,16 @@ func (t *transaction) changed() bool {
 
 // stage numbers the writes and adds them to the group; the store calls it under its lock.
 func (t *transaction) stage(b *pebble.Batch) error {
-	t.c.lastLSN[t.rng]++
-	t.lsn = t.c.lastLSN[t.rng]
+	*t.in.lastLSN++
+	t.lsn = *t.in.lastLSN
 	var err error
-	for _, s := range t.order {
-		if s.current == s.before {
-			continue
-		}
-		if s.before != nil {
+	for _, s := range t.order { // all of them before what is put: a unique key may pass from one to another
+		if s.current != s.before && s.before != nil {
 			err = errors.Join(err, removeRecord(b, t.c, s.before))
 		}
-		if r := s.current; r != nil {
+	}
+	for _, s := range t.order {
+		if r := s.current; r != nil && r != s.before {
 			if r.number == 0 {
 				t.c.lastNumber++
 				r.number = t.c.lastNumber
@@ -106,7 +117,7 @@ func (t *transaction) stage(b *pebble.Batch) error {
 			err = errors.Join(err, putRecord(b, t.c, r))
 		}
 	}
-	return errors.Join(err, b.Set(key(t.c.number, kindNumbers), t.c.encodeCounters(), nil))
+	return errors.Join(err, b.Set(key(t.c.number, kindNumbers), t.c.encodeCounters(t.c.layout.Load()), nil))
 }
 
 // slot returns the state of an id as the transaction sees it.
@@ -161,6 +172,9 @@ func (t *transaction) create(doc sql.Value) (outcome, *Error) {
 	if s.current != nil {
 		return outcome{}, errConflict
 	}
+	if bad := t.claim(r); bad != nil {
+		return outcome{}, bad
+	}
 	s.current = r
 	return outcome{status: http.StatusCreated, record: r, charge: chargeCreate(r)}, nil
 }
@@ -191,14 +205,17 @@ func (t *transaction) replace(id string, doc sql.Value, ifMatch string) (outcome
 	if bad != nil {
 		return outcome{}, bad
 	}
-	return t.overwrite(s, r), nil
+	return t.overwrite(s, r)
 }
 
 // overwrite stages the next version of a document that exists.
-func (t *transaction) overwrite(s *slot, r *record) outcome {
+func (t *transaction) overwrite(s *slot, r *record) (outcome, *Error) {
+	if bad := t.claim(r); bad != nil {
+		return outcome{}, bad
+	}
 	r.number = s.current.number
 	s.current = r
-	return outcome{status: http.StatusOK, record: r, charge: chargeChange(r)}
+	return outcome{status: http.StatusOK, record: r, charge: chargeChange(r)}, nil
 }
 
 func (t *transaction) remove(id, ifMatch string) (outcome, *Error) {
@@ -227,7 +244,7 @@ func (t *transaction) patch(id string, p *patch, ifMatch string) (outcome, *Erro
 	if bad != nil {
 		return outcome{}, bad
 	}
-	return t.overwrite(s, r), nil
+	return t.overwrite(s, r)
 }
 
 // draft checks a document and builds its next version.
@@ -246,7 +263,7 @@ func (t *transaction) draft(doc sql.Value) (*record, *Error) {
 	if err != nil {
 		return nil, badRequest("The document's ttl %v.", err)
 	}
-	r := &record{rng: t.rng, modified: t.now, epoch: t.s.epoch, version: t.s.version.Add(1), ttl: ttl,
+	r := &record{rng: uint16(t.in.id), modified: t.now, epoch: t.s.epoch, version: t.s.version.Add(1), ttl: ttl,
 		expiry: t.c.policy.Load().expiry(t.now, ttl)}
 	r.fill(t.c, withoutSystem(doc), pk)
 	if len(r.body) > maxDocument {

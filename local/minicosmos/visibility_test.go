@@ -35,7 +35,7 @@ func TestVisibleOrderIsLSNOrder(t *testing.T) {
 	}
 	for seen := 0; seen < writers*each; {
 		lsns := map[uint64]bool{}
-		token := internal.durableLSN[0].Load()
+		token := internal.layout.Load().all[0].durableLSN.Load()
 		v := s.store.acquire()
 		err := v.scan(key(internal.number, kindDocument), nil, func(_, stored []byte) (bool, error) {
 			r, err := decodeRecord(stored)

@@ -1,0 +1,188 @@
+package minicosmos
+
+import (
+	"encoding/binary"
+	"fmt"
+	"net/http"
+	"slices"
+	"strconv"
+	"strings"
+	"sync/atomic"
+
+	"github.com/cockroachdb/pebble/v2"
+	"github.com/relaybox/relaybox/local/minicosmos/sql"
+)
+
+// An offer is the throughput of a container or of a database that its containers share. What was created without one is
+// serverless. Offers are stored and changed; they bind only under a Budget.
+
+// offer is a throughput as a client sees it. It is immutable.
+type offer struct {
+	owner      uint32 // number of the container or database
+	id         string
+	properties sql.Value
+}
+
+// The service's limits of a throughput in request units a second.
+const (
+	minThroughput   = 400
+	stepThroughput  = 100
+	minAutoscale    = 1000
+	stepAutoscale   = 1000
+	maxThroughput   = 1_000_000
+	throughputField = "offerThroughput"
+	autoscaleField  = "offerAutopilotSettings"
+)
+
+// units is what the offer grants: with autoscale, its maximum.
+func (o *offer) units() int {
+	content := o.properties.Get("content")
+	if n, ok := content.Get(autoscaleField).Get("maxThroughput").Number(); ok {
+		return int(n)
+	}
+	n, _ := content.Get(throughputField).Number()
+	return int(n)
+}
+
+// offerContent reads the headers of a creation; undefined if there are none.
+func (r *request) offerContent() (sql.Value, *Error) {
+	manual, autoscale := r.Header.Get("X-Ms-Offer-Throughput"), r.Header.Get("X-Ms-Cosmos-Offer-Autopilot-Settings")
+	switch {
+	case manual == "" && autoscale == "":
+		return sql.Value{}, nil
+	case manual != "" && autoscale != "":
+		return sql.Value{}, badRequest("The headers x-ms-offer-throughput and x-ms-cosmos-offer-autopilot-settings exclude each other.")
+	case manual != "":
+		n, err := strconv.Atoi(manual)
+		if err != nil {
+			return sql.Value{}, badRequest("The header x-ms-offer-throughput %q is not a number.", manual)
+		}
+		return checkThroughput(sql.ObjectOf([]string{throughputField}, []sql.Value{sql.NumberOf(float64(n))}))
+	}
+	settings, err := sql.ParseJSON([]byte(autoscale))
+	if err != nil {
+		return sql.Value{}, badRequest("The header x-ms-cosmos-offer-autopilot-settings is not valid JSON: %v.", err)
+	}
+	return checkThroughput(sql.ObjectOf([]string{autoscaleField}, []sql.Value{settings}))
+}
+
+// checkThroughput refuses a content that the service does not sell.
+func checkThroughput(content sql.Value) (sql.Value, *Error) {
+	name, least, step := throughputField, minThroughput, stepThroughput
+	v := content.Get(throughputField)
+	if settings := content.Get(autoscaleField); settings.Kind() == sql.Object {
+		name, least, step, v = "maxThroughput", minAutoscale, stepAutoscale, settings.Get("maxThroughput")
+	}
+	n, ok := v.Number()
+	if !ok || n != float64(int(n)) || int(n) < least || int(n) > maxThroughput || int(n)%step != 0 {
+		return content, badRequest("The throughput %s is %s: it is a number from %d to %d in steps of %d.", name, v, least, maxThroughput, step)
+	}
+	return content, nil
+}
+
+// newOffer builds the offer of a database or container; nil for no content.
+func (s *Server) newOffer(owner uint32, rid, self string, content sql.Value) *offer {
+	if !content.IsDefined() {
+		return nil
+	}
+	id := fmt.Sprintf("o%08x", owner)
+	properties := sql.ObjectOf([]string{"offerVersion", "offerType", "content", "resource", "offerResourceId", "id"},
+		[]sql.Value{sql.StringOf("V2"), sql.StringOf("Invalid"), content, sql.StringOf(self), sql.StringOf(rid), sql.StringOf(id)})
+	return &offer{owner: owner, id: id, properties: s.stamp(properties, id, "offers/"+id+"/")}
+}
+
+// put stages an offer, which may be nil.
+func (o *offer) put(b *pebble.Batch) error {
+	if o == nil {
+		return nil
+	}
+	return b.Set(numberedKey(0, kindOffer, o.owner), o.properties.AppendJSON(nil), nil)
+}
+
+// loadOffers reads the offers when the store is opened.
+func (k *catalog) loadOffers(v *view, places map[uint32]*atomic.Pointer[offer]) error {
+	return v.scan(key(0, kindOffer), nil, func(stored, value []byte) (bool, error) {
+		properties, err := sql.ParseJSON(value)
+		owner := binary.BigEndian.Uint32(stored[5:])
+		if place := places[owner]; place != nil {
+			id, _ := properties.Get("id").Str()
+			place.Store(&offer{owner: owner, id: id, properties: properties})
+		}
+		return true, err
+	})
+}
+
+// offerPlaces are where offers may be; the caller holds catalog.mu.
+func (k *catalog) offerPlaces() []*atomic.Pointer[offer] {
+	var all []*atomic.Pointer[offer]
+	for _, db := range k.databases {
+		all = append(all, &db.offer)
+		for _, c := range db.containers {
+			all = append(all, &c.offer)
+		}
+	}
+	return slices.DeleteFunc(all, func(p *atomic.Pointer[offer]) bool { return p.Load() == nil })
+}
+
+// offers answers /offers and /offers/{id}: list, query, read, replace.
+func (s *Server) offers(r *request) (*answer, *Error) {
+	k := &s.catalog
+	k.mu.RLock()
+	places := k.offerPlaces()
+	k.mu.RUnlock()
+	if r.offer == "" {
+		list := make([]sql.Value, len(places))
+		for i, p := range places {
+			list[i] = p.Load().properties
+		}
+		slices.SortFunc(list, func(a, b sql.Value) int { return strings.Compare(a.Get("id").String(), b.Get("id").String()) })
+		switch {
+		case r.Method == http.MethodGet:
+			return feed("", "Offers", list), nil
+		case r.Method == http.MethodPost && r.isQuery():
+			return queryDefinitions(r, "", "Offers", list)
+		}
+		return nil, notAllowed("The feed of offers knows GET, and POST with a query.")
+	}
+	i := slices.IndexFunc(places, func(p *atomic.Pointer[offer]) bool { return p.Load().id == r.offer })
+	switch {
+	case i < 0:
+		return nil, errNotFound
+	case r.Method == http.MethodGet:
+		return offerAnswer(places[i].Load()), nil
+	case r.Method != http.MethodPut:
+		return nil, notAllowed("An offer knows GET and PUT.")
+	}
+	sent, bad := r.json()
+	if bad != nil {
+		return nil, bad
+	}
+	return s.replaceOffer(places[i], sent, r.Header.Get("If-Match"))
+}
+
+func offerAnswer(o *offer) *answer {
+	a := definition(http.StatusOK, o.properties)
+	a.offer = true
+	return a
+}
+
+// replaceOffer changes a throughput. Its kind stays: the service migrates between manual and autoscale elsewhere.
+func (s *Server) replaceOffer(place *atomic.Pointer[offer], sent sql.Value, ifMatch string) (*answer, *Error) {
+	s.catalog.mu.Lock()
+	defer s.catalog.mu.Unlock()
+	old := place.Load()
+	content, bad := checkThroughput(sent.Get("content"))
+	switch {
+	case bad != nil:
+		return nil, bad
+	case !matches(ifMatch, old.properties):
+		return nil, errPrecondition
+	case content.Get(autoscaleField).IsDefined() != old.properties.Get("content").Get(autoscaleField).IsDefined():
+		return nil, badRequest("A throughput stays manual or autoscale: this one is %s.", old.properties.Get("content"))
+	}
+	next := &offer{owner: old.owner, id: old.id, properties: s.stamp(old.properties.With("content", content), old.id, "offers/"+old.id+"/")}
+	if err := s.store.commit(next.put, func() { place.Store(next) }); err != nil {
+		return nil, asError(err)
+	}
+	return offerAnswer(next), nil
+}
