@@ -3,7 +3,10 @@ package minicosmos
 import (
 	"crypto/hmac"
 	"crypto/sha256"
+	"crypto/subtle"
 	"encoding/base64"
+	"encoding/json"
+	"net"
 	"net/http"
 	"net/url"
 	"strings"
@@ -13,17 +16,31 @@ import (
 // maxSkew is how far x-ms-date may be from the server's clock.
 const maxSkew = 15 * time.Minute
 
-// authenticate checks the master-key signature of a request for a resource.
+// authenticate lets a request for a resource in: with a signature of the master key, or with an access token.
+//
+//	Authorization: query-escaped type=master&ver=1.0&sig=base64(HMAC-SHA256)
+//	Authorization: type=aad&ver=1.0&sig=JWT
+func (s *Server) authenticate(r *request, resourceType, link string) *Error {
+	kind, signature, bad := authorization(r.Header.Get("Authorization"))
+	switch {
+	case bad != nil:
+		return bad
+	case kind == "aad":
+		return s.admitToken(r, signature)
+	}
+	return s.admitSignature(r.Header, r.Method, resourceType, link, signature)
+}
+
+// admitSignature checks a signature of the master key.
 //
 //	string to sign: lower(verb) LF lower(type) LF link LF lower(x-ms-date) LF LF
-//	Authorization:  query-escaped type=master&ver=1.0&sig=base64(HMAC-SHA256)
 //
 // The link is the name-based path as the client meant it, unescaped and in its case; a
 // feed is signed with its parent's link and the type of its members.
-func (s *Server) authenticate(h http.Header, verb, resourceType, link string) *Error {
-	signature, bad := masterSignature(h.Get("Authorization"))
-	if bad != nil {
-		return bad
+func (s *Server) admitSignature(h http.Header, verb, resourceType, link, text string) *Error {
+	signature, err := base64.StdEncoding.DecodeString(text)
+	if err != nil || len(signature) != sha256.Size {
+		return unauthorized("The signature in the authorization header is not a base64 HMAC-SHA256.")
 	}
 	date := h.Get("X-Ms-Date")
 	sent, err := http.ParseTime(date)
@@ -42,27 +59,66 @@ func (s *Server) authenticate(h http.Header, verb, resourceType, link string) *E
 	return nil
 }
 
-// masterSignature takes the signature out of an Authorization header. The value is
+// admitToken checks an access token for scheme://host of this server, or one of the emulator's form.
+func (s *Server) admitToken(r *request, token string) *Error {
+	if s.ownToken(token) {
+		return nil
+	}
+	if s.tokens == nil {
+		return unauthorized("Access tokens are not accepted: this account has no issuer that it trusts (Options.Verifier).")
+	}
+	scheme := "http://"
+	if r.TLS != nil {
+		scheme = "https://"
+	}
+	host, _, err := net.SplitHostPort(r.Host)
+	if err != nil {
+		host = r.Host
+	}
+	if err := s.tokens.Verify(token, scheme+host); err != nil {
+		return unauthorized("The access token is not accepted: %v.", err)
+	}
+	return nil
+}
+
+// ownToken tells whether a token is of the form that Microsoft's emulators accept: unsigned, with the master key in
+// place of a signature, and valid now. Whoever can make it has the key.
+func (s *Server) ownToken(token string) bool {
+	parts := strings.Split(token, ".")
+	if len(parts) != 3 {
+		return false
+	}
+	key, err := base64.RawURLEncoding.DecodeString(parts[2])
+	if err != nil || subtle.ConstantTimeCompare(key, []byte(s.keyText)) != 1 {
+		return false
+	}
+	var claims struct {
+		NotBefore int64 `json:"nbf"`
+		Expires   int64 `json:"exp"`
+	}
+	text, err := base64.RawURLEncoding.DecodeString(parts[1])
+	now, skew := time.Now().Unix(), int64(maxSkew.Seconds())
+	return err == nil && json.Unmarshal(text, &claims) == nil && now < claims.Expires && now+skew > claims.NotBefore
+}
+
+// authorization takes an Authorization header apart. The value is
 // unescaped once and split by hand: a form decoder would turn + into a space.
-func masterSignature(header string) ([]byte, *Error) {
+func authorization(header string) (kind, signature string, bad *Error) {
 	if header == "" {
-		return nil, unauthorized("Required Header authorization is missing.")
+		return "", "", unauthorized("Required Header authorization is missing.")
 	}
 	token, err := url.PathUnescape(header)
 	if err != nil {
-		return nil, unauthorized("The authorization header is not properly escaped.")
+		return "", "", unauthorized("The authorization header is not properly escaped.")
 	}
 	fields := map[string]string{}
-	for _, part := range strings.Split(token, "&") {
+	for part := range strings.SplitSeq(token, "&") {
 		name, value, _ := strings.Cut(part, "=")
 		fields[name] = value
 	}
-	if fields["type"] != "master" || fields["ver"] != "1.0" {
-		return nil, unauthorized("Only authorization tokens of type=master and ver=1.0 are accepted.")
+	kind = fields["type"]
+	if kind != "master" && kind != "aad" || fields["ver"] != "1.0" {
+		return "", "", unauthorized("Only authorization tokens of type=master or type=aad and ver=1.0 are accepted.")
 	}
-	signature, err := base64.StdEncoding.DecodeString(fields["sig"])
-	if err != nil || len(signature) != sha256.Size {
-		return nil, unauthorized("The signature in the authorization header is not a base64 HMAC-SHA256.")
-	}
-	return signature, nil
+	return kind, fields["sig"], nil
 }

@@ -6,6 +6,7 @@ import (
 	"crypto/sha256"
 	"encoding/base64"
 	"encoding/json"
+	"fmt"
 	"io"
 	"net/http"
 	"net/http/httptest"
@@ -14,7 +15,12 @@ import (
 	"testing"
 	"time"
 
+	"github.com/Azure/azure-sdk-for-go/sdk/azcore"
+	azpolicy "github.com/Azure/azure-sdk-for-go/sdk/azcore/policy"
+	"github.com/Azure/azure-sdk-for-go/sdk/data/azcosmos"
 	"github.com/stretchr/testify/require"
+
+	"github.com/relaybox/relaybox/local/minientra"
 )
 
 // signed builds a request as azcosmos signs it, independently of the server's code.
@@ -143,4 +149,53 @@ func TestHostileRequests(t *testing.T) {
 		require.NotEmpty(t, e.Code, name)
 	}
 	require.Equal(t, http.StatusOK, docs(`{"query":"SELECT VALUE 1"}`, query, "True").Code)
+}
+
+// Access tokens are let in where an issuer is trusted, for this server's name and nobody else's.
+func TestAccessTokens(t *testing.T) {
+	t.Parallel()
+	issuer, err := minientra.New()
+	require.NoError(t, err)
+	trusting, _ := startContainer(t, outboxLike("c"), func(o *Options) { o.Verifier = issuer })
+	alone, _ := startContainer(t, outboxLike("c"))
+	read := func(s *Instance, credential azcore.TokenCredential) error {
+		client, err := azcosmos.NewClient(s.URL, credential, &azcosmos.ClientOptions{ClientOptions: azcore.ClientOptions{Retry: azpolicy.RetryOptions{MaxRetries: -1}}})
+		require.NoError(t, err)
+		c, err := client.NewContainer("db", "c")
+		require.NoError(t, err)
+		_, err = c.UpsertItem(t.Context(), pk("a"), doc(t, m{"id": "1", "pk": "a"}), nil)
+		return err
+	}
+	require.NoError(t, read(trusting, issuer.Credential("app")))
+	require.ErrorContains(t, read(alone, issuer.Credential("app")), "Options.Verifier")
+	other, err := minientra.New()
+	require.NoError(t, err)
+	require.ErrorContains(t, read(trusting, other.Credential("app")), "not accepted")
+
+	encode := base64.RawURLEncoding.EncodeToString
+	own := func(key string, expires time.Time) int {
+		r := signed(t, "GET", "/dbs", "dbs", "", nil, time.Now())
+		claims := fmt.Sprintf(`{"nbf":%d,"exp":%d}`, time.Now().Unix(), expires.Unix())
+		r.Header.Set("Authorization", "type=aad&ver=1.0&sig="+encode([]byte(`{}`))+"."+encode([]byte(claims))+"."+encode([]byte(key)))
+		return serve(alone.Server, r).Code
+	}
+	require.Equal(t, 200, own(EmulatorKey, time.Now().Add(time.Hour)))
+	require.Equal(t, 401, own(EmulatorKey, time.Now().Add(-time.Hour)))
+	require.Equal(t, 401, own("", time.Now().Add(time.Hour)))
+	require.Equal(t, 401, own(EmulatorKey[:20], time.Now().Add(time.Hour)))
+}
+
+// FuzzAuthorization: whatever stands in the header, nobody is let in and nothing breaks.
+func FuzzAuthorization(f *testing.F) {
+	for _, seed := range []string{"", "type=master&ver=1.0&sig=", "type%3Dmaster%26ver%3D1.0%26sig%3DAAAA", "type=aad&ver=1.0&sig=a.b.c", "type=aad&ver=1.0&sig=e30.e30.", "%", "&&==&=", "type=aad&ver=1.0&sig=" + strings.Repeat(".", 500)} {
+		f.Add(seed)
+	}
+	s := RunT(f)
+	f.Fuzz(func(t *testing.T, header string) {
+		r := signed(t, "GET", "/dbs", "dbs", "", nil, time.Now())
+		r.Header.Set("Authorization", header)
+		w := serve(s.Server, r)
+		require.Equal(t, http.StatusUnauthorized, w.Code)
+		requireShape(t, w, "Unauthorized")
+	})
 }

@@ -5,12 +5,16 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"math/rand/v2"
 	"net"
 	"os"
 	"os/exec"
+	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/Azure/azure-sdk-for-go/sdk/data/azcosmos"
 	"github.com/stretchr/testify/require"
@@ -66,99 +70,180 @@ func spawn(t *testing.T, dir string) (process *exec.Cmd, url string) {
 	return process, strings.TrimSpace(line)
 }
 
-// acknowledged is what the clients were told: the batches that were stored.
-type acknowledged struct {
-	mu   sync.Mutex
-	list []string // "<key>/<n>"
+// ledger is what the clients of a store were told: batches that were stored, and the last that each client saw of its
+// own entity.
+type ledger struct {
+	dir string
+
+	mu       sync.Mutex
+	batches  []string    // "<key>/<name>"
+	entities map[int]int // by worker
+	patched  map[int]int // by worker: patches that were acknowledged
+	deleted  []string
+	total    int
 }
 
-func (a *acknowledged) add(s string) int {
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	a.list = append(a.list, s)
-	return len(a.list)
+func (l *ledger) note(change func()) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.total++
+	change()
 }
 
-// TestKill kills a server process under load, several times over one directory. Every
-// acknowledged batch must be there, every batch must be whole, whoever was told what.
-func TestKill(t *testing.T) {
+// TestKills kills a server under load, again and again (COSMOS_KILLS; 8), and looks into its store each time: every
+// acknowledged batch is there, every batch is whole, whoever was told what, and the change feed has all of it.
+func TestKills(t *testing.T) {
 	t.Parallel()
-	dir := t.TempDir()
-	var acked acknowledged
-	for round := range 4 {
-		process, url := spawn(t, dir)
-		client := connect(t, (&Server{keyText: EmulatorKey}).ConnectionString(url))
-		if round == 0 {
-			_, err := client.CreateDatabase(context.Background(), azcosmos.DatabaseProperties{ID: "db"}, nil)
-			require.NoError(t, err)
-			db, err := client.NewDatabase("db")
-			require.NoError(t, err)
-			_, err = db.CreateContainer(context.Background(), outboxLike("c"), nil)
-			require.NoError(t, err)
-		}
-		c, err := client.NewContainer("db", "c")
+	kills := 8
+	if text := os.Getenv("COSMOS_KILLS"); text != "" {
+		var err error
+		kills, err = strconv.Atoi(text)
 		require.NoError(t, err)
-		loadUntilKilled(t, c, process, round, &acked)
 	}
-	s := RunT(t, func(o *Options) { o.Dir = dir })
-	verify(t, s.Documents("db", "c"), acked.list)
+	random, l, operations := rand.New(rand.NewPCG(7, 7)), (*ledger)(nil), 0
+	for life := range kills {
+		if life%10 == 0 { // what has piled up is looked through after each kill
+			if l != nil {
+				operations += l.total
+			}
+			l = &ledger{dir: t.TempDir(), entities: map[int]int{}, patched: map[int]int{}}
+		}
+		l.live(t, life, 1+random.IntN(300))
+		l.verify(t)
+	}
+	t.Logf("%d kills, %d operations acknowledged", kills, operations+l.total)
+	require.NotEmpty(t, l.batches)
+	require.NotEmpty(t, l.deleted)
 }
 
-// loadUntilKilled writes pairs from 8 clients until the process, killed after a number
-// of acknowledgements, answers no more.
-func loadUntilKilled(t *testing.T, c *azcosmos.ContainerClient, process *exec.Cmd, round int, acked *acknowledged) {
+// live runs a server and its clients until that many operations were acknowledged, and kills it.
+func (l *ledger) live(t *testing.T, life, operations int) {
 	t.Helper()
-	const killAfter = 400
-	start := len(acked.list)
-	var wg sync.WaitGroup
+	process, url := spawn(t, l.dir)
+	client := connect(t, (&Server{keyText: EmulatorKey}).ConnectionString(url))
+	if life%10 == 0 {
+		_, err := client.CreateDatabase(context.Background(), azcosmos.DatabaseProperties{ID: "db"}, nil)
+		require.NoError(t, err)
+		db, err := client.NewDatabase("db")
+		require.NoError(t, err)
+		_, err = db.CreateContainer(context.Background(), withUnique("/unique"), nil)
+		require.NoError(t, err)
+	}
+	c, err := client.NewContainer("db", "c")
+	require.NoError(t, err)
+	var clients sync.WaitGroup
+	end := l.total + operations
 	for worker := range 8 {
-		wg.Go(func() {
-			for n := 0; ; n++ {
-				key := fmt.Sprintf("key-%d", worker%4)
-				name := fmt.Sprintf("%d-%d-%d", round, worker, n)
-				r, err := run(c, key, nil, func(b *azcosmos.TransactionalBatch) {
-					b.CreateItem(doc(t, m{"id": "l-" + name, "pk": key, "pending": true}), nil)
-					b.CreateItem(doc(t, m{"id": "r-" + name, "pk": key, "seq": n}), nil)
-					b.UpsertItem(doc(t, m{"id": fmt.Sprint("entity-", worker), "pk": key, "n": n}), nil)
-				})
-				if err != nil {
-					return // the server is gone; the outcome of this batch is unknown
+		clients.Go(func() {
+			for n := life * 1_000_000; ; n++ {
+				if err := l.work(t, c, worker, n); err != nil {
+					return // the server is gone; the outcome is unknown
 				}
-				if !r.Success {
-					t.Error(batchStatuses(r))
-					return
+				l.mu.Lock()
+				if l.total >= end {
+					_ = process.Process.Kill() // it may be dead already
 				}
-				if acked.add(key+"/"+name) == start+killAfter {
-					if err := process.Process.Kill(); err != nil {
-						t.Error(err)
-					}
-				}
+				l.mu.Unlock()
 			}
 		})
 	}
-	wg.Wait()
+	clients.Wait()
 	_ = process.Wait() // "signal: killed"
 }
 
-func verify(t *testing.T, documents []json.RawMessage, acked []string) {
+// work writes a pair of documents and the worker's entity in one batch, and now and then patches the entity or deletes
+// a pair.
+func (l *ledger) work(t *testing.T, c *azcosmos.ContainerClient, worker, n int) error {
+	key, name := fmt.Sprintf("key-%d", worker%4), fmt.Sprintf("%d-%d", worker, n)
+	r, err := run(c, key, nil, func(b *azcosmos.TransactionalBatch) {
+		b.CreateItem(doc(t, m{"id": "l-" + name, "pk": key, "pending": true, "unique": "l" + name}), nil)
+		b.CreateItem(doc(t, m{"id": "r-" + name, "pk": key, "seq": n, "unique": "r" + name}), nil)
+		b.UpsertItem(doc(t, m{"id": fmt.Sprint("entity-", worker), "pk": key, "n": n, "unique": worker}), nil)
+	})
+	if err != nil {
+		return err
+	}
+	if !r.Success {
+		t.Error(batchStatuses(r))
+		return errInvariant
+	}
+	l.note(func() { l.batches, l.entities[worker] = append(l.batches, key+"/"+name), n })
+	switch n % 5 {
+	case 1:
+		var p azcosmos.PatchOperations
+		p.AppendSet("/patched", n)
+		if _, err = c.PatchItem(context.Background(), pk(key), fmt.Sprint("entity-", worker), p, nil); err == nil {
+			l.note(func() { l.patched[worker] = n })
+		}
+	case 2:
+		r, err = run(c, key, nil, func(b *azcosmos.TransactionalBatch) {
+			b.DeleteItem("l-"+name, nil)
+			b.DeleteItem("r-"+name, nil)
+		})
+		l.mu.Lock()
+		l.batches = l.batches[:len(l.batches):len(l.batches)]
+		l.batches = slices.DeleteFunc(l.batches, func(s string) bool { return s == key+"/"+name }) // it may be gone now
+		l.mu.Unlock()
+		if err == nil && r.Success {
+			l.note(func() { l.deleted = append(l.deleted, key+"/"+name) })
+		}
+	}
+	return err
+}
+
+// verify opens the store of the dead server.
+func (l *ledger) verify(t *testing.T) {
 	t.Helper()
+	s, err := Open(Options{Dir: l.dir})
+	require.NoError(t, err)
+	require.NoError(t, s.Check())
+	documents := s.Documents("db", "c")
 	halves := map[string]string{}
 	for _, text := range documents {
-		var d struct{ ID, PK string }
+		var d struct {
+			ID, PK     string
+			N, Patched int
+		}
 		require.NoError(t, json.Unmarshal(text, &d))
 		side, name, _ := strings.Cut(d.ID, "-")
 		if side != "entity" {
 			halves[d.PK+"/"+name] += side
+			continue
+		}
+		worker, err := strconv.Atoi(name)
+		require.NoError(t, err)
+		require.GreaterOrEqual(t, d.N, l.entities[worker], "the entity of worker %d", worker)
+		if d.N == l.patched[worker] {
+			require.Equal(t, d.N, d.Patched, "the patch of worker %d", worker)
 		}
 	}
-	for _, name := range acked {
+	for _, name := range l.batches {
 		require.Contains(t, halves, name, "acknowledged and lost")
+	}
+	for _, name := range l.deleted {
+		require.NotContains(t, halves, name, "deleted and back")
 	}
 	for name, sides := range halves {
 		require.Contains(t, []string{"lr", "rl"}, sides, "half of batch %s", name)
 	}
-	require.GreaterOrEqual(t, len(acked), 1600)
-	t.Logf("%d acknowledged, %d stored", len(acked), len(halves))
+	r := signed(t, "GET", "/dbs/db/colls/c/docs", "docs", "dbs/db/colls/c", nil, time.Now())
+	r.Header.Set("A-IM", "Incremental Feed")
+	r.Header.Set("x-ms-max-item-count", "-1")
+	found, token := 0, "0"
+	for {
+		r.Header.Set("If-None-Match", token)
+		w := serve(s, r)
+		if w.Code == 304 {
+			break
+		}
+		var page struct {
+			Count int `json:"_count"`
+		}
+		require.NoError(t, json.Unmarshal(w.Body.Bytes(), &page))
+		found, token = found+page.Count, w.Header().Get("Etag")
+	}
+	require.Len(t, documents, found, "the feed has each document once")
+	require.NoError(t, s.Close())
 }
 
 func TestReopen(t *testing.T) {

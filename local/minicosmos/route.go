@@ -82,7 +82,7 @@ func (s *Server) answer(r *request) (a *answer, bad *Error, cut bool) {
 		return nil, bad, false
 	}
 	resourceType, link := r.resource()
-	if bad := s.authenticate(r.Header, r.Method, resourceType, link); bad != nil {
+	if bad := s.authenticate(r, resourceType, link); bad != nil {
 		return nil, bad, false
 	}
 	release, bad := s.readBody(r)

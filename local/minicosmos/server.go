@@ -32,8 +32,15 @@ type Options struct {
 	// Ranges is the number of physical ranges of containers that are created from now
 	// on, 1 to 64; 0 means 1.
 	Ranges int
+	// Verifier checks the access tokens of Microsoft Entra ID; nil accepts none. minientra.Issuer is one.
+	Verifier Verifier
 	// Logger hears of faults; nil discards them.
 	Logger *slog.Logger
+}
+
+// Verifier tells whether an access token was issued for an audience and is valid.
+type Verifier interface {
+	Verify(token, audience string) error
 }
 
 // maxRanges bounds Options.Ranges.
@@ -48,6 +55,7 @@ type Server struct {
 	keyText string
 	key     []byte
 	ranges  int
+	tokens  Verifier
 	store   *store
 	catalog catalog
 
@@ -92,7 +100,7 @@ func Open(o Options) (*Server, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &Server{log: o.Logger, keyText: o.Key, key: secret, ranges: o.Ranges, store: st,
+	s := &Server{log: o.Logger, keyText: o.Key, key: secret, ranges: o.Ranges, tokens: o.Verifier, store: st,
 		memory: semaphore.NewWeighted(maxBodies), stop: make(chan struct{})}
 	if err := s.load(); err != nil {
 		return nil, errors.Join(err, st.close())
