@@ -14,7 +14,7 @@ const maxBatchOperations = 100
 // none was, with the failing operation's status and 424 for all others.
 func (s *Server) batch(r *request, c *container) (*answer, *Error) {
 	if !r.flag("X-Ms-Cosmos-Batch-Atomic") {
-		return nil, badRequest("Only atomic batches are supported.")
+		return s.bulk(r, c)
 	}
 	pk, bad := r.partitionKey(c)
 	if bad != nil {

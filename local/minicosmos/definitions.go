@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"github.com/cockroachdb/pebble/v2"
+	"github.com/relaybox/relaybox/local/minicosmos/partition"
 	"github.com/relaybox/relaybox/local/minicosmos/sql"
 )
 
@@ -69,9 +70,12 @@ func (s *Server) defineContainer(db *database, number uint32, sent sql.Value) (*
 	return c, nil
 }
 
-// withDefaults is what a client sent, with the index policy that it left out.
+// withDefaults is what a client sent, with the kind of key and the index policy that it left out.
 func withDefaults(sent sql.Value) sql.Value {
 	properties := withoutSystem(sent)
+	if pk := properties.Get("partitionKey"); !pk.Get("kind").IsDefined() {
+		properties = properties.With("partitionKey", pk.With("kind", sql.StringOf(partition.Hash)))
+	}
 	policy := properties.Get("indexingPolicy")
 	if policy.Kind() != sql.Object {
 		return properties.With("indexingPolicy", defaultIndexing)

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/cockroachdb/pebble/v2"
+	"github.com/cockroachdb/pebble/v2/bloom"
 	"github.com/cockroachdb/pebble/v2/vfs"
 )
 
@@ -41,8 +42,12 @@ func openStore(dir string, log *slog.Logger) (*store, error) {
 	options := &pebble.Options{
 		Logger:             quietLogger{log},
 		FormatMajorVersion: pebble.FormatNewest,
-		MemTableSize:       16 << 20,
-		CacheSize:          32 << 20,
+		MemTableSize:       32 << 20,
+		CacheSize:          64 << 20,
+		LBaseMaxBytes:      256 << 20,
+	}
+	for i := range options.Levels { // a creation looks for an id that is not there
+		options.Levels[i].FilterPolicy = bloom.FilterPolicy(10)
 	}
 	if dir == "" {
 		options.FS = vfs.NewMem()
