@@ -13,11 +13,16 @@
 //   - Requests are authenticated with the master key; hostile ones get an error in the
 //     service's shape and cannot hold more than a bounded amount of memory.
 //
+//   - The change feed has each document at its last change, in the order of LSNs, and
+//     no page ends inside a transaction; a split loses and repeats nothing.
+//   - On demand it is as weak as the cloud may be (see Fault): lagging replicas, throttling,
+//     dropped answers, splits.
+//
 // # What it does not promise
 //
-// Replicas, regions, consistency levels weaker than strong, throughput limits (nothing
-// is throttled), the service's exact charges (see charge.go for the model), the change
-// feed, stored procedures, triggers, user-defined functions, offers, AAD tokens.
+// Regions, the service's exact charges (see charge.go for the model), the feed of all
+// versions and deletes, merges, stored procedures, triggers, user-defined functions,
+// resource tokens, searches by vector or text.
 //
 // # How a write becomes visible
 //

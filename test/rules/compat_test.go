@@ -14,15 +14,25 @@ import (
 // evidence names, for each operation that docs/compat.md calls done, a test that fails
 // when it is not.
 var evidence = map[string]string{
-	"account document, http and https":                                     "TestAccountEchoesHost",
-	"master-key signatures, clock skew":                                    "TestAuthentication",
-	"databases, containers":                                                "TestDatabasesAndContainers",
-	"create, read, replace, upsert, delete, If-Match":                      "TestPointOperations",
-	"patch with condition":                                                 "TestPatch",
-	"transactional batch: atomic, durable, all limits":                     "TestBatchLimits",
-	"query inside a partition":                                             "TestQueryInsidePartition",
-	"query across partitions":                                              "TestQueryAcrossPartitions",
-	"partition-key ranges, 1 to 64":                                        "TestRangeFeed",
+	"account document, http and https":                            "TestAccountEchoesHost",
+	"master-key signatures, clock skew":                           "TestAuthentication",
+	"databases, containers":                                       "TestDatabasesAndContainers",
+	"create, read, replace, upsert, delete, If-Match":             "TestPointOperations",
+	"patch with condition":                                        "TestPatch",
+	"transactional batch: atomic, durable, all limits":            "TestBatchLimits",
+	"query inside a partition":                                    "TestQueryInsidePartition",
+	"query across partitions":                                     "TestQueryAcrossPartitions",
+	"partition-key ranges, 1 to 64":                               "TestRangeFeed",
+	"access tokens of a local issuer, and of the emulators' form": "TestAccessTokens",
+	"offers: manual and autoscale throughput":                     "TestOffers",
+	"splits":                     "TestSplitUnderAFeed",
+	"session tokens":             "TestSessionTokens",
+	"lagging replicas on demand": "TestStaleReads",
+	"request charges, totals":    "TestChargesOfABatch",
+	"unique keys":                "TestUniqueKeys",
+	"change feed: latest version, by range, by key, from a time":           "TestChangeFeed",
+	"batches that are not atomic (bulk)":                                   "TestBulk",
+	"throttling and other faults on demand":                                "TestBudget",
 	"time to live":                                                         "TestTimeToLive",
 	"SAS at `$cbs`: signature, expiry, scope, claims":                      "TestTokens",
 	"queues, topics, subscriptions":                                        "TestTopics",
@@ -143,6 +153,13 @@ func TestCompatIsTrue(t *testing.T) {
 	}
 	for name := range evidence {
 		require.True(t, done[name], "%q is not in docs/compat.md any more, or not done", name)
+	}
+	suite, err := os.ReadFile(filepath.Join(root(t), "test", "azsuite", "suite_test.go"))
+	require.NoError(t, err)
+	listed := regexp.MustCompile(`(?m)^	"(Test\w+)": +"`).FindAllStringSubmatch(string(suite), -1)
+	require.NotEmpty(t, listed)
+	for _, name := range listed {
+		require.Contains(t, string(text), "| "+name[1]+" |", "a test of azcosmos that does not pass")
 	}
 	require.Contains(t, string(text), "`forward`, `default` and `admin` cases are equal")
 	vectors, err := os.ReadFile(filepath.Join(root(t), "local", "minihost", "vectors_test.go"))

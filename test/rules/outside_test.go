@@ -13,7 +13,7 @@ import (
 // TestOutsideProjects: the program that a document shows runs as a test of a project that is not ours.
 func TestOutsideProjects(t *testing.T) {
 	t.Parallel()
-	for _, doc := range []string{"minibus.md"} {
+	for _, doc := range []string{"minibus.md", "minicosmos.md"} {
 		t.Run(doc, func(t *testing.T) {
 			t.Parallel()
 			text, err := os.ReadFile(filepath.Join(root(t), "docs", doc))
