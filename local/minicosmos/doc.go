@@ -5,16 +5,22 @@
 //
 //   - A write that was acknowledged survives kill -9 of the process (Options.Dir), and
 //     nothing is shown to anybody before it is durable.
+//
 //   - A transactional batch is stored whole or not at all, and appears at once.
+//
 //   - If-Match lets exactly one of several concurrent writers through.
+//
 //   - Changes of one physical range become visible in the order of their LSN.
+//
 //   - Queries have the language's semantics (package sql); what the service's gateway
 //     refuses to serve across partitions is refused with its text.
+//
 //   - Requests are authenticated with the master key; hostile ones get an error in the
 //     service's shape and cannot hold more than a bounded amount of memory.
 //
 //   - The change feed has each document at its last change, in the order of LSNs, and
 //     no page ends inside a transaction; a split loses and repeats nothing.
+//
 //   - On demand it is as weak as the cloud may be (see Fault): lagging replicas, throttling,
 //     dropped answers, splits.
 //
