@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"log/slog"
 	"math/rand/v2"
 	"net"
 	"os"
@@ -17,6 +18,7 @@ import (
 	"time"
 
 	"github.com/Azure/azure-sdk-for-go/sdk/data/azcosmos"
+	"github.com/cockroachdb/pebble/v2"
 	"github.com/stretchr/testify/require"
 
 	"github.com/relaybox/relaybox/local/minicosmos/sql"
@@ -244,6 +246,19 @@ func (l *ledger) verify(t *testing.T) {
 	}
 	require.Len(t, documents, found, "the feed has each document once")
 	require.NoError(t, s.Close())
+}
+
+// A store of another version is refused with a word, not taken for a damaged one.
+func TestStoreOfAnotherVersion(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	st, err := openStore(dir, slog.New(slog.DiscardHandler))
+	require.NoError(t, err)
+	require.NoError(t, st.commit(func(b *pebble.Batch) error { return b.Set(key(0, kindEpoch), []byte{0, 0, 0, 7}, nil) }, nil))
+	require.NoError(t, st.close())
+	_, err = Open(Options{Dir: dir})
+	require.ErrorIs(t, err, errFormat)
+	require.ErrorContains(t, err, "delete the folder")
 }
 
 func TestReopen(t *testing.T) {

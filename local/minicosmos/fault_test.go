@@ -46,6 +46,11 @@ func TestFaults(t *testing.T) {
 			require.Equal(t, want.stored, len(s.Documents("db", "c")) == 1)
 			require.NoError(t, write(), "it is over")
 			require.Equal(t, 1, s.Faults()[0].Fired)
+			for _, total := range s.Charges() {
+				if total.Operation == OpBatch {
+					require.EqualValues(t, 1, total.Items, "what was stored was counted once")
+				}
+			}
 		})
 	}
 }

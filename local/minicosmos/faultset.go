@@ -262,7 +262,7 @@ func (s *Server) under(r *request, on Operation) (a *answer, bad *Error, cut boo
 	if f := b.act; f != nil {
 		switch f.Do {
 		case DropAfter:
-			return nil, nil, true
+			return a, nil, true
 		case Delay:
 			select {
 			case <-time.After(time.Duration(f.Delay)):

@@ -53,6 +53,9 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, hr *http.Request) {
 	r := &request{Request: hr}
 	a, bad, cut := s.answer(r)
 	if cut {
+		if a != nil { // it was done, and cost what it costs
+			s.charges.add(r, a)
+		}
 		panic(http.ErrAbortHandler) // closes the connection
 	}
 	if bad != nil {
