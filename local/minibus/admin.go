@@ -8,6 +8,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"github.com/relaybox/relaybox/local/faulthttp"
 )
 
 // Limits of the administration interface.
@@ -21,10 +23,10 @@ const (
 // official emulator has it: entities and rules are created, read, changed, listed and deleted. POST, GET and DELETE
 // /relaybox/faults switch faults.
 func (s *Server) AdminHandler() http.Handler {
-	entities := &admin{b: s.broker}
+	entities, switchFaults := &admin{b: s.broker}, s.faultSwitch()
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if r.URL.Path == faultsPath {
-			s.serveFaults(w, r)
+		if r.URL.Path == faulthttp.Path {
+			switchFaults.ServeHTTP(w, r)
 			return
 		}
 		entities.ServeHTTP(w, r)

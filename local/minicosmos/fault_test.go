@@ -13,6 +13,8 @@ import (
 	"github.com/Azure/azure-sdk-for-go/sdk/azcore"
 	"github.com/Azure/azure-sdk-for-go/sdk/data/azcosmos"
 	"github.com/stretchr/testify/require"
+
+	"github.com/relaybox/relaybox/local/faulthttp"
 )
 
 // What a client sees of each effect, and what is stored then.
@@ -235,7 +237,7 @@ func TestFaultsOverHTTP(t *testing.T) {
 		require.NoError(t, err)
 		return answer.StatusCode, string(text)
 	}
-	code, text := do("POST", faultsPath, `[{"on":"create","do":"throttle","delay":"7ms","times":1},{"do":"budget","requestUnits":1000}]`, nil)
+	code, text := do("POST", faulthttp.Path, `[{"on":"create","do":"throttle","delay":"7ms","times":1},{"do":"budget","requestUnits":1000}]`, nil)
 	require.Equal(t, 200, code, text)
 	require.JSONEq(t, `[{"on":"create","do":"throttle","delay":"7ms","times":1,"fired":0},{"do":"budget","requestUnits":1000,"fired":0}]`, text)
 	_, err := c.CreateItem(context.Background(), pk("a"), doc(t, m{"id": "1", "pk": "a"}), nil)
@@ -260,21 +262,21 @@ func TestFaultsOverHTTP(t *testing.T) {
 		change             func(*http.Request)
 		code               int
 	}{
-		"no JSON":             {"POST", faultsPath, "{", nil, 400},
-		"the fields are":      {"POST", faultsPath, `{"do":"gone","at":"create"}`, nil, 400},
-		"no duration":         {"POST", faultsPath, `{"do":"delay","delay":"soon"}`, nil, 400},
-		`do is "burn"`:        {"POST", faultsPath, `{"do":"burn"}`, nil, 400},
-		"application/json":    {"POST", faultsPath, `{"do":"gone"}`, func(r *http.Request) { r.Header.Set("Content-Type", "text/plain") }, 415},
-		"this machine only":   {"GET", faultsPath, "", func(r *http.Request) { r.Host = "example.com" }, 403},
-		"GET, POST or DELETE": {"PUT", faultsPath, "", nil, 405},
-		"GET or DELETE":       {"POST", chargesPath, "", nil, 405},
-		"use /relaybox/":      {"GET", "/relaybox/other", "", nil, 404},
+		"no JSON":                            {"POST", faulthttp.Path, "{", nil, 400},
+		"the fields are":                     {"POST", faulthttp.Path, `{"do":"gone","at":"create"}`, nil, 400},
+		"no duration":                        {"POST", faulthttp.Path, `{"do":"delay","delay":"soon"}`, nil, 400},
+		`do is "burn"`:                       {"POST", faulthttp.Path, `{"do":"burn"}`, nil, 400},
+		"application/json":                   {"POST", faulthttp.Path, `{"do":"gone"}`, func(r *http.Request) { r.Header.Set("Content-Type", "text/plain") }, 415},
+		"this machine only":                  {"GET", faulthttp.Path, "", func(r *http.Request) { r.Host = "example.com" }, 403},
+		"use one of DELETE, GET, HEAD, POST": {"PUT", faulthttp.Path, "", nil, 405},
+		"use one of DELETE, GET, HEAD":       {"POST", chargesPath, "", nil, 405},
+		"use /relaybox/":                     {"GET", "/relaybox/other", "", nil, 404},
 	} {
 		code, text := do(refused.method, refused.path, refused.body, refused.change)
 		require.Equal(t, refused.code, code, text)
 		require.Contains(t, text, want)
 	}
-	code, text = do("DELETE", faultsPath, "", nil)
+	code, text = do("DELETE", faulthttp.Path, "", nil)
 	require.Equal(t, 200, code)
 	require.JSONEq(t, "[]", text)
 }

@@ -47,7 +47,7 @@ func (r *request) isQuery() bool {
 // ServeHTTP answers one request of the REST surface.
 func (s *Server) ServeHTTP(w http.ResponseWriter, hr *http.Request) {
 	if strings.HasPrefix(hr.URL.Path, "/relaybox/") {
-		s.control(w, hr)
+		s.controls.ServeHTTP(w, hr)
 		return
 	}
 	r := &request{Request: hr}

@@ -62,6 +62,7 @@ type Server struct {
 	faultsMu sync.Mutex // held by what switches faults
 	faults   atomic.Pointer[faults]
 	charges  charges
+	controls http.Handler // what is not the service's
 
 	epoch   uint32        // of this start of the store; with version it makes ETags unique
 	version atomic.Uint64 // versions given out since the start
@@ -102,6 +103,7 @@ func Open(o Options) (*Server, error) {
 	}
 	s := &Server{log: o.Logger, keyText: o.Key, key: secret, ranges: o.Ranges, tokens: o.Verifier, store: st,
 		memory: semaphore.NewWeighted(maxBodies), stop: make(chan struct{})}
+	s.controls = s.control()
 	if err := s.load(); err != nil {
 		return nil, errors.Join(err, st.close())
 	}
