@@ -136,6 +136,8 @@ func TestHostileRequests(t *testing.T) {
 		"no such range":         {docs(`{"query":"SELECT 1"}`, query, "True", "x-ms-documentdb-partitionkeyrangeid", "7"), 410},
 		"body over 2 MB":        {docs(strings.Repeat(" ", 2<<20+1), key, `["a"]`), 413},
 		"change feed token":     {send("GET", "/dbs/db/colls/c/docs", "docs", "dbs/db/colls/c", "", "A-IM", "Incremental Feed", "If-None-Match", `"x"`), 400},
+		"change feed mode":      {send("GET", "/dbs/db/colls/c/docs", "docs", "dbs/db/colls/c", "", "A-IM", "Full-Fidelity Feed"), 400},
+		"change feed end":       {send("GET", "/dbs/db/colls/c/docs", "docs", "dbs/db/colls/c", "", "A-IM", "Incremental feed", "If-None-Match", `"18446744073709551615"`), 400},
 		"change feed time":      {send("GET", "/dbs/db/colls/c/docs", "docs", "dbs/db/colls/c", "", "A-IM", "Incremental Feed", "If-Modified-Since", "now"), 400},
 		"session token":         {docs(`{"query":"SELECT 1 FROM c"}`, query, "True", key, `["a"]`, "x-ms-session-token", "0:0#x"), 400},
 		"key range":             {docs(`{"query":"SELECT 1 FROM c"}`, query, "True", "x-ms-start-epk", "../", "x-ms-end-epk", "FF"), 400},

@@ -76,7 +76,7 @@ func (p *changePage) start() (fromNow bool, bad *Error) {
 		return true, nil
 	}
 	if token != "" {
-		lsn, err := strconv.ParseUint(strings.Trim(token, `"`), 10, 64)
+		lsn, err := strconv.ParseUint(strings.Trim(token, `"`), 10, 63)
 		if err != nil {
 			return false, badRequest("The header If-None-Match %q is not the ETag of a page of this feed.", token)
 		}

@@ -79,8 +79,11 @@ func (s *Server) query(r *request, c *container) (*answer, *Error) {
 
 // list answers GET /docs: all documents, or those of one partition key.
 func (s *Server) list(r *request, c *container) (*answer, *Error) {
-	if r.Header.Get("A-Im") != "" {
+	switch mode := r.Header.Get("A-Im"); {
+	case strings.EqualFold(mode, "Incremental feed"):
 		return s.changes(r, c)
+	case mode != "":
+		return nil, badRequest("The header A-IM %q names a mode that this server does not have: use Incremental feed, the latest versions.", mode)
 	}
 	scope, bad := r.scope(c, allDocuments, nil)
 	if bad != nil {
