@@ -24,6 +24,7 @@ type upFlags struct {
 	fresh        bool
 	host, cosmos string
 	cosmosTLS    bool
+	cosmosRanges int
 	bus, admin   string
 	busConfig    string
 	policies     []string
@@ -56,6 +57,7 @@ With --only host nothing is set for you: the app connects to what its settings s
 	flags.StringVar(&f.host, "host-addr", "127.0.0.1:7071", "address of the Functions host")
 	flags.StringVar(&f.cosmos, "cosmos-addr", "127.0.0.1:8081", "address of the Cosmos DB stand-in")
 	flags.BoolVar(&f.cosmosTLS, "cosmos-tls", false, "serve the store over https; its certificate stands in the data folder")
+	flags.IntVar(&f.cosmosRanges, "cosmos-ranges", 1, "physical ranges of containers that are created from now on, 1 to 64")
 	flags.StringVar(&f.bus, "bus-addr", "127.0.0.1:5672", "address of the Service Bus stand-in (AMQP)")
 	flags.StringVar(&f.busConfig, "bus-config", "", "topology of the bus, in the official emulator's Config.json format")
 	flags.StringArrayVar(&f.policies, "bus-policy", nil, "further key of the bus, `NAME=KEY:Send,Listen` (repeatable)")
@@ -92,7 +94,7 @@ func up(ctx context.Context, f upFlags, stdout, stderr io.Writer) error {
 // config turns the flags into a stack's configuration, without touching anything.
 func (f *upFlags) config(environ []string) (stack.Config, error) {
 	cfg := stack.Config{
-		Data: f.data, Fresh: f.fresh, HostAddr: f.host, CosmosAddr: f.cosmos, CosmosTLS: f.cosmosTLS,
+		Data: f.data, Fresh: f.fresh, HostAddr: f.host, CosmosAddr: f.cosmos, CosmosTLS: f.cosmosTLS, CosmosRanges: f.cosmosRanges,
 		BusAddr: f.bus, BusAdminAddr: f.admin, Settings: environment(environ),
 	}
 	if cfg.BusAdminAddr == "off" {

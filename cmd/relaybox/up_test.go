@@ -132,3 +132,12 @@ func TestSettingsOrder(t *testing.T) {
 	require.Equal(t, "env", cfg.Settings["A"])
 	require.Equal(t, "file", cfg.Settings["B"])
 }
+
+func TestCosmosRanges(t *testing.T) {
+	t.Parallel()
+	cfg, err := (&upFlags{cosmosRanges: 7}).config(nil)
+	require.NoError(t, err)
+	require.Equal(t, 7, cfg.CosmosRanges)
+	err = run(t.Context(), []string{"up", "--only", "cosmos", "--cosmos-addr", "127.0.0.1:0", "--data", t.TempDir(), "--cosmos-ranges", "65"}, t.Output(), t.Output())
+	require.ErrorContains(t, err, "65 physical ranges: 1 to 64 are possible")
+}

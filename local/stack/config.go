@@ -27,6 +27,8 @@ type Config struct {
 	HostAddr, CosmosAddr, BusAddr, BusAdminAddr string
 	// CosmosTLS serves the store over https with a certificate made at start.
 	CosmosTLS bool
+	// CosmosRanges is how many physical ranges a new container has, 1 to 64; 0 means 1.
+	CosmosRanges int
 
 	// CosmosFront, when set, stands between the network and the store: to look at
 	// requests, or to answer some of them otherwise.

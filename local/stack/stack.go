@@ -142,7 +142,7 @@ func (s *Stack) startCosmos() error {
 	if err != nil {
 		return err
 	}
-	server, err := minicosmos.Open(minicosmos.Options{Dir: s.folder("cosmos"), Logger: s.cfg.Logger.With("part", "cosmos")})
+	server, err := minicosmos.Open(minicosmos.Options{Dir: s.folder("cosmos"), Ranges: s.cfg.CosmosRanges, Logger: s.cfg.Logger.With("part", "cosmos")})
 	if err != nil {
 		return fmt.Errorf("open the store: %w", err)
 	}
