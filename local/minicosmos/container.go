@@ -91,8 +91,14 @@ func (c *container) lock(pk []byte) (unlock func()) {
 // putRecord stages everything that is stored for a document.
 func putRecord(b *pebble.Batch, c *container, r *record) error {
 	number := binary.BigEndian.AppendUint64(nil, r.number)
+	return errors.Join(b.Set(locatorKey(c.number, r.pk, r.id), number, nil), putVersion(b, c, r))
+}
+
+// putVersion stages a version of a document that is there already: all but its locator, once the last version's side
+// keys are gone.
+func putVersion(b *pebble.Batch, c *container, r *record) error {
+	number := binary.BigEndian.AppendUint64(nil, r.number)
 	err := errors.Join(b.Set(documentKey(c.number, r.number), r.encode(), nil),
-		b.Set(locatorKey(c.number, r.pk, r.id), number, nil),
 		b.Set(changeKey(c.number, r.rng, r.lsn, r.number), binary.BigEndian.AppendUint64(nil, uint64(r.modified)), nil))
 	for _, e := range r.unique {
 		err = errors.Join(err, b.Set(uniqueKey(c.number, r.pk, e), number, nil))
@@ -102,9 +108,13 @@ func putRecord(b *pebble.Batch, c *container, r *record) error {
 
 // removeRecord stages the removal of everything that is stored for a document.
 func removeRecord(b *pebble.Batch, c *container, r *record) error {
-	err := errors.Join(b.Delete(documentKey(c.number, r.number), nil),
-		b.Delete(locatorKey(c.number, r.pk, r.id), nil),
-		b.Delete(changeKey(c.number, r.rng, r.lsn, r.number), nil))
+	return errors.Join(b.Delete(documentKey(c.number, r.number), nil),
+		b.Delete(locatorKey(c.number, r.pk, r.id), nil), removeSides(b, c, r))
+}
+
+// removeSides stages the removal of what points at a version of a document.
+func removeSides(b *pebble.Batch, c *container, r *record) error {
+	err := b.Delete(changeKey(c.number, r.rng, r.lsn, r.number), nil)
 	for _, e := range r.unique {
 		err = errors.Join(err, b.Delete(uniqueKey(c.number, r.pk, e), nil))
 	}

@@ -39,6 +39,11 @@ type slot struct {
 	current *record // nil: absent
 }
 
+// overwrites tells whether the stored document stays and gets another version.
+func (s *slot) overwrites() bool {
+	return s.before != nil && s.current != nil && s.current.number == s.before.number
+}
+
 // outcome is what an operation answers. The document is rendered after the commit,
 // which numbers it.
 type outcome struct {
@@ -103,19 +108,28 @@ func (t *transaction) stage(b *pebble.Batch) error {
 	t.lsn = *t.in.lastLSN
 	var err error
 	for _, s := range t.order { // all of them before what is put: a unique key may pass from one to another
-		if s.current != s.before && s.before != nil {
+		switch {
+		case s.current == s.before || s.before == nil:
+		case s.overwrites():
+			err = errors.Join(err, removeSides(b, t.c, s.before))
+		default:
 			err = errors.Join(err, removeRecord(b, t.c, s.before))
 		}
 	}
 	for _, s := range t.order {
-		if r := s.current; r != nil && r != s.before {
-			if r.number == 0 {
-				t.c.lastNumber++
-				r.number = t.c.lastNumber
-			}
-			r.lsn = t.lsn
-			err = errors.Join(err, putRecord(b, t.c, r))
+		r := s.current
+		if r == nil || r == s.before {
+			continue
 		}
+		put := putRecord
+		if s.overwrites() {
+			put = putVersion
+		} else {
+			t.c.lastNumber++
+			r.number = t.c.lastNumber
+		}
+		r.lsn = t.lsn
+		err = errors.Join(err, put(b, t.c, r))
 	}
 	return errors.Join(err, b.Set(key(t.c.number, kindNumbers), t.c.encodeCounters(t.c.layout.Load()), nil))
 }
