@@ -150,7 +150,8 @@ func (l *ledger) live(t *testing.T, life, operations int) {
 		})
 	}
 	clients.Wait()
-	_ = process.Wait() // "signal: killed"
+	_ = process.Process.Kill() // where the clients have failed
+	_ = process.Wait()         // "signal: killed"
 }
 
 // work writes a pair of documents and the worker's entity in one batch, and now and then patches the entity or deletes
