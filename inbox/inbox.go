@@ -5,8 +5,9 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"math/rand/v2"
 	"time"
+
+	"github.com/relaybox/relaybox/internal/pace"
 )
 
 // Event is one delivered event.
@@ -90,10 +91,13 @@ func New(s Store, apply Apply, opts Options) *Inbox {
 	return &Inbox{store: s, apply: apply, opts: opts}
 }
 
-const (
-	firstWait    = 20 * time.Millisecond
-	maxWait      = 5 * time.Second
-	maxConflicts = 20
+const maxConflicts = 20
+
+var (
+	// conflictPause spreads those who apply events of one key.
+	conflictPause = pace.Backoff{First: 2 * time.Millisecond, Max: 128 * time.Millisecond}
+	// heldPause is between the tries of an event that is held.
+	heldPause = pace.Backoff{First: 20 * time.Millisecond, Max: 5 * time.Second}
 )
 
 // Once gives e its effect, if it has not had it, and holds it while the store is
@@ -110,17 +114,17 @@ func (i *Inbox) Once(ctx context.Context, e Event) (Outcome, error) {
 			return outcome, nil
 		case errors.Is(err, ErrConflict) && conflicts < maxConflicts:
 			conflicts++
-			if err := sleep(ctx, rand.N(time.Millisecond<<min(conflicts, 7))); err != nil {
+			if err := pace.Sleep(ctx, conflictPause.Spread(conflicts)); err != nil {
 				return 0, err
 			}
 		case passing:
-			wait := backoff(failures, wish)
 			failures++
+			wait := heldPause.Wait(failures, wish)
 			if time.Now().Add(wait).After(deadline) {
 				return 0, err
 			}
 			i.opts.Held(e, err, wait)
-			if cut := sleep(ctx, wait); cut != nil {
+			if cut := pace.Sleep(ctx, wait); cut != nil {
 				return 0, fmt.Errorf("event %d of %q is held: %w: %w", e.Seq, e.Key, cut, err)
 			}
 		default:
@@ -167,21 +171,4 @@ func (i *Inbox) try(ctx context.Context, e Event) (Outcome, error) {
 		return 0, err
 	}
 	return Applied, nil
-}
-
-// backoff doubles with full jitter, never shorter than the store's own wish.
-func backoff(failures int, wish time.Duration) time.Duration {
-	ceiling := min(firstWait<<min(failures, 16), maxWait)
-	return max(wish, ceiling/2+rand.N(ceiling/2))
-}
-
-func sleep(ctx context.Context, d time.Duration) error {
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	select {
-	case <-timer.C:
-		return nil
-	case <-ctx.Done():
-		return context.Cause(ctx)
-	}
 }

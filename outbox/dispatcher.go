@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"time"
+
+	"github.com/relaybox/relaybox/internal/pace"
 )
 
 // pageBytes is the size of envelopes above which a short page is not taken for the
@@ -225,7 +227,7 @@ func (w *drain) failed(ctx context.Context, e Event, failure error) (done bool, 
 		if time.Now().Add(v.After).After(w.until) {
 			return true, errPaused
 		}
-		return false, pause(ctx, v.After)
+		return false, pace.Sleep(ctx, v.After)
 	default:
 		w.d.gate.shut(v.After, failure)
 		return false, nil // the gate lets the drain go on, or ends it

@@ -3,27 +3,26 @@ package outbox
 import (
 	"context"
 	"errors"
-	"math/rand/v2"
 	"sync"
 	"time"
+
+	"github.com/relaybox/relaybox/internal/pace"
 )
 
 // errPaused ends a drain whose destination is paused.
 var errPaused = errors.New("the destination is paused")
 
-const (
-	firstPause = 100 * time.Millisecond
-	maxPause   = 15 * time.Second
-)
+// gatePause is how long the gate stays shut when the other side named no time.
+var gatePause = pace.Backoff{First: 100 * time.Millisecond, Max: 15 * time.Second}
 
 // gate is the pause of one destination. All drains of a process share it, so that
 // one failure spares the others theirs.
 type gate struct {
-	mu     sync.Mutex
-	until  time.Time     // closed before this
-	since  time.Time     // first failure of this pause; zero while all is well
-	last   time.Duration // the pause before this one, for the backoff
-	notify Observer
+	mu       sync.Mutex
+	until    time.Time // closed before this
+	since    time.Time // first failure of this pause; zero while all is well
+	failures int       // times it was shut since then, for the backoff
+	notify   Observer
 }
 
 // shut closes the gate after a failure, for wish if the other side named a time,
@@ -39,8 +38,8 @@ func (g *gate) shut(wish time.Duration, err error) {
 	if g.since.IsZero() {
 		g.since = now
 	}
-	g.last = min(max(firstPause, 2*g.last), maxPause)
-	pause := g.last/2 + rand.N(g.last/2)
+	g.failures++
+	pause := gatePause.Wait(g.failures, 0)
 	if wish > 0 {
 		pause = wish
 	}
@@ -53,7 +52,7 @@ func (g *gate) shut(wish time.Duration, err error) {
 func (g *gate) open() {
 	g.mu.Lock()
 	since := g.since
-	g.since, g.until, g.last = time.Time{}, time.Time{}, 0
+	g.since, g.until, g.failures = time.Time{}, time.Time{}, 0
 	g.mu.Unlock()
 	if !since.IsZero() {
 		g.notify.tell(Resumed{After: time.Since(since)})
@@ -78,7 +77,7 @@ func (g *gate) wait(ctx context.Context, deadline time.Time) error {
 		if time.Now().Add(d).After(deadline) {
 			return errPaused
 		}
-		if err := pause(ctx, d); err != nil {
+		if err := pace.Sleep(ctx, d); err != nil {
 			return err
 		}
 	}

@@ -1,6 +1,10 @@
 package outbox
 
-import "time"
+import (
+	"time"
+
+	"github.com/relaybox/relaybox/internal/pace"
+)
 
 // Action is what the dispatcher does after a failed send.
 type Action int
@@ -29,6 +33,9 @@ type Verdict struct {
 // that says nothing about the message.
 type Policy func(e Event, err error, attempt int) Verdict
 
+// retryPause has no jitter: a policy is pure, and the event's key waits alone.
+var retryPause = pace.Backoff{First: 100 * time.Millisecond, Max: 3200 * time.Millisecond}
+
 // ParkAfter is the Policy that parks a message after limit refusals, and pauses on
 // everything that is not about the message.
 func ParkAfter(limit int) Policy {
@@ -37,7 +44,7 @@ func ParkAfter(limit int) Policy {
 		case !ClassOf(err).Permanent():
 			return Verdict{Action: Pause, After: RetryAfterOf(err)}
 		case attempt < limit:
-			return Verdict{Action: Retry, After: 50 * time.Millisecond << min(attempt, 6)}
+			return Verdict{Action: Retry, After: retryPause.Ceiling(attempt)}
 		default:
 			return Verdict{Action: Park}
 		}

@@ -5,13 +5,17 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"math/rand/v2"
 	"time"
+
+	"github.com/relaybox/relaybox/internal/pace"
 )
 
 // maxRounds bounds how often one Write loads and decides anew. Each round that
 // ends in a conflict means that another writer has made progress.
 const maxRounds = 12
+
+// conflictPause spreads writers that collide.
+var conflictPause = pace.Backoff{First: 2 * time.Millisecond, Max: 256 * time.Millisecond}
 
 // Request is one change that a client asks for.
 type Request struct {
@@ -95,7 +99,7 @@ func (w *Writer) Write(ctx context.Context, req Request) (Answer, error) {
 	var last error
 	for round := range maxRounds {
 		if round > 0 {
-			if err := pause(ctx, conflictPause(round)); err != nil {
+			if err := pace.Sleep(ctx, conflictPause.Spread(round)); err != nil {
 				return Answer{}, errors.Join(last, err)
 			}
 		}
@@ -213,20 +217,4 @@ func successor(cur Entity, dec Decision, invocation string, now time.Time) Entit
 	}
 	next.UpdatedAt = now
 	return next
-}
-
-// conflictPause spreads writers that collide: full jitter, 2 ms doubling to 256 ms.
-func conflictPause(round int) time.Duration {
-	return rand.N(time.Millisecond << min(round, 8))
-}
-
-func pause(ctx context.Context, d time.Duration) error {
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	select {
-	case <-timer.C:
-		return nil
-	case <-ctx.Done():
-		return context.Cause(ctx)
-	}
 }

@@ -14,14 +14,15 @@ import (
 	"github.com/Azure/azure-sdk-for-go/sdk/azcore/policy"
 	"github.com/Azure/azure-sdk-for-go/sdk/data/azcosmos"
 	"golang.org/x/sync/singleflight"
+
+	"github.com/relaybox/relaybox/internal/pace"
 )
 
-const (
-	// connectTime bounds one attempt to read the account.
-	connectTime = 5 * time.Second
-	// connectPause is the longest pause between two such attempts.
-	connectPause = 500 * time.Millisecond
-)
+// connectTime bounds one attempt to read the account.
+const connectTime = 5 * time.Second
+
+// connectPause is between two such attempts. It has no jitter: all callers share it.
+var connectPause = pace.Backoff{First: 25 * time.Millisecond, Max: 500 * time.Millisecond}
 
 // Options tunes a Client; the zero value works.
 type Options struct {
@@ -120,8 +121,9 @@ func (c *Client) connect() error {
 	time.Sleep(time.Until(c.notBefore))
 	sdk, err := c.prime()
 	if err != nil {
-		c.notBefore = time.Now().Add(min(connectPause, 25*time.Millisecond<<min(c.failures, 10)))
-		if c.failures++; c.failures&(c.failures-1) == 0 { // 1, 2, 4, 8, …
+		c.failures++
+		c.notBefore = time.Now().Add(connectPause.Ceiling(c.failures))
+		if c.failures&(c.failures-1) == 0 { // 1, 2, 4, 8, …
 			c.log.Warn("cosmos db is not reachable yet", "attempts", c.failures, "error", err)
 		}
 		return &connectError{err}

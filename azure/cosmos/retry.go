@@ -3,17 +3,21 @@ package cosmos
 import (
 	"context"
 	"errors"
-	"math/rand/v2"
 	"net/http"
 	"time"
 
 	"github.com/Azure/azure-sdk-for-go/sdk/azcore"
 	"github.com/Azure/azure-sdk-for-go/sdk/data/azcosmos"
+
+	"github.com/relaybox/relaybox/internal/pace"
 	"github.com/relaybox/relaybox/outbox"
 )
 
 // maxTries bounds the attempts of one call.
 const maxTries = 8
+
+// retryPause is between them, unless the service wishes for a longer one.
+var retryPause = pace.Backoff{First: 25 * time.Millisecond, Max: 1600 * time.Millisecond}
 
 // mode says whether a request may be repeated when nobody knows what became of it.
 type mode int
@@ -53,7 +57,7 @@ func (k *container) do(ctx context.Context, o op, m mode, f request) error {
 		if flt.stale {
 			k.tokens.drop()
 		}
-		wait := max(flt.after, backoff(try))
+		wait := retryPause.Wait(try, flt.after)
 		if !flt.again || try == maxTries || time.Since(start)+wait > k.client.opts.RetryBudget || !sleep(ctx, wait) {
 			return flt.classified(o)
 		}
@@ -100,23 +104,10 @@ func statusOf(err error) (status int, sub string) {
 	return 0, ""
 }
 
-// backoff doubles from 25 ms to 1.6 s, with jitter in the upper half.
-func backoff(try int) time.Duration {
-	d := 25 * time.Millisecond << min(try-1, 6)
-	return d/2 + rand.N(d/2)
-}
-
-// sleep reports whether it slept to the end.
+// sleep reports whether it slept to the end. It does not begin what ctx would cut.
 func sleep(ctx context.Context, d time.Duration) bool {
 	if until, ok := ctx.Deadline(); ok && time.Until(until) < d {
 		return false
 	}
-	t := time.NewTimer(d)
-	defer t.Stop()
-	select {
-	case <-t.C:
-		return true
-	case <-ctx.Done():
-		return false
-	}
+	return pace.Sleep(ctx, d) == nil
 }

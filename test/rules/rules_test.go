@@ -67,9 +67,10 @@ var (
 
 var rules = []rule{
 	{room: "profile", never: []string{module, "github.com/", "golang.org/", "go."}, but: []string{module + "profile"}},
-	{room: "outbox", never: ours, but: []string{module + "outbox"}, testsToo: true},
+	{room: "internal/pace", never: ours, testsToo: true},
+	{room: "outbox", never: ours, but: []string{module + "outbox", module + "internal/pace"}, testsToo: true},
 	{room: "outbox", never: sdks, testsToo: true},
-	{room: "inbox", never: ours, but: []string{module + "inbox"}, testsToo: true},
+	{room: "inbox", never: ours, but: []string{module + "inbox", module + "internal/pace"}, testsToo: true},
 	{room: "inbox", never: sdks, testsToo: true},
 	{room: "azfunc", never: ours, but: []string{module + "azfunc"}, testsToo: true},
 	{room: "local/netsim", never: ours, but: []string{module + "local/netsim"}, testsToo: true},
