@@ -3,7 +3,6 @@ package cosmos
 import (
 	"context"
 	"errors"
-	"fmt"
 	"log/slog"
 	"net/http"
 	"sync"
@@ -15,6 +14,7 @@ import (
 	"github.com/Azure/azure-sdk-for-go/sdk/data/azcosmos"
 	"golang.org/x/sync/singleflight"
 
+	"github.com/relaybox/relaybox/azure/access"
 	"github.com/relaybox/relaybox/internal/pace"
 )
 
@@ -164,7 +164,7 @@ func touch(ctx context.Context, sdk *azcosmos.Client) error {
 func (c *Client) build(t *transport) (*azcosmos.Client, error) {
 	at, err := c.conn.resolve()
 	if err != nil {
-		return nil, &settingError{err}
+		return nil, &access.SettingError{Err: err}
 	}
 	opts := &azcosmos.ClientOptions{ClientOptions: azcore.ClientOptions{
 		Transport: t,
@@ -174,17 +174,15 @@ func (c *Client) build(t *transport) (*azcosmos.Client, error) {
 	if at.key != "" {
 		key, err := azcosmos.NewKeyCredential(at.key)
 		if err != nil {
-			return nil, &settingError{errors.New("AccountKey is not usable")}
+			return nil, &access.SettingError{Err: errors.New("AccountKey is not usable")}
 		}
 		return azcosmos.NewClientWithKey(at.endpoint, key, opts)
 	}
-	identity := c.opts.Credential
-	if identity == nil {
-		if identity, err = c.conn.credential(); err != nil {
-			return nil, &settingError{fmt.Errorf("credential: %w", err)}
-		}
+	identity, err := c.conn.identity().Open(c.opts.Credential)
+	if err != nil {
+		return nil, err
 	}
-	return azcosmos.NewClient(at.endpoint, identityOf{identity}, opts)
+	return azcosmos.NewClient(at.endpoint, identity, opts)
 }
 
 // container returns the one handle of a container, so that all its users share the
@@ -220,7 +218,7 @@ func (k *container) items(ctx context.Context) (*azcosmos.ContainerClient, error
 	}
 	items, err := sdk.NewContainer(k.database, k.name)
 	if err != nil {
-		return nil, &settingError{err}
+		return nil, &access.SettingError{Err: err}
 	}
 	k.bound.Store(items)
 	return items, nil

@@ -9,8 +9,7 @@ import (
 	"net/url"
 	"strings"
 
-	"github.com/Azure/azure-sdk-for-go/sdk/azcore"
-	"github.com/Azure/azure-sdk-for-go/sdk/azidentity"
+	"github.com/relaybox/relaybox/azure/access"
 )
 
 // Connection says where the account is and who we are. Give an Endpoint for Azure,
@@ -64,8 +63,8 @@ func (c Connection) resolve() (target, error) {
 		if c.Endpoint == "" {
 			return target{}, errors.New("neither an account endpoint nor a connection string is set")
 		}
-		if c.Credential != "" && !strings.EqualFold(c.Credential, "managedidentity") {
-			return target{}, fmt.Errorf("credential %q is not known: use managedidentity, or leave it out", c.Credential)
+		if err := c.identity().Validate(); err != nil {
+			return target{}, err
 		}
 		_, err := parseEndpoint(c.Endpoint)
 		return target{endpoint: c.Endpoint}, err
@@ -76,19 +75,8 @@ func (c Connection) resolve() (target, error) {
 // parseConnectionString takes the parts in any order and case. azcosmos's own parser
 // takes exactly two parts and would read a third one as the key's end.
 func parseConnectionString(s string) (target, error) {
-	var t target
-	insecure := false
-	for part := range strings.SplitSeq(s, ";") {
-		name, value, _ := strings.Cut(strings.TrimSpace(part), "=")
-		switch strings.ToLower(name) {
-		case "accountendpoint":
-			t.endpoint = value
-		case "accountkey":
-			t.key = value
-		case "disableservercertificatevalidation":
-			insecure = strings.EqualFold(value, "true")
-		}
-	}
+	t := target{endpoint: access.Part(s, "AccountEndpoint"), key: access.Part(s, "AccountKey")}
+	insecure := strings.EqualFold(access.Part(s, "DisableServerCertificateValidation"), "true")
 	u, err := parseEndpoint(t.endpoint)
 	if err != nil {
 		return target{}, fmt.Errorf("AccountEndpoint: %w", err)
@@ -106,8 +94,8 @@ func parseConnectionString(s string) (target, error) {
 }
 
 func parseEndpoint(s string) (*url.URL, error) {
-	if strings.ContainsAny(s, ";=") { // not repeated: it may hold a key
-		return nil, errors.New("it looks like a connection string and should be a URL like https://NAME.documents.azure.com/")
+	if err := access.CheckPlace(s, "a URL like https://NAME.documents.azure.com/"); err != nil {
+		return nil, err
 	}
 	u, err := url.Parse(s)
 	if err != nil || u.Host == "" || (u.Scheme != "http" && u.Scheme != "https") {
@@ -121,14 +109,6 @@ func loopback(host string) bool {
 	return strings.EqualFold(host, "localhost") || (ip != nil && ip.IsLoopback())
 }
 
-// credential returns the identity of the app.
-func (c Connection) credential() (azcore.TokenCredential, error) {
-	if c.ClientID == "" && !strings.EqualFold(c.Credential, "managedidentity") {
-		return azidentity.NewDefaultAzureCredential(nil)
-	}
-	var opts azidentity.ManagedIdentityCredentialOptions
-	if c.ClientID != "" {
-		opts.ID = azidentity.ClientID(c.ClientID)
-	}
-	return azidentity.NewManagedIdentityCredential(&opts)
+func (c Connection) identity() access.Identity {
+	return access.Identity{ClientID: c.ClientID, Credential: c.Credential}
 }

@@ -8,6 +8,8 @@ import (
 
 	"github.com/Azure/azure-sdk-for-go/sdk/azcore"
 	"github.com/Azure/azure-sdk-for-go/sdk/data/azcosmos"
+
+	"github.com/relaybox/relaybox/azure/access"
 	"github.com/relaybox/relaybox/outbox"
 )
 
@@ -62,7 +64,7 @@ func (c *Client) try(ctx context.Context, f func(context.Context, *azcosmos.Clie
 func create(ctx context.Context, sdk *azcosmos.Client, database, name string) error {
 	db, err := sdk.NewDatabase(database)
 	if err != nil {
-		return &settingError{err}
+		return &access.SettingError{Err: err}
 	}
 	p := containerProperties(name)
 	_, err = db.CreateContainer(ctx, p, nil)

@@ -15,18 +15,6 @@ type connectError struct{ err error }
 func (e *connectError) Error() string { return fmt.Sprintf("connect: %v", e.err) }
 func (e *connectError) Unwrap() error { return e.err }
 
-// settingError: the connection's settings are wrong. An operator has to mend them.
-type settingError struct{ err error }
-
-func (e *settingError) Error() string { return e.err.Error() }
-func (e *settingError) Unwrap() error { return e.err }
-
-// identityError: the identity gave no token.
-type identityError struct{ err error }
-
-func (e *identityError) Error() string { return fmt.Sprintf("identity: %v", e.err) }
-func (e *identityError) Unwrap() error { return e.err }
-
 // batchError: a batch was rolled back because of one operation.
 type batchError struct {
 	op     int // index of the operation

@@ -9,6 +9,8 @@ import (
 	"time"
 
 	"github.com/Azure/azure-sdk-for-go/sdk/azcore"
+
+	"github.com/relaybox/relaybox/azure/access"
 	"github.com/relaybox/relaybox/outbox"
 )
 
@@ -55,10 +57,10 @@ func diagnose(ctx context.Context, err error, sent bool) fault {
 		f.effect, f.err = nothing, err // rolled back, whatever the operation's own status says
 		return f
 	}
-	if _, ok := errors.AsType[*identityError](err); ok && ctx.Err() == nil {
+	if _, ok := errors.AsType[*access.TokenError](err); ok && ctx.Err() == nil {
 		return fault{class: outbox.Unauthorized, err: err}
 	}
-	if _, ok := errors.AsType[*settingError](err); ok {
+	if _, ok := errors.AsType[*access.SettingError](err); ok {
 		return fault{class: outbox.Unauthorized, err: err}
 	}
 	f := transportFault(ctx, err, sent)

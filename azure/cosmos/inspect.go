@@ -65,24 +65,21 @@ func Inspect(ctx context.Context, conn Connection, opts Options, database string
 	}
 	watch := &accountWatch{next: clock}
 	opts.Transport = watch
-	if opts.Credential != nil {
-		opts.Credential = probe.Credential(opts.Credential)
-	}
 	c := Open(conn, opts)
 	defer c.Close()
 
 	s := Sight{Containers: map[string]ContainerSight{}}
 	sdk, err := c.sdk(ctx)
-	if err = judge(err); err != nil && probe.Of(err) == probe.NoToken {
+	if err = probe.Judge(err); err != nil && probe.Of(err) == probe.NoToken {
 		sdk, err = c.sdk(ctx) // a developer's tool may need longer for its first token than an app connects
 	}
 	s.Ahead, s.ClockKnown = clock.Ahead()
 	if err != nil {
-		s.Err = judge(err)
+		s.Err = probe.Judge(err)
 		return s
 	}
 	watch.into(&s)
-	s.DatabaseErr = judge(readDatabase(ctx, sdk, database))
+	s.DatabaseErr = probe.Judge(readDatabase(ctx, sdk, database))
 	var mu sync.Mutex
 	var reading sync.WaitGroup
 	for _, name := range containers {
@@ -109,30 +106,16 @@ func readDatabase(ctx context.Context, sdk *azcosmos.Client, name string) error 
 func readContainer(ctx context.Context, sdk *azcosmos.Client, database, name string) ContainerSight {
 	k, err := sdk.NewContainer(database, name)
 	if err != nil {
-		return ContainerSight{Err: judge(err)}
+		return ContainerSight{Err: probe.Judge(err)}
 	}
 	resp, err := k.Read(ctx, nil)
 	if err != nil {
-		return ContainerSight{Err: judge(err)}
+		return ContainerSight{Err: probe.Judge(err)}
 	}
 	if resp.ContainerProperties == nil {
 		return ContainerSight{Err: &probe.Error{Verdict: probe.Faulty, Err: errors.New("the answer holds no container")}}
 	}
 	return ContainerSight{ContainerProperties: propertiesOf(resp.ContainerProperties)}
-}
-
-// judge keeps apart what has no type outside this package.
-func judge(err error) error {
-	if e, ok := errors.AsType[*probe.Error](err); ok {
-		return e
-	}
-	if _, ok := errors.AsType[*identityError](err); ok {
-		return &probe.Error{Verdict: probe.NoToken, Err: err}
-	}
-	if _, ok := errors.AsType[*settingError](err); ok {
-		return &probe.Error{Verdict: probe.Faulty, Err: err}
-	}
-	return probe.Judge(err)
 }
 
 // accountWatch keeps the account document, which the SDK reads and does not hand out.

@@ -9,9 +9,6 @@ import (
 	"net/http/httptrace"
 	"sync/atomic"
 	"time"
-
-	"github.com/Azure/azure-sdk-for-go/sdk/azcore"
-	"github.com/Azure/azure-sdk-for-go/sdk/azcore/policy"
 )
 
 // pooledTransport keeps enough warm connections for 64 concurrent calls and notices
@@ -108,15 +105,4 @@ type cancelling struct {
 func (c *cancelling) Close() error {
 	defer c.cancel()
 	return c.ReadCloser.Close()
-}
-
-// identityOf marks the errors of a credential, which have no type in common.
-type identityOf struct{ azcore.TokenCredential }
-
-func (i identityOf) GetToken(ctx context.Context, opts policy.TokenRequestOptions) (azcore.AccessToken, error) {
-	token, err := i.TokenCredential.GetToken(ctx, opts)
-	if err != nil {
-		return token, &identityError{err}
-	}
-	return token, nil
 }

@@ -12,6 +12,8 @@ import (
 
 	"github.com/Azure/azure-sdk-for-go/sdk/azcore"
 	"github.com/stretchr/testify/require"
+
+	"github.com/relaybox/relaybox/azure/access"
 )
 
 func TestJudge(t *testing.T) {
@@ -23,6 +25,10 @@ func TestJudge(t *testing.T) {
 		require.ErrorContains(t, err, fmt.Sprint(status))
 	}
 	require.Equal(t, NoAnswer, Of(errors.New("dial tcp: refused")))
+	require.Equal(t, Faulty, Of(fmt.Errorf("connect: %w", &access.SettingError{Err: io.EOF})))
+	tokenless := Judge(fmt.Errorf("connect: %w", &access.TokenError{Err: errors.New("nobody is signed in")}))
+	require.Equal(t, NoToken, Of(tokenless))
+	require.EqualError(t, tokenless, "nobody is signed in")
 	signed := &url.Error{Op: "Get", URL: "https://x/?sig=secret", Err: errors.New("refused")}
 	require.Equal(t, "refused", Judge(fmt.Errorf("ask: %w", signed)).Error(), "no signature")
 	judged := &Error{NoToken, errors.New("DefaultAzureCredential failed:\n\tEnvironmentCredential: …\n\tAzureCLICredential: …")}

@@ -8,6 +8,8 @@ import (
 	"strings"
 
 	"github.com/Azure/azure-sdk-for-go/sdk/azcore"
+
+	"github.com/relaybox/relaybox/azure/access"
 )
 
 // Verdict says how far a question came.
@@ -38,18 +40,21 @@ type Error struct {
 func (e *Error) Error() string { return oneLine(e.Err) }
 func (e *Error) Unwrap() error { return e.Err }
 
-// NonRetriable tells the SDKs that a credential without a token has none a second later.
-func (e *Error) NonRetriable() {}
-
-// Judge wraps err with the verdict that its HTTP status tells, or NoAnswer without one.
-// What is judged already keeps its verdict and loses what was wrapped around it; nil stays
-// nil.
+// Judge wraps err with the verdict that its type or its HTTP status tells, or NoAnswer
+// without either. What is judged already keeps its verdict and loses what was wrapped around
+// it, and so does what a credential said; nil stays nil.
 func Judge(err error) error {
 	if err == nil {
 		return nil
 	}
 	if e, ok := errors.AsType[*Error](err); ok {
 		return e
+	}
+	if e, ok := errors.AsType[*access.TokenError](err); ok {
+		return &Error{NoToken, e.Err}
+	}
+	if _, ok := errors.AsType[*access.SettingError](err); ok {
+		return &Error{Faulty, err}
 	}
 	if e, ok := errors.AsType[*azcore.ResponseError](err); ok {
 		return &Error{ofStatus(e.StatusCode), statusError{e}}

@@ -6,8 +6,9 @@ import (
 	"strings"
 
 	"github.com/Azure/azure-sdk-for-go/sdk/azcore"
-	"github.com/Azure/azure-sdk-for-go/sdk/azidentity"
 	"github.com/Azure/azure-sdk-for-go/sdk/messaging/azservicebus"
+
+	"github.com/relaybox/relaybox/azure/access"
 )
 
 // Connection says where the namespace is and who we are. Give a Namespace for Azure,
@@ -32,33 +33,27 @@ func (c Connection) Validate() error {
 	if c.ConnectionString != "" {
 		return checkConnectionString(c.ConnectionString)
 	}
+	if err := access.CheckPlace(c.Namespace, "a name like NAME.servicebus.windows.net"); err != nil {
+		return err
+	}
 	switch {
-	case strings.ContainsAny(c.Namespace, ";="): // not repeated: it may hold a key
-		return errors.New("it looks like a connection string and should be a name like NAME.servicebus.windows.net")
 	case c.Namespace == "":
 		return errors.New("neither a namespace nor a connection string is set")
 	case strings.ContainsAny(c.Namespace, "/:; "):
 		return fmt.Errorf("%q is not a name like NAME.servicebus.windows.net", c.Namespace)
-	case c.Credential != "" && !strings.EqualFold(c.Credential, "managedidentity"):
-		return fmt.Errorf("credential %q is not known: use managedidentity, or leave it out", c.Credential)
 	}
-	return nil
+	return c.identity().Validate()
 }
 
 func checkConnectionString(s string) error {
-	parts := map[string]string{}
-	for part := range strings.SplitSeq(s, ";") {
-		name, value, _ := strings.Cut(strings.TrimSpace(part), "=")
-		parts[strings.ToLower(name)] = value
-	}
-	if !strings.HasPrefix(parts["endpoint"], "sb://") {
+	if !strings.HasPrefix(access.Part(s, "Endpoint"), "sb://") {
 		return errors.New("Endpoint is not a URL like sb://localhost:5672")
 	}
-	if parts["sharedaccesssignature"] != "" {
+	if access.Part(s, "SharedAccessSignature") != "" {
 		return nil
 	}
 	for _, name := range []string{"SharedAccessKeyName", "SharedAccessKey"} {
-		if parts[strings.ToLower(name)] == "" {
+		if access.Part(s, name) == "" {
 			return fmt.Errorf("%s is missing", name)
 		}
 	}
@@ -66,33 +61,24 @@ func checkConnectionString(s string) error {
 }
 
 // open builds an SDK client. It does no I/O.
-func (c Connection) open(identity azcore.TokenCredential, opts *azservicebus.ClientOptions) (*azservicebus.Client, error) {
+func (c Connection) open(given azcore.TokenCredential, opts *azservicebus.ClientOptions) (*azservicebus.Client, error) {
 	if err := c.Validate(); err != nil {
-		return nil, &settingError{err}
+		return nil, &access.SettingError{Err: err}
 	}
 	if c.ConnectionString != "" {
 		client, err := azservicebus.NewClientFromConnectionString(strings.TrimSpace(c.ConnectionString), opts)
 		if err != nil {
-			return nil, &settingError{err}
+			return nil, &access.SettingError{Err: err}
 		}
 		return client, nil
 	}
-	if identity == nil {
-		var err error
-		if identity, err = c.identity(); err != nil {
-			return nil, &settingError{fmt.Errorf("credential: %w", err)}
-		}
+	identity, err := c.identity().Open(given)
+	if err != nil {
+		return nil, err
 	}
-	return azservicebus.NewClient(c.Namespace, identityOf{identity}, opts)
+	return azservicebus.NewClient(c.Namespace, identity, opts)
 }
 
-func (c Connection) identity() (azcore.TokenCredential, error) {
-	if c.ClientID == "" && !strings.EqualFold(c.Credential, "managedidentity") {
-		return azidentity.NewDefaultAzureCredential(nil)
-	}
-	var opts azidentity.ManagedIdentityCredentialOptions
-	if c.ClientID != "" {
-		opts.ID = azidentity.ClientID(c.ClientID)
-	}
-	return azidentity.NewManagedIdentityCredential(&opts)
+func (c Connection) identity() access.Identity {
+	return access.Identity{ClientID: c.ClientID, Credential: c.Credential}
 }

@@ -7,6 +7,8 @@ import (
 
 	"github.com/Azure/azure-sdk-for-go/sdk/messaging/azservicebus"
 	"github.com/Azure/go-amqp"
+
+	"github.com/relaybox/relaybox/azure/access"
 	"github.com/relaybox/relaybox/outbox"
 )
 
@@ -69,10 +71,10 @@ func classOf(err error, in phase) outbox.Class {
 	if errors.Is(err, azservicebus.ErrMessageTooLarge) {
 		return outbox.TooLarge
 	}
-	if _, ok := errors.AsType[*identityError](err); ok {
+	if _, ok := errors.AsType[*access.TokenError](err); ok {
 		return outbox.Unauthorized
 	}
-	if _, ok := errors.AsType[*settingError](err); ok {
+	if _, ok := errors.AsType[*access.SettingError](err); ok {
 		return outbox.Unauthorized
 	}
 	if c, ok := conditions[condition(err)]; ok {

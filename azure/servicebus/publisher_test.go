@@ -13,6 +13,7 @@ import (
 
 	"github.com/Azure/azure-sdk-for-go/sdk/messaging/azservicebus"
 	"github.com/Azure/go-amqp"
+	"github.com/relaybox/relaybox/azure/access"
 	"github.com/relaybox/relaybox/outbox"
 	"github.com/stretchr/testify/require"
 )
@@ -246,7 +247,7 @@ func TestDiagnose(t *testing.T) {
 		{"closed", code(azservicebus.CodeClosed), outbox.Unavailable, outbox.Unavailable, true},
 		{"unauthorized", code(azservicebus.CodeUnauthorizedAccess), outbox.Unauthorized, outbox.Unauthorized, true},
 		{"claim missing", plain(amqp.ErrCondUnauthorizedAccess), outbox.Unauthorized, outbox.Unauthorized, true},
-		{"no token", &identityError{io.EOF}, outbox.Unauthorized, outbox.Unauthorized, true},
+		{"no token", &access.TokenError{Err: io.EOF}, outbox.Unauthorized, outbox.Unauthorized, true},
 		{"not found", code(azservicebus.CodeNotFound), outbox.Unavailable, outbox.Unavailable, true},
 		{"not found, attach", plain(amqp.ErrCondNotFound), outbox.Unavailable, outbox.Unavailable, true},
 		{"disabled", plain("com.microsoft:entity-disabled"), outbox.Unavailable, outbox.Unavailable, true},

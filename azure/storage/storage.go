@@ -15,6 +15,7 @@ import (
 	"github.com/Azure/azure-sdk-for-go/sdk/azcore/policy"
 	"github.com/Azure/azure-sdk-for-go/sdk/storage/azblob/container"
 
+	"github.com/relaybox/relaybox/azure/access"
 	"github.com/relaybox/relaybox/azure/probe"
 )
 
@@ -45,22 +46,12 @@ func (c Connection) Set() bool { return c != Connection{} }
 
 // Development says whether the connection is the shorthand for Azurite.
 func (c Connection) Development() bool {
-	return strings.EqualFold(c.part("UseDevelopmentStorage"), "true")
+	return strings.EqualFold(access.Part(c.ConnectionString, "UseDevelopmentStorage"), "true")
 }
 
 // Secret says whether the connection holds a key or signature of an account in Azure.
 func (c Connection) Secret() bool {
-	return c.ConnectionString != "" && !c.Development() && !strings.HasPrefix(c.ConnectionString, "@Microsoft.KeyVault") && c.part("AccountName") != "devstoreaccount1"
-}
-
-func (c Connection) part(name string) string {
-	for p := range strings.SplitSeq(c.ConnectionString, ";") {
-		key, value, _ := strings.Cut(strings.TrimSpace(p), "=")
-		if strings.EqualFold(key, name) {
-			return value
-		}
-	}
-	return ""
+	return c.ConnectionString != "" && !c.Development() && !strings.HasPrefix(c.ConnectionString, "@Microsoft.KeyVault") && access.Part(c.ConnectionString, "AccountName") != "devstoreaccount1"
 }
 
 // Options tunes Ask; the zero value works with a connection string.
@@ -111,7 +102,7 @@ func open(conn Connection, opts Options) (*container.Client, error) {
 	if service == "" {
 		service = fmt.Sprintf("https://%s.blob.core.windows.net", conn.AccountName)
 	}
-	return container.NewClient(strings.TrimSuffix(service, "/")+"/"+hostContainer, probe.Credential(opts.Credential), o)
+	return container.NewClient(strings.TrimSuffix(service, "/")+"/"+hostContainer, access.Mark(opts.Credential), o)
 }
 
 type transporter struct{ http.RoundTripper }

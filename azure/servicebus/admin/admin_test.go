@@ -3,6 +3,7 @@ package admin
 import (
 	"context"
 	"errors"
+	"fmt"
 	"net/http"
 	"strings"
 	"sync"
@@ -13,6 +14,7 @@ import (
 	"github.com/Azure/azure-sdk-for-go/sdk/azcore/policy"
 	"github.com/stretchr/testify/require"
 
+	"github.com/relaybox/relaybox/azure/access"
 	"github.com/relaybox/relaybox/azure/probe"
 	"github.com/relaybox/relaybox/azure/servicebus"
 	"github.com/relaybox/relaybox/local/minibus"
@@ -102,6 +104,10 @@ func TestAttach(t *testing.T) {
 	require.Equal(t, probe.NoAnswer, probe.Of(Attach(t.Context(), dead, nil, "events")))
 
 	require.Equal(t, probe.Faulty, probe.Of(Attach(t.Context(), servicebus.Connection{}, nil, "events")))
+
+	tokenless := judgeAttach(fmt.Errorf("attach: %w", &access.TokenError{Err: errors.New("nobody is signed in")}))
+	require.Equal(t, probe.NoToken, probe.Of(tokenless))
+	require.EqualError(t, tokenless, "nobody is signed in")
 }
 
 func TestIdentity(t *testing.T) {

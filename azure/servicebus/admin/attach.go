@@ -9,6 +9,7 @@ import (
 	"github.com/Azure/azure-sdk-for-go/sdk/messaging/azservicebus"
 	"github.com/Azure/go-amqp"
 
+	"github.com/relaybox/relaybox/azure/access"
 	"github.com/relaybox/relaybox/azure/probe"
 	"github.com/relaybox/relaybox/azure/servicebus"
 	"github.com/relaybox/relaybox/outbox"
@@ -37,15 +38,15 @@ func options(conn servicebus.Connection, credential azcore.TokenCredential) serv
 	if conn.ConnectionString != "" {
 		return servicebus.Options{}
 	}
-	return servicebus.Options{Credential: probe.Credential(credential)}
+	return servicebus.Options{Credential: access.Mark(credential)}
 }
 
 func judgeAttach(err error) error {
 	if err == nil {
 		return nil
 	}
-	if e, ok := errors.AsType[*probe.Error](err); ok {
-		return e
+	if _, ok := errors.AsType[*access.TokenError](err); ok {
+		return probe.Judge(err)
 	}
 	return &probe.Error{Verdict: verdictOf(err), Err: err}
 }

@@ -8,6 +8,7 @@ import (
 
 	"github.com/Azure/azure-sdk-for-go/sdk/azcore/policy"
 
+	"github.com/relaybox/relaybox/azure/access"
 	"github.com/relaybox/relaybox/azure/servicebus"
 )
 
@@ -19,7 +20,7 @@ const (
 
 // Emulator says whether the connection is to an emulator, by its own word.
 func Emulator(conn servicebus.Connection) bool {
-	return strings.EqualFold(part(conn, "UseDevelopmentEmulator"), "true")
+	return strings.EqualFold(access.Part(conn.ConnectionString, "UseDevelopmentEmulator"), "true")
 }
 
 // DefaultAddr is where an emulator on the connection's host serves the administration
@@ -34,7 +35,7 @@ func Place(conn servicebus.Connection) string {
 	if conn.ConnectionString == "" {
 		return conn.Namespace
 	}
-	u, err := url.Parse(part(conn, "Endpoint"))
+	u, err := url.Parse(access.Part(conn.ConnectionString, "Endpoint"))
 	if err != nil {
 		return ""
 	}
@@ -42,16 +43,6 @@ func Place(conn servicebus.Connection) string {
 		return net.JoinHostPort(u.Hostname(), amqpPort)
 	}
 	return u.Host
-}
-
-func part(conn servicebus.Connection, name string) string {
-	for p := range strings.SplitSeq(conn.ConnectionString, ";") {
-		key, value, _ := strings.Cut(strings.TrimSpace(p), "=")
-		if strings.EqualFold(key, name) {
-			return value
-		}
-	}
-	return ""
 }
 
 // PlainHTTP sends requests to addr without TLS. The SDK always dials https at the

@@ -10,6 +10,7 @@ import (
 	"github.com/Azure/azure-sdk-for-go/sdk/azcore/policy"
 	sdk "github.com/Azure/azure-sdk-for-go/sdk/messaging/azservicebus/admin"
 
+	"github.com/relaybox/relaybox/azure/access"
 	"github.com/relaybox/relaybox/azure/probe"
 	"github.com/relaybox/relaybox/azure/servicebus"
 )
@@ -86,7 +87,7 @@ func open(conn servicebus.Connection, opts Options, transport policy.Transporter
 	if conn.ConnectionString != "" {
 		return sdk.NewClientFromConnectionString(conn.ConnectionString, options)
 	}
-	return sdk.NewClient(conn.Namespace, probe.Credential(opts.Credential), options)
+	return sdk.NewClient(conn.Namespace, access.Mark(opts.Credential), options)
 }
 
 func readNamespace(ctx context.Context, c *sdk.Client) (Namespace, error) {

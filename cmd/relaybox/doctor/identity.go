@@ -6,7 +6,8 @@ import (
 
 	"github.com/Azure/azure-sdk-for-go/sdk/azcore"
 	"github.com/Azure/azure-sdk-for-go/sdk/azcore/policy"
-	"github.com/Azure/azure-sdk-for-go/sdk/azidentity"
+
+	"github.com/relaybox/relaybox/azure/access"
 )
 
 // identities gives each service its credential: the signed-in person's, one for all, or
@@ -19,7 +20,7 @@ type identities struct {
 
 func (o Options) identities() identities {
 	return identities{managed: o.ManagedIdentity, given: o.Credential, person: sync.OnceValues(func() (azcore.TokenCredential, error) {
-		return azidentity.NewDefaultAzureCredential(nil)
+		return access.Identity{}.Open(nil)
 	})}
 }
 
@@ -30,11 +31,9 @@ func (i identities) of(clientID string) azcore.TokenCredential {
 	}
 	credential := i.person
 	if i.managed {
-		var opts azidentity.ManagedIdentityCredentialOptions
-		if clientID != "" {
-			opts.ID = azidentity.ClientID(clientID)
+		credential = func() (azcore.TokenCredential, error) {
+			return access.Identity{ClientID: clientID, Credential: access.Managed}.Open(nil)
 		}
-		credential = func() (azcore.TokenCredential, error) { return azidentity.NewManagedIdentityCredential(&opts) }
 	}
 	c, err := credential()
 	if err != nil {
