@@ -59,7 +59,7 @@ func (m *Mux) Handle(pattern string, h http.Handler) {
 
 // HandleRoute registers a forwarded HTTP function: its methods in any case
 // (GET includes HEAD), and its full path such as "api/profiles/{id}". {id}
-// becomes r.PathValue("id"), decoded. A constraint, as in {id:maxlength(9)}, is
+// becomes r.PathValue("id"), decoded; at the end of the path, {id?} may be absent. A constraint, as in {id:maxlength(9)}, is
 // read over: enforcing it is the host's work. It panics on an invalid route.
 func (m *Mux) HandleRoute(methods []string, path string, h http.Handler) {
 	r := &route{name: path, forward: true, handler: h}

@@ -83,8 +83,22 @@ func TestMuxAnswersTheProbe(t *testing.T) {
 
 func TestMuxRefusesBadRoutes(t *testing.T) {
 	t.Parallel()
-	for _, route := range []string{"", "/", "a//b", "a/{*rest}", "a/{id?}", "a/x{id}", "a/{}"} {
+	for _, route := range []string{"", "/", "a//b", "a/{*rest}", "a/{id?}/b", "a/x{id}", "a/{}"} {
 		require.Panics(t, func() { newMux(io.Discard).HandleRoute([]string{"get"}, route, http.NotFoundHandler()) }, route)
+	}
+}
+
+func TestMuxServesAnOptionalEnd(t *testing.T) {
+	t.Parallel()
+	m := newMux(io.Discard)
+	m.HandleRoute([]string{"get"}, "api/orders/{id}/{action:regex(^[a-z]{{1,9}}$)?}", http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		_, _ = io.WriteString(w, r.PathValue("id")+" "+r.PathValue("action"))
+	}))
+	for path, want := range map[string]string{"/api/orders/1": "1 ", "/api/orders/1/": "1 ", "/api/orders/1/ship": "1 ship"} {
+		require.Equal(t, want, serve(m, httptest.NewRequest("GET", path, nil)).Body.String(), path)
+	}
+	for _, path := range []string{"/api/orders", "/api/orders/1/ship/now"} {
+		require.Equal(t, 404, serve(m, httptest.NewRequest("GET", path, nil)).Code, path)
 	}
 }
 

@@ -10,6 +10,14 @@ import (
 type segment struct {
 	literal string
 	param   string // not empty: a parameter of this name
+	// optional: the path may end before it. Only the last segment can be.
+	optional bool
+}
+
+// CheckRoute says why a route cannot be registered with HandleRoute, nil if it can.
+func CheckRoute(route string) error {
+	_, err := parseRoute(route)
+	return err
 }
 
 // parseRoute splits a route such as "api/profiles/{id:regex(^[a-z/]{{1,9}}$)}"
@@ -37,6 +45,9 @@ func parseRoute(route string) ([]segment, error) {
 		if err != nil {
 			return nil, err
 		}
+		if len(list) > 0 && list[len(list)-1].optional {
+			return nil, errors.New("only the last segment can be optional")
+		}
 		list, start = append(list, s), i+1
 	}
 	return list, nil
@@ -53,11 +64,12 @@ func parseSegment(s string) (segment, error) {
 	if !ok || !strings.HasSuffix(inner, "}") {
 		return segment{}, errors.New("a parameter must fill its segment: " + s)
 	}
-	name, _, _ := strings.Cut(inner[:len(inner)-1], ":")
+	inner, optional := strings.CutSuffix(inner[:len(inner)-1], "?")
+	name, _, _ := strings.Cut(inner, ":")
 	if name == "" || strings.ContainsAny(name, "*?={}") {
 		return segment{}, errors.New("unsupported parameter: " + s)
 	}
-	return segment{param: name}, nil
+	return segment{param: name, optional: optional}, nil
 }
 
 // splitPath splits an escaped path; one trailing slash does not count.
@@ -69,6 +81,9 @@ func splitPath(escaped string) []string {
 // match compares a route with the segments of a path and returns the
 // parameters as name, value, name, value…, decoded.
 func match(route []segment, parts []string) (values []string, ok bool) {
+	if n := len(route); len(parts) == n-1 && route[n-1].optional {
+		route = route[:n-1]
+	}
 	if len(route) != len(parts) {
 		return nil, false
 	}

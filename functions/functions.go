@@ -1,6 +1,7 @@
-// Package functions is the face of the app: one folder per function, its
-// function.json and its Go code side by side. To add one, make its folder and give
-// it a line in handlers; a folder without a line does not start.
+// Package functions is the face of the app: the kinds of entity that it knows, and one
+// folder per function, its function.json and its Go code side by side. A kind needs its
+// name in kinds, a function its folder and a line in handlers; an app with one of these
+// missing does not start, and says which.
 package functions
 
 import (
@@ -11,26 +12,67 @@ import (
 	"fmt"
 	"io/fs"
 	"log/slog"
+	"maps"
 	"net/http"
 	"path"
+	"slices"
+	"strings"
 	"time"
 
 	"github.com/relaybox/relaybox/azfunc"
+	"github.com/relaybox/relaybox/entity"
+	"github.com/relaybox/relaybox/examples/orders"
 	consumeevent "github.com/relaybox/relaybox/functions/ConsumeEvent"
+	ordersfunction "github.com/relaybox/relaybox/functions/Orders"
 	outboxdispatcher "github.com/relaybox/relaybox/functions/OutboxDispatcher"
 	readprofile "github.com/relaybox/relaybox/functions/ReadProfile"
 	writeprofile "github.com/relaybox/relaybox/functions/WriteProfile"
+	"github.com/relaybox/relaybox/profile"
 )
+
+// kinds are the kinds of entity that the app stores, sends events of and consumes.
+var kinds = []entity.Definition{
+	profile.Kind,
+	orders.Kind,
+}
+
+// handlers are the functions by the name of their folder.
+func handlers(d Deps, e entity.Deps) map[string]function {
+	return map[string]function{
+		"WriteProfile":     made(writeprofile.New(e)),
+		"ReadProfile":      made(readprofile.New(e)),
+		"Orders":           made(ordersfunction.New(e)),
+		"OutboxDispatcher": made(outboxdispatcher.New(d.Sweeper, d.Logger), nil),
+		"ConsumeEvent":     made(consumeevent.New(e.Kinds, d.Inbox, d.Logger), nil),
+	}
+}
+
+// function is a handler, or why there is none.
+type function struct {
+	handler http.Handler
+	err     error
+}
+
+func made(h http.Handler, err error) function { return function{h, err} }
+
+// Kinds are the app's kinds, checked.
+func Kinds() (*entity.Kinds, error) {
+	all, err := entity.NewKinds(kinds...)
+	if err != nil {
+		return nil, fmt.Errorf("functions/functions.go: %w", err)
+	}
+	return all, nil
+}
 
 //go:embed */function.json
 var definitions embed.FS
 
 // Deps is what the functions need of the rest of the app.
 type Deps struct {
-	Writer  writeprofile.Writer
-	Reader  readprofile.Reader
+	Writer  entity.Writer
+	Reader  entity.Reader
 	Sweeper outboxdispatcher.Sweeper
-	Inbox   consumeevent.Inbox
+	Inbox   entity.Inbox
 	Logger  *slog.Logger
 	// Deadline ends an invocation; keep it below functionTimeout. Default 4.5 minutes.
 	Deadline time.Duration
@@ -39,19 +81,11 @@ type Deps struct {
 	HTTPDeadline time.Duration
 }
 
-func handlers(d Deps) map[string]http.Handler {
-	return map[string]http.Handler{
-		"WriteProfile":     writeprofile.New(writeprofile.Deps{Writer: d.Writer, Logger: d.Logger}),
-		"ReadProfile":      readprofile.New(readprofile.Deps{Reader: d.Reader, Logger: d.Logger}),
-		"OutboxDispatcher": outboxdispatcher.New(d.Sweeper, d.Logger),
-		"ConsumeEvent":     consumeevent.New(d.Inbox, d.Logger),
-	}
-}
-
 // errHTTPDeadline is the cause of an HTTP invocation's end.
 var errHTTPDeadline = errors.New("the HTTP invocation took too long")
 
-// New returns the whole app: every function under the path at which the host calls it.
+// New returns the whole app: every function under the path at which the host calls it. Its
+// error names everything that keeps the app from serving.
 func New(d Deps) (http.Handler, error) {
 	if d.Deadline <= 0 {
 		d.Deadline = 270 * time.Second
@@ -59,28 +93,63 @@ func New(d Deps) (http.Handler, error) {
 	if d.HTTPDeadline <= 0 {
 		d.HTTPDeadline = 30 * time.Second
 	}
+	known, err := Kinds()
+	if err != nil {
+		return nil, err
+	}
 	triggers, err := Triggers()
 	if err != nil {
 		return nil, err
 	}
-	mux := azfunc.NewMux(azfunc.MuxOptions{Logger: d.Logger, Deadline: d.Deadline})
-	todo := handlers(d)
-	for name, t := range triggers {
-		h, ok := todo[name]
-		if !ok {
-			return nil, fmt.Errorf("functions/%s has a function.json and no line in handlers of functions.go", name)
-		}
-		delete(todo, name)
-		if t.Type == "httpTrigger" {
-			mux.HandleRoute(t.Methods, "api/"+t.Route, within(d.HTTPDeadline, h))
-		} else {
-			mux.Handle(name, h)
-		}
+	todo := handlers(d, entity.Deps{Writer: d.Writer, Reader: d.Reader, Kinds: known, Logger: d.Logger})
+	if err := fits(todo, triggers); err != nil {
+		return nil, err
 	}
-	for name := range todo {
-		return nil, fmt.Errorf("function %s has no functions/%s/function.json", name, name)
+	mux := azfunc.NewMux(azfunc.MuxOptions{Logger: d.Logger, Deadline: d.Deadline})
+	for name, t := range triggers {
+		if t.Type == "httpTrigger" {
+			mux.HandleRoute(t.Methods, "api/"+t.Route, within(d.HTTPDeadline, todo[name].handler))
+		} else {
+			mux.Handle(name, todo[name].handler)
+		}
 	}
 	return mux, nil
+}
+
+// fits says what keeps functions and folders from fitting together.
+func fits(todo map[string]function, triggers map[string]Trigger) error {
+	var faults []error
+	fault := func(format string, args ...any) { faults = append(faults, fmt.Errorf(format, args...)) }
+	taken := map[string]string{}
+	for _, name := range slices.Sorted(maps.Keys(triggers)) {
+		t := triggers[name]
+		f, ok := todo[name]
+		switch {
+		case !ok:
+			fault("functions/%s has a function.json and no line in handlers of functions/functions.go: add one", name)
+		case f.err != nil:
+			fault("functions/%s: %w", name, f.err)
+		}
+		if t.Type != "httpTrigger" {
+			continue
+		}
+		if err := azfunc.CheckRoute("api/" + t.Route); err != nil {
+			fault("functions/%s/function.json: route %q: %w", name, t.Route, err)
+		}
+		for _, method := range t.Methods {
+			address := strings.ToUpper(method) + " " + t.Route
+			if other := taken[address]; other != "" {
+				fault("functions/%s/function.json: %s is answered by functions/%s already: give one of them another route", name, address, other)
+			}
+			taken[address] = name
+		}
+	}
+	for _, name := range slices.Sorted(maps.Keys(todo)) {
+		if _, ok := triggers[name]; !ok {
+			fault("handlers of functions/functions.go has a line for %s, which has no functions/%s/function.json: add the file, with the trigger as its first binding", name, name)
+		}
+	}
+	return errors.Join(faults...)
 }
 
 // Trigger is a function's trigger binding, as its function.json declares it.

@@ -14,7 +14,6 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/relaybox/relaybox/functions"
-	consumeevent "github.com/relaybox/relaybox/functions/ConsumeEvent"
 	"github.com/relaybox/relaybox/inbox"
 	"github.com/relaybox/relaybox/inbox/inboxtest"
 	"github.com/relaybox/relaybox/outbox"
@@ -24,11 +23,13 @@ import (
 // app is the whole function app on stores in memory.
 func app(t *testing.T) (http.Handler, *outboxtest.MemStore, *outboxtest.MemPublisher, *inboxtest.MemStore) {
 	t.Helper()
+	kinds, err := functions.Kinds()
+	require.NoError(t, err)
 	store, bus, views := &outboxtest.MemStore{}, &outboxtest.MemPublisher{}, &inboxtest.MemStore{}
 	h, err := functions.New(functions.Deps{
 		Writer: outbox.NewWriter(store, outbox.WriterOptions{Source: "/test"}), Reader: store,
 		Sweeper: outbox.NewDispatcher(store, bus, outbox.DispatcherOptions{}),
-		Inbox:   inbox.New(views, consumeevent.Apply, inbox.Options{}),
+		Inbox:   inbox.New(views, kinds.Apply, inbox.Options{}),
 		Logger:  slog.New(slog.DiscardHandler),
 	})
 	require.NoError(t, err)
@@ -51,7 +52,7 @@ func TestEveryFolderIsServed(t *testing.T) {
 	t.Parallel()
 	triggers, err := functions.Triggers()
 	require.NoError(t, err)
-	require.Len(t, triggers, 4)
+	require.Len(t, triggers, 5)
 	h, _, _, _ := app(t)
 	require.Equal(t, 200, call(t, h, "GET", "/", "").Code)
 	require.Equal(t, 404, call(t, h, "GET", "/api/nothing", "").Code)
@@ -77,12 +78,12 @@ func TestFromRequestToReadModel(t *testing.T) {
 			require.NotEmpty(t, w.Body.String(), "an empty 2xx would hang the host")
 		}
 	}
-	m, _, err := views.Load(t.Context(), "ann", "")
+	m, _, err := views.Load(t.Context(), "profile:ann", "")
 	require.NoError(t, err)
 	require.EqualValues(t, 3, m.LastSeq)
 	require.Zero(t, m.Gaps)
-	require.JSONEq(t, `{"id":"ann","profile":{"displayName":"Ann","email":"ann@example.org"},
-		"applied":{"relaybox.profile.created":1,"relaybox.profile.updated":1,"relaybox.profile.email-changed":1}}`, string(m.Data))
+	require.JSONEq(t, `{"id":"ann","state":{"displayName":"Ann","email":"ann@example.org"},
+		"view":{"applied":{"created":1,"updated":1,"email-changed":1}}}`, string(m.Data))
 }
 
 func TestFailedSweepIsAFailedInvocation(t *testing.T) {

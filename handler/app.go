@@ -2,18 +2,21 @@ package main
 
 import (
 	"context"
+	"fmt"
 	"log/slog"
+	"maps"
 	"net/http"
 	"runtime/debug"
+	"slices"
 	"strings"
 	"sync"
 	"time"
 
 	"github.com/relaybox/relaybox/azure/cosmos"
 	"github.com/relaybox/relaybox/azure/servicebus"
+	"github.com/relaybox/relaybox/entity"
+	"github.com/relaybox/relaybox/entity/problem"
 	"github.com/relaybox/relaybox/functions"
-	consumeevent "github.com/relaybox/relaybox/functions/ConsumeEvent"
-	"github.com/relaybox/relaybox/functions/problem"
 	"github.com/relaybox/relaybox/handler/config"
 	"github.com/relaybox/relaybox/inbox"
 	"github.com/relaybox/relaybox/outbox"
@@ -28,18 +31,29 @@ type app struct {
 	publisher *servicebus.Publisher
 	fast      *outbox.FastPath
 	functions http.Handler
+	// containers are the names of all that the app uses.
+	containers []string
 	// ready is closed when the app may touch its containers: at once in Azure, after
 	// they were created against an emulator.
 	ready chan struct{}
 }
 
 func newApp(cfg config.Config, log *slog.Logger) (*app, error) {
+	kinds, err := functions.Kinds()
+	if err != nil {
+		return nil, err
+	}
+	ownOutbox, ownInbox, err := own(cfg, kinds)
+	if err != nil {
+		return nil, err
+	}
 	a := &app{cfg: cfg, log: log, ready: make(chan struct{})}
+	a.containers = slices.Concat([]string{cfg.Cosmos.Outbox, cfg.Cosmos.Inbox}, slices.Sorted(maps.Values(ownOutbox)), slices.Sorted(maps.Values(ownInbox)))
 	a.store = cosmos.Open(cfg.CosmosConnection(), cosmos.Options{Logger: log})
 	a.bus = servicebus.Open(cfg.BusConnection(), servicebus.Options{Logger: log})
 
-	entities := a.store.Outbox(cfg.Cosmos.Database, cfg.Cosmos.Outbox, cosmos.OutboxOptions{})
-	views := a.store.Inbox(cfg.Cosmos.Database, cfg.Cosmos.Inbox, cosmos.InboxOptions{ReceiptTTL: cfg.Inbox.Receipt})
+	entities := a.store.Outbox(cfg.Cosmos.Database, cfg.Cosmos.Outbox, cosmos.OutboxOptions{Containers: ownOutbox})
+	views := a.store.Inbox(cfg.Cosmos.Database, cfg.Cosmos.Inbox, cosmos.InboxOptions{ReceiptTTL: cfg.Inbox.Receipt, Containers: ownInbox})
 	a.publisher = a.bus.Publisher(cfg.Bus.Topic, servicebus.PublisherOptions{OneSessionPerBatch: cfg.Bus.Partitioned})
 	observer := observe(log)
 
@@ -53,13 +67,24 @@ func newApp(cfg config.Config, log *slog.Logger) (*app, error) {
 	writer := outbox.NewWriter(entities, outbox.WriterOptions{
 		Source: cfg.Outbox.Source, MaxEventBytes: cfg.Outbox.MaxEventBytes, Committed: a.fast.Notify, Observer: observer,
 	})
-	in := inbox.New(views, consumeevent.Apply, inbox.Options{Policy: cfg.Policy(), Hold: cfg.Inbox.Hold, Held: held(log)})
+	in := inbox.New(views, kinds.Apply, inbox.Options{Policy: cfg.Policy(), Hold: cfg.Inbox.Hold, Observer: observeInbox(log)})
 
-	var err error
 	a.functions, err = functions.New(functions.Deps{
 		Writer: writer, Reader: entities, Sweeper: dispatcher, Inbox: in, Logger: log, Deadline: cfg.Deadline,
 	})
 	return a, err
+}
+
+// own are the containers of kinds that have their own, by kind, on both sides.
+func own(cfg config.Config, kinds *entity.Kinds) (outbox, inbox map[string]string, _ error) {
+	outbox, inbox = map[string]string{}, map[string]string{}
+	for kind, c := range cfg.OwnContainers() {
+		if !slices.Contains(kinds.Names(), kind) {
+			return nil, nil, fmt.Errorf("COSMOS_KIND_CONTAINERS names the kind %q, which the app does not know; known are: %s", kind, strings.Join(kinds.Names(), ", "))
+		}
+		outbox[kind], inbox[kind] = c.Outbox, c.Inbox
+	}
+	return outbox, inbox, nil
 }
 
 // run does the slow part of the start and the background work until ctx ends.
@@ -88,7 +113,7 @@ func (a *app) warm(ctx context.Context) {
 		return
 	}
 	for {
-		err := a.store.EnsureContainers(ctx, a.cfg.Cosmos.Database, a.cfg.Cosmos.Outbox, a.cfg.Cosmos.Inbox)
+		err := a.store.EnsureContainers(ctx, a.cfg.Cosmos.Database, a.containers...)
 		if err == nil {
 			close(a.ready)
 			a.log.Info("containers are there", "database", a.cfg.Cosmos.Database)

@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"log/slog"
-	"time"
 
 	"github.com/relaybox/relaybox/inbox"
 	"github.com/relaybox/relaybox/outbox"
@@ -14,6 +13,9 @@ import (
 func observe(log *slog.Logger) outbox.Observer {
 	return func(s outbox.Signal) {
 		switch s := s.(type) {
+		case outbox.Moved:
+			log.Warn("the container was restored or copied: the entity's events go on under a new incarnation", "signal", "incarnation",
+				"key", s.Key, "incarnation", s.To.ID, "left", s.From.ID, "first", s.To.First)
 		case outbox.Published:
 			log.Debug("published", "key", s.Event.Key, "seq", s.Event.Seq, "event", s.Event.ID, "traceparent", s.Event.Trace.Parent)
 		case outbox.Settled:
@@ -42,8 +44,21 @@ func observe(log *slog.Logger) outbox.Observer {
 	}
 }
 
-func held(log *slog.Logger) func(inbox.Event, error, time.Duration) {
-	return func(e inbox.Event, err error, wait time.Duration) {
-		log.Warn("event held: the store is away", "signal", "held", "key", e.Key, "seq", e.Seq, "event", e.ID, "wait", wait.String(), "error", err)
+func observeInbox(log *slog.Logger) inbox.Observer {
+	return func(s inbox.Signal) {
+		switch s := s.(type) {
+		case inbox.Held:
+			log.Warn("event held: the store is away, or its predecessor is missing", "signal", "held", "key", s.Event.Key, "seq", s.Event.Seq,
+				"event", s.Event.ID, "wait", s.Wait.String(), "error", s.Err)
+		case inbox.Followed:
+			log.Warn("the writer's container was made anew or restored: the read model follows, and effects that were under way may be missing",
+				"signal", "incarnation", "key", s.Event.Key, "seq", s.Event.Seq, "event", s.Event.ID,
+				"incarnation", s.Event.Incarnation.ID, "left", s.From.ID, "leftAt", s.LastSeq)
+		case inbox.Refused:
+			log.Warn("event of a container that is no more: it changed nothing", "signal", "superseded", "key", s.Event.Key, "seq", s.Event.Seq,
+				"event", s.Event.ID, "incarnation", s.Event.Incarnation.ID, "now", s.Now.ID)
+		case inbox.Jumped:
+			log.Warn("event applied over a gap", "signal", "gap", "key", s.Event.Key, "seq", s.Event.Seq, "event", s.Event.ID, "missing", s.Missing)
+		}
 	}
 }

@@ -15,8 +15,10 @@
 //
 // # An event that arrives
 //
-//	receipt exists ─────────────────────────────→ Duplicate (success)
-//	Seq ≤ LastSeq ──────────────────────────────→ Stale     (success)
+//	receipt exists ─────────────────────────────→ Duplicate  (success)
+//	an incarnation before the model's ──────────→ Superseded (success, and loud)
+//	a later incarnation ─→ followed, loudly: its numbers begin at Incarnation.First
+//	Seq ≤ LastSeq ──────────────────────────────→ Stale      (success)
 //	Seq = LastSeq + 1, or the model is empty ───→ Applied
 //	Seq > LastSeq + 1: a gap, by policy
 //	    Strict ─→ held until it closes; *GapError after Hold, so the broker
@@ -25,4 +27,12 @@
 //
 // The first event of an empty model is always accepted, so that a new subscriber can
 // start in mid-stream.
+//
+// # Incarnations
+//
+// A writer whose container was made anew numbers from 1 again; one whose container was
+// restored from a backup gives out numbers a second time. Their events say so: they carry
+// an incarnation, and the time stamp of its container. The model follows the later one.
+// What was under way in the earlier one may be missing then, the one exception to "an
+// event is applied once", and both the change and each late event are told to the Observer.
 package inbox

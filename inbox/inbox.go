@@ -10,14 +10,22 @@ import (
 	"github.com/relaybox/relaybox/internal/pace"
 )
 
-// Event is one delivered event.
+// Event is one delivered event. Decode makes one from a message's body.
 type Event struct {
-	Key  string
-	Seq  int64
-	ID   string
-	Type string
+	// Key is what the event is about: order holds within a key.
+	Key string
+	// Seq numbers the events of one Key within an Incarnation.
+	Seq         int64
+	Incarnation Incarnation
+	ID          string
+	Type        string
+	// Source and Subject are the CloudEvents attributes, Time the writer's clock.
+	Source, Subject string
+	Time            time.Time
 	// Data is the CloudEvents data.
 	Data json.RawMessage
+	// TraceParent and TraceState are the W3C trace context of the request behind the event.
+	TraceParent, TraceState string
 }
 
 // Policy says what happens to an event that comes before its predecessor.
@@ -38,13 +46,15 @@ const (
 	Applied Outcome = iota + 1
 	Duplicate
 	Stale
+	// Superseded: the event belongs to an incarnation that its key has left behind.
+	Superseded
 )
 
 func (o Outcome) String() string {
-	if o < Applied || o > Stale {
+	if o < Applied || o > Superseded {
 		return "none"
 	}
-	return [...]string{"applied", "duplicate", "stale"}[o-Applied]
+	return [...]string{"applied", "duplicate", "stale", "superseded"}[o-Applied]
 }
 
 // GapError is returned under Strict for an event that comes too early.
@@ -68,9 +78,8 @@ type Options struct {
 	// Hold is how long transient faults are retried before the event is given back;
 	// default 4 minutes. Keep it below the lock's renewal limit and the host's
 	// function timeout.
-	Hold time.Duration
-	// Held is told of every transient fault and the wait that follows. May be nil.
-	Held func(e Event, err error, wait time.Duration)
+	Hold     time.Duration
+	Observer Observer
 }
 
 // Inbox applies events to the read models in a store.
@@ -84,9 +93,6 @@ type Inbox struct {
 func New(s Store, apply Apply, opts Options) *Inbox {
 	if opts.Hold <= 0 {
 		opts.Hold = 4 * time.Minute
-	}
-	if opts.Held == nil {
-		opts.Held = func(Event, error, time.Duration) {}
 	}
 	return &Inbox{store: s, apply: apply, opts: opts}
 }
@@ -123,7 +129,7 @@ func (i *Inbox) Once(ctx context.Context, e Event) (Outcome, error) {
 			if time.Now().Add(wait).After(deadline) {
 				return 0, err
 			}
-			i.opts.Held(e, err, wait)
+			i.opts.Observer.tell(Held{e, err, wait})
 			if cut := pace.Sleep(ctx, wait); cut != nil {
 				return 0, fmt.Errorf("event %d of %q is held: %w: %w", e.Seq, e.Key, cut, err)
 			}
@@ -151,24 +157,37 @@ func (i *Inbox) try(ctx context.Context, e Event) (Outcome, error) {
 		return 0, err
 	case seen:
 		return Duplicate, nil
-	case e.Seq <= m.LastSeq:
-		return Stale, nil
 	}
-	if gap := m.LastSeq > 0 && e.Seq > m.LastSeq+1; gap {
-		if i.opts.Policy == Strict {
-			return 0, &GapError{Key: e.Key, LastSeq: m.LastSeq, Seq: e.Seq}
-		}
-		m.Gaps += e.Seq - m.LastSeq - 1
+	next, missing, outcome := advance(m, e)
+	switch {
+	case outcome == Superseded:
+		i.opts.Observer.tell(Refused{e, m.Incarnation})
+		return outcome, nil
+	case outcome != Applied:
+		return outcome, nil
+	case missing > 0 && i.opts.Policy == Strict:
+		return 0, &GapError{Key: e.Key, LastSeq: e.Seq - missing - 1, Seq: e.Seq}
 	}
-	if m.Data, err = i.apply(m.Data, e); err != nil {
+	next.Gaps += missing
+	if next.Data, err = i.apply(next.Data, e); err != nil {
 		return 0, fmt.Errorf("apply event %d of %q: %w", e.Seq, e.Key, err)
 	}
-	m.LastSeq = e.Seq
-	if err := i.store.Apply(ctx, m, e.ID); err != nil {
+	if err := i.store.Apply(ctx, next, e.ID); err != nil {
 		if errors.Is(err, ErrDuplicate) {
 			return Duplicate, nil
 		}
 		return 0, err
 	}
+	i.told(m, e, missing)
 	return Applied, nil
+}
+
+// told tells what was out of the ordinary about an event that was applied to m.
+func (i *Inbox) told(m Model, e Event, missing int64) {
+	if m.LastSeq > 0 && m.Incarnation.ID != e.Incarnation.ID {
+		i.opts.Observer.tell(Followed{Event: e, From: m.Incarnation, LastSeq: m.LastSeq})
+	}
+	if missing > 0 {
+		i.opts.Observer.tell(Jumped{Event: e, Missing: missing})
+	}
 }

@@ -171,7 +171,7 @@ func TestHoldEnds(t *testing.T) {
 		start := time.Now()
 		s := &inboxtest.MemStore{Before: func(context.Context, string) error { return away }}
 		var held int
-		in := inbox.New(s, list, inbox.Options{Hold: time.Minute, Held: func(inbox.Event, error, time.Duration) { held++ }})
+		in := inbox.New(s, list, inbox.Options{Hold: time.Minute, Observer: func(inbox.Signal) { held++ }})
 		_, err := in.Once(t.Context(), event(1))
 		require.ErrorIs(t, err, away)
 		require.LessOrEqual(t, time.Since(start), time.Minute)

@@ -9,26 +9,31 @@ import (
 	"github.com/google/uuid"
 )
 
-// eventSpace is the name space of event ids: version 5 UUIDs of source, key and seq.
+// eventSpace is the name space of event ids: version 5 UUIDs.
 var eventSpace = uuid.MustParse("6f7b1c52-5f0a-5b1e-9d0a-2f6d1a0c7e11")
 
 // EventID derives the id of an event. The same event has the same id wherever and
 // however often it is built.
-func EventID(source, key string, seq int64) string {
-	return uuid.NewSHA1(eventSpace, fmt.Appendf(nil, "%s\n%s\n%d", source, key, seq)).String()
+func EventID(source, key, incarnation string, seq int64) string {
+	return uuid.NewSHA1(eventSpace, fmt.Appendf(nil, "%s\n%s\n%s\n%d", source, key, incarnation, seq)).String()
 }
 
-// number turns drafts into events with the numbers after last.
-func (w *Writer) number(req Request, last int64, now time.Time, drafts []Draft) ([]Event, error) {
+// number turns drafts into events with the numbers after last, in the incarnation that the
+// entity has after the write.
+func (w *Writer) number(req Request, in Incarnation, last int64, now time.Time, drafts []Draft) ([]Event, error) {
 	events := make([]Event, 0, len(drafts))
+	source, subject := w.opts.Source, req.Key
+	if kind, id := SplitKey(req.Key); kind != "" {
+		source, subject = source+"/"+kind, id
+	}
 	for i, d := range drafts {
 		seq := last + int64(i) + 1
 		e := Event{
-			Key: req.Key, Seq: seq, ID: EventID(w.opts.Source, req.Key, seq), Type: d.Type,
+			Key: req.Key, Seq: seq, Incarnation: in.ID, ID: EventID(source, req.Key, in.ID, seq), Type: d.Type,
 			Trace: req.Trace, CreatedAt: now,
 		}
 		var err error
-		if e.Envelope, err = envelope(w.opts.Source, e, d.Data); err != nil {
+		if e.Envelope, err = envelope(source, subject, in, e, d.Data); err != nil {
 			return nil, err
 		}
 		if len(e.Envelope) > w.opts.MaxEventBytes {
@@ -39,18 +44,22 @@ func (w *Writer) number(req Request, last int64, now time.Time, drafts []Draft) 
 	return events, nil
 }
 
-// envelope is the CloudEvents 1.0 JSON of e, with the extensions sequence,
-// partitionkey and distributed tracing as their documents define them.
-func envelope(source string, e Event, data any) (json.RawMessage, error) {
+// envelope is the CloudEvents 1.0 JSON of e, with the extensions sequence, partitionkey
+// and distributed tracing as their documents define them, and three of our own for the
+// incarnation. Package inbox reads it.
+func envelope(source, subject string, in Incarnation, e Event, data any) (json.RawMessage, error) {
 	ce := cloudevents.New(cloudevents.CloudEventsVersionV1)
 	ce.SetID(e.ID)
 	ce.SetSource(source)
 	ce.SetType(e.Type)
-	ce.SetSubject(e.Key)
+	ce.SetSubject(subject)
 	ce.SetTime(e.CreatedAt)
 	// The sequence extension wants text that sorts as the numbers do.
 	ce.SetExtension("sequence", fmt.Sprintf("%020d", e.Seq))
 	ce.SetExtension("partitionkey", e.Key)
+	ce.SetExtension("incarnation", in.ID)
+	ce.SetExtension("incarnationfirst", fmt.Sprintf("%020d", in.First))
+	ce.SetExtension("incarnationsince", in.Since.Format(time.RFC3339))
 	if e.Trace.Parent != "" {
 		ce.SetExtension("traceparent", e.Trace.Parent)
 		if e.Trace.State != "" {

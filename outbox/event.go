@@ -11,12 +11,15 @@ import (
 // Event is one event of an entity, as it is stored beside the entity until the
 // broker has acknowledged it.
 type Event struct {
-	// Key is the entity's id: the partition in the store, the session at the broker.
+	// Key names the entity, see Key: it is the partition in the store, and the session at
+	// the broker follows from it.
 	Key string
 	// Seq numbers the events of one Key from 1, without gaps. The write defines it.
 	Seq int64
-	// ID is the CloudEvents id and the broker's MessageId. It is derived from
-	// source, Key and Seq, so that every copy of an event carries the same one.
+	// Incarnation is the id of the one that the number belongs to.
+	Incarnation string
+	// ID is the CloudEvents id and the broker's MessageId. It is derived from source, Key,
+	// Incarnation and Seq, so that every copy of an event carries the same one.
 	ID string
 	// Type is the CloudEvents type.
 	Type string

@@ -18,6 +18,13 @@ type Signal interface{ signal() }
 type (
 	// Committed: the events were stored with their change.
 	Committed struct{ Events []Event }
+	// Moved: the first write of an entity whose container was restored or copied has begun
+	// a new incarnation. Consumers follow it, and effects of the old one that were still
+	// under way may be missing.
+	Moved struct {
+		Key      string
+		From, To Incarnation
+	}
 	// Replayed: a repeated request got its first answer.
 	Replayed struct{ Key string }
 	// Published: the broker acknowledged the event.
@@ -61,6 +68,7 @@ type (
 )
 
 func (Committed) signal()   {}
+func (Moved) signal()       {}
 func (Replayed) signal()    {}
 func (Published) signal()   {}
 func (Refused) signal()     {}

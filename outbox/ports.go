@@ -14,6 +14,12 @@ type Entity struct {
 	// LastSeq is the Seq of the entity's newest event. It never goes back, not even
 	// across a deletion.
 	LastSeq int64
+	// Incarnation is the life that LastSeq belongs to; zero before the first write.
+	Incarnation Incarnation
+	// Place is the container that the entity was last written in. Moved says that it was
+	// read from another one: its container was restored, or copied.
+	Place string
+	Moved bool
 	// LastInvocation is the host's invocation id of the newest write and LastStatus
 	// the HTTP status it was answered with: a redelivered request finds its own answer.
 	LastInvocation string
@@ -66,6 +72,10 @@ type Store interface {
 	// on. ErrReceiptExists: a twin was first. Class Ambiguous: it may or may not
 	// have been stored.
 	Commit(ctx context.Context, c Commit) (revision string, err error)
+	// Place tells in which container the key is stored, by what the store says about the
+	// container. It may be asked for each new entity, so it should be remembered, and
+	// asked again when an answer hints at another container under the same name.
+	Place(ctx context.Context, key string) (Place, error)
 }
 
 // Queue is the dispatcher's port on the same store.

@@ -58,7 +58,8 @@ type Draft struct {
 
 // WriterOptions configures a Writer; the zero value works but for Source.
 type WriterOptions struct {
-	// Source is the CloudEvents source of all events, a URI reference.
+	// Source is the CloudEvents source, a URI reference. The kind of the entity is added to
+	// it: "/relaybox" becomes "/relaybox/profile".
 	Source string
 	// MaxEventBytes bounds an event's envelope; default 245,760: what Service Bus
 	// Standard takes (262,144) less room for the message's own properties.
@@ -170,7 +171,10 @@ func (t *attempt) commit(ctx context.Context, cur Entity, dec Decision) (Answer,
 	next := cur
 	if len(dec.Events) > 0 {
 		next = successor(cur, dec, t.req.Invocation, time.Now().UTC())
-		events, err := t.w.number(t.req, cur.LastSeq, next.UpdatedAt, dec.Events)
+		if err := t.incarnate(ctx, cur, &next); err != nil {
+			return Answer{}, errors.Join(t.unsure, err)
+		}
+		events, err := t.w.number(t.req, next.Incarnation, cur.LastSeq, next.UpdatedAt, dec.Events)
 		if err != nil {
 			return Answer{}, err
 		}
@@ -187,10 +191,27 @@ func (t *attempt) commit(ctx context.Context, cur Entity, dec Decision) (Answer,
 		return Answer{}, t.failed(err, cur)
 	}
 	if len(batch.Events) > 0 {
+		if cur.Moved {
+			t.w.opts.Observer.tell(Moved{Key: t.req.Key, From: cur.Incarnation, To: next.Incarnation})
+		}
 		t.w.opts.Observer.tell(Committed{batch.Events})
 		t.w.opts.Committed(t.req.Key)
 	}
 	return answer, nil
+}
+
+// incarnate gives next the incarnation of cur, or one of its own if this is the entity's
+// first write in its container.
+func (t *attempt) incarnate(ctx context.Context, cur Entity, next *Entity) error {
+	if cur.Incarnation.ID != "" && !cur.Moved {
+		return nil
+	}
+	place, err := t.w.store.Place(ctx, t.req.Key)
+	if err != nil {
+		return err
+	}
+	next.Incarnation, next.Place, next.Moved = draw(place, cur.LastSeq+1), place.ID, false
+	return nil
 }
 
 // failed turns an ambiguous commit into a further round, because the next load may

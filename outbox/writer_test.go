@@ -52,7 +52,7 @@ func TestWriteNumbersEvents(t *testing.T) {
 	s := &outboxtest.MemStore{}
 	var notified []string
 	w := outbox.NewWriter(s, outbox.WriterOptions{Source: "/test", Committed: func(key string) { notified = append(notified, key) }})
-	req := put("k", "a")
+	req := put("doc:k", "a")
 	req.Trace = outbox.Trace{Parent: "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01", State: "v=1"}
 	two := req.Decide
 	req.Decide = func(cur outbox.Entity) (outbox.Decision, error) {
@@ -63,26 +63,29 @@ func TestWriteNumbersEvents(t *testing.T) {
 	answer, err := w.Write(t.Context(), req)
 	require.NoError(t, err)
 	require.Equal(t, outbox.Answer{Status: 200, ETag: `"1"`, Body: json.RawMessage(`"a"`)}, answer)
-	_, err = w.Write(t.Context(), put("k", "b"))
+	_, err = w.Write(t.Context(), put("doc:k", "b"))
 	require.NoError(t, err)
 
-	events := s.Events("k")
+	events := s.Events("doc:k")
+	life := entity(t, s, "doc:k").Incarnation
 	require.Len(t, events, 3)
 	for i, e := range events {
 		require.EqualValues(t, i+1, e.Seq)
-		require.Equal(t, outbox.EventID("/test", "k", e.Seq), e.ID)
+		require.Equal(t, outbox.EventID("/test/doc", "doc:k", life.ID, e.Seq), e.ID)
+		require.Equal(t, life.ID, e.Incarnation)
 	}
 	var envelope map[string]any
 	require.NoError(t, json.Unmarshal(events[1].Envelope, &envelope))
 	require.NotEmpty(t, envelope["time"])
 	delete(envelope, "time")
 	require.Equal(t, map[string]any{
-		"specversion": "1.0", "id": events[1].ID, "source": "/test", "type": "test.more", "subject": "k",
+		"specversion": "1.0", "id": events[1].ID, "source": "/test/doc", "type": "test.more", "subject": "k",
 		"datacontenttype": "application/json", "data": float64(1),
-		"sequence": "00000000000000000002", "partitionkey": "k",
+		"sequence": "00000000000000000002", "partitionkey": "doc:k",
+		"incarnation": life.ID, "incarnationfirst": "00000000000000000001", "incarnationsince": "2026-01-01T00:00:00Z",
 		"traceparent": req.Trace.Parent, "tracestate": "v=1",
 	}, envelope)
-	require.Equal(t, []string{"k", "k"}, notified)
+	require.Equal(t, []string{"doc:k", "doc:k"}, notified)
 }
 
 func TestWriteThatChangesNothing(t *testing.T) {

@@ -1,20 +1,9 @@
-// Package profile is the example domain: what a profile is, which ones are allowed,
-// which events a change makes and what a consumer makes of them. Copy this package
-// for an entity of your own.
-//
-// It promises:
-//
-//   - Decode lets through exactly what the limits allow, and says about anything else
-//     all that is wrong with it at once, or where the text stops being JSON;
-//   - two profiles are Equal if and only if Encode gives the same bytes, so that a
-//     write which changes nothing can be told from one that does;
-//   - Changes and Apply are inverse: whoever applies the events of a history in order
-//     holds the profile that the history ends with;
-//   - the event of a deletion carries the id and nothing of the person.
+// Package profile is the example kind of entity: what a profile is, which ones are allowed,
+// which events a change makes and what a consumer keeps of them. Everything in it is a
+// pure function; docs/own-entity.md makes another one.
 //
 // It does not promise that an address can receive mail or that a locale exists: only
-// their shape is checked. It knows no HTTP, no store and no outbox; everything in it
-// is a pure function.
+// their shape is checked.
 //
 // # States of a profile
 //
@@ -24,11 +13,16 @@
 //	                         └─────┘ when the address is another one
 package profile
 
-import (
-	"encoding/json"
-	"maps"
-	"regexp"
-)
+import "github.com/relaybox/relaybox/entity"
+
+// Kind is the kind of entity.
+var Kind = entity.Kind[Profile, View]{
+	Name:     "profile",
+	Validate: Profile.validate,
+	Events:   map[string]any{EmailChanged: Move{}},
+	Changes:  changes,
+	Apply:    apply,
+}
 
 // Profile is what is known about one person. Only DisplayName is required; a field
 // that is empty and a field that is left out are the same.
@@ -46,25 +40,41 @@ type Profile struct {
 	Attributes map[string]string `json:"attributes,omitempty"`
 }
 
-// Equal says whether p and q are the same profile.
-func (p Profile) Equal(q Profile) bool {
-	return p.DisplayName == q.DisplayName && p.Email == q.Email && p.Bio == q.Bio &&
-		p.Locale == q.Locale && maps.Equal(p.Attributes, q.Attributes)
+// EmailChanged follows the Updated of the same write when the address is another one.
+const EmailChanged = "email-changed"
+
+// Move is the detail of EmailChanged; either may be empty.
+type Move struct {
+	OldEmail string `json:"oldEmail"`
+	NewEmail string `json:"newEmail"`
 }
 
-// Encode returns the canonical JSON of p: fixed order, empty fields left out, keys of
-// attributes sorted.
-func (p Profile) Encode() json.RawMessage {
-	text, _ := json.Marshal(p) // strings and maps of strings always encode
-	return text
+// changes returns the events that lead from the profile old to next; nil stands for no
+// profile.
+func changes(old, next *Profile) []entity.Event {
+	switch {
+	case old == nil:
+		return []entity.Event{{Name: entity.Created}}
+	case next == nil:
+		return []entity.Event{{Name: entity.Deleted}}
+	}
+	events := []entity.Event{{Name: entity.Updated}}
+	if old.Email != next.Email {
+		events = append(events, entity.Event{Name: EmailChanged, Detail: Move{OldEmail: old.Email, NewEmail: next.Email}})
+	}
+	return events
 }
 
-// safeID is the set of ids that a URL path carries unchanged through every hop
-// (RFC 3986, unreserved characters).
-var safeID = regexp.MustCompile(`^[A-Za-z0-9._~-]{1,128}$`)
+// View is what the consumer keeps of one profile beside its state.
+type View struct {
+	// Applied counts the events by name.
+	Applied map[string]int64 `json:"applied"`
+}
 
-// ValidID says whether id can name a profile: 1 to 128 of the characters that no URL
-// ever needs to escape, but not "." and "..", which a path does not keep.
-func ValidID(id string) bool {
-	return safeID.MatchString(id) && id != "." && id != ".."
+func apply(v View, c entity.Change[Profile]) (View, error) {
+	next := View{Applied: map[string]int64{c.Name: 1}}
+	for name, n := range v.Applied {
+		next.Applied[name] += n
+	}
+	return next, nil
 }

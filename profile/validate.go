@@ -7,6 +7,9 @@ import (
 	"strings"
 	"unicode"
 	"unicode/utf8"
+
+	"github.com/relaybox/relaybox/entity"
+	"github.com/relaybox/relaybox/entity/document"
 )
 
 const (
@@ -42,56 +45,49 @@ var languageTag = regexp.MustCompile(`(?i)^(?:` +
 	`(?:-x(?:-[a-z0-9]{1,8})+)?` + // private use
 	`|x(?:-[a-z0-9]{1,8})+)$`)
 
-// Validate returns nil or an *InvalidError that names every bad field.
-func (p Profile) Validate() error {
-	var bad InvalidError
-	p.validate(&bad)
-	return bad.orNil()
-}
-
-func (p Profile) validate(bad *InvalidError) {
+func (p Profile) validate(bad *entity.Faults) {
 	switch n := utf8.RuneCountInString(p.DisplayName); {
 	case n == 0:
-		bad.add("displayName", "is required")
+		bad.Add("displayName", "is required")
 	case n > maxDisplayName:
-		bad.add("displayName", "must have at most %d characters, not %d", maxDisplayName, n)
+		bad.Add("displayName", "must have at most %d characters, not %d", maxDisplayName, n)
 	case strings.ContainsFunc(p.DisplayName, breaksLine):
-		bad.add("displayName", "must not contain control characters")
+		bad.Add("displayName", "must not contain control characters")
 	}
 	switch {
 	case len(p.Email) > maxEmail:
-		bad.add("email", "must have at most %d bytes, not %d", maxEmail, len(p.Email))
+		bad.Add("email", "must have at most %d bytes, not %d", maxEmail, len(p.Email))
 	case p.Email != "" && !addrSpec.MatchString(p.Email):
-		bad.add("email", "must be an e-mail address like ada@example.com")
+		bad.Add("email", "must be an e-mail address like ada@example.com")
 	}
 	if len(p.Bio) > maxBio {
-		bad.add("bio", "must have at most %d bytes, not %d", maxBio, len(p.Bio))
+		bad.Add("bio", "must have at most %d bytes, not %d", maxBio, len(p.Bio))
 	}
 	switch {
 	case len(p.Locale) > maxLocale:
-		bad.add("locale", "must have at most %d characters, not %d", maxLocale, len(p.Locale))
+		bad.Add("locale", "must have at most %d characters, not %d", maxLocale, len(p.Locale))
 	case p.Locale != "" && !languageTag.MatchString(p.Locale):
-		bad.add("locale", "must be a language tag like en or pt-BR")
+		bad.Add("locale", "must be a language tag like en or pt-BR")
 	}
 	p.validateAttributes(bad)
 }
 
-func (p Profile) validateAttributes(bad *InvalidError) {
+func (p Profile) validateAttributes(bad *entity.Faults) {
 	if len(p.Attributes) > maxAttributes {
-		bad.add("attributes", "must have at most %d entries, not %d", maxAttributes, len(p.Attributes))
+		bad.Add("attributes", "must have at most %d entries, not %d", maxAttributes, len(p.Attributes))
 		return
 	}
 	for _, key := range slices.Sorted(maps.Keys(p.Attributes)) {
 		switch n := len(p.Attributes[key]); {
 		case !attributeKey.MatchString(key):
-			bad.add(attributeField(key), "must have a key of 1 to 64 letters, digits, '.', '_' and '-'")
+			bad.Add(attributeField(key), "must have a key of 1 to 64 letters, digits, '.', '_' and '-'")
 		case n > maxAttributeValue:
-			bad.add(attributeField(key), "must have at most %d bytes, not %d", maxAttributeValue, n)
+			bad.Add(attributeField(key), "must have at most %d bytes, not %d", maxAttributeValue, n)
 		}
 	}
 }
 
-func attributeField(key string) string { return "attributes." + clip(key) }
+func attributeField(key string) string { return "attributes." + document.Clip(key) }
 
 // breaksLine finds what would break a single line apart: control characters and
 // Unicode's own line and paragraph separators.

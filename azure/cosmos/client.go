@@ -205,6 +205,7 @@ type container struct {
 	database, name string
 	bound          atomic.Pointer[azcosmos.ContainerClient]
 	tokens         tokens
+	place          place
 }
 
 // items returns the SDK's handle.

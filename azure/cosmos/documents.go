@@ -6,67 +6,77 @@ import (
 	"time"
 	"unicode/utf8"
 
+	"github.com/relaybox/relaybox/inbox"
 	"github.com/relaybox/relaybox/outbox"
 )
 
 // entityDocID is the id of the entity in its partition.
-const entityDocID = "profile"
+const entityDocID = "entity"
 
 type entityDoc struct {
-	ID             string          `json:"id"`
-	PK             string          `json:"pk"`
-	Kind           string          `json:"kind"`
-	Version        int64           `json:"version"`
-	LastSeq        int64           `json:"lastSeq"`
+	ID          string             `json:"id"`
+	PK          string             `json:"pk"`
+	Kind        string             `json:"kind"`
+	Version     int64              `json:"version"`
+	LastSeq     int64              `json:"lastSeq"`
+	Incarnation outbox.Incarnation `json:"incarnation"`
+	// Place is the _rid of the container that this was written in. A copy of the container
+	// has another one, and the document's own _rid tells which.
+	Place          string          `json:"place,omitempty"`
 	LastInvocation string          `json:"lastInvocation,omitempty"`
 	LastStatus     int             `json:"lastStatus,omitempty"`
 	Deleted        bool            `json:"deleted,omitempty"`
 	Data           json.RawMessage `json:"data,omitempty"`
 	UpdatedAt      time.Time       `json:"updatedAt"`
+	RID            string          `json:"_rid,omitempty"` // set by the store
 }
 
 func newEntityDoc(key string, e *outbox.Entity) entityDoc {
 	return entityDoc{
 		ID: entityDocID, PK: key, Kind: "entity", Version: e.Version, LastSeq: e.LastSeq,
-		LastInvocation: e.LastInvocation, LastStatus: e.LastStatus, Deleted: e.Deleted, Data: e.Data, UpdatedAt: e.UpdatedAt,
+		Incarnation: e.Incarnation, Place: e.Place, LastInvocation: e.LastInvocation, LastStatus: e.LastStatus, Deleted: e.Deleted, Data: e.Data, UpdatedAt: e.UpdatedAt,
 	}
 }
 
 func (d *entityDoc) entity(revision string) outbox.Entity {
+	found := containerRID(d.RID)
 	return outbox.Entity{
-		Key: d.PK, Version: d.Version, LastSeq: d.LastSeq, LastInvocation: d.LastInvocation, LastStatus: d.LastStatus,
+		Key: d.PK, Version: d.Version, LastSeq: d.LastSeq, Incarnation: d.Incarnation,
+		Place: d.Place, Moved: d.Place != "" && found != "" && found != d.Place,
+		LastInvocation: d.LastInvocation, LastStatus: d.LastStatus,
 		Deleted: d.Deleted, Data: d.Data, UpdatedAt: d.UpdatedAt, Revision: revision,
 	}
 }
 
 // eventDoc never has a ttl: what was not sent must not expire.
 type eventDoc struct {
-	ID         string          `json:"id"`
-	PK         string          `json:"pk"`
-	Kind       string          `json:"kind"`
-	Pending    bool            `json:"pending,omitempty"`
-	Parked     bool            `json:"parked,omitempty"`
-	Seq        int64           `json:"seq"`
-	EventID    string          `json:"eventId"`
-	Type       string          `json:"type"`
-	Envelope   json.RawMessage `json:"envelope"`
-	TraceState string          `json:"tracestate,omitempty"`
-	TraceID    string          `json:"traceparent,omitempty"`
-	CreatedAt  time.Time       `json:"createdAt"`
-	Fault      *outbox.Fault   `json:"fault,omitempty"`
-	ETag       string          `json:"_etag,omitempty"` // set by the store
+	ID          string          `json:"id"`
+	PK          string          `json:"pk"`
+	Kind        string          `json:"kind"`
+	Pending     bool            `json:"pending,omitempty"`
+	Parked      bool            `json:"parked,omitempty"`
+	Seq         int64           `json:"seq"`
+	Incarnation string          `json:"incarnation,omitempty"`
+	EventID     string          `json:"eventId"`
+	Type        string          `json:"type"`
+	Envelope    json.RawMessage `json:"envelope"`
+	TraceState  string          `json:"tracestate,omitempty"`
+	TraceID     string          `json:"traceparent,omitempty"`
+	CreatedAt   time.Time       `json:"createdAt"`
+	Fault       *outbox.Fault   `json:"fault,omitempty"`
+	ETag        string          `json:"_etag,omitempty"` // set by the store
 }
 
 func newEventDoc(key string, e *outbox.Event) eventDoc {
 	return eventDoc{
-		ID: outbox.EventDocID(e.Seq), PK: key, Kind: "event", Pending: true, Seq: e.Seq, EventID: e.ID, Type: e.Type,
+		ID: outbox.EventDocID(e.Seq), PK: key, Kind: "event", Pending: true, Seq: e.Seq, Incarnation: e.Incarnation, EventID: e.ID, Type: e.Type,
 		Envelope: e.Envelope, TraceID: e.Trace.Parent, TraceState: e.Trace.State, CreatedAt: e.CreatedAt,
 	}
 }
 
 func (d *eventDoc) event() outbox.Event {
 	e := outbox.Event{
-		Key: d.PK, Seq: d.Seq, ID: d.EventID, Type: d.Type, Envelope: d.Envelope,
+		Key: d.PK, Seq: d.Seq, Incarnation: d.Incarnation, ID: d.EventID, Type: d.Type, Envelope: d.Envelope,
 		Trace: outbox.Trace{Parent: d.TraceID, State: d.TraceState}, CreatedAt: d.CreatedAt, Revision: d.ETag,
 	}
 	if d.Parked {
@@ -88,12 +98,14 @@ type receiptDoc struct {
 }
 
 type modelDoc struct {
-	ID      string          `json:"id"`
-	PK      string          `json:"pk"`
-	Kind    string          `json:"kind"`
-	LastSeq int64           `json:"lastSeq"`
-	Gaps    int64           `json:"gaps"`
-	Data    json.RawMessage `json:"data,omitempty"`
+	ID          string            `json:"id"`
+	PK          string            `json:"pk"`
+	Kind        string            `json:"kind"`
+	LastSeq     int64             `json:"lastSeq"`
+	Incarnation inbox.Incarnation `json:"incarnation,omitzero"`
+	Past        []string          `json:"past,omitempty"`
+	Gaps        int64             `json:"gaps"`
+	Data        json.RawMessage   `json:"data,omitempty"`
 }
 
 type inboxReceiptDoc struct {

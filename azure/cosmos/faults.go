@@ -36,8 +36,10 @@ type fault struct {
 	again bool
 	// stale: the session token asked for more than the replica had.
 	stale bool
-	after time.Duration
-	err   error
+	// elsewhere: there may be another container under the name now.
+	elsewhere bool
+	after     time.Duration
+	err       error
 }
 
 // op names an operation in errors: `commit "p-1"`.
@@ -109,7 +111,7 @@ func statusFault(status, sub int) fault {
 	case 449: // Retry With: a write collided inside the service
 		return fault{class: outbox.Throttled, again: true}
 	case http.StatusGone, http.StatusServiceUnavailable:
-		return fault{class: outbox.Unavailable, effect: hardly, again: true}
+		return fault{class: outbox.Unavailable, effect: hardly, again: true, elsewhere: status == http.StatusGone}
 	case http.StatusRequestTimeout:
 		return fault{class: outbox.Timeout, effect: unknown, again: true}
 	case http.StatusInternalServerError, http.StatusBadGateway, http.StatusGatewayTimeout:
@@ -121,7 +123,7 @@ func statusFault(status, sub int) fault {
 	case http.StatusNotFound:
 		// Not of an item but of the container or database: somebody has to create it. With
 		// substatus 1002 a replica lags behind the session token.
-		return fault{class: outbox.Unavailable, again: sub == 1002, stale: sub == 1002}
+		return fault{class: outbox.Unavailable, again: sub == 1002, stale: sub == 1002, elsewhere: true}
 	case http.StatusConflict, http.StatusPreconditionFailed:
 		return fault{class: outbox.Unavailable, again: true}
 	case http.StatusRequestEntityTooLarge:

@@ -32,7 +32,7 @@ func TestWhatIsRepeated(t *testing.T) {
 		}
 		return r
 	}
-	found := reply{status: 200, body: `{"id":"profile","pk":"p-1","version":1}`, header: map[string]string{"etag": `"e"`}}
+	found := reply{status: 200, body: `{"id":"entity","pk":"p-1","version":1}`, header: map[string]string{"etag": `"e"`}}
 	wait := []string{"x-ms-retry-after-ms", "40"}
 	for _, row := range []struct {
 		name         string

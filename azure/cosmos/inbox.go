@@ -24,12 +24,14 @@ type InboxOptions struct {
 	// ReceiptTTL is how long an applied event is remembered; default 7 days. It must
 	// exceed the time that the broker may hold a message.
 	ReceiptTTL time.Duration
+	// Containers are those of kinds that do not share the one, by kind.
+	Containers map[string]string
 }
 
-// Inbox is the consumer's container. It implements inbox.Store.
+// Inbox is the consumer's container, and those of single kinds. It implements inbox.Store.
 type Inbox struct {
-	c    *container
-	opts InboxOptions
+	rooms rooms
+	opts  InboxOptions
 }
 
 var _ inbox.Store = (*Inbox)(nil)
@@ -39,7 +41,7 @@ func (c *Client) Inbox(database, name string, opts InboxOptions) *Inbox {
 	if opts.ReceiptTTL <= 0 {
 		opts.ReceiptTTL = 7 * 24 * time.Hour
 	}
-	return &Inbox{c: c.container(database, name), opts: opts}
+	return &Inbox{rooms: c.rooms(database, name, opts.Containers), opts: opts}
 }
 
 // Load makes two point reads at the same time, 1 RU each: any query costs more.
@@ -48,19 +50,22 @@ func (i *Inbox) Load(ctx context.Context, key, eventID string) (m inbox.Model, s
 	if err := checkKey(what); err != nil {
 		return inbox.Model{}, false, err
 	}
+	c := i.rooms.of(key)
 	g, gctx := errgroup.WithContext(ctx)
 	g.Go(func() error {
 		var d inboxReceiptDoc
-		revision, err := i.c.read(gctx, what, inboxDocID(eventID), &d)
+		revision, err := c.read(gctx, what, inboxDocID(eventID), &d)
 		seen = revision != ""
 		return err
 	})
 	m = inbox.Model{Key: key}
 	g.Go(func() error {
 		var d modelDoc
-		revision, err := i.c.read(gctx, what, modelDocID, &d)
+		revision, err := c.read(gctx, what, modelDocID, &d)
 		if revision != "" {
-			m = inbox.Model{Key: key, LastSeq: d.LastSeq, Gaps: d.Gaps, Data: d.Data, Revision: revision}
+			m = inbox.Model{
+				Key: key, LastSeq: d.LastSeq, Incarnation: d.Incarnation, Past: d.Past, Gaps: d.Gaps, Data: d.Data, Revision: revision,
+			}
 		}
 		return err
 	})
@@ -79,11 +84,14 @@ func (i *Inbox) Apply(ctx context.Context, m inbox.Model, eventID string) error 
 	}
 	enc := encoder{what: what}
 	receipt := enc.json(inboxReceiptDoc{ID: inboxDocID(eventID), PK: m.Key, Kind: "receipt", TTL: seconds(i.opts.ReceiptTTL)})
-	model := enc.json(modelDoc{ID: modelDocID, PK: m.Key, Kind: "model", LastSeq: m.LastSeq, Gaps: m.Gaps, Data: m.Data})
+	model := enc.json(modelDoc{
+		ID: modelDocID, PK: m.Key, Kind: "model", LastSeq: m.LastSeq, Incarnation: m.Incarnation, Past: m.Past, Gaps: m.Gaps, Data: m.Data,
+	})
 	if enc.err != nil {
 		return enc.err
 	}
-	err := i.c.do(ctx, what, idempotent, func(ctx context.Context, items *azcosmos.ContainerClient) error {
+	c := i.rooms.of(m.Key)
+	err := c.do(ctx, what, idempotent, func(ctx context.Context, items *azcosmos.ContainerClient) error {
 		t := items.NewTransactionalBatch(azcosmos.NewPartitionKeyString(m.Key))
 		t.CreateItem(receipt, nil)
 		if m.Revision == "" {
@@ -92,7 +100,7 @@ func (i *Inbox) Apply(ctx context.Context, m inbox.Model, eventID string) error 
 			tag := azcore.ETag(m.Revision)
 			t.ReplaceItem(modelDocID, model, &azcosmos.TransactionalBatchItemOptions{IfMatchETag: &tag})
 		}
-		_, err := i.c.execute(ctx, items, t)
+		_, err := c.execute(ctx, items, t)
 		return applied(err)
 	})
 	return transient(what, err)

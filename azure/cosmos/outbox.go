@@ -23,15 +23,18 @@ type OutboxOptions struct {
 	ReceiptTTL time.Duration
 	// FindPage is how many keys a page of Find asks for; default 500.
 	FindPage int32
+	// Containers are those of kinds that do not share the one, by kind.
+	Containers map[string]string
 	// SettleBatch is how many events one batch deletes; default 50, at most 100. A batch
 	// is charged as a whole: on a container of 400 RU/s take 25.
 	SettleBatch int
 }
 
-// Outbox is the write side's container. It implements outbox.Store and outbox.Queue.
+// Outbox is the write side's container, and those of single kinds. It implements
+// outbox.Store and outbox.Queue.
 type Outbox struct {
-	c    *container
-	opts OutboxOptions
+	rooms rooms
+	opts  OutboxOptions
 }
 
 var (
@@ -51,7 +54,7 @@ func (c *Client) Outbox(database, name string, opts OutboxOptions) *Outbox {
 		opts.SettleBatch = 50
 	}
 	opts.SettleBatch = min(opts.SettleBatch, maxBatch)
-	return &Outbox{c: c.container(database, name), opts: opts}
+	return &Outbox{rooms: c.rooms(database, name, opts.Containers), opts: opts}
 }
 
 // Load reads the entity and the receipt at the same time.
@@ -77,16 +80,30 @@ func (o *Outbox) Load(ctx context.Context, key, receiptID string) (outbox.Entity
 
 func (o *Outbox) entity(ctx context.Context, what op) (outbox.Entity, error) {
 	var d entityDoc
-	revision, err := o.c.read(ctx, what, entityDocID, &d)
+	c := o.rooms.of(what.what)
+	revision, err := c.read(ctx, what, entityDocID, &d)
 	if err != nil || revision == "" {
 		return outbox.Entity{Key: what.what}, err
 	}
-	return d.entity(revision), nil
+	e := d.entity(revision)
+	if e.Moved {
+		c.place.doubt()
+	}
+	return e, nil
+}
+
+// Place reads what the account says about the key's container, seldom.
+func (o *Outbox) Place(ctx context.Context, key string) (outbox.Place, error) {
+	what := op{"read the container of", key}
+	if err := checkKey(what); err != nil {
+		return outbox.Place{}, err
+	}
+	return o.rooms.of(key).whereabouts(ctx, what)
 }
 
 func (o *Outbox) receipt(ctx context.Context, what op, id string) (*outbox.Receipt, error) {
 	var d receiptDoc
-	revision, err := o.c.read(ctx, what, id, &d)
+	revision, err := o.rooms.of(what.what).read(ctx, what, id, &d)
 	if err != nil || revision == "" {
 		return nil, err
 	}
@@ -137,8 +154,9 @@ func (o *Outbox) Commit(ctx context.Context, c outbox.Commit) (revision string, 
 	if err != nil {
 		return "", err
 	}
-	err = o.c.do(ctx, what, once, func(ctx context.Context, items *azcosmos.ContainerClient) error {
-		results, err := o.c.execute(ctx, items, b.sdk(items, c.Key))
+	room := o.rooms.of(c.Key)
+	err = room.do(ctx, what, once, func(ctx context.Context, items *azcosmos.ContainerClient) error {
+		results, err := room.execute(ctx, items, b.sdk(items, c.Key))
 		if e, ok := errors.AsType[*batchError](err); ok {
 			return b.verdict(e)
 		}

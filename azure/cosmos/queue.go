@@ -21,12 +21,22 @@ const (
 	leftQuery    = "SELECT c.seq FROM c WHERE (c.pending = true OR c.parked = true) AND c.seq >= @first AND c.seq <= @last ORDER BY c.seq"
 )
 
-// Find walks through all pages of the cross-partition query, empty ones included.
+// Find walks through all containers.
 func (o *Outbox) Find(ctx context.Context, visit func([]outbox.Head) error) error {
-	what := op{"find events in", o.c.name}
+	for _, c := range o.rooms.all {
+		if err := o.find(ctx, c, visit); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// find walks through all pages of the cross-partition query, empty ones included.
+func (o *Outbox) find(ctx context.Context, c *container, visit func([]outbox.Head) error) error {
+	what := op{"find events in", c.name}
 	var next *string
 	for {
-		r, err := o.c.page(ctx, what, findQuery, azcosmos.NewPartitionKey(), azcosmos.QueryOptions{PageSizeHint: o.opts.FindPage, ContinuationToken: next})
+		r, err := c.page(ctx, what, findQuery, azcosmos.NewPartitionKey(), azcosmos.QueryOptions{PageSizeHint: o.opts.FindPage, ContinuationToken: next})
 		if err != nil {
 			return err
 		}
@@ -67,7 +77,7 @@ func (o *Outbox) Pending(ctx context.Context, key string, after int64, limit int
 	if err := checkKey(what); err != nil {
 		return nil, err
 	}
-	r, err := o.c.page(ctx, what, fmt.Sprintf(pendingQuery, limit), azcosmos.NewPartitionKeyString(key), azcosmos.QueryOptions{
+	r, err := o.rooms.of(key).page(ctx, what, fmt.Sprintf(pendingQuery, limit), azcosmos.NewPartitionKeyString(key), azcosmos.QueryOptions{
 		PageSizeHint: int32(limit), QueryParameters: []azcosmos.QueryParameter{{Name: "@after", Value: after}},
 	})
 	if err != nil {
@@ -154,8 +164,8 @@ func (o *Outbox) settle(ctx context.Context, what op, events []outbox.Event) err
 // deleteAll deletes the events in one batch. gone means that nothing was deleted,
 // because one of several was not there.
 func (o *Outbox) deleteAll(ctx context.Context, what op, events []outbox.Event) (gone bool, err error) {
-	pk := azcosmos.NewPartitionKeyString(what.what)
-	err = o.c.do(ctx, what, idempotent, func(ctx context.Context, items *azcosmos.ContainerClient) error {
+	pk, c := azcosmos.NewPartitionKeyString(what.what), o.rooms.of(what.what)
+	err = c.do(ctx, what, idempotent, func(ctx context.Context, items *azcosmos.ContainerClient) error {
 		gone = false
 		switch len(events) {
 		case 0:
@@ -165,14 +175,14 @@ func (o *Outbox) deleteAll(ctx context.Context, what op, events []outbox.Event) 
 			if missing(err) {
 				return nil
 			}
-			o.c.seen(r.RawResponse)
+			c.seen(r.RawResponse)
 			return err
 		}
 		t := items.NewTransactionalBatch(pk)
 		for i := range events {
 			t.DeleteItem(outbox.EventDocID(events[i].Seq), nil)
 		}
-		_, err := o.c.execute(ctx, items, t)
+		_, err := c.execute(ctx, items, t)
 		if e, ok := errors.AsType[*batchError](err); ok && e.status == http.StatusNotFound {
 			gone = true
 			return nil
@@ -184,7 +194,7 @@ func (o *Outbox) deleteAll(ctx context.Context, what op, events []outbox.Event) 
 
 // left returns those of the events that are still stored.
 func (o *Outbox) left(ctx context.Context, what op, events []outbox.Event) ([]outbox.Event, error) {
-	r, err := o.c.page(ctx, what, leftQuery, azcosmos.NewPartitionKeyString(what.what), azcosmos.QueryOptions{
+	r, err := o.rooms.of(what.what).page(ctx, what, leftQuery, azcosmos.NewPartitionKeyString(what.what), azcosmos.QueryOptions{
 		PageSizeHint: int32(len(events)),
 		QueryParameters: []azcosmos.QueryParameter{
 			{Name: "@first", Value: events[0].Seq}, {Name: "@last", Value: events[len(events)-1].Seq},
@@ -229,13 +239,14 @@ func (o *Outbox) Park(ctx context.Context, e outbox.Event, f outbox.Fault) error
 		tag := azcore.ETag(e.Revision)
 		opts.IfMatchEtag = &tag
 	}
-	return o.c.do(ctx, what, idempotent, func(ctx context.Context, items *azcosmos.ContainerClient) error {
+	c := o.rooms.of(e.Key)
+	return c.do(ctx, what, idempotent, func(ctx context.Context, items *azcosmos.ContainerClient) error {
 		r, err := items.PatchItem(ctx, azcosmos.NewPartitionKeyString(e.Key), outbox.EventDocID(e.Seq), patch, opts)
 		if status, _ := statusOf(err); status == http.StatusPreconditionFailed || missing(err) {
-			o.c.heed(err)
+			c.heed(err)
 			return nil
 		}
-		o.c.seen(r.RawResponse)
+		c.seen(r.RawResponse)
 		return err
 	})
 }

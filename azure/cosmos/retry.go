@@ -57,6 +57,9 @@ func (k *container) do(ctx context.Context, o op, m mode, f request) error {
 		if flt.stale {
 			k.tokens.drop()
 		}
+		if flt.elsewhere {
+			k.place.doubt()
+		}
 		wait := retryPause.Wait(try, flt.after)
 		if !flt.again || try == maxTries || time.Since(start)+wait > k.client.opts.RetryBudget || !sleep(ctx, wait) {
 			return flt.classified(o)

@@ -1,6 +1,7 @@
 package servicebus
 
 import (
+	"errors"
 	"fmt"
 	"unicode/utf8"
 
@@ -11,11 +12,11 @@ import (
 // contentType is the structured mode of the CloudEvents AMQP binding.
 const contentType = "application/cloudevents+json"
 
-// maxName is the broker's limit for message and session ids, in characters.
+// maxName is the broker's limit for message ids, in characters.
 const maxName = 128
 
 // message is e as it travels: MessageId for the broker's duplicate detection,
-// SessionId for order per key.
+// SessionId for order per key among subscribers who ask for sessions.
 func message(e *outbox.Event) *azservicebus.Message {
 	ct := contentType
 	properties := map[string]any{"seq": e.Seq}
@@ -25,8 +26,9 @@ func message(e *outbox.Event) *azservicebus.Message {
 			properties["tracestate"] = e.Trace.State
 		}
 	}
+	session := outbox.Session(e.Key)
 	return &azservicebus.Message{
-		MessageID: &e.ID, SessionID: &e.Key, Subject: &e.Type, ContentType: &ct,
+		MessageID: &e.ID, SessionID: &session, Subject: &e.Type, ContentType: &ct,
 		Body: e.Envelope, ApplicationProperties: properties,
 	}
 }
@@ -37,8 +39,8 @@ func check(e *outbox.Event) error {
 	switch {
 	case e.ID == "" || utf8.RuneCountInString(e.ID) > maxName:
 		return fmt.Errorf("message id %.20q… has no or more than %d characters", e.ID, maxName)
-	case e.Key == "" || utf8.RuneCountInString(e.Key) > maxName:
-		return fmt.Errorf("session id %.20q… has no or more than %d characters", e.Key, maxName)
+	case e.Key == "":
+		return errors.New("an event without a key has no session")
 	}
 	return nil
 }

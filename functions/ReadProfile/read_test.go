@@ -12,20 +12,22 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/relaybox/relaybox/azfunc"
+	"github.com/relaybox/relaybox/entity"
 	"github.com/relaybox/relaybox/outbox"
 	"github.com/relaybox/relaybox/outbox/outboxtest"
+	"github.com/relaybox/relaybox/profile"
 )
 
 var ada = outbox.Entity{
-	Key: "p-1", Version: 3, LastSeq: 4, UpdatedAt: time.Date(2026, 8, 7, 10, 0, 0, 5e6, time.UTC),
+	Key: "profile:p-1", Version: 3, LastSeq: 4, Incarnation: outbox.Incarnation{ID: "i"}, UpdatedAt: time.Date(2026, 8, 7, 10, 0, 0, 5e6, time.UTC),
 	Data: []byte(`{"displayName":"Ada","attributes":{"team":"engine"}}`),
 }
 
 func TestReadProfile(t *testing.T) {
 	t.Parallel()
 	const body = `{"id":"p-1","displayName":"Ada","attributes":{"team":"engine"},"version":3,"updatedAt":"2026-08-07T10:00:00.005Z"}`
-	gone := outbox.Entity{Key: "p-2", Version: 2, Deleted: true}
-	broken := outbox.Entity{Key: "p-3", Version: 1, Data: []byte(`"secret"`)}
+	gone := outbox.Entity{Key: "profile:p-2", Version: 2, Deleted: true}
+	broken := outbox.Entity{Key: "profile:p-3", Version: 1, Data: []byte(`"secret"`)}
 	for name, c := range map[string]struct {
 		method, path  string
 		header, value string
@@ -35,16 +37,16 @@ func TestReadProfile(t *testing.T) {
 		"get":                   {"GET", "/api/profiles/p-1", "", "", 200, body},
 		"any case, slash":       {"GET", "/API/Profiles/p-1/", "", "", 200, body},
 		"head":                  {"HEAD", "/api/profiles/p-1", "", "", 200, ""},
-		"known":                 {"GET", "/api/profiles/p-1", "If-None-Match", `"2", W/"3"`, 304, ""},
+		"known":                 {"GET", "/api/profiles/p-1", "If-None-Match", `"2-i", W/"3-i"`, 304, ""},
 		"known, head":           {"HEAD", "/api/profiles/p-1", "If-None-Match", `*`, 304, ""},
 		"not known":             {"GET", "/api/profiles/p-1", "If-None-Match", `"2"`, 200, body},
-		"match":                 {"GET", "/api/profiles/p-1", "If-Match", `"3"`, 200, body},
+		"match":                 {"GET", "/api/profiles/p-1", "If-Match", `"3-i"`, 200, body},
 		"no match":              {"GET", "/api/profiles/p-1", "If-Match", `"2"`, 412, "precondition-failed"},
 		"unreadable condition":  {"GET", "/api/profiles/p-1", "If-None-Match", `3`, 400, "bad-header"},
 		"missing":               {"GET", "/api/profiles/p-9", "", "", 404, "not-found"},
 		"missing, known":        {"GET", "/api/profiles/p-9", "If-None-Match", `*`, 404, "not-found"},
 		"missing, head":         {"HEAD", "/api/profiles/p-9", "", "", 404, ""},
-		"deleted":               {"GET", "/api/profiles/p-2", "If-None-Match", `"2"`, 404, "not-found"},
+		"deleted":               {"GET", "/api/profiles/p-2", "If-None-Match", `"2-i"`, 404, "not-found"},
 		"other case of the id":  {"GET", "/api/profiles/P-1", "", "", 404, "not-found"},
 		"bad id":                {"GET", "/api/profiles/p%3F1", "", "", 400, "bad-id"},
 		"dots":                  {"GET", "/api/profiles/%2E%2E", "", "", 400, "bad-id"},
@@ -60,7 +62,7 @@ func TestReadProfile(t *testing.T) {
 			}
 			require.Contains(t, w.Body.String(), c.contains)
 			if c.status < 400 {
-				require.Equal(t, `"3"`, w.Header().Get("ETag"))
+				require.Equal(t, `"3-i"`, w.Header().Get("ETag"))
 				require.Equal(t, "private, no-cache", w.Header().Get("Cache-Control"))
 			}
 			if c.status == 200 {
@@ -84,7 +86,7 @@ func TestReadProfileTellsAFaultOfTheStore(t *testing.T) {
 func TestReadProfileOffersItsMethods(t *testing.T) {
 	t.Parallel()
 	w := httptest.NewRecorder()
-	New(Deps{}).ServeHTTP(w, httptest.NewRequest("POST", "/api/profiles/p-1", nil))
+	function(t, nil).ServeHTTP(w, httptest.NewRequest("POST", "/api/profiles/p-1", nil))
 	require.Equal(t, http.StatusMethodNotAllowed, w.Code)
 	require.Equal(t, "GET, HEAD", w.Header().Get("Allow"))
 }
@@ -109,10 +111,19 @@ func storeWith(t *testing.T, entities ...outbox.Entity) *outboxtest.MemStore {
 	return store
 }
 
-func serve(t *testing.T, store Reader, method, path, header, value string) *httptest.ResponseRecorder {
+func function(t *testing.T, store entity.Reader) http.Handler {
+	t.Helper()
+	kinds, err := entity.NewKinds(profile.Kind)
+	require.NoError(t, err)
+	h, err := New(entity.Deps{Reader: store, Kinds: kinds})
+	require.NoError(t, err)
+	return h
+}
+
+func serve(t *testing.T, store entity.Reader, method, path, header, value string) *httptest.ResponseRecorder {
 	t.Helper()
 	mux := azfunc.NewMux(azfunc.MuxOptions{})
-	mux.HandleRoute([]string{"get", "head"}, "api/profiles/{id}", New(Deps{Reader: store}))
+	mux.HandleRoute([]string{"get", "head"}, "api/profiles/{id}", function(t, store))
 	w, r := httptest.NewRecorder(), httptest.NewRequest(method, path, nil)
 	if header != "" {
 		r.Header.Set(header, value)

@@ -2,16 +2,22 @@ package writeprofile
 
 import (
 	"encoding/json"
+	"fmt"
 	"net/http"
 	"net/http/httptest"
+	"regexp"
+	"slices"
+	"strconv"
 	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
 
 	"github.com/relaybox/relaybox/azfunc"
+	"github.com/relaybox/relaybox/entity"
 	"github.com/relaybox/relaybox/outbox"
 	"github.com/relaybox/relaybox/outbox/outboxtest"
+	"github.com/relaybox/relaybox/profile"
 )
 
 // app is the function behind the handler's own routing, on a store in memory whose
@@ -20,29 +26,65 @@ type app struct {
 	*outboxtest.FaultyStore
 	mem *outboxtest.MemStore
 	mux *azfunc.Mux
+	// function is what mux routes to.
+	function http.Handler
 }
 
 func newApp() *app {
 	mem := &outboxtest.MemStore{}
 	a := &app{FaultyStore: &outboxtest.FaultyStore{Storage: mem}, mem: mem}
-	a.mux = muxOn(a.FaultyStore)
+	a.mux, a.function = muxOn(a.FaultyStore)
 	return a
 }
 
-func muxOn(store outbox.Store) *azfunc.Mux {
+func muxOn(store outbox.Store) (*azfunc.Mux, http.Handler) {
+	kinds, err := entity.NewKinds(profile.Kind)
+	if err != nil {
+		panic(err)
+	}
+	function, err := New(entity.Deps{Writer: outbox.NewWriter(store, outbox.WriterOptions{Source: "/test"}), Kinds: kinds})
+	if err != nil {
+		panic(err)
+	}
 	mux := azfunc.NewMux(azfunc.MuxOptions{})
-	writer := outbox.NewWriter(store, outbox.WriterOptions{Source: "/test"})
-	mux.HandleRoute([]string{"put", "patch", "delete"}, "api/profiles/{id}", New(Deps{Writer: writer}))
-	return mux
+	mux.HandleRoute([]string{"put", "patch", "delete"}, "api/profiles/{id}", function)
+	return mux, function
+}
+
+// tag is the entity tag of a version of p-1.
+func (a *app) tag(t *testing.T, version int) string {
+	t.Helper()
+	return a.tagged(t, fmt.Sprintf("%q", strconv.Itoa(version)))
+}
+
+var bareVersion = regexp.MustCompile(`"([0-9]+)"`)
+
+// tagged adds the incarnation of p-1 to the versions in a condition.
+func (a *app) tagged(t *testing.T, condition string) string {
+	t.Helper()
+	life := a.state(t, "profile:p-1").Entity.Incarnation.ID
+	return bareVersion.ReplaceAllString(condition, `"${1}-`+life+`"`)
+}
+
+// tags is tagged for the conditions among headers.
+func (a *app) tags(t *testing.T, headers []string) []string {
+	t.Helper()
+	headers = slices.Clone(headers)
+	for i := 0; i < len(headers); i += 2 {
+		if headers[i] == "If-Match" || headers[i] == "If-None-Match" {
+			headers[i+1] = a.tagged(t, headers[i+1])
+		}
+	}
+	return headers
 }
 
 // do sends a request for profile p-1; headers are names and values. An empty value
 // removes a header that do would set.
 func (a *app) do(method, body string, headers ...string) *httptest.ResponseRecorder {
-	return send(a.mux, request(method, "/api/profiles/p-1", body, headers...))
+	return send(a.mux, req(method, "/api/profiles/p-1", body, headers...))
 }
 
-func request(method, path, body string, headers ...string) *http.Request {
+func req(method, path, body string, headers ...string) *http.Request {
 	r := httptest.NewRequest(method, path, strings.NewReader(body))
 	if method != http.MethodDelete {
 		r.Header.Set("Content-Type", "application/json")
@@ -79,7 +121,7 @@ func (a *app) state(t *testing.T, id string) state {
 
 func (a *app) eventTypes() []string {
 	var types []string
-	for _, e := range a.mem.Events("p-1") {
+	for _, e := range a.mem.Events("profile:p-1") {
 		types = append(types, strings.TrimPrefix(e.Type, "relaybox.profile."))
 	}
 	return types

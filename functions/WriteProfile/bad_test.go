@@ -14,8 +14,8 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/relaybox/relaybox/entity/request"
 	"github.com/relaybox/relaybox/outbox"
-	"github.com/relaybox/relaybox/profile"
 )
 
 const good = `{"displayName":"Ada"}`
@@ -65,8 +65,8 @@ func TestBadRequestsStoreNothing(t *testing.T) {
 		"no length":       {"PUT", "", nil, 411, "length-required", nil},
 		"no length patch": {"PATCH", "", nil, 411, "length-required", nil},
 
-		"body too large":  {"PUT", big(maxBody + 1), nil, 413, "body-too-large", map[string]any{"limit": 262144.}},
-		"largest body":    {"PUT", big(maxBody), nil, 422, "invalid-profile", nil},
+		"body too large":  {"PUT", big(request.MaxBody + 1), nil, 413, "body-too-large", map[string]any{"limit": 262144.}},
+		"largest body":    {"PUT", big(request.MaxBody), nil, 422, "invalid-entity", nil},
 		"event too large": {"PUT", `{"displayName":"A","attributes":{` + strings.Join(attributes, ",") + `}}`, nil, 413, "event-too-large", map[string]any{"limit": 245760.}},
 
 		"no type":           {"PUT", good, []string{"Content-Type", ""}, 415, "unsupported-media-type", nil},
@@ -77,14 +77,14 @@ func TestBadRequestsStoreNothing(t *testing.T) {
 		"broken type":       {"PUT", good, []string{"Content-Type", "", "Content-Type", "application/json; ="}, 415, "unsupported-media-type", nil},
 		"compressed":        {"PUT", good, []string{"Content-Encoding", "gzip"}, 415, "unsupported-media-type", nil},
 
-		"bad fields": {"PUT", `{"email":"nobody","bio":1,"attributes":{"a b":"","c":null}}`, nil, 422, "invalid-profile", map[string]any{"errors": []any{
+		"bad fields": {"PUT", `{"email":"nobody","bio":1,"attributes":{"a b":"","c":null}}`, nil, 422, "invalid-entity", map[string]any{"errors": []any{
 			map[string]any{"field": "bio", "detail": "must be a string, not a number"},
 			map[string]any{"field": "attributes.c", "detail": "must be a string, not null"},
 			map[string]any{"field": "displayName", "detail": "is required"},
 			map[string]any{"field": "email", "detail": "must be an e-mail address like ada@example.com"},
 			map[string]any{"field": "attributes.a b", "detail": "must have a key of 1 to 64 letters, digits, '.', '_' and '-'"},
 		}}},
-		"not an object": {"PUT", `null`, nil, 422, "invalid-profile", nil},
+		"not an object": {"PUT", `null`, nil, 422, "invalid-entity", nil},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -93,14 +93,14 @@ func TestBadRequestsStoreNothing(t *testing.T) {
 				if exists {
 					require.Equal(t, http.StatusCreated, a.do("PUT", `{"displayName":"Grace"}`).Code)
 				}
-				before := a.state(t, "p-1")
-				headers := append([]string{"X-Azure-Functions-InvocationId", "mine, i-1"}, c.headers...)
+				before := a.state(t, "profile:p-1")
+				headers := append([]string{"X-Azure-Functions-InvocationId", "mine, i-1"}, a.tags(t, c.headers)...)
 				p := requireProblem(t, a.do(c.method, c.body, headers...), c.status, c.kind)
 				require.Equal(t, "i-1", p["instance"])
 				for name, value := range c.members {
 					require.Equal(t, value, p[name], name)
 				}
-				require.Equal(t, before, a.state(t, "p-1"))
+				require.Equal(t, before, a.state(t, "profile:p-1"))
 			}
 		})
 	}
@@ -125,10 +125,10 @@ func TestBadRequestsForOneState(t *testing.T) {
 		"patch another version":       {true, "PATCH", `{}`, []string{"If-Match", `"0"`}, 412, "precondition-failed"},
 		"delete another version":      {true, "DELETE", "", []string{"If-Match", `"2"`}, 412, "precondition-failed"},
 		"condition before content":    {true, "PATCH", `{"displayName":null}`, []string{"If-Match", `"0"`}, 412, "precondition-failed"},
-		"patch away what is required": {true, "PATCH", `{"displayName":null}`, nil, 422, "invalid-profile"},
-		"patch with a wrong type":     {true, "PATCH", `{"attributes":{"a":{}}}`, nil, 422, "invalid-profile"},
-		"patch with no object":        {true, "PATCH", `["a"]`, nil, 422, "invalid-profile"},
-		"patch with a huge number":    {true, "PATCH", `{"bio":1e999}`, nil, 422, "invalid-profile"},
+		"patch away what is required": {true, "PATCH", `{"displayName":null}`, nil, 422, "invalid-entity"},
+		"patch with a wrong type":     {true, "PATCH", `{"attributes":{"a":{}}}`, nil, 422, "invalid-entity"},
+		"patch with no object":        {true, "PATCH", `["a"]`, nil, 422, "invalid-entity"},
+		"patch with a huge number":    {true, "PATCH", `{"bio":1e999}`, nil, 422, "invalid-entity"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -136,9 +136,9 @@ func TestBadRequestsForOneState(t *testing.T) {
 			if c.exists {
 				a.do("PUT", `{"displayName":"Grace"}`)
 			}
-			before := a.state(t, "p-1")
-			requireProblem(t, a.do(c.method, c.body, append(c.headers, "Idempotency-Key", "k-1")...), c.status, c.kind)
-			require.Equal(t, before, a.state(t, "p-1"))
+			before := a.state(t, "profile:p-1")
+			requireProblem(t, a.do(c.method, c.body, append(a.tags(t, c.headers), "Idempotency-Key", "k-1")...), c.status, c.kind)
+			require.Equal(t, before, a.state(t, "profile:p-1"))
 		})
 	}
 }
@@ -148,7 +148,7 @@ func TestBadIDs(t *testing.T) {
 	a := newApp()
 	for _, id := range []string{"%2E", "%2E%2E", "a%2Fb", "a%3Fb", "a%20b", "%C3%A4", "a%00", strings.Repeat("i", 129)} {
 		for _, method := range []string{"PUT", "PATCH", "DELETE"} {
-			requireProblem(t, send(a.mux, request(method, "/api/profiles/"+id, good)), 400, "bad-id")
+			requireProblem(t, send(a.mux, req(method, "/api/profiles/"+id, good)), 400, "bad-id")
 		}
 	}
 	require.Empty(t, a.mem.Keys())
@@ -156,7 +156,7 @@ func TestBadIDs(t *testing.T) {
 
 func TestMethodsAndFormatsAreOffered(t *testing.T) {
 	t.Parallel()
-	w := send(New(Deps{}), request("POST", "/", good))
+	w := send(newApp().function, req("POST", "/", good))
 	requireProblem(t, w, 405, "method-not-allowed")
 	require.Equal(t, "PUT, PATCH, DELETE", w.Header().Get("Allow"))
 
@@ -182,11 +182,11 @@ func TestBodiesThatComeInPieces(t *testing.T) {
 	require.NoError(t, answer.Body.Close())
 	require.Equal(t, http.StatusLengthRequired, answer.StatusCode)
 
-	short := request("PUT", "/api/profiles/p-1", good)
+	short := req("PUT", "/api/profiles/p-1", good)
 	short.Body = io.NopCloser(io.MultiReader(strings.NewReader(good[:9]), failing{}))
 	requireProblem(t, send(a.mux, short), 400, "body-cut-short")
 
-	long := request("PUT", "/api/profiles/p-1", strings.Repeat(" ", maxBody+1))
+	long := req("PUT", "/api/profiles/p-1", strings.Repeat(" ", request.MaxBody+1))
 	long.ContentLength = 1
 	requireProblem(t, send(a.mux, long), 413, "body-too-large")
 	require.Empty(t, a.mem.Keys())
@@ -267,7 +267,7 @@ func TestConflictsThatNeverEnd(t *testing.T) {
 func TestStoredDataThatIsNoProfile(t *testing.T) {
 	t.Parallel()
 	a := newApp()
-	_, err := a.mem.Commit(t.Context(), outbox.Commit{Key: "p-1", Entity: &outbox.Entity{Key: "p-1", Version: 1, Data: []byte(`"secret"`)}})
+	_, err := a.mem.Commit(t.Context(), outbox.Commit{Key: "profile:p-1", Entity: &outbox.Entity{Key: "profile:p-1", Version: 1, Data: []byte(`"secret"`)}})
 	require.NoError(t, err)
 	w := a.do("PATCH", `{}`)
 	requireProblem(t, w, 500, "internal")
@@ -280,10 +280,10 @@ func TestNoEventOfDeletionTellsOfThePerson(t *testing.T) {
 	a := newApp()
 	a.do("PUT", `{"displayName":"Ada","email":"ada@example.com","bio":"secret"}`)
 	a.do("DELETE", "")
-	events := a.mem.Events("p-1")
-	require.Equal(t, profile.Deleted, events[1].Type)
+	events := a.mem.Events("profile:p-1")
+	require.Equal(t, "relaybox.profile.deleted", events[1].Type)
 	for _, personal := range []string{"Ada", "ada@", "secret"} {
 		require.NotContains(t, string(events[1].Envelope), personal)
-		require.NotContains(t, string(a.state(t, "p-1").Entity.Data), personal)
+		require.NotContains(t, string(a.state(t, "profile:p-1").Entity.Data), personal)
 	}
 }

@@ -4,7 +4,6 @@ import (
 	"context"
 	"encoding/json"
 	"net/http/httptest"
-	"strings"
 	"sync"
 	"testing"
 
@@ -43,9 +42,9 @@ func TestALife(t *testing.T) {
 		{"PUT", `{"displayName":"Ada"}`, []string{"If-None-Match", "*"}, 201, `"6"`, []string{"created"}, map[string]any{"version": 6.}},
 		{"PATCH", `{}`, nil, 200, `"6"`, nil, nil},
 	} {
-		w := a.do(step.method, step.body, step.headers...)
+		w := a.do(step.method, step.body, a.tags(t, step.headers)...)
 		require.Equal(t, step.status, w.Code, w.Body.String())
-		require.Equal(t, step.etag, w.Header().Get("ETag"))
+		require.Equal(t, a.tagged(t, step.etag), w.Header().Get("ETag"))
 		require.Equal(t, "private, no-cache", w.Header().Get("Cache-Control"))
 		if step.status == 201 {
 			require.Equal(t, "/api/profiles/p-1", w.Header().Get("Location"))
@@ -65,8 +64,8 @@ func TestALife(t *testing.T) {
 		require.Equal(t, step.events, append([]string(nil), all[seen:]...))
 		seen = len(all)
 	}
-	require.Zero(t, a.mem.Receipts("p-1"))
-	for i, e := range a.mem.Events("p-1") {
+	require.Zero(t, a.mem.Receipts("profile:p-1"))
+	for i, e := range a.mem.Events("profile:p-1") {
 		require.EqualValues(t, i+1, e.Seq)
 	}
 }
@@ -80,11 +79,11 @@ func TestEventsCarryTheirRequestsTrace(t *testing.T) {
 		Traceparent, Tracestate, Subject, Sequence string
 		Data                                       map[string]any
 	}
-	require.NoError(t, json.Unmarshal(a.mem.Events("p-1")[0].Envelope, &envelope))
+	require.NoError(t, json.Unmarshal(a.mem.Events("profile:p-1")[0].Envelope, &envelope))
 	require.Equal(t, parent, envelope.Traceparent)
 	require.Equal(t, "congo=t61rcWkgMzE", envelope.Tracestate)
 	require.Equal(t, "p-1", envelope.Subject)
-	require.Equal(t, map[string]any{"id": "p-1", "displayName": "Ada"}, envelope.Data)
+	require.Equal(t, map[string]any{"id": "p-1", "state": map[string]any{"displayName": "Ada"}}, envelope.Data)
 }
 
 func TestARepeatedKeyGetsTheFirstAnswer(t *testing.T) {
@@ -93,7 +92,7 @@ func TestARepeatedKeyGetsTheFirstAnswer(t *testing.T) {
 	first := a.do("PUT", good, "Idempotency-Key", "k-1")
 	require.Equal(t, 201, first.Code)
 	a.do("PATCH", `{"bio":"changed meanwhile"}`)
-	before := a.state(t, "p-1")
+	before := a.state(t, "profile:p-1")
 
 	for _, key := range []string{"k-1", `"k-1"`} { // quoted or not, it is the same key
 		requireSame(t, first, a.do("PUT", good, "Idempotency-Key", key))
@@ -107,9 +106,9 @@ func TestARepeatedKeyGetsTheFirstAnswer(t *testing.T) {
 		require.Equal(t, 422, w.Code, name)
 		requireProblem(t, w, 422, "idempotency-key-reused")
 	}
-	require.Equal(t, before, a.state(t, "p-1"))
+	require.Equal(t, before, a.state(t, "profile:p-1"))
 
-	other := send(a.mux, request("PUT", "/api/profiles/p-2", good, "Idempotency-Key", "k-1"))
+	other := send(a.mux, req("PUT", "/api/profiles/p-2", good, "Idempotency-Key", "k-1"))
 	require.Equal(t, 201, other.Code, "a key belongs to one profile")
 }
 
@@ -150,7 +149,7 @@ func TestTwinsMakeOneChange(t *testing.T) {
 		requireSame(t, answers[0], w)
 	}
 	require.Equal(t, []string{"created"}, a.eventTypes())
-	require.Equal(t, 1, a.mem.Receipts("p-1"))
+	require.Equal(t, 1, a.mem.Receipts("profile:p-1"))
 }
 
 // TestADeletionThatTheHostDeliversAgain: same invocation id, same answer, one event.
@@ -193,7 +192,7 @@ func TestALostReplyIsFound(t *testing.T) {
 	w := a.do("PUT", good, "X-Azure-Functions-InvocationId", "i-1")
 	require.True(t, lost)
 	require.Equal(t, 201, w.Code)
-	require.Equal(t, `"1"`, w.Header().Get("ETag"))
+	require.Equal(t, a.tag(t, 1), w.Header().Get("ETag"))
 	require.Equal(t, []string{"created"}, a.eventTypes())
 }
 
@@ -212,6 +211,9 @@ func (l *lagging) Load(ctx context.Context, key, receiptID string) (outbox.Entit
 	return l.MemStore.Load(ctx, key, receiptID)
 }
 
+// patience is how often package entity asks the store again.
+const patience = 3
+
 func TestAStaleReadIsNoFailedCondition(t *testing.T) {
 	t.Parallel()
 	for name, c := range map[string]struct {
@@ -221,20 +223,21 @@ func TestAStaleReadIsNoFailedCondition(t *testing.T) {
 	}{
 		"fresh":                 {`"2"`, 0, 200, 1},
 		"stale once":            {`"2"`, 1, 200, 2},
-		"stale for a while":     {`"2"`, patience, 200, patience + 1},
-		"stale for too long":    {`"2"`, 99, 412, patience + 1},
-		"a made-up version":     {`"99"`, 0, 412, patience + 1},
+		"stale for a while":     {`"2"`, patience, 200, 1 + patience},
+		"stale for too long":    {`"2"`, 99, 412, 1 + patience},
+		"a made-up version":     {`"99"`, 0, 412, 1 + patience},
 		"an old one is no news": {`"1"`, 0, 412, 1},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			a := newApp()
 			a.do("PUT", `{"displayName":"One"}`)
-			old := a.state(t, "p-1").Entity
+			old := a.state(t, "profile:p-1").Entity
 			a.do("PUT", `{"displayName":"Two"}`)
 			store := &lagging{MemStore: a.mem, old: old, stale: c.stale}
 
-			w := send(muxOn(store), request("PUT", "/api/profiles/p-1", `{"displayName":"Three"}`, "If-Match", c.match))
+			mux, _ := muxOn(store)
+			w := send(mux, req("PUT", "/api/profiles/p-1", `{"displayName":"Three"}`, "If-Match", a.tagged(t, c.match)))
 			require.Equal(t, c.status, w.Code)
 			require.Equal(t, c.loads, store.loads)
 		})
@@ -244,78 +247,8 @@ func TestAStaleReadIsNoFailedCondition(t *testing.T) {
 func TestThePathMayBeWrittenAsTheHostAllows(t *testing.T) {
 	t.Parallel()
 	a := newApp()
-	require.Equal(t, 201, send(a.mux, request("PUT", "/API/Profiles/P-1/", good)).Code)
-	require.Equal(t, []string{"P-1"}, a.mem.Keys(), "the id keeps its case")
-}
-
-// TestMerge is the table of RFC 7396, appendix A.
-func TestMerge(t *testing.T) {
-	t.Parallel()
-	for _, c := range [][3]string{
-		{`{"a":"b"}`, `{"a":"c"}`, `{"a":"c"}`},
-		{`{"a":"b"}`, `{"b":"c"}`, `{"a":"b","b":"c"}`},
-		{`{"a":"b"}`, `{"a":null}`, `{}`},
-		{`{"a":"b","b":"c"}`, `{"a":null}`, `{"b":"c"}`},
-		{`{"a":["b"]}`, `{"a":"c"}`, `{"a":"c"}`},
-		{`{"a":"c"}`, `{"a":["b"]}`, `{"a":["b"]}`},
-		{`{"a":{"b":"c"}}`, `{"a":{"b":"d","c":null}}`, `{"a":{"b":"d"}}`},
-		{`{"a":[{"b":"c"}]}`, `{"a":[1]}`, `{"a":[1]}`},
-		{`["a","b"]`, `["c","d"]`, `["c","d"]`},
-		{`{"a":"b"}`, `["c"]`, `["c"]`},
-		{`{"a":"foo"}`, `null`, `null`},
-		{`{"a":"foo"}`, `"bar"`, `"bar"`},
-		{`{"e":null}`, `{"a":1}`, `{"a":1,"e":null}`},
-		{`[1,2]`, `{"a":"b","c":null}`, `{"a":"b"}`},
-		{`{}`, `{"a":{"bb":{"ccc":null}}}`, `{"a":{"bb":{}}}`},
-		{`{"a":"b"}`, `{"a":[{"b":null}]}`, `{"a":[{"b":null}]}`}, // ours: an array is taken as it is
-	} {
-		got, err := merge([]byte(c[0]), []byte(c[1]))
-		require.NoError(t, err)
-		require.Equal(t, c[2], string(got), "%s + %s", c[0], c[1])
-	}
-}
-
-func TestTraceOf(t *testing.T) {
-	t.Parallel()
-	const id, parent = "0af7651916cd43dd8448eb211c80319c", "b7ad6b7169203331"
-	const good = "00-" + id + "-" + parent + "-01"
-	many := strings.Repeat("a=1,", 33)
-	for name, c := range map[string]struct {
-		parent, state []string
-		want          outbox.Trace // empty: a new trace
-	}{
-		"good":               {[]string{good}, []string{"a=1, t@sys=x y"}, outbox.Trace{Parent: good, State: "a=1,t@sys=x y"}},
-		"not sampled":        {[]string{"00-" + id + "-" + parent + "-00"}, nil, outbox.Trace{Parent: "00-" + id + "-" + parent + "-00"}},
-		"state in two lines": {[]string{good}, []string{"a=1", "b=2"}, outbox.Trace{Parent: good, State: "a=1,b=2"}},
-		"later version":      {[]string{"cc-" + id + "-" + parent + "-01-what"}, nil, outbox.Trace{Parent: good}},
-		"malformed state":    {[]string{good}, []string{"a=1,=2"}, outbox.Trace{Parent: good}},
-		"state names twice":  {[]string{good}, []string{"a=1,a=2"}, outbox.Trace{Parent: good}},
-		"too many entries":   {[]string{good}, []string{strings.ReplaceAll(many, "a", "b")}, outbox.Trace{Parent: good}},
-		"state too long":     {[]string{good}, []string{"a=" + strings.Repeat("1", 250) + ",b=" + strings.Repeat("1", 250) + ",c=" + strings.Repeat("1", 10)}, outbox.Trace{Parent: good}},
-		"none":               {nil, []string{"a=1"}, outbox.Trace{}},
-		"two":                {[]string{good, good}, nil, outbox.Trace{}},
-		"two, joined":        {[]string{good + ", " + good}, nil, outbox.Trace{}},
-		"upper case":         {[]string{strings.ToUpper(good)}, nil, outbox.Trace{}},
-		"version ff":         {[]string{"ff" + good[2:]}, nil, outbox.Trace{}},
-		"more in version 00": {[]string{good + "-00"}, nil, outbox.Trace{}},
-		"no trace id":        {[]string{"00-" + strings.Repeat("0", 32) + "-" + parent + "-01"}, nil, outbox.Trace{}},
-		"no parent id":       {[]string{"00-" + id + "-" + strings.Repeat("0", 16) + "-01"}, nil, outbox.Trace{}},
-		"short":              {[]string{good[:54]}, []string{"a=1"}, outbox.Trace{}},
-	} {
-		t.Run(name, func(t *testing.T) {
-			t.Parallel()
-			got := traceOf(map[string][]string{"Traceparent": c.parent, "Tracestate": c.state})
-			if c.want.Parent != "" {
-				require.Equal(t, c.want, got)
-				return
-			}
-			parsed, ok := parseTraceParent(got.Parent)
-			require.True(t, ok)
-			require.Equal(t, got.Parent, parsed)
-			require.NotContains(t, got.Parent, id)
-			require.Empty(t, got.State)
-		})
-	}
+	require.Equal(t, 201, send(a.mux, req("PUT", "/API/Profiles/P-1/", good)).Code)
+	require.Equal(t, []string{"profile:P-1"}, a.mem.Keys(), "the id keeps its case")
 }
 
 func requireSame(t *testing.T, want, got *httptest.ResponseRecorder) {

@@ -30,6 +30,9 @@ type Config struct {
 		Database         string `env:"COSMOS_DATABASE"`
 		Outbox           string `env:"COSMOS_OUTBOX_CONTAINER"`
 		Inbox            string `env:"COSMOS_INBOX_CONTAINER"`
+		// Own are the containers of kinds that do not share the two above:
+		// KIND=OUTBOX/INBOX, with commas between kinds.
+		Own string `env:"COSMOS_KIND_CONTAINERS"`
 	}
 	Bus struct {
 		ConnectionString string `env:"SERVICEBUS_CONNECTION"`
@@ -40,7 +43,7 @@ type Config struct {
 		Partitioned      bool   `env:"EVENTS_TOPIC_PARTITIONED"`
 	}
 	Outbox struct {
-		Source         string        `env:"RELAYBOX_SOURCE" envDefault:"/relaybox/profiles"`
+		Source         string        `env:"RELAYBOX_SOURCE" envDefault:"/relaybox"`
 		FastPathBudget time.Duration `env:"RELAYBOX_FASTPATH_BUDGET" envDefault:"5s"`
 		FastPathQueue  int           `env:"RELAYBOX_FASTPATH_QUEUE" envDefault:"1024"`
 		SweepBudget    time.Duration `env:"RELAYBOX_SWEEP_BUDGET" envDefault:"25s"`
@@ -151,9 +154,12 @@ func (c *Config) faults() []error {
 		fault(true, "SERVICEBUS_CONNECTION", "is not usable: %v; in Azure set SERVICEBUS_CONNECTION__fullyQualifiedNamespace to NAME.servicebus.windows.net, for an emulator set SERVICEBUS_CONNECTION to its connection string", err)
 	}
 	needs(c.Cosmos.Database, "COSMOS_DATABASE", "name the database")
-	needs(c.Cosmos.Outbox, "COSMOS_OUTBOX_CONTAINER", "name the container of profiles and their events")
+	needs(c.Cosmos.Outbox, "COSMOS_OUTBOX_CONTAINER", "name the container of the entities and their events")
 	needs(c.Cosmos.Inbox, "COSMOS_INBOX_CONTAINER", "name the container of the read models")
 	fault(c.Cosmos.Inbox != "" && c.Cosmos.Inbox == c.Cosmos.Outbox, "COSMOS_INBOX_CONTAINER", "is the same as COSMOS_OUTBOX_CONTAINER: the consumer owns a container of its own")
+	for _, err := range c.ownFaults() {
+		fault(true, "COSMOS_KIND_CONTAINERS", "is %q: %v; write KIND=OUTBOX/INBOX, for example invoice=invoices/invoice-views, with commas between kinds", c.Cosmos.Own, err)
+	}
 	needs(c.Bus.Topic, "EVENTS_TOPIC", "name the topic that events go to")
 	fault(c.Policy() < 0, "RELAYBOX_GAP_POLICY", "is %q: use snapshot or strict", c.Inbox.Gaps)
 	fault(c.Deadline <= 0, "RELAYBOX_INVOCATION_DEADLINE", "is %v: it must be above zero and below functionTimeout in host.json", c.Deadline)
@@ -166,6 +172,44 @@ func (c *Config) faults() []error {
 	fault(c.Outbox.Attempts < 1 || c.Outbox.Attempts > 6, "RELAYBOX_PARK_AFTER", "is %d: it must be from 1 to 6", c.Outbox.Attempts)
 	fault(c.Outbox.MaxEventBytes < 1024, "RELAYBOX_MAX_EVENT_BYTES", "is %d: it must be at least 1024", c.Outbox.MaxEventBytes)
 	fault(c.Inbox.Receipt < time.Hour, "RELAYBOX_INBOX_RETENTION", "is %v: it must be longer than the broker's duplicate detection window, an hour at the least", c.Inbox.Receipt)
+	return faults
+}
+
+// Containers are the two containers of a kind.
+type Containers struct{ Outbox, Inbox string }
+
+// OwnContainers are the containers of kinds that have their own, by kind.
+func (c *Config) OwnContainers() map[string]Containers {
+	own := map[string]Containers{}
+	for entry := range strings.SplitSeq(c.Cosmos.Own, ",") {
+		if kind, pair, ok := strings.Cut(strings.TrimSpace(entry), "="); ok {
+			outbox, inbox, _ := strings.Cut(pair, "/")
+			own[strings.TrimSpace(kind)] = Containers{strings.TrimSpace(outbox), strings.TrimSpace(inbox)}
+		}
+	}
+	return own
+}
+
+func (c *Config) ownFaults() []error {
+	var faults []error
+	seen := map[string]bool{}
+	for entry := range strings.SplitSeq(c.Cosmos.Own, ",") {
+		if entry = strings.TrimSpace(entry); entry == "" {
+			continue
+		}
+		kind, _, _ := strings.Cut(entry, "=")
+		kind = strings.TrimSpace(kind)
+		own := c.OwnContainers()[kind]
+		switch {
+		case kind == "" || own.Outbox == "" || own.Inbox == "" || strings.Contains(own.Inbox, "/"):
+			faults = append(faults, fmt.Errorf("%q cannot be read", entry))
+		case seen[kind]:
+			faults = append(faults, fmt.Errorf("%s is there twice", kind))
+		case own.Outbox == own.Inbox || own.Outbox == c.Cosmos.Inbox || own.Inbox == c.Cosmos.Outbox:
+			faults = append(faults, fmt.Errorf("%s would write and consume in one container: the consumer owns a container of its own", kind))
+		}
+		seen[kind] = true
+	}
 	return faults
 }
 

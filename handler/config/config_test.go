@@ -17,10 +17,10 @@ const key = "c2VjcmV0LWtleQ=="
 var emulators = map[string]string{
 	"COSMOS_CONNECTION":       "AccountEndpoint=http://127.0.0.1:8081/;AccountKey=" + key,
 	"COSMOS_DATABASE":         "relaybox",
-	"COSMOS_OUTBOX_CONTAINER": "profiles",
-	"COSMOS_INBOX_CONTAINER":  "profile-views",
+	"COSMOS_OUTBOX_CONTAINER": "entities",
+	"COSMOS_INBOX_CONTAINER":  "views",
 	"SERVICEBUS_CONNECTION":   "Endpoint=sb://127.0.0.1;SharedAccessKeyName=n;SharedAccessKey=" + key + ";UseDevelopmentEmulator=true;",
-	"EVENTS_TOPIC":            "profile-events",
+	"EVENTS_TOPIC":            "entity-events",
 }
 
 // with returns emulators with changes; an empty value removes the setting.
@@ -61,7 +61,7 @@ func TestEveryFaultNamesItsSetting(t *testing.T) {
 		"COSMOS_CONNECTION":            "AccountEndpoint=http://127.0.0.1:8081/",
 		"COSMOS_DATABASE":              "",
 		"COSMOS_OUTBOX_CONTAINER":      "",
-		"COSMOS_INBOX_CONTAINER":       "profiles",
+		"COSMOS_INBOX_CONTAINER":       "entities",
 		"SERVICEBUS_CONNECTION":        "Endpoint=nonsense",
 		"EVENTS_TOPIC":                 "",
 		"RELAYBOX_GAP_POLICY":          "lenient",

@@ -9,6 +9,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -60,7 +61,10 @@ func missing(t *testing.T, s inbox.Store, key string) {
 }
 
 func roundTrip(t *testing.T, s inbox.Store, key string) {
-	want := inbox.Model{Key: key, LastSeq: 7, Gaps: 2, Data: json.RawMessage(`{"text":"Ærø 日本 😀"}`)}
+	want := inbox.Model{
+		Key: key, LastSeq: 7, Gaps: 2, Data: json.RawMessage(`{"text":"Ærø 日本 😀"}`),
+		Incarnation: inbox.Incarnation{ID: "i-2", First: 5, Since: time.Date(2026, 8, 7, 10, 0, 0, 0, time.UTC)}, Past: []string{"i-0", "i-1"},
+	}
 	require.NoError(t, s.Apply(t.Context(), want, "e-7"))
 	got, seen := load(t, s, key, "e-7")
 	require.True(t, seen)

@@ -84,10 +84,10 @@ param logDailyQuotaGb int = -1
 // Names of the app's entities, the same as in local.settings.json.example.
 var names = {
   database: 'relaybox'
-  outboxContainer: 'profiles'
-  inboxContainer: 'profile-views'
-  topic: 'profile-events'
-  subscription: 'profile-views'
+  outboxContainer: 'entities'
+  inboxContainer: 'views'
+  topic: 'entity-events'
+  subscription: 'views'
 }
 var token = uniqueString(resourceGroup().id, environmentName)
 var suffix = '${toLower(environmentName)}-${take(token, 6)}'

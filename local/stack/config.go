@@ -90,10 +90,10 @@ func Defaults() map[string]string {
 		"FUNCTIONS_WORKER_RUNTIME": "custom",
 		"AzureWebJobsStorage":      "UseDevelopmentStorage=true",
 		"COSMOS_DATABASE":          "relaybox",
-		"COSMOS_OUTBOX_CONTAINER":  "profiles",
-		"COSMOS_INBOX_CONTAINER":   "profile-views",
-		"EVENTS_TOPIC":             "profile-events",
-		"EVENTS_SUBSCRIPTION":      "profile-views",
+		"COSMOS_OUTBOX_CONTAINER":  "entities",
+		"COSMOS_INBOX_CONTAINER":   "views",
+		"EVENTS_TOPIC":             "entity-events",
+		"EVENTS_SUBSCRIPTION":      "views",
 		"DISPATCH_SCHEDULE":        "*/10 * * * * *",
 	}
 }

@@ -15,7 +15,7 @@ type Storage interface {
 // FaultyStore breaks a store on purpose. Before runs ahead of an operation and may
 // fail it with nothing applied; After runs behind it and may turn its success into
 // an error: applied, but the answer was lost. Operations are named load, commit,
-// find, pending, settle and park. Either may block, to hold an operation at a point.
+// place, find, pending, settle and park. Either may block, to hold an operation at a point.
 type FaultyStore struct {
 	Storage
 	Before, After func(ctx context.Context, op, key string) error
@@ -52,6 +52,15 @@ func (f *FaultyStore) Commit(ctx context.Context, c outbox.Commit) (rev string, 
 		return err
 	})
 	return rev, err
+}
+
+// Place implements outbox.Store.
+func (f *FaultyStore) Place(ctx context.Context, key string) (p outbox.Place, err error) {
+	err = f.around(ctx, "place", key, func() (err error) {
+		p, err = f.Storage.Place(ctx, key)
+		return err
+	})
+	return p, err
 }
 
 // Find implements outbox.Queue.

@@ -10,6 +10,7 @@ import (
 	"slices"
 	"strconv"
 	"sync"
+	"time"
 
 	"github.com/relaybox/relaybox/outbox"
 )
@@ -18,6 +19,7 @@ import (
 // and ready.
 type MemStore struct {
 	mu         sync.Mutex
+	places     int // containers that there were before this one
 	partitions map[string]*partition
 	revision   int
 }
@@ -43,7 +45,52 @@ func (s *MemStore) Load(ctx context.Context, key, receiptID string) (outbox.Enti
 	if r, ok := p.receipts[receiptID]; ok {
 		receipt = &r
 	}
-	return p.entity, receipt, nil
+	e := p.entity
+	e.Moved = e.Place != "" && e.Place != s.place().ID
+	return e, receipt, nil
+}
+
+// Place implements outbox.Store.
+func (s *MemStore) Place(ctx context.Context, _ string) (outbox.Place, error) {
+	if err := ctx.Err(); err != nil {
+		return outbox.Place{}, &outbox.Error{Class: outbox.Timeout, Op: "place", Err: err}
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.place(), nil
+}
+
+func (s *MemStore) place() outbox.Place {
+	return outbox.Place{ID: "place-" + strconv.Itoa(s.places), Since: time.Date(2026, 1, 1+s.places, 0, 0, 0, 0, time.UTC)}
+}
+
+// Anew makes the container anew: everything is forgotten.
+func (s *MemStore) Anew() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.places++
+	s.partitions = nil
+}
+
+// Restore replaces the container by a copy of what it holds now, or held when keep was
+// taken with Copy.
+func (s *MemStore) Restore(keep *MemStore) {
+	kept := keep.Copy()
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.places++
+	s.partitions = kept.partitions
+}
+
+// Copy returns a store that holds what this one does: a backup.
+func (s *MemStore) Copy() *MemStore {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	c := &MemStore{places: s.places, revision: s.revision, partitions: map[string]*partition{}}
+	for key, p := range s.partitions {
+		c.partitions[key] = &partition{entity: p.entity, events: maps.Clone(p.events), receipts: maps.Clone(p.receipts)}
+	}
+	return c
 }
 
 // Commit implements outbox.Store.

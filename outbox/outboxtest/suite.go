@@ -36,6 +36,7 @@ func TestStore(t *testing.T, open func(t *testing.T) Storage) {
 		"Park":                 storePark,
 		"ParkIsConditional":    storeParkIsConditional,
 		"Find":                 storeFind,
+		"Place":                storePlace,
 		"FindStops":            storeFindStops,
 		"OddKeys":              storeOddKeys,
 		"EndedContext":         storeEndedContext,
@@ -54,9 +55,9 @@ func ev(key string, seq int64, size ...int) outbox.Event {
 	if len(size) > 0 {
 		filler = strings.Repeat("x", size[0])
 	}
-	envelope, _ := json.Marshal(map[string]any{"specversion": "1.0", "id": outbox.EventID("test", key, seq), "data": filler})
+	envelope, _ := json.Marshal(map[string]any{"specversion": "1.0", "id": outbox.EventID("test", key, "i-1", seq), "data": filler})
 	return outbox.Event{
-		Key: key, Seq: seq, ID: outbox.EventID("test", key, seq), Type: "test.changed", Envelope: envelope,
+		Key: key, Seq: seq, Incarnation: "i-1", ID: outbox.EventID("test", key, "i-1", seq), Type: "test.changed", Envelope: envelope,
 		Trace:     outbox.Trace{Parent: "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01", State: "a=1"},
 		CreatedAt: time.Date(2026, 8, 7, 10, 0, 0, 123_000_000, time.UTC),
 	}
@@ -144,6 +145,35 @@ func storeRoundTrip(t *testing.T, s Storage, key string) {
 	require.True(t, e.Deleted)
 	require.Empty(t, e.Data)
 	require.EqualValues(t, 3, e.LastSeq)
+}
+
+func storePlace(t *testing.T, s Storage, key string) {
+	place, err := s.Place(t.Context(), key)
+	require.NoError(t, err)
+	require.NotEmpty(t, place.ID)
+	require.False(t, place.Since.IsZero())
+	again, err := s.Place(t.Context(), key+"-other")
+	require.NoError(t, err)
+	require.Equal(t, place, again)
+
+	c := next(outbox.Entity{Key: key}, 1)
+	c.Entity.Incarnation = outbox.Incarnation{ID: "i-1", First: 1, Since: place.Since}
+	c.Entity.Place = place.ID
+	_, err = s.Commit(t.Context(), c)
+	require.NoError(t, err)
+	e, _, err := s.Load(t.Context(), key, "")
+	require.NoError(t, err)
+	require.Equal(t, c.Entity.Incarnation, e.Incarnation)
+	require.Equal(t, place.ID, e.Place)
+	require.False(t, e.Moved)
+
+	c = next(e, 1)
+	c.Entity.Place = "elsewhere"
+	_, err = s.Commit(t.Context(), c)
+	require.NoError(t, err)
+	e, _, err = s.Load(t.Context(), key, "")
+	require.NoError(t, err)
+	require.True(t, e.Moved, "it says that it was written in another container")
 }
 
 func storeCreateTwice(t *testing.T, s Storage, key string) {

@@ -66,7 +66,11 @@ var (
 )
 
 var rules = []rule{
-	{room: "profile", never: []string{module, "github.com/", "golang.org/", "go."}, but: []string{module + "profile"}},
+	{room: "profile", never: []string{module, "github.com/", "golang.org/", "go."}, but: []string{module + "profile", module + "entity"}},
+	{room: "examples", never: []string{module, "github.com/", "golang.org/", "go."}, but: []string{module + "examples", module + "entity"}},
+	{room: "entity", never: ours, but: []string{module + "entity", module + "outbox", module + "inbox", module + "azfunc"}, testsToo: true},
+	{room: "entity", never: sdks, testsToo: true},
+	{room: "entity/document", never: ours, but: []string{module + "entity/document"}, testsToo: true},
 	{room: "internal/pace", never: ours, testsToo: true},
 	{room: "outbox", never: ours, but: []string{module + "outbox", module + "internal/pace"}, testsToo: true},
 	{room: "outbox", never: sdks, testsToo: true},
@@ -75,9 +79,9 @@ var rules = []rule{
 	{room: "azfunc", never: ours, but: []string{module + "azfunc"}, testsToo: true},
 	{room: "local/netsim", never: ours, but: []string{module + "local/netsim"}, testsToo: true},
 	{room: "functions", never: append([]string{module + "azure", module + "local"}, sdks...)},
-	{room: "azure", never: []string{module + "functions", module + "profile", module + "local"}},
+	{room: "azure", never: []string{module + "functions", module + "entity", module + "profile", module + "examples", module + "local"}},
 	{room: "handler", never: []string{module + "local", "github.com/stretchr/testify"}},
-	{room: "local", never: []string{module + "outbox", module + "inbox", module + "profile", module + "functions"}, testsToo: true},
+	{room: "local", never: []string{module + "outbox", module + "inbox", module + "entity", module + "profile", module + "examples", module + "functions"}, testsToo: true},
 }
 
 func TestImportsPointOneWay(t *testing.T) {

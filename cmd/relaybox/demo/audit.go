@@ -112,13 +112,17 @@ func deref[T any](p *T, otherwise T) T {
 // readEvent reads a message and compares the envelope with the broker's properties.
 func readEvent(m *azservicebus.ReceivedMessage) (e busEvent, key string, err error) {
 	var envelope struct {
-		SpecVersion     string          `json:"specversion"`
-		ID              string          `json:"id"`
-		Type            string          `json:"type"`
-		Subject         string          `json:"subject"`
-		Sequence        string          `json:"sequence"`
-		DataContentType string          `json:"datacontenttype"`
-		Data            json.RawMessage `json:"data"`
+		SpecVersion     string `json:"specversion"`
+		ID              string `json:"id"`
+		Type            string `json:"type"`
+		Subject         string `json:"subject"`
+		PartitionKey    string `json:"partitionkey"`
+		Sequence        string `json:"sequence"`
+		DataContentType string `json:"datacontenttype"`
+		Data            struct {
+			ID    string          `json:"id"`
+			State json.RawMessage `json:"state"`
+		} `json:"data"`
 	}
 	if err := json.Unmarshal(m.Body, &envelope); err != nil {
 		return e, "", fmt.Errorf("not a CloudEvent: %w", err)
@@ -129,21 +133,23 @@ func readEvent(m *azservicebus.ReceivedMessage) (e busEvent, key string, err err
 	}
 	e = busEvent{id: envelope.ID, kind: envelope.Type, seq: seq}
 	for name, pair := range map[string][2]string{
-		"MessageID":   {m.MessageID, envelope.ID},
-		"SessionID":   {deref(m.SessionID, ""), envelope.Subject},
-		"Subject":     {deref(m.Subject, ""), envelope.Type},
-		"seq":         {fmt.Sprint(m.ApplicationProperties["seq"]), fmt.Sprint(seq)},
-		"specversion": {envelope.SpecVersion, "1.0"},
-		"ContentType": {deref(m.ContentType, ""), "application/cloudevents+json"},
+		"MessageID":    {m.MessageID, envelope.ID},
+		"SessionID":    {deref(m.SessionID, ""), envelope.PartitionKey},
+		"data.id":      {envelope.Data.ID, envelope.Subject},
+		"partitionkey": {envelope.PartitionKey, kindPrefix + envelope.Subject},
+		"Subject":      {deref(m.Subject, ""), envelope.Type},
+		"seq":          {fmt.Sprint(m.ApplicationProperties["seq"]), fmt.Sprint(seq)},
+		"specversion":  {envelope.SpecVersion, "1.0"},
+		"ContentType":  {deref(m.ContentType, ""), "application/cloudevents+json"},
 	} {
 		if pair[0] != pair[1] {
 			return e, "", fmt.Errorf("%s is %q, not %q", name, pair[0], pair[1])
 		}
 	}
 	if e.kind != "relaybox.profile.deleted" {
-		e.state, err = parsePerson(envelope.Data)
+		e.state, err = parsePerson(envelope.Data.State)
 	}
-	return e, envelope.Subject, err
+	return e, envelope.PartitionKey, err
 }
 
 // count is how many distinct messages were received so far.

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"maps"
 	"slices"
+	"strings"
 )
 
 // verdict is the outcome of the check, and the figures of the table.
@@ -211,11 +212,11 @@ func (v *verdict) checkView(h *history, bus []busEvent, seen view) {
 	if m.LastSeq != int64(len(h.events)) || m.Gaps != 0 {
 		v.broken = append(v.broken, broken(viewEqual, "%s: the model stands at event %d with %d gaps, the store at %d", h.key, m.LastSeq, m.Gaps, len(h.events)))
 	}
-	if last := h.states[len(h.states)-1]; !m.Data.Profile.equal(last) {
-		v.broken = append(v.broken, broken(viewEqual, "%s: the model holds %v, the last write made %v", h.key, m.Data.Profile, last))
+	if last := h.states[len(h.states)-1]; !m.Data.State.equal(last) {
+		v.broken = append(v.broken, broken(viewEqual, "%s: the model holds %v, the last write made %v", h.key, m.Data.State, last))
 	}
-	if want := h.effects(); !maps.Equal(m.Data.Applied, want) {
-		v.broken = append(v.broken, broken(oneEffect, "%s: the model has applied %v, the changes make %v", h.key, m.Data.Applied, want))
+	if want := h.effects(); !maps.Equal(m.Data.View.Applied, want) {
+		v.broken = append(v.broken, broken(oneEffect, "%s: the model has applied %v, the changes make %v", h.key, m.Data.View.Applied, want))
 	}
 }
 
@@ -223,7 +224,7 @@ func (v *verdict) checkView(h *history, bus []busEvent, seen view) {
 func (h *history) effects() map[string]int64 {
 	n := map[string]int64{}
 	for _, e := range h.events {
-		n[e.kind]++
+		n[strings.TrimPrefix(e.kind, "relaybox.profile.")]++
 	}
 	return n
 }

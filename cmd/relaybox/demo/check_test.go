@@ -95,7 +95,7 @@ func (w *world) change(t *testing.T, key string, l *life, i *intent) {
 	}
 	w.store[key] = partition{entity: &entityDoc{Version: l.version, LastSeq: l.seq, Deleted: next == nil, Data: data}}
 	seen.model = &modelDoc{LastSeq: l.seq}
-	seen.model.Data.ID, seen.model.Data.Profile, seen.model.Data.Applied = key, next, maps.Clone(l.applied)
+	seen.model.Data.ID, seen.model.Data.State, seen.model.Data.View.Applied = key, next, maps.Clone(l.applied)
 	w.views[key] = seen
 }
 
@@ -209,8 +209,8 @@ func TestCheckNamesWhatIsBroken(t *testing.T) {
 		{"order", busOrder, func(w *world) { b := w.bus[key]; b[1], b[2] = b[2], b[1] }},
 		{"old model", viewEqual, func(w *world) { w.views[key].model.LastSeq-- }},
 		{"gap", viewEqual, func(w *world) { w.views[key].model.Gaps++ }},
-		{"other model", viewEqual, func(w *world) { w.views[key].model.Data.Profile = &person{DisplayName: "x"} }},
-		{"effect twice", oneEffect, func(w *world) { w.views[key].model.Data.Applied["relaybox.profile.created"]++ }},
+		{"other model", viewEqual, func(w *world) { w.views[key].model.Data.State = &person{DisplayName: "x"} }},
+		{"effect twice", oneEffect, func(w *world) { w.views[key].model.Data.View.Applied["relaybox.profile.created"]++ }},
 		{"no effect", oneEffect, func(w *world) { delete(w.views[key].receipts, w.bus[key][0].id) }},
 	}
 	for _, c := range cases {

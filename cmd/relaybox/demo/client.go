@@ -41,14 +41,14 @@ func (c *client) do(ctx context.Context, w write) outcome {
 	defer cancel()
 	want, idempotencyKey := &w.want, w.idempotencyKey
 	for try := 0; ctx.Err() == nil; try++ {
-		i, ifMatch := want, int64(-1)
+		i, ifMatch, tag := want, int64(-1), ""
 		if w.conditional {
-			current, version, ok := c.read(ctx, w.key)
+			current, version, read, ok := c.read(ctx, w.key)
 			if !ok {
 				c.wait(ctx, try, "")
 				continue
 			}
-			if ifMatch = version; version == 0 && want.verb != put {
+			if ifMatch, tag = version, read; version == 0 && want.verb != put {
 				want, ifMatch = &w.instead, 0
 				i = want
 			}
@@ -56,7 +56,7 @@ func (c *client) do(ctx context.Context, w write) outcome {
 				i = &intent{mark: want.mark, verb: keep, body: current}
 			}
 		}
-		a, retryAfter := c.send(ctx, w, i, ifMatch, idempotencyKey, try)
+		a, retryAfter := c.send(ctx, w, i, ifMatch, tag, idempotencyKey, try)
 		switch {
 		case a.outcome == acknowledged:
 			return acknowledged
@@ -78,14 +78,14 @@ func (c *client) do(ctx context.Context, w write) outcome {
 
 // send sends the request, the first time of a twin twice, and returns the answer that
 // helps most.
-func (c *client) send(ctx context.Context, w write, i *intent, ifMatch int64, key string, try int) (attempt, string) {
+func (c *client) send(ctx context.Context, w write, i *intent, ifMatch int64, tag, key string, try int) (attempt, string) {
 	if !w.twin || try > 0 {
-		return c.once(ctx, w.key, i, ifMatch, key)
+		return c.once(ctx, w.key, i, ifMatch, tag, key)
 	}
 	var other attempt
 	var wait sync.WaitGroup
-	wait.Go(func() { other, _ = c.once(ctx, w.key, i, ifMatch, key) })
-	mine, retryAfter := c.once(ctx, w.key, i, ifMatch, key)
+	wait.Go(func() { other, _ = c.once(ctx, w.key, i, ifMatch, tag, key) })
+	mine, retryAfter := c.once(ctx, w.key, i, ifMatch, tag, key)
 	wait.Wait()
 	if other.outcome == acknowledged {
 		return other, ""
@@ -94,12 +94,12 @@ func (c *client) send(ctx context.Context, w write, i *intent, ifMatch int64, ke
 }
 
 // once sends one request and writes it down.
-func (c *client) once(ctx context.Context, key string, i *intent, ifMatch int64, idempotencyKey string) (attempt, string) {
+func (c *client) once(ctx context.Context, key string, i *intent, ifMatch int64, tag, idempotencyKey string) (attempt, string) {
 	ctx, cancel := context.WithTimeout(ctx, oneRequest)
 	defer cancel()
 	a := attempt{intent: i, idempotencyKey: idempotencyKey, ifMatch: ifMatch, sent: time.Now()}
 	defer func() { c.journal.add(key, a) }()
-	req, err := c.request(ctx, key, i, ifMatch, idempotencyKey)
+	req, err := c.request(ctx, key, i, ifMatch, tag, idempotencyKey)
 	if err != nil {
 		a.outcome, a.answer = refused, err.Error()
 		return a, ""
@@ -145,7 +145,7 @@ func lostCall(err error) outcome {
 	return unknown
 }
 
-func (c *client) request(ctx context.Context, key string, i *intent, ifMatch int64, idempotencyKey string) (*http.Request, error) {
+func (c *client) request(ctx context.Context, key string, i *intent, ifMatch int64, tag, idempotencyKey string) (*http.Request, error) {
 	var body io.Reader
 	if i.verb != remove {
 		body = bytes.NewReader(i.body)
@@ -163,7 +163,7 @@ func (c *client) request(ctx context.Context, key string, i *intent, ifMatch int
 	}
 	switch {
 	case ifMatch > 0:
-		req.Header.Set("If-Match", strconv.Quote(strconv.FormatInt(ifMatch, 10)))
+		req.Header.Set("If-Match", tag)
 	case ifMatch == 0:
 		req.Header.Set("If-None-Match", "*")
 	}
@@ -173,40 +173,42 @@ func (c *client) request(ctx context.Context, key string, i *intent, ifMatch int
 	return req, nil
 }
 
-// read gets the profile that is there, as a body for PUT, with its version; version 0
-// means that there is none. ok is false when the answer could not be had.
-func (c *client) read(ctx context.Context, key string) (body []byte, version int64, ok bool) {
+// read gets the profile that is there, as a body for PUT, with its version and entity tag;
+// version 0 means that there is none. ok is false when the answer could not be had.
+func (c *client) read(ctx context.Context, key string) (body []byte, version int64, tag string, ok bool) {
 	ctx, cancel := context.WithTimeout(ctx, oneRequest)
 	defer cancel()
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, c.base+key, nil)
 	if err != nil {
-		return nil, 0, false
+		return nil, 0, "", false
 	}
 	resp, err := c.http.Do(req)
 	if err != nil {
-		return nil, 0, false
+		return nil, 0, "", false
 	}
 	defer func() { _ = resp.Body.Close() }()
 	text, err := io.ReadAll(resp.Body)
 	switch {
 	case err == nil && resp.StatusCode == http.StatusNotFound:
-		return nil, 0, true
+		return nil, 0, "", true
 	case err != nil || resp.StatusCode != http.StatusOK:
-		return nil, 0, false
+		return nil, 0, "", false
 	}
 	var p person
 	if err := json.Unmarshal(text, &p); err != nil {
-		return nil, 0, false
+		return nil, 0, "", false
 	}
-	return encode(p), versionOf(resp.Header.Get("ETag")), true
+	tag = resp.Header.Get("ETag")
+	return encode(p), versionOf(tag), tag, true
 }
 
-// versionOf reads a strong entity tag, 0 when it is none of ours.
+// versionOf reads the version in a strong entity tag, 0 when it is none of ours.
 func versionOf(tag string) int64 {
 	text, err := strconv.Unquote(tag)
 	if err != nil {
 		return 0
 	}
+	text, _, _ = strings.Cut(text, "-")
 	v, err := strconv.ParseInt(text, 10, 64)
 	if err != nil {
 		return 0

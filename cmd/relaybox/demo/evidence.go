@@ -45,9 +45,11 @@ type modelDoc struct {
 	LastSeq int64 `json:"lastSeq"`
 	Gaps    int64 `json:"gaps"`
 	Data    struct {
-		ID      string           `json:"id"`
-		Profile *person          `json:"profile"`
-		Applied map[string]int64 `json:"applied"`
+		ID    string  `json:"id"`
+		State *person `json:"state"`
+		View  struct {
+			Applied map[string]int64 `json:"applied"`
+		} `json:"view"`
 	} `json:"data"`
 }
 

@@ -44,10 +44,13 @@ type journal struct {
 
 func newJournal() *journal { return &journal{attempts: map[string][]attempt{}} }
 
+// kindPrefix stands before a profile's id in the key that it is stored under.
+const kindPrefix = "profile:"
+
 func (j *journal) add(key string, a attempt) {
 	j.mu.Lock()
 	defer j.mu.Unlock()
-	j.attempts[key] = append(j.attempts[key], a)
+	j.attempts[kindPrefix+key] = append(j.attempts[kindPrefix+key], a)
 }
 
 // giveUp notes a write that was refused for good, or not acknowledged while the

@@ -93,7 +93,7 @@ func TestWhatIsMissingInAzureIsRefused(t *testing.T) {
 		return http.StatusNotFound, "{}"
 	}}, signedIn{})
 	for subject, remedy := range map[string]string{
-		"container profiles": "infra/bicep", "container profile-views": "infra/bicep", "topic profile-events": "infra/bicep", "write region": "enableMultipleWriteLocations",
+		"container entities": "infra/bicep", "container views": "infra/bicep", "topic entity-events": "infra/bicep", "write region": "enableMultipleWriteLocations",
 	} {
 		list := r.of(subject)
 		require.NotEmpty(t, list, subject)

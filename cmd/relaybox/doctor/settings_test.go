@@ -16,9 +16,9 @@ func inAzure() map[string]string {
 	return map[string]string{
 		"AzureWebJobsStorage__accountName": "box", "APPLICATIONINSIGHTS_CONNECTION_STRING": "InstrumentationKey=0",
 		"COSMOS_CONNECTION__accountEndpoint": "https://box.documents.azure.com/", "COSMOS_CONNECTION__credential": "managedidentity", "COSMOS_CONNECTION__clientId": "id",
-		"COSMOS_DATABASE": "relaybox", "COSMOS_OUTBOX_CONTAINER": "profiles", "COSMOS_INBOX_CONTAINER": "profile-views",
+		"COSMOS_DATABASE": "relaybox", "COSMOS_OUTBOX_CONTAINER": "entities", "COSMOS_INBOX_CONTAINER": "views",
 		"SERVICEBUS_CONNECTION__fullyQualifiedNamespace": "box.servicebus.windows.net", "SERVICEBUS_CONNECTION__credential": "managedidentity", "SERVICEBUS_CONNECTION__clientId": "id",
-		"EVENTS_TOPIC": "profile-events", "EVENTS_SUBSCRIPTION": "profile-views", "DISPATCH_SCHEDULE": "0 * * * * *",
+		"EVENTS_TOPIC": "entity-events", "EVENTS_SUBSCRIPTION": "views", "DISPATCH_SCHEDULE": "0 * * * * *",
 	}
 }
 

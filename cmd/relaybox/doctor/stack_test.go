@@ -198,20 +198,20 @@ func TestWhatIsRefused(t *testing.T) {
 		found, remedy string
 	}{
 		"no sessions": {func(s *scene) { s.topology.Topics[0].Subscriptions[0].RequiresSession = false },
-			"profile-views sessions", Refused, "in any order", "requiresSession"},
+			"views sessions", Refused, "in any order", "requiresSession"},
 		"no duplicate detection": {func(s *scene) { s.topology.Topics[0].RequiresDuplicateDetection = false },
-			"profile-events duplicate detection", Refused, "arrives twice", "requiresDuplicateDetection"},
+			"entity-events duplicate detection", Refused, "arrives twice", "requiresDuplicateDetection"},
 		"the emulator's window": {func(s *scene) { s.topology.Topics[0].DuplicateDetectionHistoryTimeWindow = 20 * time.Second },
-			"profile-events duplicate detection", Refused, "window 20s", "at least 1m"},
+			"entity-events duplicate detection", Refused, "window 20s", "at least 1m"},
 		"the emulator's deliveries": {func(s *scene) { s.topology.Topics[0].Subscriptions[0].MaxDeliveryCount = 3 },
-			"profile-views max deliveries", Refused, "3:", "maxDeliveryCount"},
+			"views max deliveries", Refused, "3:", "maxDeliveryCount"},
 		"forwarding": {func(s *scene) {
 			s.topology.Queues = []minibus.Queue{{Name: "elsewhere"}}
 			s.topology.Topics[0].Subscriptions[0].ForwardTo = "elsewhere"
-		}, "profile-views forwarding", Refused, "elsewhere", "remove forwardTo"},
+		}, "views forwarding", Refused, "elsewhere", "remove forwardTo"},
 		"a filter": {func(s *scene) {
 			s.topology.Topics[0].Subscriptions[0].Rules = []minibus.Rule{{Name: "ada", Correlation: &minibus.CorrelationFilter{Label: "ada"}}}
-		}, "profile-views rules", Warning, "ada (correlation)", "$Default"},
+		}, "views rules", Warning, "ada (correlation)", "$Default"},
 		"default TTL": {func(s *scene) {
 			s.container = func(p *azcosmos.ContainerProperties) { p.DefaultTimeToLive = new(int32(3600)) }
 		},
@@ -254,7 +254,7 @@ func TestWhatIsRefused(t *testing.T) {
 		"large events": {func(s *scene) { s.settings["RELAYBOX_MAX_EVENT_BYTES"] = "262144" },
 			"event size", Refused, "262144", "RELAYBOX_MAX_EVENT_BYTES"},
 		"partitioned by mistake": {func(s *scene) { s.settings["EVENTS_TOPIC_PARTITIONED"] = "true" },
-			"profile-events partitioning", Warning, "send of its own", "EVENTS_TOPIC_PARTITIONED"},
+			"entity-events partitioning", Warning, "send of its own", "EVENTS_TOPIC_PARTITIONED"},
 		"wrong key of the store": {func(s *scene) {
 			s.settings["COSMOS_CONNECTION"] = "AccountEndpoint=COSMOS;AccountKey=" + base64.StdEncoding.EncodeToString([]byte("another"))
 		}, "account", Refused, "does not accept the key", "connection string anew"},

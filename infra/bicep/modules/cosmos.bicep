@@ -32,7 +32,7 @@ param continuousBackup bool
 @description('Database.')
 param database string
 
-@description('Container of profiles, their events and receipts.')
+@description('Container of the entities, their events and receipts.')
 param outboxContainer string
 
 @description('Container of the consumer: read models and receipts.')

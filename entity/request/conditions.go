@@ -1,11 +1,11 @@
-package resource
+package request
 
 import (
 	"net/http"
 	"strconv"
 	"strings"
 
-	"github.com/relaybox/relaybox/functions/problem"
+	"github.com/relaybox/relaybox/entity/problem"
 	"github.com/relaybox/relaybox/outbox"
 )
 
@@ -56,14 +56,17 @@ func (c Conditions) Known(e outbox.Entity) bool {
 	return c.noneMatch != nil && c.noneMatch.weak(e)
 }
 
-// Ahead says whether If-Match names a later version than e. Versions are given out by
-// commits only, so the store has then shown an old one, or the client made it up.
+// Ahead says whether If-Match names a later version than e, in the incarnation that e is
+// in. Versions are given out by commits only, so the store has then shown an old one, or
+// the client made it up.
 func (c Conditions) Ahead(e outbox.Entity) bool {
 	if c.match == nil {
 		return false
 	}
 	for _, t := range c.match.list {
-		if v, err := strconv.ParseInt(t.opaque, 10, 64); err == nil && !t.weak && v > e.Version {
+		version, life, _ := strings.Cut(t.opaque, "-")
+		v, err := strconv.ParseInt(version, 10, 64)
+		if err == nil && !t.weak && v > e.Version && (life == e.Incarnation.ID || e.Incarnation.ID == "") {
 			return true
 		}
 	}
@@ -80,12 +83,21 @@ func (t *tags) matches(e outbox.Entity, weak bool) bool {
 		return false
 	}
 	for _, candidate := range t.list {
-		if (weak || !candidate.weak) && `"`+candidate.opaque+`"` == Tag(e.Version) {
+		if (weak || !candidate.weak) && `"`+candidate.opaque+`"` == Tag(e) {
 			return true
 		}
 	}
 	return t.any
 }
+
+// Tag is the entity tag of a version: strong, and another one for every change that ever
+// was, because versions begin again only with another incarnation.
+func Tag(e outbox.Entity) string {
+	return `"` + strconv.FormatInt(e.Version, 10) + "-" + e.Incarnation.ID + `"`
+}
+
+// Exists says whether there is something at e: neither nothing nor a tombstone.
+func Exists(e outbox.Entity) bool { return e.Version > 0 && !e.Deleted }
 
 func parseHeader(h http.Header, name string) (*tags, error) {
 	lines := h.Values(name)
@@ -94,7 +106,7 @@ func parseHeader(h http.Header, name string) (*tags, error) {
 	}
 	t, ok := parseTags(strings.Join(lines, ","))
 	if !ok {
-		p := problem.New(problem.BadHeader, `%s must be * or a list of entity tags in quotes, like "3".`, name)
+		p := problem.New(problem.BadHeader, `%s must be * or a list of entity tags in quotes, as the header ETag gives them.`, name)
 		p.Header = name
 		return nil, p
 	}
@@ -129,7 +141,7 @@ func notInTag(r rune) bool { return r <= ' ' || r == 0x7f }
 
 func describe(e outbox.Entity) string {
 	if !Exists(e) {
-		return "a profile that does not exist"
+		return "something that does not exist"
 	}
-	return "the profile's version " + Tag(e.Version)
+	return "the version " + Tag(e)
 }

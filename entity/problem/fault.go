@@ -18,7 +18,7 @@ const (
 // unknownDetail is what a client needs after a commit whose answer was lost.
 const unknownDetail = "The store did not answer, so the change may have been made or not. " +
 	"With an Idempotency-Key, send the same request under the same key again: it is carried out once. " +
-	"Without one, read the profile first, or send the request with the If-Match of the version it is meant for."
+	"Without one, read the entity first, or send the request with the If-Match of the version it is meant for."
 
 // From turns any error of a function into a problem: one is left as it is, the
 // outbox's errors have their kinds, the end of ctx is a matter of time, and anything
@@ -47,7 +47,7 @@ func classify(ctx context.Context, err error) *Problem {
 	case errors.Is(err, outbox.ErrTwinInFlight):
 		return retry(soon, InProgress, "A request with the same Idempotency-Key is being carried out. Ask again for its answer.")
 	case errors.Is(err, outbox.ErrContended):
-		return retry(soon, Unavailable, "Others were writing the same profile all the time.")
+		return retry(soon, Unavailable, "Others were writing the same entity all the time.")
 	case ctx.Err() != nil && (errors.Is(err, context.Cause(ctx)) || errors.Is(err, ctx.Err())):
 		return retry(soon, Unavailable, "The time for this request ran out.")
 	}

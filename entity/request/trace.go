@@ -1,4 +1,4 @@
-package writeprofile
+package request
 
 import (
 	"crypto/rand"
@@ -22,9 +22,9 @@ var (
 		`=[\x20-\x2b\x2d-\x3c\x3e-\x7e]{0,255}[\x21-\x2b\x2d-\x3c\x3e-\x7e]$`)
 )
 
-// traceOf is the trace that the request belongs to. A malformed one is not passed on:
+// Trace is the W3C trace context that the request belongs to. A malformed one is not passed on:
 // a new trace begins here, so that every event has exactly one.
-func traceOf(h http.Header) outbox.Trace {
+func Trace(h http.Header) outbox.Trace {
 	lines := h.Values("traceparent")
 	if len(lines) != 1 {
 		return newTrace()

@@ -1,4 +1,4 @@
-package resource
+package request
 
 import (
 	"net/http"
@@ -6,39 +6,43 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"github.com/relaybox/relaybox/functions/problem"
+	"github.com/relaybox/relaybox/entity/problem"
 	"github.com/relaybox/relaybox/outbox"
 )
 
 func TestConditions(t *testing.T) {
 	t.Parallel()
-	third := outbox.Entity{Key: "p-1", Version: 3}
-	tombstone := outbox.Entity{Key: "p-1", Version: 3, Deleted: true}
+	life := outbox.Incarnation{ID: "i"}
+	third := outbox.Entity{Key: "p-1", Version: 3, Incarnation: life}
+	tombstone := outbox.Entity{Key: "p-1", Version: 3, Incarnation: life, Deleted: true}
 	nothing := outbox.Entity{Key: "p-1"}
 	for name, c := range map[string]struct {
 		header, value      string
 		entity             outbox.Entity
 		met, known, behind bool
 	}{
-		"match":                    {"If-Match", `"3"`, third, true, false, false},
-		"match in a list":          {"If-Match", `"1", "a,b" ,,"3"`, third, true, false, false},
+		"match":                    {"If-Match", `"3-i"`, third, true, false, false},
+		"match in a list":          {"If-Match", `"1", "a,b" ,,"3-i"`, third, true, false, false},
 		"match any":                {"If-Match", ` * `, third, true, false, false},
-		"older":                    {"If-Match", `"2"`, third, false, false, false},
-		"newer":                    {"If-Match", `"4"`, third, false, false, true},
-		"weak never matches":       {"If-Match", `W/"3"`, third, false, false, false},
+		"older":                    {"If-Match", `"2-i"`, third, false, false, false},
+		"newer":                    {"If-Match", `"4-i"`, third, false, false, true},
+		"another incarnation":      {"If-Match", `"3-j"`, third, false, false, false},
+		"newer in another":         {"If-Match", `"4-j"`, third, false, false, false},
+		"without an incarnation":   {"If-Match", `"3"`, third, false, false, false},
+		"weak never matches":       {"If-Match", `W/"3-i"`, third, false, false, false},
 		"weak is never newer":      {"If-Match", `W/"4"`, third, false, false, false},
 		"not one of ours":          {"If-Match", `"abc"`, third, false, false, false},
 		"leading zero":             {"If-Match", `"03"`, third, false, false, false},
 		"any of nothing":           {"If-Match", `*`, nothing, false, false, false},
 		"version of nothing":       {"If-Match", `"1"`, nothing, false, false, true},
-		"version of a tombstone":   {"If-Match", `"3"`, tombstone, false, false, false},
+		"version of a tombstone":   {"If-Match", `"3-i"`, tombstone, false, false, false},
 		"none, any, nothing":       {"If-None-Match", `*`, nothing, true, false, false},
 		"none, any, tombstone":     {"If-None-Match", `*`, tombstone, true, false, false},
 		"none, any, exists":        {"If-None-Match", `*`, third, false, true, false},
-		"none, this one":           {"If-None-Match", `"2", "3"`, third, false, true, false},
-		"none, this one, weakly":   {"If-None-Match", `W/"3"`, third, false, true, false},
+		"none, this one":           {"If-None-Match", `"2", "3-i"`, third, false, true, false},
+		"none, this one, weakly":   {"If-None-Match", `W/"3-i"`, third, false, true, false},
 		"none, another":            {"If-None-Match", `"2"`, third, true, false, false},
-		"none, tag of a tombstone": {"If-None-Match", `"3"`, tombstone, true, false, false},
+		"none, tag of a tombstone": {"If-None-Match", `"3-i"`, tombstone, true, false, false},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -56,15 +60,15 @@ func TestConditions(t *testing.T) {
 
 func TestConditionsMayComeInSeveralLines(t *testing.T) {
 	t.Parallel()
-	conditions, err := ParseConditions(http.Header{"If-Match": {`"1"`, `"3"`}})
+	conditions, err := ParseConditions(http.Header{"If-Match": {`"1"`, `"3-i"`}})
 	require.NoError(t, err)
-	require.NoError(t, conditions.Met(outbox.Entity{Version: 3}))
+	require.NoError(t, conditions.Met(outbox.Entity{Version: 3, Incarnation: outbox.Incarnation{ID: "i"}}))
 }
 
 func TestConditionsRefuseWhatIsNoList(t *testing.T) {
 	t.Parallel()
 	for _, header := range []string{"If-Match", "If-None-Match"} {
-		for _, value := range []string{``, ` `, `,`, `3`, `"3`, `3"`, `"3" "4"`, `w/"3"`, `W/3`, `W/ "3"`, `*, "3"`, `"3", *`, "\"a b\"", "\"a\x7f\""} {
+		for _, value := range []string{``, ` `, `,`, `3`, `"3`, `3"`, `"3-i" "4"`, `w/"3"`, `W/3`, `W/ "3"`, `*, "3"`, `"3", *`, "\"a b\"", "\"a\x7f\""} {
 			_, err := ParseConditions(http.Header{header: {value}})
 			require.Error(t, err, "%s: %s", header, value)
 			p := problem.From(t.Context(), err)
@@ -87,7 +91,7 @@ func TestNoConditionIsAlwaysMet(t *testing.T) {
 
 // FuzzParseTags: what is accepted means the same when it is written out again.
 func FuzzParseTags(f *testing.F) {
-	for _, seed := range []string{`*`, `"3"`, `W/"a,b" , "c"`, `"`, `W/`, `,,"3",`} {
+	for _, seed := range []string{`*`, `"3-i"`, `W/"a,b" , "c"`, `"`, `W/`, `,,"3",`} {
 		f.Add(seed)
 	}
 	f.Fuzz(func(t *testing.T, s string) {

@@ -1,4 +1,4 @@
-package profile
+package document
 
 import (
 	"bytes"
@@ -77,7 +77,7 @@ func (v value) members(known []string) (map[string]value, error) {
 		}
 		name, _ := token.(string) // inside an object, it is
 		if _, twice := found[name]; twice {
-			return nil, &DuplicateFieldError{positionOf(v.doc, at), clip(name)}
+			return nil, &DuplicateFieldError{positionOf(v.doc, at), Clip(name)}
 		}
 		if known != nil && !slices.Contains(known, name) {
 			return nil, unknownField(positionOf(v.doc, at), name, known)
@@ -87,8 +87,25 @@ func (v value) members(known []string) (map[string]value, error) {
 	return found, nil
 }
 
+// elements splits an array.
+func (v value) elements() ([]value, error) {
+	var found []value
+	dec := json.NewDecoder(bytes.NewReader(v.raw))
+	if _, err := dec.Token(); err != nil {
+		return nil, syntaxError(v.doc, err)
+	}
+	for dec.More() {
+		var raw json.RawMessage
+		if err := dec.Decode(&raw); err != nil {
+			return nil, syntaxError(v.doc, err)
+		}
+		found = append(found, value{doc: v.doc, at: v.at + int(dec.InputOffset()) - len(raw), raw: raw})
+	}
+	return found, nil
+}
+
 func unknownField(at Position, name string, known []string) error {
-	e := &UnknownFieldError{Position: at, Field: clip(name)}
+	e := &UnknownFieldError{Position: at, Field: Clip(name)}
 	if i := slices.IndexFunc(known, func(k string) bool { return strings.EqualFold(k, name) }); i >= 0 {
 		e.Meant = known[i]
 	}
@@ -161,8 +178,8 @@ func escaped(text []byte) rune {
 	return rune(r)
 }
 
-// clip keeps a client's text short enough to be quoted in an error.
-func clip(s string) string {
+// Clip keeps a client's text short enough to be quoted in an error.
+func Clip(s string) string {
 	const most = 64
 	if utf8.RuneCountInString(s) <= most {
 		return s

@@ -1,19 +1,19 @@
-package writeprofile
+package request
 
 import (
 	"net/http"
 	"strings"
 
-	"github.com/relaybox/relaybox/functions/problem"
+	"github.com/relaybox/relaybox/entity/problem"
 )
 
 // maxKey bounds an Idempotency-Key, in characters.
 const maxKey = 255
 
-// idempotencyKey reads the header of draft-ietf-httpapi-idempotency-key-header: a
+// IdempotencyKey reads the header of draft-ietf-httpapi-idempotency-key-header: a
 // string of RFC 8941 §3.3.3, or, as most clients send it, the same without quotes.
 // "" means that there is none.
-func idempotencyKey(h http.Header) (string, error) {
+func IdempotencyKey(h http.Header) (string, error) {
 	lines := h.Values("Idempotency-Key")
 	if len(lines) == 0 {
 		return "", nil

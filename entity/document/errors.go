@@ -1,9 +1,7 @@
-package profile
+package document
 
 import (
-	"errors"
 	"fmt"
-	"slices"
 	"strings"
 )
 
@@ -23,7 +21,7 @@ type SyntaxError struct {
 
 func (e *SyntaxError) Error() string { return fmt.Sprintf("%s: %s", e.Position, e.Reason) }
 
-// UnknownFieldError: the document has a field that profiles do not have.
+// UnknownFieldError: the document has a field that its kind does not have.
 type UnknownFieldError struct {
 	Position
 	Field string
@@ -51,13 +49,13 @@ func (e *DuplicateFieldError) Error() string {
 
 // FieldError says what is wrong with one field.
 type FieldError struct {
-	// Field is the field's name, "attributes.<key>" for one attribute, "$" for the
+	// Field is the field's path: "email", "attributes.team", "lines[2].sku"; "$" is the
 	// document itself.
 	Field  string `json:"field"`
 	Detail string `json:"detail"`
 }
 
-// InvalidError: the document is JSON, but no profile. It names every bad field once.
+// InvalidError: the document is JSON, but not of its kind. It names every bad field once.
 type InvalidError struct{ Fields []FieldError }
 
 func (e *InvalidError) Error() string {
@@ -68,28 +66,39 @@ func (e *InvalidError) Error() string {
 	return strings.Join(parts, "; ")
 }
 
-// add notes what is wrong with field; the first fault of a field is the one that counts.
-func (e *InvalidError) add(field, format string, args ...any) {
-	if !e.has(field) {
-		e.Fields = append(e.Fields, FieldError{field, fmt.Sprintf(format, args...)})
+// maxFaults bounds what one answer lists: a body may hold thousands of bad members.
+const maxFaults = 100
+
+// Faults collects what is wrong with the fields of one document. The zero value is ready.
+type Faults struct {
+	fields []FieldError
+	seen   map[string]bool
+}
+
+// Add notes what is wrong with field; the first fault of a field is the one that counts.
+// The detail goes on where the field's name ends: "must be …", "is required".
+func (f *Faults) Add(field, format string, args ...any) {
+	if f.Has(field) || len(f.fields) > maxFaults {
+		return
 	}
+	detail := fmt.Sprintf(format, args...)
+	if len(f.fields) == maxFaults {
+		field, detail = "$", "has more faults than are listed"
+	}
+	if f.seen == nil {
+		f.seen = map[string]bool{}
+	}
+	f.seen[field] = true
+	f.fields = append(f.fields, FieldError{field, detail})
 }
 
-func (e *InvalidError) has(field string) bool {
-	return slices.ContainsFunc(e.Fields, func(f FieldError) bool { return f.Field == field })
-}
+// Has says whether field has a fault already.
+func (f *Faults) Has(field string) bool { return f.seen[field] }
 
-func (e *InvalidError) orNil() error {
-	if len(e.Fields) == 0 {
+// Err is an *InvalidError with all faults, nil when there are none.
+func (f *Faults) Err() error {
+	if len(f.fields) == 0 {
 		return nil
 	}
-	return e
+	return &InvalidError{f.fields}
 }
-
-// Sentinels of Apply. Neither goes away by trying again.
-var (
-	// ErrUnknownEvent: the type is none that Changes makes.
-	ErrUnknownEvent = errors.New("unknown type of profile event")
-	// ErrMalformedEvent: the event lacks what its type must carry.
-	ErrMalformedEvent = errors.New("malformed profile event")
-)

@@ -26,14 +26,15 @@ var (
 	BadID          = kind("bad-id", "The id is not allowed", http.StatusBadRequest)
 	BadHeader      = kind("bad-header", "A header cannot be understood", http.StatusBadRequest) // with header
 	BodyCutShort   = kind("body-cut-short", "The body ended before its length", http.StatusBadRequest)
-	NotFound       = kind("not-found", "There is no such profile", http.StatusNotFound)
+	NotFound       = kind("not-found", "There is no such entity", http.StatusNotFound)
 	BadMethod      = kind("method-not-allowed", "The method is not offered", http.StatusMethodNotAllowed)
 	LengthRequired = kind("length-required", "The body's length is missing", http.StatusLengthRequired)
-	Precondition   = kind("precondition-failed", "The profile is at another version", http.StatusPreconditionFailed)
+	Precondition   = kind("precondition-failed", "The entity is at another version", http.StatusPreconditionFailed)
 	BodyTooLarge   = kind("body-too-large", "The body is too large", http.StatusRequestEntityTooLarge)                 // with limit in bytes
 	EventTooLarge  = kind("event-too-large", "The change is too large for an event", http.StatusRequestEntityTooLarge) // with size and limit in bytes
 	MediaType      = kind("unsupported-media-type", "The body's format is not accepted", http.StatusUnsupportedMediaType)
-	Invalid        = kind("invalid-profile", "The profile is not valid", http.StatusUnprocessableEntity) // with errors
+	WrongState     = kind("wrong-state", "The entity's state does not allow this", http.StatusConflict)
+	Invalid        = kind("invalid-entity", "The entity is not valid", http.StatusUnprocessableEntity) // with errors
 	KeyReused      = kind("idempotency-key-reused", "The Idempotency-Key belongs to another request", http.StatusUnprocessableEntity)
 )
 

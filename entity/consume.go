@@ -1,0 +1,190 @@
+package entity
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"strings"
+
+	"github.com/relaybox/relaybox/azfunc"
+	"github.com/relaybox/relaybox/entity/document"
+	"github.com/relaybox/relaybox/entity/request"
+	"github.com/relaybox/relaybox/inbox"
+	"github.com/relaybox/relaybox/outbox"
+)
+
+// Reasons why an event is refused, beside those of package inbox.
+const (
+	// UnknownKind: nobody registered the kind.
+	UnknownKind inbox.Reason = "unknown-kind"
+	// UnknownEvent: the kind has no event of this name, and it carries no state that could be
+	// applied all the same.
+	UnknownEvent inbox.Reason = "unknown-event"
+	// Disagreement: source, type, subject, partition key, session or data name different
+	// entities.
+	Disagreement inbox.Reason = "disagreement"
+	// BadData: the data is not what an event of the kind carries.
+	BadData inbox.Reason = "bad-data"
+)
+
+// Event reads the event in a message's body, for the kind that it belongs to. session is
+// the message's, "" if it has none. What could not be applied to any view is refused with
+// an *inbox.RefusedError here.
+func (k *Kinds) Event(body []byte, session string) (inbox.Event, error) {
+	e, err := inbox.Decode(body)
+	if err != nil {
+		return e, err
+	}
+	kind, id := outbox.SplitKey(e.Key)
+	ofKind, typed := strings.CutPrefix(e.Type, typePrefix+kind+".")
+	switch {
+	case kind == "" || !typed || !strings.HasSuffix(e.Source, "/"+kind):
+		return e, inbox.Refuse(Disagreement, "partitionkey %.80q, type %.80q and source %.80q are not of one kind", e.Key, e.Type, e.Source)
+	case e.Subject != id:
+		return e, inbox.Refuse(Disagreement, "the subject is %.80q, partitionkey says %.80q", e.Subject, id)
+	case !request.ValidID(id):
+		return e, inbox.Refuse(inbox.BadKey, "%.80q is no id of an entity", id)
+	case session != "" && session != outbox.Session(e.Key):
+		// Order and locks belong to the session: an event of another entity would race.
+		return e, inbox.Refuse(Disagreement, "the message's session is %.80q, its event is of %.80q", session, e.Key)
+	case e.Incarnation.ID == "":
+		return e, inbox.Refuse(inbox.BadIncarnation, "the extension incarnation is missing")
+	}
+	d, ok := k.byName[kind]
+	if !ok {
+		return e, inbox.Refuse(UnknownKind, "nobody registered the kind %.40q; registered are: %s", kind, strings.Join(k.Names(), ", "))
+	}
+	return e, d.accepts(e, ofKind)
+}
+
+// accepts looks whether the data can be applied at all.
+func (k Kind[T, V]) accepts(e inbox.Event, name string) error {
+	_, _, err := k.change(e, name)
+	return err
+}
+
+// change is the event as the kind's Apply takes it, and its whole state.
+func (k Kind[T, V]) change(e inbox.Event, name string) (c Change[T], state json.RawMessage, err error) {
+	c = Change[T]{Name: name, Seq: e.Seq, Time: e.Time}
+	var d eventData
+	if err := json.Unmarshal(e.Data, &d); err != nil {
+		return c, nil, inbox.Refuse(BadData, "the data of %s is not {id, state, detail}: %v", e.Type, err)
+	}
+	c.ID, c.Detail = d.ID, d.Detail
+	present := len(d.State) > 0 && string(d.State) != "null"
+	switch {
+	case d.ID != e.Subject:
+		return c, nil, inbox.Refuse(Disagreement, "the data is about %.80q, the subject is %.80q", d.ID, e.Subject)
+	case present && name == Deleted:
+		return c, nil, inbox.Refuse(BadData, "%s carries a state", e.Type)
+	case present:
+		c.State = new(T)
+		if err := json.Unmarshal(d.State, c.State); err != nil {
+			return c, nil, inbox.Refuse(BadData, "the state in %s is no %s: %v", e.Type, k.Name, err)
+		}
+	case name == Deleted:
+	case !k.knows(name):
+		return c, nil, inbox.Refuse(UnknownEvent, "the kind %s has no event %.40q, and it carries no state", k.Name, name)
+	default:
+		return c, nil, inbox.Refuse(BadData, "%s carries no state", e.Type)
+	}
+	return c, d.State, nil
+}
+
+// view is the read model of one entity as it is stored.
+type view struct {
+	ID string `json:"id"`
+	// State is the whole document of the newest event, null once the entity is deleted.
+	State json.RawMessage `json:"state"`
+	// View is the kind's V.
+	View json.RawMessage `json:"view,omitempty"`
+}
+
+// Apply makes the new read model of an entity from the stored one and an event that Event
+// has let through. It is an inbox.Apply.
+func (k *Kinds) Apply(model json.RawMessage, e inbox.Event) (json.RawMessage, error) {
+	kind, _ := outbox.SplitKey(e.Key)
+	d, ok := k.byName[kind]
+	if !ok {
+		return nil, inbox.Refuse(UnknownKind, "nobody registered the kind %.40q", kind)
+	}
+	return d.apply(model, e)
+}
+
+func (k Kind[T, V]) apply(model json.RawMessage, e inbox.Event) (json.RawMessage, error) {
+	stored := view{ID: e.Subject}
+	if len(model) > 0 {
+		if err := json.Unmarshal(model, &stored); err != nil {
+			return nil, fmt.Errorf("stored view: %w", err)
+		}
+	}
+	c, state, err := k.change(e, strings.TrimPrefix(e.Type, eventType(k.Name, "")))
+	if err != nil {
+		return nil, err
+	}
+	next := view{ID: e.Subject, State: json.RawMessage("null"), View: stored.View}
+	if c.State != nil {
+		next.State = state
+	}
+	if k.Apply != nil {
+		if next.View, err = k.applyView(stored.View, c); err != nil {
+			return nil, err
+		}
+	}
+	return document.Encode(next)
+}
+
+// applyView lets the kind change its view, and keeps what another version of it wrote.
+func (k Kind[T, V]) applyView(stored json.RawMessage, c Change[T]) (json.RawMessage, error) {
+	var v V
+	if len(stored) > 0 {
+		if err := json.Unmarshal(stored, &v); err != nil {
+			return nil, fmt.Errorf("stored view: %w", err)
+		}
+	}
+	known, err := document.Encode(v)
+	if err != nil {
+		return nil, err
+	}
+	if v, err = k.Apply(v, c); err != nil {
+		return nil, err
+	}
+	next, err := document.Encode(v)
+	if err != nil || len(stored) == 0 {
+		return next, err
+	}
+	return document.Carry(stored, known, next)
+}
+
+// Inbox gives an event its one effect; *inbox.Inbox is one.
+type Inbox interface {
+	Once(ctx context.Context, e inbox.Event) (inbox.Outcome, error)
+}
+
+// Consume is the Service Bus function for the events of all kinds; binding is the name of
+// its trigger in function.json. An error costs the message a delivery, so only what can
+// never work returns one; an outage of the store is held inside the inbox.
+func (k *Kinds) Consume(binding string, in Inbox, log *slog.Logger) http.Handler {
+	return azfunc.Handle(func(ctx context.Context, inv *azfunc.Invocation) (azfunc.Result, error) {
+		msg, err := inv.Message(binding)
+		if err != nil {
+			return azfunc.Result{}, err
+		}
+		// From the body alone: in text mode the host lets a body replace the broker's metadata.
+		e, err := k.Event(msg.Body, msg.SessionID)
+		if err != nil {
+			log.ErrorContext(ctx, "event refused: it can never be applied", "signal", "refused", "reason", string(inbox.ReasonOf(err)),
+				"message", msg.MessageID, "session", msg.SessionID, "delivery", msg.DeliveryCount, "error", err)
+			return azfunc.Result{}, fmt.Errorf("message %q (delivery %d): %w", msg.MessageID, msg.DeliveryCount, err)
+		}
+		outcome, err := in.Once(ctx, e)
+		if err != nil {
+			return azfunc.Result{}, fmt.Errorf("event %q (delivery %d): %w", e.ID, msg.DeliveryCount, err)
+		}
+		log.DebugContext(ctx, "consumed", "outcome", outcome.String(), "key", e.Key, "seq", e.Seq,
+			"event", e.ID, "type", e.Type, "delivery", msg.DeliveryCount, "traceparent", e.TraceParent)
+		return azfunc.Result{}, nil
+	})
+}

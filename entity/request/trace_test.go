@@ -1,0 +1,53 @@
+package request
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/relaybox/relaybox/outbox"
+)
+
+func TestTrace(t *testing.T) {
+	t.Parallel()
+	const id, parent = "0af7651916cd43dd8448eb211c80319c", "b7ad6b7169203331"
+	const good = "00-" + id + "-" + parent + "-01"
+	many := strings.Repeat("a=1,", 33)
+	for name, c := range map[string]struct {
+		parent, state []string
+		want          outbox.Trace // empty: a new trace
+	}{
+		"good":               {[]string{good}, []string{"a=1, t@sys=x y"}, outbox.Trace{Parent: good, State: "a=1,t@sys=x y"}},
+		"not sampled":        {[]string{"00-" + id + "-" + parent + "-00"}, nil, outbox.Trace{Parent: "00-" + id + "-" + parent + "-00"}},
+		"state in two lines": {[]string{good}, []string{"a=1", "b=2"}, outbox.Trace{Parent: good, State: "a=1,b=2"}},
+		"later version":      {[]string{"cc-" + id + "-" + parent + "-01-what"}, nil, outbox.Trace{Parent: good}},
+		"malformed state":    {[]string{good}, []string{"a=1,=2"}, outbox.Trace{Parent: good}},
+		"state names twice":  {[]string{good}, []string{"a=1,a=2"}, outbox.Trace{Parent: good}},
+		"too many entries":   {[]string{good}, []string{strings.ReplaceAll(many, "a", "b")}, outbox.Trace{Parent: good}},
+		"state too long":     {[]string{good}, []string{"a=" + strings.Repeat("1", 250) + ",b=" + strings.Repeat("1", 250) + ",c=" + strings.Repeat("1", 10)}, outbox.Trace{Parent: good}},
+		"none":               {nil, []string{"a=1"}, outbox.Trace{}},
+		"two":                {[]string{good, good}, nil, outbox.Trace{}},
+		"two, joined":        {[]string{good + ", " + good}, nil, outbox.Trace{}},
+		"upper case":         {[]string{strings.ToUpper(good)}, nil, outbox.Trace{}},
+		"version ff":         {[]string{"ff" + good[2:]}, nil, outbox.Trace{}},
+		"more in version 00": {[]string{good + "-00"}, nil, outbox.Trace{}},
+		"no trace id":        {[]string{"00-" + strings.Repeat("0", 32) + "-" + parent + "-01"}, nil, outbox.Trace{}},
+		"no parent id":       {[]string{"00-" + id + "-" + strings.Repeat("0", 16) + "-01"}, nil, outbox.Trace{}},
+		"short":              {[]string{good[:54]}, []string{"a=1"}, outbox.Trace{}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			got := Trace(map[string][]string{"Traceparent": c.parent, "Tracestate": c.state})
+			if c.want.Parent != "" {
+				require.Equal(t, c.want, got)
+				return
+			}
+			parsed, ok := parseTraceParent(got.Parent)
+			require.True(t, ok)
+			require.Equal(t, got.Parent, parsed)
+			require.NotContains(t, got.Parent, id)
+			require.Empty(t, got.State)
+		})
+	}
+}

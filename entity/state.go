@@ -1,0 +1,138 @@
+package entity
+
+import (
+	"encoding/json"
+	"fmt"
+	"strconv"
+	"time"
+
+	"github.com/relaybox/relaybox/entity/document"
+	"github.com/relaybox/relaybox/entity/request"
+	"github.com/relaybox/relaybox/outbox"
+)
+
+// state is a stored entity: what T holds of it, that as JSON, and the document itself,
+// which may have members that T does not know.
+type state[T any] struct {
+	value  *T
+	known  json.RawMessage
+	stored json.RawMessage
+}
+
+// load reads what is stored, nil when there is nothing.
+func load[T any](e outbox.Entity) (*state[T], error) {
+	if !request.Exists(e) {
+		return nil, nil
+	}
+	s := &state[T]{value: new(T), stored: e.Data}
+	err := json.Unmarshal(e.Data, s.value)
+	if err == nil {
+		s.known, err = document.Encode(s.value)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("stored entity %q: %w", e.Key, err)
+	}
+	return s, nil
+}
+
+// decode reads an entity that a client sends, strictly, and checks its values.
+func (k Kind[T, V]) decode(text []byte) (T, error) {
+	var faults Faults
+	e, err := document.Decode[T](text, &faults)
+	if err != nil {
+		return e, err
+	}
+	if !faults.Has("$") { // what is no object has no fields to be judged
+		k.validate(e, &faults)
+	}
+	return e, faults.Err()
+}
+
+// Decode reads the JSON text of one entity and checks it against the kind's limits. It
+// fails with *document.SyntaxError, *document.UnknownFieldError,
+// *document.DuplicateFieldError, or with one *document.InvalidError that names every field
+// of a wrong type or value.
+func (k Kind[T, V]) Decode(text []byte) (T, error) { return k.decode(text) }
+
+func (k Kind[T, V]) validate(e T, faults *Faults) {
+	if k.Validate != nil {
+		k.Validate(e, faults)
+	}
+}
+
+// eventData is the CloudEvents data of every event of every kind.
+type eventData struct {
+	ID string `json:"id"`
+	// State is the whole document after the change, absent in Deleted: who is gone leaves
+	// nothing behind.
+	State  json.RawMessage `json:"state,omitempty"`
+	Detail json.RawMessage `json:"detail,omitempty"`
+}
+
+// drafts are the events of a change, never none. data is the new document, nil for a
+// deletion.
+func (k Kind[T, V]) drafts(id string, old, next *T, data json.RawMessage) ([]outbox.Draft, error) {
+	var events []Event
+	if k.Changes != nil {
+		events = k.Changes(old, next)
+	}
+	if len(events) == 0 {
+		events = []Event{{Name: lifeEvent(old == nil, next == nil)}}
+	}
+	drafts := make([]outbox.Draft, len(events))
+	for i, e := range events {
+		if !k.knows(e.Name) {
+			return nil, fmt.Errorf("kind %q: Changes returns the event %q, which Events does not declare", k.Name, e.Name)
+		}
+		d := eventData{ID: id, State: data}
+		if e.Detail != nil {
+			var err error
+			if d.Detail, err = document.Encode(e.Detail); err != nil {
+				return nil, fmt.Errorf("kind %q: detail of the event %q: %w", k.Name, e.Name, err)
+			}
+		}
+		drafts[i] = outbox.Draft{Type: eventType(k.Name, e.Name), Data: d}
+	}
+	return drafts, nil
+}
+
+func lifeEvent(begins, ends bool) string {
+	switch {
+	case begins:
+		return Created
+	case ends:
+		return Deleted
+	}
+	return Updated
+}
+
+// render is the answer that shows e; a deleted one shows nothing. The address is where a
+// created one is found.
+func render(address string) func(e outbox.Entity, status int) outbox.Answer {
+	return func(e outbox.Entity, status int) outbox.Answer {
+		a := outbox.Answer{Status: status}
+		if !request.Exists(e) {
+			return a
+		}
+		_, id := outbox.SplitKey(e.Key)
+		a.ETag, a.Body = request.Tag(e), body(id, e)
+		if status == 201 {
+			a.Location = address
+		}
+		return a
+	}
+}
+
+// body is the document with what every resource has: its id in front, version and time of
+// the last change behind.
+func body(id string, e outbox.Entity) json.RawMessage {
+	text := make([]byte, 0, len(e.Data)+len(id)+80)
+	text = append(append(text, `{"id":"`...), id...) // an id needs no escapes
+	text = append(text, '"')
+	if inner := e.Data[1 : len(e.Data)-1]; len(inner) > 0 {
+		text = append(append(text, ','), inner...)
+	}
+	text = strconv.AppendInt(append(text, `,"version":`...), e.Version, 10)
+	text = e.UpdatedAt.AppendFormat(append(text, `,"updatedAt":"`...), time.RFC3339Nano)
+	return append(text, `"}`...)
+}

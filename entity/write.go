@@ -1,0 +1,250 @@
+package entity
+
+import (
+	"bytes"
+	"errors"
+	"net/http"
+
+	"github.com/relaybox/relaybox/azfunc"
+	"github.com/relaybox/relaybox/entity/document"
+	"github.com/relaybox/relaybox/entity/problem"
+	"github.com/relaybox/relaybox/entity/request"
+	"github.com/relaybox/relaybox/outbox"
+)
+
+// write carries out PUT, PATCH, DELETE and the actions.
+func (k Kind[T, V]) write(to Writer, r *http.Request) (outbox.Answer, error) {
+	c, err := k.parse(r)
+	if err != nil {
+		return outbox.Answer{}, err
+	}
+	invocation := azfunc.InvocationID(r.Header)
+	if c.key == "" && !c.hasBody && invocation != "" {
+		// The host delivers requests without a body again, and by then another write may
+		// have come between: only a receipt tells. No client's key has a space in it.
+		c.key = "invocation " + invocation
+	}
+	return to.Write(r.Context(), outbox.Request{
+		Key:            outbox.Key(k.Name, c.id),
+		Invocation:     invocation,
+		IdempotencyKey: c.key,
+		RequestHash:    c.hash,
+		Trace:          request.Trace(r.Header),
+		Decide:         c.decide,
+		Render:         render(r.URL.Path),
+	})
+}
+
+// change is one request, read and checked as far as that goes without the entity.
+type change[T, V any] struct {
+	kind       Kind[T, V]
+	id         string
+	key, hash  string // Idempotency-Key, "" without one, and what it stands for
+	hasBody    bool
+	conditions request.Conditions
+	// creates: the request also makes sense for an entity that does not exist.
+	creates bool
+	// next makes the new entity out of the stored one; nil stands for none.
+	next func(old *state[T]) (*T, error)
+	// drops: members that T does not know are not kept.
+	drops bool
+	// accept: the kind's Accept is asked.
+	accept bool
+	// looks counts how often the store showed an older version than the client
+	// knows; see patience.
+	looks int
+}
+
+// patience is how often the store is asked again when If-Match names a version that it
+// has not shown yet. After that the client made the version up.
+const patience = 3
+
+// parse takes a request apart. Its errors are problems that need no look at the store.
+func (k Kind[T, V]) parse(r *http.Request) (*change[T, V], error) {
+	id, err := request.ID(r)
+	if err != nil {
+		return nil, err
+	}
+	c := &change[T, V]{kind: k, id: id, accept: true}
+	if c.conditions, err = request.ParseConditions(r.Header); err != nil {
+		return nil, err
+	}
+	if c.key, err = request.IdempotencyKey(r.Header); err != nil {
+		return nil, err
+	}
+	var body []byte
+	action := r.PathValue("action")
+	switch r.Method {
+	case http.MethodPut:
+		c.creates, c.drops = true, k.PutReplaces
+		if body, err = request.Body(r, "application/json"); err == nil {
+			c.next, err = k.put(body)
+		}
+	case http.MethodPatch:
+		if body, err = request.Body(r, "application/merge-patch+json", "application/json"); err == nil {
+			c.next, err = k.patch(body)
+		}
+	case http.MethodPost:
+		c.accept = false
+		body, c.next, err = k.act(r, k.Actions[action])
+	default:
+		c.next = func(*state[T]) (*T, error) { return nil, nil }
+	}
+	if err != nil {
+		return nil, err
+	}
+	c.hasBody = len(body) > 0
+	c.hash = request.Hash(r, body, k.Name, id, action)
+	return c, nil
+}
+
+func (k Kind[T, V]) put(body []byte) (func(*state[T]) (*T, error), error) {
+	e, err := k.decode(body)
+	if err != nil {
+		return nil, err
+	}
+	return func(*state[T]) (*T, error) {
+		next := e // Accept may fill it in, each time anew
+		return &next, nil
+	}, nil
+}
+
+func (k Kind[T, V]) patch(body []byte) (func(*state[T]) (*T, error), error) {
+	if err := document.CheckPatch[T](body); err != nil {
+		return nil, err
+	}
+	return func(old *state[T]) (*T, error) {
+		merged, err := document.Merge(old.known, body)
+		if err != nil {
+			return nil, err
+		}
+		next, err := k.decode(merged)
+		return &next, err
+	}, nil
+}
+
+func (k Kind[T, V]) act(r *http.Request, action Action[T]) (body []byte, next func(*state[T]) (*T, error), err error) {
+	if !action.bare || request.HasBody(r) {
+		if body, err = request.Body(r, "application/json"); err != nil {
+			return nil, nil, err
+		}
+	}
+	do, err := action.decode(body)
+	if err != nil {
+		return nil, nil, err
+	}
+	return body, func(old *state[T]) (*T, error) {
+		next, err := do(*old.value)
+		return &next, err
+	}, nil
+}
+
+// decide is outbox.Request.Decide.
+func (c *change[T, V]) decide(cur outbox.Entity) (outbox.Decision, error) {
+	if err := c.allowed(cur); err != nil {
+		if c.looks++; c.looks <= patience && c.conditions.Ahead(cur) {
+			return outbox.Decision{}, outbox.ErrStaleRead
+		}
+		return outbox.Decision{}, err
+	}
+	old, err := load[T](cur)
+	if err != nil {
+		return outbox.Decision{}, err
+	}
+	next, err := c.next(old)
+	if err == nil {
+		err = c.accepted(old, next)
+	}
+	if err != nil {
+		return outbox.Decision{}, err
+	}
+	return c.decision(old, next)
+}
+
+// allowed puts 404 before 412: conditions count only for a request that would succeed
+// without them (RFC 9110 §13.2.1).
+func (c *change[T, V]) allowed(cur outbox.Entity) error {
+	if !c.creates && !request.Exists(cur) {
+		return c.kind.missing(c.id)
+	}
+	return c.conditions.Met(cur)
+}
+
+// accepted asks the kind about what the request makes of the entity.
+func (c *change[T, V]) accepted(old *state[T], next *T) error {
+	if c.accept && c.kind.Accept != nil {
+		var before *T
+		if old != nil {
+			before = old.value
+		}
+		if err := c.kind.Accept(before, next); err != nil {
+			return err
+		}
+	}
+	if next == nil {
+		return nil
+	}
+	var faults Faults
+	c.kind.validate(*next, &faults)
+	return faults.Err()
+}
+
+func (c *change[T, V]) decision(old *state[T], next *T) (outbox.Decision, error) {
+	d := outbox.Decision{Status: http.StatusOK}
+	var before *T
+	switch {
+	case next == nil:
+		d.Status, d.Deleted = http.StatusNoContent, true
+	case old == nil:
+		d.Status = http.StatusCreated
+	}
+	var err error
+	if next != nil {
+		if d.Data, err = document.Encode(next); err != nil {
+			return d, err
+		}
+	}
+	if old != nil {
+		before = old.value
+		unchanged := bytes.Equal(old.known, d.Data)
+		if next != nil && !c.drops {
+			if d.Data, err = document.Carry(old.stored, old.known, d.Data); err != nil {
+				return d, err
+			}
+		} else if unchanged {
+			unchanged = document.Equal(old.stored, d.Data)
+		}
+		if unchanged {
+			return d, nil
+		}
+	}
+	d.Events, err = c.kind.drafts(c.id, before, next, d.Data)
+	return d, err
+}
+
+// refused turns what package document says about a body into a problem.
+func refused(err error) error {
+	if e, ok := errors.AsType[*document.SyntaxError](err); ok {
+		return at(problem.MalformedJSON, e.Position, "", e)
+	}
+	if e, ok := errors.AsType[*document.UnknownFieldError](err); ok {
+		return at(problem.UnknownField, e.Position, e.Field, e)
+	}
+	if e, ok := errors.AsType[*document.DuplicateFieldError](err); ok {
+		return at(problem.DuplicateField, e.Position, e.Field, e)
+	}
+	if e, ok := errors.AsType[*document.InvalidError](err); ok {
+		p := problem.New(problem.Invalid, "The member errors names everything that is wrong.")
+		for _, f := range e.Fields {
+			p.Errors = append(p.Errors, problem.FieldError(f))
+		}
+		return p
+	}
+	return err
+}
+
+func at(k problem.Kind, place document.Position, field string, err error) error {
+	p := problem.New(k, "%s", err)
+	p.Position, p.Field = &problem.Position{Offset: place.Offset, Line: place.Line, Column: place.Column}, field
+	return p
+}

@@ -1,0 +1,105 @@
+package inbox_test
+
+import (
+	"encoding/json"
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/relaybox/relaybox/inbox"
+)
+
+// envelope is a valid one with changes: a nil value takes a member away.
+func envelope(t *testing.T, changes map[string]any) []byte {
+	t.Helper()
+	members := map[string]any{
+		"specversion": "1.0", "id": "e-1", "source": "/relaybox/order", "type": "relaybox.order.created", "subject": "o-1",
+		"time": "2026-08-07T10:00:00Z", "datacontenttype": "application/json", "data": map[string]any{"id": "o-1"},
+		"sequence": "00000000000000000007", "partitionkey": "order:o-1",
+		"incarnation": "0123456789abcdef", "incarnationfirst": "00000000000000000003", "incarnationsince": "2026-01-01T00:00:00Z",
+		"traceparent": "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01",
+	}
+	for name, value := range changes {
+		if members[name] = value; value == nil {
+			delete(members, name)
+		}
+	}
+	text, err := json.Marshal(members)
+	require.NoError(t, err)
+	return text
+}
+
+func TestDecode(t *testing.T) {
+	t.Parallel()
+	e, err := inbox.Decode(envelope(t, nil))
+	require.NoError(t, err)
+	require.Equal(t, inbox.Event{
+		Key: "order:o-1", Seq: 7, ID: "e-1", Type: "relaybox.order.created", Source: "/relaybox/order", Subject: "o-1",
+		Incarnation: inbox.Incarnation{ID: "0123456789abcdef", First: 3, Since: time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)},
+		Time:        time.Date(2026, 8, 7, 10, 0, 0, 0, time.UTC), Data: json.RawMessage(`{"id":"o-1"}`),
+		TraceParent: "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01",
+	}, e)
+
+	e, err = inbox.Decode(envelope(t, map[string]any{"partitionkey": nil, "incarnation": nil, "incarnationfirst": nil, "incarnationsince": nil}))
+	require.NoError(t, err)
+	require.Equal(t, "o-1", e.Key, "a source without partitions has its subjects")
+	require.Zero(t, e.Incarnation)
+}
+
+func TestDecodeRefuses(t *testing.T) {
+	t.Parallel()
+	change := func(name string, value any) []byte { return envelope(t, map[string]any{name: value}) }
+	for name, c := range map[string]struct {
+		body []byte
+		want inbox.Reason
+	}{
+		"no JSON":             {[]byte("no"), inbox.BadEnvelope},
+		"nothing":             {nil, inbox.BadEnvelope},
+		"null":                {[]byte("null"), inbox.BadEnvelope},
+		"another document":    {[]byte(`{"displayName":"Ada"}`), inbox.BadEnvelope},
+		"version 0.3":         {change("specversion", "0.3"), inbox.BadVersion},
+		"version 2.0":         {change("specversion", "2.0"), inbox.BadVersion},
+		"no id":               {change("id", nil), inbox.BadEnvelope},
+		"an id with spaces":   {change("id", "a b"), inbox.BadID},
+		"a long id":           {change("id", strings.Repeat("i", 129)), inbox.BadID},
+		"no type":             {change("type", nil), inbox.BadEnvelope},
+		"no sequence":         {change("sequence", nil), inbox.BadSequence},
+		"sequence 0":          {change("sequence", "0"), inbox.BadSequence},
+		"negative":            {change("sequence", "-7"), inbox.BadSequence},
+		"no number":           {change("sequence", "seven"), inbox.BadSequence},
+		"a JSON number":       {change("sequence", 7), inbox.BadSequence},
+		"2^53":                {change("sequence", fmt.Sprint(int64(1)<<53)), inbox.BadSequence},
+		"2^63-1":              {change("sequence", "9223372036854775807"), inbox.BadSequence},
+		"before its life":     {change("sequence", "2"), inbox.BadSequence},
+		"no incarnation":      {change("incarnation", nil), inbox.BadIncarnation},
+		"no first":            {change("incarnationfirst", nil), inbox.BadIncarnation},
+		"no stamp":            {change("incarnationsince", nil), inbox.BadIncarnation},
+		"a stamp of our own":  {change("incarnationsince", "yesterday"), inbox.BadIncarnation},
+		"incarnation: spaces": {change("incarnation", "a b"), inbox.BadIncarnation},
+		"no key":              {envelope(t, map[string]any{"partitionkey": nil, "subject": nil}), inbox.BadKey},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			_, err := inbox.Decode(c.body)
+			require.Error(t, err)
+			require.Equal(t, c.want, inbox.ReasonOf(err), "%v", err)
+		})
+	}
+}
+
+func FuzzDecode(f *testing.F) {
+	f.Add([]byte(`{"specversion":"1.0","id":"1","source":"/s","type":"t","subject":"k","sequence":"1"}`))
+	f.Add([]byte(`{"specversion":"1.0","id":"1","source":"/s","type":"t","subject":"k","sequence":"1","incarnation":"a","incarnationfirst":"1","incarnationsince":"2026-01-01T00:00:00Z","data_base64":"AA=="}`))
+	f.Fuzz(func(t *testing.T, body []byte) {
+		e, err := inbox.Decode(body)
+		if err != nil {
+			require.NotEmpty(t, inbox.ReasonOf(err), "%v", err)
+			return
+		}
+		require.NotEmpty(t, e.Key)
+		require.True(t, e.Seq >= 1 && e.Seq >= e.Incarnation.First && e.Seq <= inbox.MaxSeq)
+	})
+}

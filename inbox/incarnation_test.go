@@ -1,0 +1,109 @@
+package inbox_test
+
+import (
+	"fmt"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/relaybox/relaybox/inbox"
+	"github.com/relaybox/relaybox/inbox/inboxtest"
+)
+
+// of is event seq of an incarnation whose container was made on a day.
+func of(id string, first int64, day int, seq int64) inbox.Event {
+	e := event(seq)
+	e.ID = fmt.Sprintf("%s-%d", id, seq)
+	e.Incarnation = inbox.Incarnation{ID: id, First: first, Since: time.Date(2026, 1, day, 0, 0, 0, 0, time.UTC)}
+	return e
+}
+
+func TestIncarnations(t *testing.T) {
+	t.Parallel()
+	type step struct {
+		e    inbox.Event
+		want inbox.Outcome
+	}
+	for name, c := range map[string]struct {
+		steps  []step
+		model  string // the numbers applied since the model began
+		gaps   int64
+		follow int
+		refuse int
+	}{
+		"made anew: the numbers begin again, and so does the model": {
+			steps: []step{{of("a", 1, 1, 1), inbox.Applied}, {of("a", 1, 1, 2), inbox.Applied}, {of("b", 1, 2, 1), inbox.Applied}, {of("b", 1, 2, 1), inbox.Duplicate}, {of("b", 1, 2, 2), inbox.Applied}},
+			model: "[1,2]", follow: 1,
+		},
+		"restored: numbers are given out a second time": {
+			steps: []step{{of("a", 1, 1, 1), inbox.Applied}, {of("a", 1, 1, 2), inbox.Applied}, {of("a", 1, 1, 3), inbox.Applied}, {of("b", 2, 2, 2), inbox.Applied}, {of("b", 2, 2, 3), inbox.Applied}},
+			model: "[1,2,3,2,3]", follow: 1,
+		},
+		"late copies of the earlier one change nothing": {
+			steps: []step{{of("a", 1, 1, 1), inbox.Applied}, {of("b", 1, 2, 1), inbox.Applied}, {of("a", 1, 1, 1), inbox.Duplicate}, {of("a", 1, 1, 2), inbox.Superseded}, {of("b", 1, 2, 2), inbox.Applied}},
+			model: "[1,2]", follow: 1, refuse: 1,
+		},
+		"the first events of the later one are missing": {
+			steps: []step{{of("a", 1, 1, 1), inbox.Applied}, {of("b", 1, 2, 3), inbox.Applied}, {of("b", 1, 2, 1), inbox.Stale}},
+			model: "[3]", gaps: 2, follow: 1,
+		},
+		"containers of one second: who was left behind is not followed again": {
+			steps: []step{{of("a", 1, 1, 1), inbox.Applied}, {of("b", 1, 1, 1), inbox.Applied}, {of("a", 1, 1, 2), inbox.Superseded}, {of("c", 1, 1, 1), inbox.Applied}, {of("b", 1, 1, 2), inbox.Superseded}},
+			model: "[1]", follow: 2, refuse: 2,
+		},
+		"a source that begins to tell its incarnation": {
+			steps: []step{{event(4), inbox.Applied}, {of("a", 5, 1, 5), inbox.Applied}, {event(6), inbox.Superseded}},
+			model: "[4,5]", follow: 1, refuse: 1,
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			s := &inboxtest.MemStore{}
+			follow, refuse := 0, 0
+			in := inbox.New(s, list, inbox.Options{Observer: func(sig inbox.Signal) {
+				switch sig.(type) {
+				case inbox.Followed:
+					follow++
+				case inbox.Refused:
+					refuse++
+				}
+			}})
+			for i, step := range c.steps {
+				got, err := in.Once(t.Context(), step.e)
+				require.NoError(t, err)
+				require.Equal(t, step.want, got, "step %d", i)
+			}
+			_, m := applied(t, s)
+			require.Equal(t, c.model, string(m.Data))
+			require.Equal(t, c.gaps, m.Gaps)
+			require.Equal(t, c.follow, follow)
+			require.Equal(t, c.refuse, refuse)
+		})
+	}
+}
+
+func TestStrictWaitsForTheFirstOfAnIncarnation(t *testing.T) {
+	t.Parallel()
+	s := &inboxtest.MemStore{}
+	in := inbox.New(s, list, inbox.Options{Policy: inbox.Strict, Hold: time.Millisecond})
+	_, err := in.Once(t.Context(), of("a", 1, 1, 1))
+	require.NoError(t, err)
+	var gap *inbox.GapError
+	_, err = in.Once(t.Context(), of("b", 4, 2, 5))
+	require.ErrorAs(t, err, &gap)
+	require.Equal(t, inbox.GapError{Key: "k", LastSeq: 3, Seq: 5}, *gap)
+}
+
+func TestAModelForgetsItsOldestIncarnation(t *testing.T) {
+	t.Parallel()
+	s := &inboxtest.MemStore{}
+	in := inbox.New(s, list, inbox.Options{})
+	for day := range 20 {
+		_, err := in.Once(t.Context(), of(fmt.Sprint("i-", day), 1, day+1, 1))
+		require.NoError(t, err)
+	}
+	_, m := applied(t, s)
+	require.Len(t, m.Past, 8)
+	require.Equal(t, "i-18", m.Past[7])
+}
