@@ -13,6 +13,7 @@ import (
 	"strings"
 
 	"github.com/relaybox/relaybox/azfunc"
+	"github.com/relaybox/relaybox/local/minihost/internal/wire"
 )
 
 // admin serves /admin/… (reference §5): what a developer needs locally. The
@@ -22,7 +23,7 @@ func (h *run) admin(ctx context.Context, req *request, path string) response {
 	get := req.method == http.MethodGet || req.method == http.MethodHead
 	post := req.method == http.MethodPost
 	if len(parts) == 2 && parts[0] == "host" && parts[1] == "ping" && (get || post) {
-		return response{status: http.StatusOK, fields: fields{{"Cache-Control", "no-store,no-cache"}, {"Pragma", "no-cache"}}}
+		return response{status: http.StatusOK, fields: wire.Fields{{Name: "Cache-Control", Value: "no-store,no-cache"}, {Name: "Pragma", Value: "no-cache"}}}
 	}
 	if !h.allowed(req, true) {
 		return unauthorized()
@@ -104,7 +105,7 @@ type functionInfo struct {
 }
 
 func (h *run) info(req *request, f *function) functionInfo {
-	host, _ := req.fields.get("Host")
+	host, _ := req.fields.Get("Host")
 	base := "http://" + host
 	vfs := base + "/admin/vfs" + filepath.ToSlash(h.config.root) + "/"
 	config := f.config
@@ -125,7 +126,7 @@ func (h *run) info(req *request, f *function) functionInfo {
 // manualRun starts a function and answers 202 before it has run, whatever
 // comes of it.
 func (h *run) manualRun(ctx context.Context, req *request, name string) response {
-	if v, _ := req.fields.get("Content-Type"); !jsonMedia(v) {
+	if v, _ := req.fields.Get("Content-Type"); !jsonMedia(v) {
 		return response{status: http.StatusUnsupportedMediaType}
 	}
 	body, err := req.body()

@@ -10,11 +10,12 @@ import (
 	"strings"
 
 	"github.com/relaybox/relaybox/azfunc"
+	"github.com/relaybox/relaybox/local/minihost/internal/wire"
 )
 
 // httpCall describes a client's request for the default protocol.
 func httpCall(req *request, params []param, body []byte) azfunc.HTTPCall {
-	host, _ := req.fields.get("Host")
+	host, _ := req.fields.Get("Host")
 	c := azfunc.HTTPCall{Method: req.method, URL: "http://" + host + pathComponent(req.path)}
 	if req.query != "" {
 		c.URL += "?" + strings.ReplaceAll(req.query, "#", "%23")
@@ -24,7 +25,7 @@ func httpCall(req *request, params []param, body []byte) azfunc.HTTPCall {
 	}
 	for i, f := range req.fields {
 		if first(req.fields, i) {
-			c.Header = append(c.Header, azfunc.Pair{Name: canonical(f.name), Values: values(req.fields, i)})
+			c.Header = append(c.Header, azfunc.Pair{Name: canonical(f.Name), Values: values(req.fields, i)})
 		}
 	}
 	for _, p := range params {
@@ -38,21 +39,21 @@ func httpCall(req *request, params []param, body []byte) azfunc.HTTPCall {
 
 // values are all values of the name of field i; what the web server has
 // rewritten is rewritten.
-func values(fs fields, i int) []string {
+func values(fs wire.Fields, i int) []string {
 	var list []string
 	for _, f := range fs[i:] {
-		if strings.EqualFold(f.name, fs[i].name) {
-			list = append(list, f.value)
+		if strings.EqualFold(f.Name, fs[i].Name) {
+			list = append(list, f.Value)
 		}
 	}
-	if strings.EqualFold(fs[i].name, "Connection") && len(list) == 1 {
+	if strings.EqualFold(fs[i].Name, "Connection") && len(list) == 1 {
 		list[0] = connectionValue(list[0])
 	}
 	return list
 }
 
 func binaryBody(req *request) bool {
-	v, _ := req.fields.get("Content-Type")
+	v, _ := req.fields.Get("Content-Type")
 	media, _, _ := strings.Cut(strings.ToLower(v), ";")
 	media = strings.TrimSpace(media)
 	return media == "application/octet-stream" || strings.HasPrefix(media, "multipart/")
@@ -121,16 +122,16 @@ func httpResult(a azfunc.Answer, output string) (response, error) {
 			return response{}, fmt.Errorf("%w: header %s is null", errHTTPOutput, name)
 		}
 		if strings.EqualFold(name, "Content-Type") {
-			res.fields[0].value = withCharset(display(value))
+			res.fields[0].Value = withCharset(display(value))
 			continue
 		}
 		if !ownedByServer(name) {
-			res.fields = append(res.fields, field{name, display(value)})
+			res.fields = append(res.fields, wire.Field{Name: name, Value: display(value)})
 		}
 	}
 	for _, f := range res.fields {
-		if !token(f.name) || strings.ContainsAny(f.value, "\r\n\x00") {
-			return response{}, fmt.Errorf("%w: header %q cannot be sent", errHTTPOutput, f.name)
+		if !wire.Token(f.Name) || strings.ContainsAny(f.Value, "\r\n\x00") {
+			return response{}, fmt.Errorf("%w: header %q cannot be sent", errHTTPOutput, f.Name)
 		}
 	}
 	return res, nil
@@ -145,7 +146,7 @@ func outputValue(a azfunc.Answer, output string) (json.RawMessage, bool) {
 }
 
 func plainText(body string, status int) response {
-	return response{status: status, fields: fields{{"Content-Type", "text/plain; charset=utf-8"}}, body: []byte(body)}
+	return response{status: status, fields: wire.Fields{{Name: "Content-Type", Value: "text/plain; charset=utf-8"}}, body: []byte(body)}
 }
 
 func statusOf(raw json.RawMessage) int {

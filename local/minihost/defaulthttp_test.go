@@ -27,7 +27,7 @@ func TestHTTPResult(t *testing.T) {
 	} {
 		got, err := httpResult(azfunc.Answer{Outputs: map[string]json.RawMessage{"res": json.RawMessage(res)}}, "res")
 		require.NoError(t, err, res)
-		media, _ := got.fields.get("Content-Type")
+		media, _ := got.fields.Get("Content-Type")
 		require.Equal(t, want.status, got.status, res)
 		require.Equal(t, want.media, media, res)
 		require.Equal(t, want.body, string(got.body), res)

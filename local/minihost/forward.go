@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"github.com/relaybox/relaybox/azfunc"
+	"github.com/relaybox/relaybox/local/minihost/internal/wire"
 )
 
 // hostVersion is the version whose contract this host follows.
@@ -22,7 +23,7 @@ var contentHeaders = []string{"allow", "content-disposition", "content-encoding"
 // forwardHead builds the head of a forwarded request; false if the real host's
 // HTTP client would refuse to send it.
 func forwardHead(b []byte, req *request, id string, size int) ([]byte, bool) {
-	host, _ := req.fields.get("Host")
+	host, _ := req.fields.Get("Host")
 	if host == "" {
 		return b, false // no URL can be built
 	}
@@ -38,7 +39,7 @@ func forwardHead(b []byte, req *request, id string, size int) ([]byte, bool) {
 			continue
 		}
 		value := joined(req.fields, i)
-		switch name := strings.ToLower(f.name); {
+		switch name := strings.ToLower(f.Name); {
 		case slices.Contains(contentHeaders, name):
 			continue
 		case name == "user-agent":
@@ -56,7 +57,7 @@ func forwardHead(b []byte, req *request, id string, size int) ([]byte, bool) {
 		if !ascii(value) {
 			return b, false
 		}
-		b = appendFields(b, fields{{f.name, value}})
+		b = wire.AppendFields(b, wire.Fields{{Name: f.Name, Value: value}})
 	}
 	if !ascii(agent + ids + versions) {
 		return b, false
@@ -86,7 +87,7 @@ func contentFields(b []byte, req *request, size int) ([]byte, int) {
 	b = strconv.AppendInt(b, int64(size), 10)
 	b = append(b, "\r\n"...)
 	for i, f := range req.fields {
-		if !strings.EqualFold(f.name, "Content-Type") || !first(req.fields, i) {
+		if !strings.EqualFold(f.Name, "Content-Type") || !first(req.fields, i) {
 			continue
 		}
 		value := joined(req.fields, i)
@@ -97,15 +98,15 @@ func contentFields(b []byte, req *request, size int) ([]byte, int) {
 		if !ok {
 			return b, -1
 		}
-		b = appendFields(b, fields{{f.name, media}})
+		b = wire.AppendFields(b, wire.Fields{{Name: f.Name, Value: media}})
 	}
 	return b, size
 }
 
 // first: no field before i has its name.
-func first(fs fields, i int) bool {
+func first(fs wire.Fields, i int) bool {
 	for _, f := range fs[:i] {
-		if strings.EqualFold(f.name, fs[i].name) {
+		if strings.EqualFold(f.Name, fs[i].Name) {
 			return false
 		}
 	}
@@ -113,19 +114,19 @@ func first(fs fields, i int) bool {
 }
 
 // joined is the value of field i with all later ones of its name.
-func joined(fs fields, i int) string {
-	value, separator := fs[i].value, ", "
+func joined(fs wire.Fields, i int) string {
+	value, separator := fs[i].Value, ", "
 	for _, f := range fs[i+1:] {
-		if !strings.EqualFold(f.name, fs[i].name) {
+		if !strings.EqualFold(f.Name, fs[i].Name) {
 			continue
 		}
-		switch strings.ToLower(f.name) {
+		switch strings.ToLower(f.Name) {
 		case "user-agent":
 			separator = " "
 		case "cookie":
 			separator = "; "
 		}
-		value += separator + f.value
+		value += separator + f.Value
 	}
 	return value
 }
@@ -188,7 +189,7 @@ func ascii(s string) bool {
 func mediaType(value string) (string, bool) {
 	kind, rest, more := cutUnquoted(value)
 	main, sub, ok := strings.Cut(kind, "/")
-	if !ok || !token(main) || !token(sub) {
+	if !ok || !wire.Token(main) || !wire.Token(sub) {
 		return "", false
 	}
 	out := kind
@@ -197,7 +198,7 @@ func mediaType(value string) (string, bool) {
 		part, rest, more = cutUnquoted(rest)
 		name, v, has := strings.Cut(part, "=")
 		name, v = strings.TrimSpace(name), strings.TrimSpace(v)
-		if !token(name) || (has && !token(v) && !quoted(v)) {
+		if !wire.Token(name) || (has && !wire.Token(v) && !quoted(v)) {
 			return "", false
 		}
 		out += "; " + name
@@ -240,14 +241,14 @@ func ownedByServer(name string) bool {
 }
 
 // forwarded makes the client's answer of the handler's.
-func forwarded(method string, a answer) response {
-	res := response{status: a.status, reason: a.reason, body: a.body}
+func forwarded(method string, a wire.Answer) response {
+	res := response{status: a.Status, reason: a.Reason, body: a.Body}
 	if method == http.MethodHead {
-		res.length, _ = a.fields.get("Content-Length")
+		res.length, _ = a.Fields.Get("Content-Length")
 	}
-	kept := a.fields[:0]
-	for _, f := range a.fields {
-		if !ownedByServer(f.name) {
+	kept := a.Fields[:0]
+	for _, f := range a.Fields {
+		if !ownedByServer(f.Name) {
 			kept = append(kept, f)
 		}
 	}

@@ -9,6 +9,8 @@ import (
 	"net/http"
 	"strings"
 	"time"
+
+	"github.com/relaybox/relaybox/local/minihost/internal/wire"
 )
 
 // serve answers one client request. It never fails: whatever goes wrong is a
@@ -42,7 +44,7 @@ func (h *run) allowed(req *request, locked bool) bool {
 	if !locked || !h.opts.EnableAuth {
 		return true
 	}
-	key, ok := req.fields.get("x-functions-key")
+	key, ok := req.fields.Get("x-functions-key")
 	if !ok {
 		for _, q := range parseQuery(req.query) {
 			if strings.EqualFold(q.name, "code") {
@@ -54,7 +56,7 @@ func (h *run) allowed(req *request, locked bool) bool {
 }
 
 func unauthorized() response {
-	return response{status: http.StatusUnauthorized, fields: fields{{"WWW-Authenticate", "Bearer"}}}
+	return response{status: http.StatusUnauthorized, fields: wire.Fields{{Name: "WWW-Authenticate", Value: "Bearer"}}}
 }
 
 func (h *run) home() response {
@@ -67,7 +69,7 @@ func (h *run) home() response {
 		fmt.Fprintf(&page, "<li>%s: %s", html.EscapeString(f.Name), html.EscapeString(f.Trigger))
 	}
 	page.WriteString("</ul></html>\n")
-	return response{status: http.StatusOK, fields: fields{{"Content-Type", "text/html"}}, body: []byte(page.String())}
+	return response{status: http.StatusOK, fields: wire.Fields{{Name: "Content-Type", Value: "text/html"}}, body: []byte(page.String())}
 }
 
 func asJSON(v any) response {
@@ -77,7 +79,7 @@ func asJSON(v any) response {
 	if err := e.Encode(v); err != nil {
 		return response{status: http.StatusInternalServerError}
 	}
-	return response{status: http.StatusOK, fields: fields{{"Content-Type", "application/json; charset=utf-8"}},
+	return response{status: http.StatusOK, fields: wire.Fields{{Name: "Content-Type", Value: "application/json; charset=utf-8"}},
 		body: []byte(strings.TrimSuffix(out.String(), "\n"))}
 }
 

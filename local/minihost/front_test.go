@@ -184,12 +184,12 @@ func TestForwardHeaders(t *testing.T) {
 	require.Equal(t, "200", status)
 	got := s.handler.requests()[0].fields
 	for name, want := range map[string]string{"x-lower": "a, b", "Cookie": "a=1; b=2", "X-Empty": "", "content-type": "text/plain; charset=x"} {
-		v, found := got.get(name)
+		v, found := got.Get(name)
 		require.True(t, found, name)
 		require.Equal(t, want, v)
 	}
 	for _, name := range []string{"Expires", "Allow", "Content-Language"} {
-		require.False(t, got.has(name), name)
+		require.False(t, got.Has(name), name)
 	}
-	require.Equal(t, "x-lower", got[1].name, "names keep the client's case")
+	require.Equal(t, "x-lower", got[1].Name, "names keep the client's case")
 }

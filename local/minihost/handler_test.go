@@ -17,6 +17,8 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/relaybox/relaybox/local/minihost/internal/wire"
 )
 
 // The handler process of these tests is this test binary. In mode "relay" it
@@ -94,7 +96,7 @@ func relayConn(c net.Conn) {
 // seen is one request as the handler got it.
 type seen struct {
 	line   string
-	fields fields
+	fields wire.Fields
 	body   []byte
 }
 
@@ -133,12 +135,12 @@ func (s *scripted) serve(c net.Conn) {
 	for {
 		var req seen
 		var err error
-		if req.line, req.fields, _, err = readHead(r, nil, 1<<20); err != nil {
+		if req.line, req.fields, _, err = wire.ReadHead(r, nil, 1<<20); err != nil {
 			return
 		}
-		if v, ok := req.fields.get("Content-Length"); ok {
+		if v, ok := req.fields.Get("Content-Length"); ok {
 			n, _ := strconv.ParseInt(v, 10, 64)
-			if req.body, err = readBody(r, n); err != nil {
+			if req.body, err = wire.ReadBody(r, n); err != nil {
 				return
 			}
 		}

@@ -13,6 +13,7 @@ import (
 	"github.com/google/uuid"
 
 	"github.com/relaybox/relaybox/azfunc"
+	"github.com/relaybox/relaybox/local/minihost/internal/wire"
 )
 
 // maxRedirects is .NET's limit.
@@ -30,13 +31,13 @@ func (h *run) invoke(ctx context.Context, f *function, body []byte) (azfunc.Answ
 	a, err := h.exchange(ctx, f, id, body)
 	var ans azfunc.Answer
 	if err == nil {
-		ans, err = azfunc.DecodeAnswer(a.status, contentType(a.fields), a.body)
+		ans, err = azfunc.DecodeAnswer(a.Status, contentType(a.Fields), a.Body)
 	}
 	if errors.Is(err, azfunc.ErrNoAnswer) && h.opts.HangOnEmptyAnswer {
 		err = h.hang(ctx, f)
 	}
 	if err != nil {
-		h.failed(ctx, f, id, err, a.body)
+		h.failed(ctx, f, id, err, a.Body)
 		return azfunc.Answer{}, err
 	}
 	for _, line := range ans.Logs {
@@ -48,15 +49,15 @@ func (h *run) invoke(ctx context.Context, f *function, body []byte) (azfunc.Answ
 
 // exchange delivers the invocation, and follows redirects where the real
 // host's client does.
-func (h *run) exchange(ctx context.Context, f *function, id string, body []byte) (answer, error) {
+func (h *run) exchange(ctx context.Context, f *function, id string, body []byte) (wire.Answer, error) {
 	method, path := http.MethodPost, "/"+f.Name
 	for range maxRedirects {
 		head := h.defaultHead(method, path, id, len(body))
 		a, err := h.send(ctx, method, head, body)
-		if err != nil || h.config.handler.forward || a.status < 300 || a.status > 399 {
+		if err != nil || h.config.handler.forward || a.Status < 300 || a.Status > 399 {
 			return a, err
 		}
-		location, _ := a.fields.get("Location")
+		location, _ := a.Fields.Get("Location")
 		next, ok := strings.CutPrefix(location, "http://"+h.worker.pool.addr)
 		if location != "" && !ok && strings.HasPrefix(location, "/") {
 			next, ok = location, true
@@ -65,11 +66,11 @@ func (h *run) exchange(ctx context.Context, f *function, id string, body []byte)
 			return a, nil // judged as it is
 		}
 		path = next
-		if a.status != http.StatusTemporaryRedirect && a.status != http.StatusPermanentRedirect {
+		if a.Status != http.StatusTemporaryRedirect && a.Status != http.StatusPermanentRedirect {
 			method, body = http.MethodGet, nil
 		}
 	}
-	return answer{}, fmt.Errorf("%w: more than %d redirects", errTransport, maxRedirects)
+	return wire.Answer{}, fmt.Errorf("%w: more than %d redirects", errTransport, maxRedirects)
 }
 
 func (h *run) defaultHead(method, path, id string, size int) []byte {
@@ -84,12 +85,12 @@ func (h *run) defaultHead(method, path, id string, size int) []byte {
 }
 
 // send waits for the handler and delivers; a time-out ends the handler.
-func (h *run) send(ctx context.Context, method string, head, body []byte) (answer, error) {
+func (h *run) send(ctx context.Context, method string, head, body []byte) (wire.Answer, error) {
 	if err := h.worker.wait(ctx); err != nil {
 		if errors.Is(err, ErrHandlerNotReady) {
 			h.giveUp(err)
 		}
-		return answer{}, err
+		return wire.Answer{}, err
 	}
 	pid := h.worker.handlerPID()
 	a, err := h.worker.pool.send(method, head, body, h.config.functionTimeout)
@@ -132,8 +133,8 @@ func (h *run) hang(ctx context.Context, f *function) error {
 	}
 }
 
-func contentType(fs fields) http.Header {
-	v, _ := fs.get("Content-Type")
+func contentType(fs wire.Fields) http.Header {
+	v, _ := fs.Get("Content-Type")
 	return http.Header{"Content-Type": {v}}
 }
 
@@ -180,12 +181,12 @@ func (h *run) forward(ctx context.Context, req *request, f *function, body []byt
 		return response{status: http.StatusInternalServerError}
 	}
 	if h.log.Enabled(ctx, slog.LevelDebug) {
-		h.log.DebugContext(ctx, "forwarded", "function", f.Name, "invocation", id, "status", a.status)
+		h.log.DebugContext(ctx, "forwarded", "function", f.Name, "invocation", id, "status", a.Status)
 	}
 	res := forwarded(req.method, a)
 	for _, header := range res.fields {
-		if !ascii(header.value) {
-			h.failed(ctx, f, id, fmt.Errorf("header %s of the answer is not ASCII, and the real host's web server refuses to send it", header.name), nil)
+		if !ascii(header.Value) {
+			h.failed(ctx, f, id, fmt.Errorf("header %s of the answer is not ASCII, and the real host's web server refuses to send it", header.Name), nil)
 			return response{status: http.StatusInternalServerError}
 		}
 	}

@@ -4,12 +4,11 @@ import (
 	"bufio"
 	"errors"
 	"fmt"
-	"io"
 	"net"
-	"strconv"
-	"strings"
 	"sync"
 	"time"
+
+	"github.com/relaybox/relaybox/local/minihost/internal/wire"
 )
 
 // pool holds the keep-alive connections to the handler.
@@ -28,17 +27,6 @@ type handlerConn struct {
 
 // maxIdle bounds the idle connections; more may be in use.
 const maxIdle = 256
-
-// maxAnswer bounds the body of an answer, which is buffered whole.
-const maxAnswer = 256 << 20
-
-// answer is what the handler sent back.
-type answer struct {
-	status int
-	reason string
-	fields fields
-	body   []byte
-}
 
 // get takes an idle connection that the handler has not closed, or dials.
 func (p *pool) get() (*handlerConn, error) {
@@ -94,7 +82,7 @@ func (p *pool) flush() {
 const maxDeliveries = 4
 
 // send delivers one request, given as bytes, and reads the answer.
-func (p *pool) send(method string, head, body []byte, timeout time.Duration) (answer, error) {
+func (p *pool) send(method string, head, body []byte, timeout time.Duration) (wire.Answer, error) {
 	var deadline time.Time
 	if timeout > 0 {
 		deadline = time.Now().Add(timeout)
@@ -106,20 +94,20 @@ func (p *pool) send(method string, head, body []byte, timeout time.Duration) (an
 		}
 		var ne net.Error
 		if errors.As(err, &ne) && ne.Timeout() {
-			return answer{}, fmt.Errorf("%w after %s", ErrTimeout, timeout)
+			return wire.Answer{}, fmt.Errorf("%w after %s", ErrTimeout, timeout)
 		}
 		if begun || len(body) > 0 || delivery == maxDeliveries {
-			return answer{}, err
+			return wire.Answer{}, err
 		}
 	}
 }
 
 // deliver sends once. begun: a connection could not be made, or the answer had
 // begun: sending again would not be what the real host does.
-func (p *pool) deliver(method string, head, body []byte, deadline time.Time) (_ answer, begun bool, err error) {
+func (p *pool) deliver(method string, head, body []byte, deadline time.Time) (a wire.Answer, begun bool, err error) {
 	c, err := p.get()
 	if err != nil {
-		return answer{}, true, err
+		return wire.Answer{}, true, err
 	}
 	_ = c.SetDeadline(deadline)
 	if len(body) > 0 {
@@ -133,9 +121,10 @@ func (p *pool) deliver(method string, head, body []byte, deadline time.Time) (_ 
 	}
 	if err != nil {
 		_ = c.Close()
-		return answer{}, false, fmt.Errorf("%w: %w", errTransport, err)
+		return wire.Answer{}, false, fmt.Errorf("%w: %w", errTransport, err)
 	}
-	a, reuse, err := c.readAnswer(method)
+	var reuse bool
+	a, reuse, c.head, err = wire.ReadAnswer(c.r, c.head, method)
 	if err != nil || !reuse {
 		_ = c.Close()
 	} else {
@@ -145,47 +134,4 @@ func (p *pool) deliver(method string, head, body []byte, deadline time.Time) (_ 
 		err = fmt.Errorf("%w: the answer is cut short or no HTTP: %w", errTransport, err)
 	}
 	return a, true, err
-}
-
-// readAnswer reads one answer, passing over interim ones.
-func (c *handlerConn) readAnswer(method string) (a answer, reuse bool, err error) {
-	for {
-		var line string
-		line, a.fields, c.head, err = readHead(c.r, c.head, 1<<20)
-		if err != nil {
-			return answer{}, false, err
-		}
-		proto, rest, _ := strings.Cut(line, " ")
-		code, reason, _ := strings.Cut(rest, " ")
-		a.reason = reason
-		a.status, err = strconv.Atoi(code)
-		if err != nil || len(code) != 3 || !strings.HasPrefix(proto, "HTTP/1.") {
-			return answer{}, false, fmt.Errorf("%w: %.80q", errMalformedHead, line)
-		}
-		if a.status >= 200 {
-			reuse = proto == "HTTP/1.1" && !a.fields.token("Connection", "close")
-			break
-		}
-	}
-	return c.readAnswerBody(method, a, reuse)
-}
-
-func (c *handlerConn) readAnswerBody(method string, a answer, reuse bool) (answer, bool, error) {
-	var err error
-	length, sized := a.fields.get("Content-Length")
-	switch {
-	case method == "HEAD" || a.status == 204 || a.status == 304:
-	case a.fields.token("Transfer-Encoding", "chunked"):
-		a.body, err = readChunked(c.r, maxAnswer)
-	case sized:
-		n, perr := strconv.ParseUint(length, 10, 63)
-		if perr != nil || n > maxAnswer {
-			return a, false, fmt.Errorf("%w: content length %.40q", errMalformedHead, length)
-		}
-		a.body, err = readBody(c.r, int64(n))
-	default:
-		reuse = false
-		a.body, err = io.ReadAll(io.LimitReader(c.r, maxAnswer))
-	}
-	return a, reuse, err
 }

@@ -13,13 +13,15 @@ import (
 	"sync"
 	"time"
 	"unicode/utf8"
+
+	"github.com/relaybox/relaybox/local/minihost/internal/wire"
 )
 
 // request is what a client sent.
 type request struct {
 	method, target string
 	path, query    string // path decoded; query raw
-	fields         fields
+	fields         wire.Fields
 	length         int64 // 0 without a body or with a chunked one
 	chunked        bool
 	old            bool // HTTP/1.0
@@ -32,7 +34,7 @@ type request struct {
 type response struct {
 	status int
 	reason string // "" for the usual one
-	fields fields
+	fields wire.Fields
 	body   []byte
 	// length overrides the length of body for answers without one (HEAD).
 	length string
@@ -50,8 +52,11 @@ type server struct {
 	all   sync.WaitGroup
 }
 
-// Time-outs of the real host's web server.
+// Limits of the real host's web server.
 const (
+	maxHead     = 32 << 10
+	maxTarget   = 8 << 10
+	maxBody     = 104857600 // FUNCTIONS_REQUEST_BODY_SIZE_LIMIT
 	headTimeout = 30 * time.Second
 	idleTimeout = 130 * time.Second
 	maxDrain    = 1 << 20 // unread body that is still read to keep a connection
@@ -165,7 +170,7 @@ func (s *server) exchange(c *clientConn) bool {
 	_ = c.SetReadDeadline(time.Now().Add(headTimeout))
 	req, err := readRequest(c)
 	if err != nil {
-		var status statusError
+		var status wire.StatusError
 		if errors.As(err, &status) {
 			_ = c.write(&request{}, response{status: int(status)}, true)
 		}
@@ -173,27 +178,27 @@ func (s *server) exchange(c *clientConn) bool {
 	}
 	_ = c.SetReadDeadline(time.Now().Add(idleTimeout)) // for the body
 	res := s.serve(req)
-	last := req.fields.token("Connection", "close") || (req.old && !req.fields.token("Connection", "keep-alive"))
+	last := req.fields.Token("Connection", "close") || (req.old && !req.fields.Token("Connection", "keep-alive"))
 	last = last || !req.drain()
 	return c.write(req, res, last) == nil && !last
 }
 
 func readRequest(c *clientConn) (*request, error) {
-	line, fs, buf, err := readHead(c.r, c.head, maxHead+maxTarget)
+	line, fs, buf, err := wire.ReadHead(c.r, c.head, maxHead+maxTarget)
 	c.head = buf
 	switch {
-	case errors.Is(err, errMalformedHead):
-		return nil, statusError(http.StatusBadRequest)
+	case errors.Is(err, wire.ErrMalformedHead):
+		return nil, wire.StatusError(http.StatusBadRequest)
 	case err != nil:
 		return nil, err
 	}
 	method, rest, _ := strings.Cut(line, " ")
 	target, proto, ok := strings.Cut(rest, " ")
-	if !ok || !token(method) {
-		return nil, statusError(http.StatusBadRequest)
+	if !ok || !wire.Token(method) {
+		return nil, wire.StatusError(http.StatusBadRequest)
 	}
 	if len(target) > maxTarget {
-		return nil, statusError(http.StatusRequestURITooLong)
+		return nil, wire.StatusError(http.StatusRequestURITooLong)
 	}
 	req := &request{method: method, target: target, fields: fs, conn: c}
 	switch proto {
@@ -202,9 +207,9 @@ func readRequest(c *clientConn) (*request, error) {
 		req.old = true
 	default:
 		if strings.HasPrefix(proto, "HTTP/") {
-			return nil, statusError(http.StatusHTTPVersionNotSupported)
+			return nil, wire.StatusError(http.StatusHTTPVersionNotSupported)
 		}
-		return nil, statusError(http.StatusBadRequest)
+		return nil, wire.StatusError(http.StatusBadRequest)
 	}
 	return req, req.check()
 }
@@ -213,15 +218,15 @@ func readRequest(c *clientConn) (*request, error) {
 func (req *request) check() error {
 	hosts := 0
 	for _, f := range req.fields {
-		if strings.EqualFold(f.name, "Host") {
+		if strings.EqualFold(f.Name, "Host") {
 			hosts++
 		}
-		if !utf8.ValidString(f.value) || strings.IndexByte(f.value, 0) >= 0 {
-			return statusError(http.StatusBadRequest)
+		if !utf8.ValidString(f.Value) || strings.IndexByte(f.Value, 0) >= 0 {
+			return wire.StatusError(http.StatusBadRequest)
 		}
 	}
 	if hosts > 1 || (hosts == 0 && !req.old) {
-		return statusError(http.StatusBadRequest)
+		return wire.StatusError(http.StatusBadRequest)
 	}
 	if err := req.framing(); err != nil {
 		return err
@@ -232,33 +237,33 @@ func (req *request) check() error {
 	}
 	raw, query, ok := splitTarget(req.target)
 	if !ok {
-		return statusError(http.StatusBadRequest)
+		return wire.StatusError(http.StatusBadRequest)
 	}
 	if req.path, ok = decodePath(raw); !ok {
-		return statusError(http.StatusBadRequest)
+		return wire.StatusError(http.StatusBadRequest)
 	}
 	req.query = query
 	return nil
 }
 
 func (req *request) framing() error {
-	if v, ok := req.fields.get("Transfer-Encoding"); ok {
-		if !req.fields.token("Transfer-Encoding", "chunked") || !strings.HasSuffix(strings.ToLower(v), "chunked") {
-			return statusError(http.StatusBadRequest)
+	if v, ok := req.fields.Get("Transfer-Encoding"); ok {
+		if !req.fields.Token("Transfer-Encoding", "chunked") || !strings.HasSuffix(strings.ToLower(v), "chunked") {
+			return wire.StatusError(http.StatusBadRequest)
 		}
 		req.chunked = true
 		return nil
 	}
-	v, ok := req.fields.get("Content-Length")
+	v, ok := req.fields.Get("Content-Length")
 	if !ok {
 		return nil
 	}
 	n, err := strconv.ParseUint(v, 10, 63)
 	if err != nil {
-		return statusError(http.StatusBadRequest)
+		return wire.StatusError(http.StatusBadRequest)
 	}
 	if n > maxBody {
-		return statusError(http.StatusRequestEntityTooLarge)
+		return wire.StatusError(http.StatusRequestEntityTooLarge)
 	}
 	req.length = int64(n)
 	return nil
@@ -270,12 +275,12 @@ func (req *request) body() ([]byte, error) {
 		return nil, nil
 	}
 	req.bodyRead = true
-	if req.fields.token("Expect", "100-continue") && !req.old {
+	if req.fields.Token("Expect", "100-continue") && !req.old {
 		if _, err := io.WriteString(req.conn, "HTTP/1.1 100 Continue\r\n\r\n"); err != nil {
 			return nil, err
 		}
 	}
-	return readBody(req.conn.r, req.length)
+	return wire.ReadBody(req.conn.r, req.length)
 }
 
 // drain reads what is left of the body; false: the connection must end.
@@ -283,11 +288,11 @@ func (req *request) drain() bool {
 	_ = req.conn.SetReadDeadline(time.Now().Add(headTimeout))
 	switch {
 	case req.chunked:
-		_, err := readChunked(req.conn.r, maxDrain)
+		_, err := wire.ReadChunked(req.conn.r, maxDrain)
 		return err == nil
 	case req.length == 0 || req.bodyRead:
 		return true
-	case req.length > maxDrain || req.fields.has("Expect"):
+	case req.length > maxDrain || req.fields.Has("Expect"):
 		return false
 	}
 	_, err := req.conn.r.Discard(int(req.length))
@@ -303,11 +308,11 @@ func (c *clientConn) write(req *request, res response, last bool) error {
 		res.reason = http.StatusText(res.status)
 	}
 	b = append(append(b, res.reason...), "\r\n"...)
-	b = appendFields(b, res.fields)
-	if !res.fields.has("Server") {
+	b = wire.AppendFields(b, res.fields)
+	if !res.fields.Has("Server") {
 		b = append(b, "Server: Kestrel\r\n"...)
 	}
-	if !res.fields.has("Date") {
+	if !res.fields.Has("Date") {
 		b = append(b, "Date: "...)
 		b = time.Now().UTC().AppendFormat(b, http.TimeFormat)
 		b = append(b, "\r\n"...)

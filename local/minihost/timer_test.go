@@ -175,7 +175,7 @@ func TestTimerRetryPolicy(t *testing.T) {
 	ids := map[string]bool{}
 	for i := range 3 {
 		req := s.handler.wait(t, func(seen) bool { return true })
-		id, _ := req.fields.get(azfunc.HeaderInvocationID)
+		id, _ := req.fields.Get(azfunc.HeaderInvocationID)
 		ids[id] = true
 		require.Equal(t, i > 0, strings.Contains(string(req.body), `"RetryContext":{"RetryCount"`))
 	}

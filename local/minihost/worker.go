@@ -15,6 +15,8 @@ import (
 	"time"
 
 	"github.com/google/uuid"
+
+	"github.com/relaybox/relaybox/local/minihost/internal/wire"
 )
 
 // worker owns the handler process: it starts it, waits until it answers,
@@ -244,7 +246,7 @@ func (w *worker) answers(ctx context.Context) bool {
 	c := newHandlerConn(conn)
 	reuse := false
 	if _, err = fmt.Fprintf(c, "GET / HTTP/1.1\r\nHost: %s\r\n\r\n", w.pool.addr); err == nil {
-		_, reuse, err = c.readAnswer(http.MethodGet)
+		_, reuse, c.head, err = wire.ReadAnswer(c.r, c.head, http.MethodGet)
 	}
 	if err == nil && reuse && stop() {
 		w.pool.put(c)
