@@ -13,6 +13,7 @@ import (
 	"strings"
 
 	"github.com/relaybox/relaybox/azfunc"
+	"github.com/relaybox/relaybox/local/minihost/internal/timer"
 	"github.com/relaybox/relaybox/local/minihost/internal/wire"
 )
 
@@ -148,11 +149,11 @@ func (h *run) manualRun(ctx context.Context, req *request, name string) response
 func (h *run) runManually(ctx context.Context, f *function, input *string) {
 	switch f.Trigger {
 	case TimerTrigger:
-		status, ok := h.status.get(f.Name)
+		status, ok := h.status.Get(f.Name)
 		if !ok {
-			status.Next = f.timer.schedule.Next(h.started)
+			status.Next = f.timer.Schedule.Next(h.started)
 		}
-		_, _ = h.invoke(ctx, f, azfunc.EncodeTimer(h.call(f), timerData(f.timer, status, false), input))
+		_, _ = h.invoke(ctx, f, azfunc.EncodeTimer(h.call(f), timer.Data(f.timer, status, false), input))
 	case ServiceBusTrigger:
 		d := azfunc.Delivery{Namespace: f.bus.connection.Namespace}
 		if input != nil {

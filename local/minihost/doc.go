@@ -8,7 +8,7 @@
 // bytes of every invocation, the judgement of every answer, the exit rules of
 // the process and the schedule of timers follow the real host, whose recorded
 // exchanges are replayed by the tests (testdata/host-invocations.json,
-// testdata/ncrontab.json). A message is completed only after the handler
+// internal/timer/testdata/ncrontab.json). A message is completed only after the handler
 // answered success, so a crash of the host or the handler redelivers and loses
 // nothing. Every fault of the app is named together with its remedy.
 //

@@ -12,7 +12,7 @@ import (
 	"sync/atomic"
 	"time"
 
-	"github.com/relaybox/relaybox/azfunc"
+	"github.com/relaybox/relaybox/local/minihost/internal/timer"
 )
 
 // Options configures a Host. App is required; the zero value of the rest works.
@@ -51,7 +51,7 @@ type Host struct {
 	env       settings
 	functions []*function
 	table     *table
-	status    *statusStore
+	status    *timer.Store
 	current   atomic.Pointer[run]
 }
 
@@ -96,7 +96,7 @@ func Load(o Options) (*Host, error) {
 	}
 	return &Host{
 		opts: o, log: o.Logger, config: config, env: env, functions: functions,
-		table: newTable(functions), status: &statusStore{dir: o.DataDir, memory: map[string]scheduleStatus{}},
+		table: newTable(functions), status: timer.NewStore(o.DataDir),
 	}, nil
 }
 
@@ -210,24 +210,6 @@ func (h *Host) Run(ctx context.Context, ln net.Listener) error {
 	<-accepted
 	<-drained
 	return result
-}
-
-// startTriggers starts the listeners of all sound, enabled functions. accept
-// ends when no new work may be taken, calls when running work is cut.
-func (h *run) startTriggers(accept, calls context.Context, all *sync.WaitGroup) {
-	for _, f := range h.functions {
-		if len(f.Errors) > 0 || f.Disabled {
-			continue
-		}
-		switch f.Trigger {
-		case TimerTrigger:
-			t := &timerListener{name: f.Name, config: f.timer, status: h.status, log: h.log,
-				fire: func(t azfunc.Timer) { h.fireTimer(calls, f, t) }}
-			all.Go(func() { t.loop(accept) })
-		case ServiceBusTrigger:
-			all.Go(func() { h.listenBus(accept, calls, f) })
-		}
-	}
 }
 
 // announce logs what cannot run, once per run.

@@ -7,6 +7,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"github.com/relaybox/relaybox/local/minihost/internal/timer"
 )
 
 // Inspection is what the host makes of an app folder, without running it.
@@ -88,13 +90,13 @@ func Inspect(app string, settingValues map[string]string) (Inspection, error) {
 
 func detail(f *function) FunctionDetail {
 	d := FunctionDetail{
-		Function: f.Function, Schedule: f.timer.text, Sessions: f.bus.sessions,
+		Function: f.Function, Schedule: f.timer.Text, Sessions: f.bus.sessions,
 		Queue: f.bus.queue, Topic: f.bus.topic, Subscription: f.bus.subscription,
 	}
-	if s := f.timer.schedule; s != nil {
+	if s := f.timer.Schedule; s != nil {
 		first := s.Next(time.Now().UTC())
 		d.Interval = s.Next(first).Sub(first)
-		_, span := s.(every)
+		_, span := s.(timer.Every)
 		d.Cron = !span
 	}
 	return d

@@ -8,6 +8,8 @@ import (
 	"time"
 
 	"github.com/tidwall/jsonc"
+
+	"github.com/relaybox/relaybox/local/minihost/internal/timer"
 )
 
 // tree is a JSON document read the way .NET configuration reads it: comments
@@ -134,7 +136,7 @@ func (r *reader) span(fallback time.Duration, path ...string) time.Duration {
 	if text == "" {
 		return fallback
 	}
-	d, err := parseTimeSpan(text)
+	d, err := timer.ParseTimeSpan(text)
 	if err != nil {
 		r.fault(path, "%v", err)
 	}

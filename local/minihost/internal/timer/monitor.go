@@ -1,4 +1,4 @@
-package minihost
+package timer
 
 import (
 	"encoding/json"
@@ -9,39 +9,44 @@ import (
 	"time"
 )
 
-// scheduleStatus is what is kept of a monitored timer.
-type scheduleStatus struct{ Last, Next, LastUpdated time.Time }
+// Status is what is kept of a monitored timer.
+type Status struct{ Last, Next, LastUpdated time.Time }
 
-// statusStore keeps the status of monitored timers, one file per function.
-type statusStore struct {
+// Store keeps the status of monitored timers, one file per function.
+type Store struct {
 	dir string
 
 	mu     sync.Mutex
-	memory map[string]scheduleStatus
+	memory map[string]Status // instead of files, if dir is ""
 }
 
-func (s *statusStore) path(name string) string {
+// NewStore keeps the status in files below dir, in memory if dir is "".
+func NewStore(dir string) *Store {
+	return &Store{dir: dir, memory: map[string]Status{}}
+}
+
+func (s *Store) path(name string) string {
 	return filepath.Join(s.dir, "timers", name+".json")
 }
 
-// get returns the stored status, false if there is none that can be read.
-func (s *statusStore) get(name string) (scheduleStatus, bool) {
+// Get returns the stored status, false if there is none that can be read.
+func (s *Store) Get(name string) (Status, bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.dir == "" {
 		status, ok := s.memory[name]
 		return status, ok
 	}
-	var status scheduleStatus
+	var status Status
 	text, err := os.ReadFile(s.path(name))
 	if err != nil || json.Unmarshal(text, &status) != nil {
-		return scheduleStatus{}, false
+		return Status{}, false
 	}
 	return status, true
 }
 
 // put replaces the status; a crash leaves the old one or the new one.
-func (s *statusStore) put(name string, status scheduleStatus) error {
+func (s *Store) put(name string, status Status) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.dir == "" {

@@ -1,4 +1,4 @@
-package minihost
+package timer
 
 import (
 	"encoding/json"
@@ -76,24 +76,24 @@ func TestSchedules(t *testing.T) {
 		"00:00:05": 5 * time.Second, "01:30": 90 * time.Minute, "1": 24 * time.Hour, "1.02:00:00": 26 * time.Hour,
 		"24:00:00": 24 * 24 * time.Hour, "00:00:00.25": 250 * time.Millisecond, "2:00:00:01": 48*time.Hour + time.Second, "-00:00:01": -time.Second,
 	} {
-		d, err := parseTimeSpan(text)
+		d, err := ParseTimeSpan(text)
 		require.NoError(t, err, text)
 		require.Equal(t, want, d, text)
 	}
 	for _, text := range []string{"", "x", "00:60:00", "1:2:3:4:5", "00:00:00.12345678", "::", "1.x:00:00"} {
-		d, err := parseTimeSpan(text)
+		d, err := ParseTimeSpan(text)
 		require.True(t, err != nil || d == 0, text)
 	}
 	for text, sub := range map[string]bool{
 		"*/10 * * * * *": true, "0,30 * * * * *": true, "0 * * * * *": false, "* * * * *": false,
 		"*/10 0 * * * *": false, "00:00:30": true, "00:01:00": false,
 	} {
-		s, err := parseSchedule(text)
+		s, err := Parse(text)
 		require.NoError(t, err, text)
-		require.Equal(t, sub, s.subMinute(), text)
+		require.Equal(t, sub, s.SubMinute(), text)
 	}
 	for _, text := range []string{"", "every minute", "60 * * * * *", "00:00:00", "-00:00:05"} {
-		_, err := parseSchedule(text)
+		_, err := Parse(text)
 		require.Error(t, err, text)
 	}
 }

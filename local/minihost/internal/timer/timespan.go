@@ -1,4 +1,4 @@
-package minihost
+package timer
 
 import (
 	"fmt"
@@ -7,34 +7,9 @@ import (
 	"time"
 )
 
-// schedule tells when a timer fires.
-type schedule interface {
-	// Next is the first occurrence strictly after t; zero if there is none.
-	Next(t time.Time) time.Time
-	subMinute() bool
-}
-
-// every is a constant interval, counted from the start of the run before it.
-type every time.Duration
-
-func (e every) Next(t time.Time) time.Time { return t.Add(time.Duration(e)) }
-func (e every) subMinute() bool            { return time.Duration(e) < time.Minute }
-
-// parseSchedule reads a timer's schedule: NCRONTAB, else a time span.
-func parseSchedule(text string) (schedule, error) {
-	c, cronErr := parseCron(text)
-	if cronErr == nil {
-		return c, nil
-	}
-	if d, err := parseTimeSpan(text); err == nil && d > 0 {
-		return every(d), nil
-	}
-	return nil, fmt.Errorf("schedule %q is neither NCRONTAB (%w) nor a time span hh:mm:ss; every minute is \"0 * * * * *\"", text, cronErr)
-}
-
-// parseTimeSpan reads .NET's TimeSpan: [-][d.]hh:mm[:ss[.fffffff]], or a bare
+// ParseTimeSpan reads .NET's TimeSpan: [-][d.]hh:mm[:ss[.fffffff]], or a bare
 // number of days.
-func parseTimeSpan(text string) (time.Duration, error) {
+func ParseTimeSpan(text string) (time.Duration, error) {
 	bad := fmt.Errorf("%q is no time span; write hh:mm:ss", text)
 	rest, negative := strings.CutPrefix(strings.TrimSpace(text), "-")
 	parts := strings.Split(rest, ":")

@@ -1,4 +1,4 @@
-package minihost
+package timer
 
 import (
 	"errors"
@@ -190,9 +190,9 @@ func from(set uint64, n int) (int, bool) {
 	return bits.TrailingZeros64(rest), rest != 0
 }
 
-// subMinute: all fields but the seconds are wild and there is more than one
+// SubMinute: all fields but the seconds are wild and there is more than one
 // second. The host does not monitor such a schedule.
-func (c *cron) subMinute() bool {
+func (c *cron) SubMinute() bool {
 	wild := cron{c.second, span(0, 59, 1), span(0, 23, 1), span(1, 31, 1), span(1, 12, 1), span(0, 6, 1)}
 	return *c == wild && bits.OnesCount64(c.second) > 1
 }
