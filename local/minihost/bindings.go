@@ -6,6 +6,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/relaybox/relaybox/local/minihost/internal/route"
 	"github.com/relaybox/relaybox/local/minihost/internal/timer"
 )
 
@@ -117,7 +118,7 @@ func (f *function) loadHTTP(r *reader, c hostConfig) {
 	}
 	f.Route = strings.TrimPrefix(c.routePrefix+"/"+f.Route, "/")
 	var err error
-	if f.route, err = parseRoute(f.Route); err != nil {
+	if f.route, err = route.Parse(f.Route); err != nil {
 		f.fault("function.json: route %q: %v", f.Route, err)
 	}
 }

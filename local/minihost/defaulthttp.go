@@ -10,11 +10,12 @@ import (
 	"strings"
 
 	"github.com/relaybox/relaybox/azfunc"
+	"github.com/relaybox/relaybox/local/minihost/internal/route"
 	"github.com/relaybox/relaybox/local/minihost/internal/wire"
 )
 
 // httpCall describes a client's request for the default protocol.
-func httpCall(req *request, params []param, body []byte) azfunc.HTTPCall {
+func httpCall(req *request, params []route.Param, body []byte) azfunc.HTTPCall {
 	host, _ := req.fields.Get("Host")
 	c := azfunc.HTTPCall{Method: req.method, URL: "http://" + host + pathComponent(req.path)}
 	if req.query != "" {
@@ -29,7 +30,7 @@ func httpCall(req *request, params []param, body []byte) azfunc.HTTPCall {
 		}
 	}
 	for _, p := range params {
-		c.Params = append(c.Params, azfunc.Pair{Name: p.name, Values: []string{p.value}})
+		c.Params = append(c.Params, azfunc.Pair{Name: p.Name, Values: []string{p.Value}})
 	}
 	if len(body) > 0 {
 		c.Body, c.Binary = bytes.TrimPrefix(body, []byte("\ufeff")), binaryBody(req)

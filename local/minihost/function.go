@@ -12,6 +12,7 @@ import (
 
 	"github.com/tidwall/jsonc"
 
+	"github.com/relaybox/relaybox/local/minihost/internal/route"
 	"github.com/relaybox/relaybox/local/minihost/internal/timer"
 )
 
@@ -45,7 +46,7 @@ type function struct {
 	output    string          // name of the http output, "" if there is none
 	pureHTTP  bool            // one httpTrigger in, one http out, nothing else
 	authLevel string
-	route     *route
+	route     *route.Route
 	timer     timer.Config
 	bus       busTrigger
 	retry     timer.Retry

@@ -13,6 +13,7 @@ import (
 	"github.com/google/uuid"
 
 	"github.com/relaybox/relaybox/azfunc"
+	"github.com/relaybox/relaybox/local/minihost/internal/route"
 	"github.com/relaybox/relaybox/local/minihost/internal/wire"
 )
 
@@ -139,7 +140,7 @@ func contentType(fs wire.Fields) http.Header {
 }
 
 // serveFunction answers a client's request to an HTTP function.
-func (h *run) serveFunction(ctx context.Context, req *request, f *function, params []param) response {
+func (h *run) serveFunction(ctx context.Context, req *request, f *function, params []route.Param) response {
 	body, err := req.body()
 	if err != nil {
 		return response{status: http.StatusBadRequest}

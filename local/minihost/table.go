@@ -3,6 +3,8 @@ package minihost
 import (
 	"slices"
 	"strings"
+
+	"github.com/relaybox/relaybox/local/minihost/internal/route"
 )
 
 // table routes HTTP requests to functions. Read-only after newTable.
@@ -18,20 +20,20 @@ func newTable(all []*function) *table {
 		}
 	}
 	slices.SortStableFunc(t.functions, func(a, b *function) int {
-		return strings.Compare(a.route.precedence(), b.route.precedence())
+		return strings.Compare(a.route.Precedence(), b.route.Precedence())
 	})
 	return t
 }
 
 // find returns the function that serves a method on a decoded path; a method
 // that no function of the route lists is as unknown as the path would be.
-func (t *table) find(method, path string) (*function, []param) {
+func (t *table) find(method, path string) (*function, []route.Param) {
 	path = strings.TrimPrefix(path, "/")
 	for _, f := range t.functions {
 		if len(f.Methods) > 0 && !slices.Contains(f.Methods, strings.ToUpper(method)) {
 			continue
 		}
-		if params, ok := f.route.match(path); ok {
+		if params, ok := f.route.Match(path); ok {
 			return f, params
 		}
 	}

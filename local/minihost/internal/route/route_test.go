@@ -1,35 +1,11 @@
-package minihost
+package route
 
 import (
-	"encoding/json"
-	"os"
 	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
 )
-
-func TestRouteVectors(t *testing.T) {
-	t.Parallel()
-	raw, err := os.ReadFile("testdata/host-invocations.json")
-	require.NoError(t, err)
-	var file struct {
-		Routes []struct {
-			Route, ID string
-			Status    int
-		}
-	}
-	require.NoError(t, json.Unmarshal(raw, &file))
-	require.NotEmpty(t, file.Routes)
-	for _, c := range file.Routes {
-		r, err := parseRoute("api/" + c.Route)
-		require.NoError(t, err)
-		path, ok := decodePath("/api/profiles/" + c.ID)
-		require.True(t, ok)
-		_, matched := r.match(strings.TrimPrefix(path, "/"))
-		require.Equal(t, c.Status == 200, matched, "%s %s", c.Route, c.ID)
-	}
-}
 
 func TestRoutes(t *testing.T) {
 	t.Parallel()
@@ -55,21 +31,21 @@ func TestRoutes(t *testing.T) {
 		{"api/{n:range(1,9)}", "api/10", "no"},
 		{"api/{id:guid}", "api/8e0f6f4e-0000-4000-8000-000000000001", "id=8e0f6f4e-0000-4000-8000-000000000001"},
 	} {
-		r, err := parseRoute(c.template)
+		r, err := Parse(c.template)
 		require.NoError(t, err, c.template)
-		params, ok := r.match(c.path)
+		params, ok := r.Match(c.path)
 		got := "no"
 		if ok {
 			var list []string
 			for _, p := range params {
-				list = append(list, p.name+"="+p.value)
+				list = append(list, p.Name+"="+p.Value)
 			}
 			got = strings.Join(list, " ")
 		}
 		require.Equal(t, c.want, got, "%s on %s", c.template, c.path)
 	}
 	for _, template := range []string{"a//b", "a/{x", "a/{}", "a/x{y}", "{*a}/b", "{a?}/b", "{a:nope}", "{a:regex(()}", "{a:regex(x}", "{a:min(x)}", "{a}?"} {
-		_, err := parseRoute(template)
+		_, err := Parse(template)
 		require.Error(t, err, template)
 	}
 }
