@@ -13,6 +13,7 @@ import (
 	"github.com/google/uuid"
 
 	"github.com/relaybox/relaybox/azfunc"
+	"github.com/relaybox/relaybox/local/minihost/internal/worker"
 )
 
 // busListener feeds one Service Bus function. A message is completed after a
@@ -133,7 +134,7 @@ func (l *busListener) handle(ctx context.Context, rx settler, m *azservicebus.Re
 	}
 	body := azfunc.EncodeMessage(l.call(l.f), l.delivery(m), payload)
 	_, err := l.invoke(ctx, l.f, body)
-	if errors.Is(err, errTransport) {
+	if errors.Is(err, worker.ErrTransport) {
 		select {
 		case <-time.After(noticeTime):
 		case <-ctx.Done():

@@ -43,7 +43,7 @@ func (l *busListener) receiver() (*azservicebus.Receiver, error) {
 // ended it.
 func (l *busListener) receive(ctx context.Context, rx *azservicebus.Receiver, slots chan struct{}, running *sync.WaitGroup, well func()) error {
 	for {
-		if err := l.worker.wait(ctx); err != nil {
+		if err := l.worker.Wait(ctx); err != nil {
 			return err
 		}
 		select {

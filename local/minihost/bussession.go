@@ -14,7 +14,7 @@ import (
 // session.
 func (l *busListener) sessions(ctx context.Context) {
 	for faults := 0; ctx.Err() == nil; {
-		if l.worker.wait(ctx) != nil {
+		if l.worker.Wait(ctx) != nil {
 			continue // the run ends, or gives the handler more time
 		}
 		rx, err := l.accept(ctx)
@@ -60,7 +60,7 @@ func (l *busListener) session(ctx context.Context, rx *azservicebus.SessionRecei
 	}
 	// The lock is renewed for running calls too, which outlive ctx.
 	stop := l.renew(l.calls, rx.LockedUntil, renew, lost)
-	for held.Err() == nil && l.worker.wait(held) == nil {
+	for held.Err() == nil && l.worker.Wait(held) == nil {
 		idle, cancel := context.WithTimeout(held, l.config.bus.sessionIdle)
 		list, err := rx.ReceiveMessages(idle, 1, nil)
 		cancel()

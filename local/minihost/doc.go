@@ -30,6 +30,6 @@
 //	   └──first and second────── counted ←──any other exit or signal
 //	                              └─third within 30 minutes──→ Run returns ErrHandlerCrashed
 //
-// The process is stopped with SIGKILL, as in Azure. Locks: worker.mu and
-// pool.mu are leaves; no code holds both.
+// The process is stopped with SIGKILL, as in Azure. The locks are leaves
+// that no code holds together; each names what it guards.
 package minihost

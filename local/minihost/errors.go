@@ -1,6 +1,10 @@
 package minihost
 
-import "errors"
+import (
+	"errors"
+
+	"github.com/relaybox/relaybox/local/minihost/internal/worker"
+)
 
 // Loading an app.
 var (
@@ -17,19 +21,17 @@ var (
 	// ErrHandlerCrashed: the handler exited three times within the host's
 	// memory of 30 minutes. The real host shuts down here and the platform
 	// starts another; whoever runs this one does the same.
-	ErrHandlerCrashed = errors.New("the handler crashed three times: the host gives up")
+	ErrHandlerCrashed = worker.ErrCrashed
 	// ErrHandlerNotReady: an invocation waited four times initializationTimeout
 	// for a handler that answers on its port. The host stops.
-	ErrHandlerNotReady = errors.New("the handler does not answer on FUNCTIONS_CUSTOMHANDLER_PORT")
+	ErrHandlerNotReady = worker.ErrNotReady
 	// ErrHandlerStart: the operating system refused to start the executable.
-	ErrHandlerStart = errors.New("the handler cannot be started")
+	ErrHandlerStart = worker.ErrStart
 )
 
-// An invocation, seen from its trigger. All of them mean: failed.
+// An invocation, seen from its trigger: failed.
 var (
 	// ErrTimeout: functionTimeout passed. The handler is killed and started
 	// again, which is not counted as a crash.
-	ErrTimeout = errors.New("functionTimeout exceeded")
-	// errTransport: the handler refused or closed the connection.
-	errTransport = errors.New("no answer from the handler")
+	ErrTimeout = worker.ErrTimeout
 )

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/relaybox/relaybox/local/minihost/internal/timer"
+	"github.com/relaybox/relaybox/local/minihost/internal/worker"
 )
 
 // Options configures a Host. App is required; the zero value of the rest works.
@@ -134,7 +135,7 @@ func (h *Host) Functions() []Function {
 // HandlerPID is the process id of the running handler, 0 while none runs.
 func (h *Host) HandlerPID() int {
 	if r := h.current.Load(); r != nil {
-		return r.worker.handlerPID()
+		return r.worker.PID()
 	}
 	return 0
 }
@@ -142,7 +143,7 @@ func (h *Host) HandlerPID() int {
 // run is one run of a Host, from its listener to its end.
 type run struct {
 	*Host
-	worker  *worker
+	worker  *worker.Worker
 	started time.Time
 	giveUp  context.CancelCauseFunc // ends the run with an error
 	manual  sync.WaitGroup          // admin runs in flight
@@ -153,7 +154,7 @@ type run struct {
 // listener. When ctx ends, no new work is taken, running calls may finish for
 // Options.StopTimeout, then the handler gets SIGKILL.
 func (h *Host) Run(ctx context.Context, ln net.Listener) error {
-	w, err := newWorker(h.config, h.handlerSettings(ln), h.log, h.opts.HandlerOutput)
+	w, err := worker.New(h.config.handler, h.handlerSettings(ln), h.log, h.opts.HandlerOutput)
 	if err != nil {
 		_ = ln.Close()
 		return err
@@ -169,7 +170,7 @@ func (h *Host) Run(ctx context.Context, ln net.Listener) error {
 	h.announce()
 
 	handler := make(chan error, 1)
-	go func() { handler <- w.run(calls) }()
+	go func() { handler <- w.Run(calls) }()
 	front := &server{log: h.log, conns: map[*clientConn]struct{}{}, serve: func(req *request) response { return r.serve(calls, req) }}
 	accepted := make(chan error, 1)
 	go func() { accepted <- front.run(ln) }()

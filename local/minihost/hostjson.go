@@ -8,6 +8,8 @@ import (
 	"path/filepath"
 	"runtime"
 	"time"
+
+	"github.com/relaybox/relaybox/local/minihost/internal/worker"
 )
 
 // hostConfig is host.json with its defaults (reference §1.2 to §1.4).
@@ -18,18 +20,9 @@ type hostConfig struct {
 	routePrefix     string
 	hasBundle       bool
 	bundle          string
-	handler         handlerConfig
+	forward         bool // enableForwardingHttpRequest
+	handler         worker.Config
 	bus             busConfig
-}
-
-type handlerConfig struct {
-	path       string
-	arguments  []string
-	dir        string
-	forward    bool
-	init       time.Duration
-	port       int  // 0: any
-	stderrOnly bool // every stderr line is an error
 }
 
 // busConfig is extensions.serviceBus.
@@ -64,6 +57,7 @@ func loadHostConfig(root string, s settings) (hostConfig, []string) {
 		allowed:         r.texts("functions"),
 		routePrefix:     "api",
 		bundle:          r.text("extensionBundle", "id"),
+		forward:         r.flag(false, "customHandler", "enableForwardingHttpRequest"),
 		handler:         readHandler(r, root, s),
 		bus:             readBus(r),
 	}
@@ -112,25 +106,25 @@ func readBus(r *reader) busConfig {
 	return b
 }
 
-func readHandler(r *reader, root string, s settings) handlerConfig {
+func readHandler(r *reader, root string, s settings) worker.Config {
 	at := func(name ...string) []string { return append([]string{"customHandler"}, name...) }
-	h := handlerConfig{
-		dir:        s.expand(r.text(at("description", "workingDirectory")...)),
-		forward:    r.flag(false, at("enableForwardingHttpRequest")...),
-		init:       r.span(30*time.Second, at("initializationTimeout")...),
-		port:       r.number(0, at("port")...),
-		stderrOnly: r.flag(true, at("description", "useStdErrorStreamForErrorsOnly")...),
+	h := worker.Config{
+		Root:       root,
+		Dir:        s.expand(r.text(at("description", "workingDirectory")...)),
+		Init:       r.span(30*time.Second, at("initializationTimeout")...),
+		Port:       r.number(0, at("port")...),
+		StderrOnly: r.flag(true, at("description", "useStdErrorStreamForErrorsOnly")...),
 	}
 	if script := s.expand(r.text(at("description", "defaultWorkerPath")...)); script != "" {
-		h.arguments = append(h.arguments, script)
+		h.Arguments = append(h.Arguments, script)
 	}
 	for _, list := range []string{"arguments", "workerArguments"} {
 		for _, a := range r.texts(at("description", list)...) {
-			h.arguments = append(h.arguments, s.expand(a))
+			h.Arguments = append(h.Arguments, s.expand(a))
 		}
 	}
-	if !filepath.IsAbs(h.dir) {
-		h.dir = filepath.Join(root, h.dir)
+	if !filepath.IsAbs(h.Dir) {
+		h.Dir = filepath.Join(root, h.Dir)
 	}
 	name := s.expand(r.text(at("description", "defaultExecutablePath")...))
 	if name == "" {
@@ -141,7 +135,7 @@ func readHandler(r *reader, root string, s settings) handlerConfig {
 	if err != nil {
 		r.fault(at("description", "defaultExecutablePath"), "%v", err)
 	}
-	h.path = path
+	h.Path = path
 	return h
 }
 

@@ -113,7 +113,7 @@ func inspectHost(c hostConfig, s settings) *HostConfig {
 		return nil
 	}
 	h := &HostConfig{
-		Executable: c.handler.path, FunctionTimeout: c.functionTimeout, Forwarding: c.handler.forward,
+		Executable: c.handler.Path, FunctionTimeout: c.functionTimeout, Forwarding: c.forward,
 		Bundle: c.bundle, MaxSessions: c.bus.maxSessions, CallsPerSession: c.bus.callsPerSession,
 		AutoComplete: c.bus.autoComplete, LockRenewal: c.bus.maxRenewal,
 	}

@@ -15,6 +15,7 @@ import (
 	"github.com/relaybox/relaybox/azfunc"
 	"github.com/relaybox/relaybox/local/minihost/internal/route"
 	"github.com/relaybox/relaybox/local/minihost/internal/wire"
+	"github.com/relaybox/relaybox/local/minihost/internal/worker"
 )
 
 // maxRedirects is .NET's limit.
@@ -55,11 +56,11 @@ func (h *run) exchange(ctx context.Context, f *function, id string, body []byte)
 	for range maxRedirects {
 		head := h.defaultHead(method, path, id, len(body))
 		a, err := h.send(ctx, method, head, body)
-		if err != nil || h.config.handler.forward || a.Status < 300 || a.Status > 399 {
+		if err != nil || h.config.forward || a.Status < 300 || a.Status > 399 {
 			return a, err
 		}
 		location, _ := a.Fields.Get("Location")
-		next, ok := strings.CutPrefix(location, "http://"+h.worker.pool.addr)
+		next, ok := strings.CutPrefix(location, "http://"+h.worker.Addr())
 		if location != "" && !ok && strings.HasPrefix(location, "/") {
 			next, ok = location, true
 		}
@@ -71,12 +72,12 @@ func (h *run) exchange(ctx context.Context, f *function, id string, body []byte)
 			method, body = http.MethodGet, nil
 		}
 	}
-	return wire.Answer{}, fmt.Errorf("%w: more than %d redirects", errTransport, maxRedirects)
+	return wire.Answer{}, fmt.Errorf("%w: more than %d redirects", worker.ErrTransport, maxRedirects)
 }
 
 func (h *run) defaultHead(method, path, id string, size int) []byte {
 	b := make([]byte, 0, 512)
-	b = append(b, method+" "+path+" HTTP/1.1\r\nHost: "+h.worker.pool.addr+"\r\n"...)
+	b = append(b, method+" "+path+" HTTP/1.1\r\nHost: "+h.worker.Addr()+"\r\n"...)
 	if method == http.MethodPost {
 		b = append(b, "Content-Type: application/json; charset=utf-8\r\nContent-Length: "...)
 		b = strconv.AppendInt(b, int64(size), 10)
@@ -87,18 +88,18 @@ func (h *run) defaultHead(method, path, id string, size int) []byte {
 
 // send waits for the handler and delivers; a time-out ends the handler.
 func (h *run) send(ctx context.Context, method string, head, body []byte) (wire.Answer, error) {
-	if err := h.worker.wait(ctx); err != nil {
+	if err := h.worker.Wait(ctx); err != nil {
 		if errors.Is(err, ErrHandlerNotReady) {
 			h.giveUp(err)
 		}
 		return wire.Answer{}, err
 	}
-	pid := h.worker.handlerPID()
-	a, err := h.worker.pool.send(method, head, body, h.config.functionTimeout)
+	pid := h.worker.PID()
+	a, err := h.worker.Send(method, head, body, h.config.functionTimeout)
 	if errors.Is(err, ErrTimeout) {
 		h.log.ErrorContext(ctx, "functionTimeout: the handler is killed with all calls in it and started again; keep the handler's own deadline below functionTimeout",
 			"functionTimeout", h.config.functionTimeout, "pid", pid)
-		h.worker.restart(pid)
+		h.worker.Restart(pid)
 	}
 	return a, err
 }
@@ -124,10 +125,10 @@ func (h *run) hang(ctx context.Context, f *function) error {
 		<-ctx.Done()
 		return context.Cause(ctx)
 	}
-	pid := h.worker.handlerPID()
+	pid := h.worker.PID()
 	select {
 	case <-time.After(limit):
-		h.worker.restart(pid)
+		h.worker.Restart(pid)
 		return fmt.Errorf("%w after %s", ErrTimeout, limit)
 	case <-ctx.Done():
 		return context.Cause(ctx)
@@ -145,7 +146,7 @@ func (h *run) serveFunction(ctx context.Context, req *request, f *function, para
 	if err != nil {
 		return response{status: http.StatusBadRequest}
 	}
-	if f.pureHTTP && h.config.handler.forward {
+	if f.pureHTTP && h.config.forward {
 		return h.forward(ctx, req, f, body)
 	}
 	a, err := h.invoke(ctx, f, azfunc.EncodeHTTP(h.call(f), httpCall(req, params, body)))

@@ -160,7 +160,7 @@ func TestLoadSettings(t *testing.T) {
 	require.False(t, h.functions[2].timer.Monitor, "more often than once a minute")
 	require.Zero(t, h.config.functionTimeout)
 	require.Equal(t, 500*time.Millisecond, h.config.bus.sessionIdle)
-	require.Equal(t, []string{"topic"}, h.config.handler.arguments)
+	require.Equal(t, []string{"topic"}, h.config.handler.Arguments)
 
 	h = load(map[string]string{"BUS": "", "BUS__fullyQualifiedNamespace": "ns.example", "BUS__clientId": "id", "AzureFunctionsJobHost__functions__0": "bus"})
 	require.Len(t, h.functions, 1, "the allow list")
@@ -169,8 +169,6 @@ func TestLoadSettings(t *testing.T) {
 
 func TestHandlerEnvironment(t *testing.T) {
 	t.Parallel()
-	s := settings{"A": "1"}
-	require.Equal(t, []string{"A=1", "B=2"}, s.environ(map[string]string{"B": "2"}))
 	env := newSettings(map[string]string{"PATH": "over"})
 	require.Equal(t, "over", env["PATH"], "settings win over the environment")
 	require.NotEmpty(t, os.Environ())

@@ -67,17 +67,6 @@ func (s settings) expand(text string) string {
 	return text
 }
 
-// environ is the handler's environment.
-func (s settings) environ(extra map[string]string) []string {
-	all := maps.Clone(s)
-	maps.Copy(all, extra)
-	var list []string
-	for _, k := range slices.Sorted(maps.Keys(all)) {
-		list = append(list, k+"="+all[k])
-	}
-	return list
-}
-
 // disabled applies AzureWebJobs.<Name>.Disabled and the form that suits Linux
 // shells. function.json's own "disabled" does nothing for this kind of app.
 func (s settings) disabled(function string) bool {

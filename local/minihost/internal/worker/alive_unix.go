@@ -1,6 +1,6 @@
 //go:build unix
 
-package minihost
+package worker
 
 import (
 	"errors"

@@ -1,4 +1,4 @@
-package minihost
+package worker
 
 import (
 	"bufio"
@@ -47,7 +47,7 @@ func (p *pool) get() (*handlerConn, error) {
 	}
 	c, err := net.DialTimeout("tcp4", p.addr, 5*time.Second)
 	if err != nil {
-		return nil, fmt.Errorf("%w: %w", errTransport, err)
+		return nil, fmt.Errorf("%w: %w", ErrTransport, err)
 	}
 	return newHandlerConn(c), nil
 }
@@ -121,7 +121,7 @@ func (p *pool) deliver(method string, head, body []byte, deadline time.Time) (a 
 	}
 	if err != nil {
 		_ = c.Close()
-		return wire.Answer{}, false, fmt.Errorf("%w: %w", errTransport, err)
+		return wire.Answer{}, false, fmt.Errorf("%w: %w", ErrTransport, err)
 	}
 	var reuse bool
 	a, reuse, c.head, err = wire.ReadAnswer(c.r, c.head, method)
@@ -131,7 +131,7 @@ func (p *pool) deliver(method string, head, body []byte, deadline time.Time) (a 
 		p.put(c)
 	}
 	if err != nil {
-		err = fmt.Errorf("%w: the answer is cut short or no HTTP: %w", errTransport, err)
+		err = fmt.Errorf("%w: the answer is cut short or no HTTP: %w", ErrTransport, err)
 	}
 	return a, true, err
 }

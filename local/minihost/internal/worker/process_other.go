@@ -1,6 +1,6 @@
 //go:build !linux
 
-package minihost
+package worker
 
 import "os/exec"
 

@@ -1,4 +1,4 @@
-package minihost
+package worker
 
 import (
 	"os/exec"
