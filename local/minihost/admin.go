@@ -155,12 +155,12 @@ func (h *run) runManually(ctx context.Context, f *function, input *string) {
 		}
 		_, _ = h.invoke(ctx, f, azfunc.EncodeTimer(h.call(f), timer.Data(f.timer, status, false), input))
 	case ServiceBusTrigger:
-		d := azfunc.Delivery{Namespace: f.bus.connection.Namespace}
+		d := azfunc.Delivery{Namespace: f.bus.Connection.Namespace}
 		if input != nil {
 			d.Body = []byte(*input)
 		}
 		payload := azfunc.TextTwice
-		if f.bus.binary {
+		if f.bus.Binary {
 			payload = azfunc.Binary
 		}
 		_, _ = h.invoke(ctx, f, azfunc.EncodeMessage(h.call(f), d, payload))

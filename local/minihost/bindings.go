@@ -6,6 +6,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/relaybox/relaybox/local/minihost/internal/bus"
 	"github.com/relaybox/relaybox/local/minihost/internal/route"
 	"github.com/relaybox/relaybox/local/minihost/internal/timer"
 )
@@ -142,19 +143,19 @@ func (f *function) loadBus(r *reader, c hostConfig, s settings) {
 	if !c.hasBundle {
 		f.fault(`host.json has no extensionBundle, and serviceBusTrigger comes from it; add {"id":"Microsoft.Azure.Functions.ExtensionBundle","version":"[4.*, 5.0.0)"}`)
 	}
-	f.bus = busTrigger{
-		queue: f.resolved(r, s, "queueName"), topic: f.resolved(r, s, "topicName"), subscription: f.resolved(r, s, "subscriptionName"),
-		sessions: r.flag(false, "isSessionsEnabled"), autoComplete: r.flag(c.bus.autoComplete, "autoCompleteMessages"),
-		binary: strings.EqualFold(r.text("dataType"), "binary"),
+	f.bus = bus.Trigger{
+		Queue: f.resolved(r, s, "queueName"), Topic: f.resolved(r, s, "topicName"), Subscription: f.resolved(r, s, "subscriptionName"),
+		Sessions: r.flag(false, "isSessionsEnabled"), AutoComplete: r.flag(c.bus.AutoComplete, "autoCompleteMessages"),
+		Binary: strings.EqualFold(r.text("dataType"), "binary"),
 	}
-	queue, topic := f.bus.queue != "", f.bus.topic != "" && f.bus.subscription != ""
+	queue, topic := f.bus.Queue != "", f.bus.Topic != "" && f.bus.Subscription != ""
 	if queue == topic && len(f.Errors) == 0 {
 		f.fault("function.json: name either queueName, or topicName with subscriptionName")
 	}
 	if strings.EqualFold(r.text("cardinality"), "many") {
 		f.fault("function.json: cardinality many is not supported by this local host; write one")
 	}
-	if !f.bus.autoComplete {
+	if !f.bus.AutoComplete {
 		f.fault("function.json: autoCompleteMessages is false, and a custom handler has no way to settle a message; write true")
 	}
 	name := r.text("connection")
@@ -162,7 +163,7 @@ func (f *function) loadBus(r *reader, c hostConfig, s settings) {
 		name = "ServiceBus"
 	}
 	var err error
-	if f.bus.connection, err = s.connection(strings.Trim(name, "%")); err != nil {
+	if f.bus.Connection, err = s.connection(strings.Trim(name, "%")); err != nil {
 		f.fault("function.json: %v", err)
 	}
 }

@@ -12,6 +12,7 @@ import (
 
 	"github.com/tidwall/jsonc"
 
+	"github.com/relaybox/relaybox/local/minihost/internal/bus"
 	"github.com/relaybox/relaybox/local/minihost/internal/route"
 	"github.com/relaybox/relaybox/local/minihost/internal/timer"
 )
@@ -48,15 +49,8 @@ type function struct {
 	authLevel string
 	route     *route.Route
 	timer     timer.Config
-	bus       busTrigger
+	bus       bus.Trigger
 	retry     timer.Retry
-}
-
-type busTrigger struct {
-	queue, topic, subscription string
-	connection                 connection
-	sessions, autoComplete     bool
-	binary                     bool
 }
 
 var functionName = regexp.MustCompile(`(?i)^[a-z][a-z0-9_\-]{0,127}$`)

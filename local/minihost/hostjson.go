@@ -9,6 +9,7 @@ import (
 	"runtime"
 	"time"
 
+	"github.com/relaybox/relaybox/local/minihost/internal/bus"
 	"github.com/relaybox/relaybox/local/minihost/internal/worker"
 )
 
@@ -22,18 +23,7 @@ type hostConfig struct {
 	bundle          string
 	forward         bool // enableForwardingHttpRequest
 	handler         worker.Config
-	bus             busConfig
-}
-
-// busConfig is extensions.serviceBus.
-type busConfig struct {
-	maxSessions     int
-	maxCalls        int
-	sessionIdle     time.Duration
-	maxRenewal      time.Duration
-	autoComplete    bool
-	tryTimeout      time.Duration
-	callsPerSession int
+	bus             bus.Config
 }
 
 // loadHostConfig reads host.json and applies the environment's overrides.
@@ -81,27 +71,27 @@ func functionTimeout(r *reader) time.Duration {
 	return d
 }
 
-func readBus(r *reader) busConfig {
+func readBus(r *reader) bus.Config {
 	at := func(name ...string) []string { return append([]string{"extensions", "serviceBus"}, name...) }
-	b := busConfig{
-		maxSessions:     r.number(8, at("maxConcurrentSessions")...),
-		maxCalls:        r.number(16*runtime.NumCPU(), at("maxConcurrentCalls")...),
-		callsPerSession: r.number(1, at("maxConcurrentCallsPerSession")...),
-		sessionIdle:     r.span(0, at("sessionIdleTimeout")...),
-		maxRenewal:      r.span(5*time.Minute, at("maxAutoLockRenewalDuration")...),
-		autoComplete:    r.flag(true, at("autoCompleteMessages")...),
-		tryTimeout:      r.span(time.Minute, at("clientRetryOptions", "tryTimeout")...),
+	b := bus.Config{
+		MaxSessions:     r.number(8, at("maxConcurrentSessions")...),
+		MaxCalls:        r.number(16*runtime.NumCPU(), at("maxConcurrentCalls")...),
+		CallsPerSession: r.number(1, at("maxConcurrentCallsPerSession")...),
+		SessionIdle:     r.span(0, at("sessionIdleTimeout")...),
+		MaxRenewal:      r.span(5*time.Minute, at("maxAutoLockRenewalDuration")...),
+		AutoComplete:    r.flag(true, at("autoCompleteMessages")...),
+		TryTimeout:      r.span(time.Minute, at("clientRetryOptions", "tryTimeout")...),
 	}
-	for name, n := range map[string]int{"maxConcurrentSessions": b.maxSessions, "maxConcurrentCalls": b.maxCalls} {
+	for name, n := range map[string]int{"maxConcurrentSessions": b.MaxSessions, "maxConcurrentCalls": b.MaxCalls} {
 		if n < 1 {
 			r.fault(at(name), "is %d; write at least 1", n)
 		}
 	}
-	if b.callsPerSession != 1 {
-		r.fault(at("maxConcurrentCallsPerSession"), "is %d; only 1 keeps the order of a session, and only 1 is supported here", b.callsPerSession)
+	if b.CallsPerSession != 1 {
+		r.fault(at("maxConcurrentCallsPerSession"), "is %d; only 1 keeps the order of a session, and only 1 is supported here", b.CallsPerSession)
 	}
-	if b.sessionIdle == 0 {
-		b.sessionIdle = b.tryTimeout
+	if b.SessionIdle == 0 {
+		b.SessionIdle = b.TryTimeout
 	}
 	return b
 }

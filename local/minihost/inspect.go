@@ -90,8 +90,8 @@ func Inspect(app string, settingValues map[string]string) (Inspection, error) {
 
 func detail(f *function) FunctionDetail {
 	d := FunctionDetail{
-		Function: f.Function, Schedule: f.timer.Text, Sessions: f.bus.sessions,
-		Queue: f.bus.queue, Topic: f.bus.topic, Subscription: f.bus.subscription,
+		Function: f.Function, Schedule: f.timer.Text, Sessions: f.bus.Sessions,
+		Queue: f.bus.Queue, Topic: f.bus.Topic, Subscription: f.bus.Subscription,
 	}
 	if s := f.timer.Schedule; s != nil {
 		first := s.Next(time.Now().UTC())
@@ -114,8 +114,8 @@ func inspectHost(c hostConfig, s settings) *HostConfig {
 	}
 	h := &HostConfig{
 		Executable: c.handler.Path, FunctionTimeout: c.functionTimeout, Forwarding: c.forward,
-		Bundle: c.bundle, MaxSessions: c.bus.maxSessions, CallsPerSession: c.bus.callsPerSession,
-		AutoComplete: c.bus.autoComplete, LockRenewal: c.bus.maxRenewal,
+		Bundle: c.bundle, MaxSessions: c.bus.MaxSessions, CallsPerSession: c.bus.CallsPerSession,
+		AutoComplete: c.bus.AutoComplete, LockRenewal: c.bus.MaxRenewal,
 	}
 	for key := range doc {
 		if !slices.ContainsFunc(hostKeys, func(known string) bool { return strings.EqualFold(known, key) }) {

@@ -8,6 +8,8 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/relaybox/relaybox/local/minihost/internal/bus"
 )
 
 func TestLoadRefusesWhatIsNoApp(t *testing.T) {
@@ -140,31 +142,31 @@ func TestLoadSettings(t *testing.T) {
 	}
 	h := load(nil)
 	require.Equal(t, Function{Name: "Read", Trigger: HTTPTrigger, Methods: []string{"GET", "HEAD"}, Route: "profiles/{id}"}, h.Functions()[1])
-	bus := h.functions[0]
-	require.Empty(t, bus.Errors)
-	require.False(t, bus.Disabled, "disabled in function.json does nothing")
-	require.Equal(t, busTrigger{topic: "topic-x", subscription: "sub", sessions: true, autoComplete: true, binary: true, connection: connection{String: "Endpoint=sb://a"}}, bus.bus)
+	consumer := h.functions[0]
+	require.Empty(t, consumer.Errors)
+	require.False(t, consumer.Disabled, "disabled in function.json does nothing")
+	require.Equal(t, bus.Trigger{Topic: "topic-x", Subscription: "sub", Sessions: true, AutoComplete: true, Binary: true, Connection: bus.Connection{String: "Endpoint=sb://a"}}, consumer.bus)
 	require.True(t, h.functions[2].timer.Monitor)
 	require.Equal(t, time.Minute, h.config.functionTimeout)
-	require.Equal(t, 8, h.config.bus.maxSessions)
-	require.Equal(t, time.Minute, h.config.bus.sessionIdle, "the try time-out stands in")
+	require.Equal(t, 8, h.config.bus.MaxSessions)
+	require.Equal(t, time.Minute, h.config.bus.SessionIdle, "the try time-out stands in")
 
 	h = load(map[string]string{
 		"AzureWebJobsBUS": "Endpoint=sb://first", "DISPATCH_SCHEDULE": "*/10 * * * * *", "AzureWebJobs.Read.Disabled": "true", "AzureWebJobs_Sweep_Disabled": "1",
 		"AzureFunctionsJobHost__functionTimeout": "-1", "azurefunctionsjobhost__extensions__serviceBus__sessionIdleTimeout": "00:00:00.5",
 		"AzureFunctionsJobHost__customHandler__description__arguments__0": "%T%",
 	})
-	require.Equal(t, "Endpoint=sb://first", h.functions[0].bus.connection.String)
+	require.Equal(t, "Endpoint=sb://first", h.functions[0].bus.Connection.String)
 	require.True(t, h.functions[1].Disabled)
 	require.True(t, h.functions[2].Disabled)
 	require.False(t, h.functions[2].timer.Monitor, "more often than once a minute")
 	require.Zero(t, h.config.functionTimeout)
-	require.Equal(t, 500*time.Millisecond, h.config.bus.sessionIdle)
+	require.Equal(t, 500*time.Millisecond, h.config.bus.SessionIdle)
 	require.Equal(t, []string{"topic"}, h.config.handler.Arguments)
 
 	h = load(map[string]string{"BUS": "", "BUS__fullyQualifiedNamespace": "ns.example", "BUS__clientId": "id", "AzureFunctionsJobHost__functions__0": "bus"})
 	require.Len(t, h.functions, 1, "the allow list")
-	require.Equal(t, connection{Namespace: "ns.example", ClientID: "id"}, h.functions[0].bus.connection)
+	require.Equal(t, bus.Connection{Namespace: "ns.example", ClientID: "id"}, h.functions[0].bus.Connection)
 }
 
 func TestHandlerEnvironment(t *testing.T) {

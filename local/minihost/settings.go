@@ -7,6 +7,8 @@ import (
 	"runtime"
 	"slices"
 	"strings"
+
+	"github.com/relaybox/relaybox/local/minihost/internal/bus"
 )
 
 // settings are the application settings: the environment of this process,
@@ -78,28 +80,21 @@ func (s settings) disabled(function string) bool {
 	return false
 }
 
-// A connection is what a binding's connection name resolves to.
-type connection struct {
-	String string // a connection string, or
-	// the identity-based form:
-	Namespace, ClientID string
-}
-
 // connection looks NAME up as the real host does: AzureWebJobsNAME first, then
 // NAME, then the section NAME__fullyQualifiedNamespace.
-func (s settings) connection(name string) (connection, error) {
+func (s settings) connection(name string) (bus.Connection, error) {
 	for _, key := range []string{"AzureWebJobs" + name, name} {
 		if v, ok := s.get(key); ok && v != "" {
-			return connection{String: v}, nil
+			return bus.Connection{String: v}, nil
 		}
 	}
 	for _, key := range []string{"AzureWebJobs" + name, name} {
 		if v, ok := s.get(key + "__fullyQualifiedNamespace"); ok && v != "" {
 			id, _ := s.get(key + "__clientId")
-			return connection{Namespace: v, ClientID: id}, nil
+			return bus.Connection{Namespace: v, ClientID: id}, nil
 		}
 	}
-	return connection{}, fmt.Errorf("connection %q: neither the setting %s (a connection string) nor %s__fullyQualifiedNamespace (an identity connection) exists; add one", name, name, name)
+	return bus.Connection{}, fmt.Errorf("connection %q: neither the setting %s (a connection string) nor %s__fullyQualifiedNamespace (an identity connection) exists; add one", name, name, name)
 }
 
 // hostOverrides applies AzureFunctionsJobHost__a__b__c to host.json.

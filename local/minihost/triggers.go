@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/relaybox/relaybox/azfunc"
+	"github.com/relaybox/relaybox/local/minihost/internal/bus"
 	"github.com/relaybox/relaybox/local/minihost/internal/timer"
 )
 
@@ -22,7 +23,9 @@ func (h *run) startTriggers(accept, calls context.Context, all *sync.WaitGroup) 
 				Fire: func(t azfunc.Timer) { h.fireTimer(calls, f, t) }}
 			all.Go(func() { t.Loop(accept) })
 		case ServiceBusTrigger:
-			all.Go(func() { h.listenBus(accept, calls, f) })
+			l := &bus.Listener{Name: f.Name, Trigger: f.bus, Config: h.config.bus, Log: h.log, Ready: h.worker.Wait,
+				Deliver: func(ctx context.Context, d azfunc.Delivery) error { return h.deliver(ctx, f, d) }}
+			all.Go(func() { l.Listen(accept, calls) })
 		}
 	}
 }
@@ -45,4 +48,17 @@ func (h *run) fireTimer(ctx context.Context, f *function, data azfunc.Timer) {
 			return
 		}
 	}
+}
+
+// deliver runs a Service Bus function for one message.
+func (h *run) deliver(ctx context.Context, f *function, d azfunc.Delivery) error {
+	payload := azfunc.TextTwice
+	switch {
+	case f.bus.Binary:
+		payload = azfunc.Binary
+	case h.opts.TextOnce:
+		payload = azfunc.TextOnce
+	}
+	_, err := h.invoke(ctx, f, azfunc.EncodeMessage(h.call(f), d, payload))
+	return err
 }

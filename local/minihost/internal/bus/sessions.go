@@ -1,4 +1,4 @@
-package minihost
+package bus
 
 import (
 	"context"
@@ -12,9 +12,9 @@ import (
 // sessions is one slot: it takes the next free session, serves it until it is
 // idle, and takes another. A message is never in flight beside another of its
 // session.
-func (l *busListener) sessions(ctx context.Context) {
+func (l *Listener) sessions(ctx context.Context) {
 	for faults := 0; ctx.Err() == nil; {
-		if l.worker.Wait(ctx) != nil {
+		if l.Ready(ctx) != nil {
 			continue // the run ends, or gives the handler more time
 		}
 		rx, err := l.accept(ctx)
@@ -39,34 +39,34 @@ func timedOut(err error) bool {
 	return errors.As(err, &sb) && sb.Code == azservicebus.CodeTimeout
 }
 
-func (l *busListener) accept(ctx context.Context) (*azservicebus.SessionReceiver, error) {
-	if b := l.f.bus; b.queue == "" {
-		return l.client.AcceptNextSessionForSubscription(ctx, b.topic, b.subscription, nil)
+func (l *Listener) accept(ctx context.Context) (*azservicebus.SessionReceiver, error) {
+	if b := l.Trigger; b.Queue == "" {
+		return l.client.AcceptNextSessionForSubscription(ctx, b.Topic, b.Subscription, nil)
 	}
-	return l.client.AcceptNextSessionForQueue(ctx, l.f.bus.queue, nil)
+	return l.client.AcceptNextSessionForQueue(ctx, l.Trigger.Queue, nil)
 }
 
 // session serves one session until it has been idle for sessionIdleTimeout,
 // its lock is lost, or ctx ends.
-func (l *busListener) session(ctx context.Context, rx *azservicebus.SessionReceiver) {
+func (l *Listener) session(ctx context.Context, rx *azservicebus.SessionReceiver) {
 	held, lost := context.WithCancel(ctx)
 	defer lost()
 	var callStart atomic.Int64 // unix nano of the running call, 0 for none
 	renew := func(ctx context.Context) error {
-		if s := callStart.Load(); s != 0 && time.Since(time.Unix(0, s)) > l.config.bus.maxRenewal {
+		if s := callStart.Load(); s != 0 && time.Since(time.Unix(0, s)) > l.Config.MaxRenewal {
 			return nil
 		}
 		return rx.RenewSessionLock(ctx, nil)
 	}
 	// The lock is renewed for running calls too, which outlive ctx.
 	stop := l.renew(l.calls, rx.LockedUntil, renew, lost)
-	for held.Err() == nil && l.worker.Wait(held) == nil {
-		idle, cancel := context.WithTimeout(held, l.config.bus.sessionIdle)
+	for held.Err() == nil && l.Ready(held) == nil {
+		idle, cancel := context.WithTimeout(held, l.Config.SessionIdle)
 		list, err := rx.ReceiveMessages(idle, 1, nil)
 		cancel()
 		if err != nil || len(list) == 0 {
 			if err != nil && !errors.Is(err, context.DeadlineExceeded) && ctx.Err() == nil {
-				l.log.DebugContext(ctx, "session ended", "function", l.f.Name, "session", rx.SessionID(), "error", err)
+				l.Log.DebugContext(ctx, "session ended", "function", l.Name, "session", rx.SessionID(), "error", err)
 			}
 			break
 		}

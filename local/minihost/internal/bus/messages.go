@@ -1,4 +1,4 @@
-package minihost
+package bus
 
 import (
 	"context"
@@ -11,13 +11,13 @@ import (
 
 // messages is the listener without sessions: up to maxConcurrentCalls at once,
 // in no order.
-func (l *busListener) messages(ctx context.Context) {
+func (l *Listener) messages(ctx context.Context) {
 	rx, err := l.receiver()
 	if err != nil {
-		l.log.ErrorContext(ctx, "the Service Bus listener cannot start", "function", l.f.Name, "error", err)
+		l.Log.ErrorContext(ctx, "the Service Bus listener cannot start", "function", l.Name, "error", err)
 		return
 	}
-	slots := make(chan struct{}, l.config.bus.maxCalls)
+	slots := make(chan struct{}, l.Config.MaxCalls)
 	var running sync.WaitGroup
 	for faults := 0; ctx.Err() == nil; faults++ {
 		// The receiver survives its faults: it attaches again when asked
@@ -32,18 +32,18 @@ func (l *busListener) messages(ctx context.Context) {
 	_ = rx.Close(closing)
 }
 
-func (l *busListener) receiver() (*azservicebus.Receiver, error) {
-	if b := l.f.bus; b.queue == "" {
-		return l.client.NewReceiverForSubscription(b.topic, b.subscription, nil)
+func (l *Listener) receiver() (*azservicebus.Receiver, error) {
+	if b := l.Trigger; b.Queue == "" {
+		return l.client.NewReceiverForSubscription(b.Topic, b.Subscription, nil)
 	}
-	return l.client.NewReceiverForQueue(l.f.bus.queue, nil)
+	return l.client.NewReceiverForQueue(l.Trigger.Queue, nil)
 }
 
 // receive takes messages while there is a free slot; it returns the fault that
 // ended it.
-func (l *busListener) receive(ctx context.Context, rx *azservicebus.Receiver, slots chan struct{}, running *sync.WaitGroup, well func()) error {
+func (l *Listener) receive(ctx context.Context, rx *azservicebus.Receiver, slots chan struct{}, running *sync.WaitGroup, well func()) error {
 	for {
-		if err := l.worker.Wait(ctx); err != nil {
+		if err := l.Ready(ctx); err != nil {
 			return err
 		}
 		select {
@@ -68,8 +68,8 @@ func (l *busListener) receive(ctx context.Context, rx *azservicebus.Receiver, sl
 }
 
 // message runs one call while its lock is being renewed.
-func (l *busListener) message(rx *azservicebus.Receiver, m *azservicebus.ReceivedMessage) {
-	limit := time.Now().Add(l.config.bus.maxRenewal)
+func (l *Listener) message(rx *azservicebus.Receiver, m *azservicebus.ReceivedMessage) {
+	limit := time.Now().Add(l.Config.MaxRenewal)
 	renew := func(ctx context.Context) error {
 		if time.Now().After(limit) {
 			return nil
