@@ -13,6 +13,7 @@ import (
 	"strings"
 
 	"github.com/relaybox/relaybox/azfunc"
+	"github.com/relaybox/relaybox/local/minihost/internal/app"
 	"github.com/relaybox/relaybox/local/minihost/internal/timer"
 	"github.com/relaybox/relaybox/local/minihost/internal/wire"
 )
@@ -57,7 +58,7 @@ func (h *run) admin(ctx context.Context, req *request, path string) response {
 	return response{status: http.StatusNotFound}
 }
 
-func (h *Host) byName(name string) *function {
+func (h *Host) byName(name string) *app.Definition {
 	for _, f := range h.functions {
 		if strings.EqualFold(f.Name, name) {
 			return f
@@ -80,7 +81,7 @@ type hostStatus struct {
 
 func (h *run) hostStatus() hostStatus {
 	machine, _ := os.Hostname()
-	sum := sha256.Sum256([]byte(h.config.root))
+	sum := sha256.Sum256([]byte(h.config.Root))
 	id := strings.ToLower(machine)
 	return hostStatus{
 		ID: id[:min(len(id), 22)] + "-" + hex.EncodeToString(sum[:4]), State: "Running",
@@ -105,11 +106,11 @@ type functionInfo struct {
 	IsProxy    bool            `json:"isProxy"`
 }
 
-func (h *run) info(req *request, f *function) functionInfo {
+func (h *run) info(req *request, f *app.Definition) functionInfo {
 	host, _ := req.fields.Get("Host")
 	base := "http://" + host
-	vfs := base + "/admin/vfs" + filepath.ToSlash(h.config.root) + "/"
-	config := f.config
+	vfs := base + "/admin/vfs" + filepath.ToSlash(h.config.Root) + "/"
+	config := f.JSON
 	if !json.Valid(config) {
 		config = json.RawMessage("null")
 	}
@@ -146,21 +147,21 @@ func (h *run) manualRun(ctx context.Context, req *request, name string) response
 	return response{status: http.StatusAccepted}
 }
 
-func (h *run) runManually(ctx context.Context, f *function, input *string) {
+func (h *run) runManually(ctx context.Context, f *app.Definition, input *string) {
 	switch f.Trigger {
 	case TimerTrigger:
 		status, ok := h.status.Get(f.Name)
 		if !ok {
-			status.Next = f.timer.Schedule.Next(h.started)
+			status.Next = f.Timer.Schedule.Next(h.started)
 		}
-		_, _ = h.invoke(ctx, f, azfunc.EncodeTimer(h.call(f), timer.Data(f.timer, status, false), input))
+		_, _ = h.invoke(ctx, f, azfunc.EncodeTimer(h.call(f), timer.Data(f.Timer, status, false), input))
 	case ServiceBusTrigger:
-		d := azfunc.Delivery{Namespace: f.bus.Connection.Namespace}
+		d := azfunc.Delivery{Namespace: f.Bus.Connection.Namespace}
 		if input != nil {
 			d.Body = []byte(*input)
 		}
 		payload := azfunc.TextTwice
-		if f.bus.Binary {
+		if f.Bus.Binary {
 			payload = azfunc.Binary
 		}
 		_, _ = h.invoke(ctx, f, azfunc.EncodeMessage(h.call(f), d, payload))

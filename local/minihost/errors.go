@@ -1,8 +1,7 @@
 package minihost
 
 import (
-	"errors"
-
+	"github.com/relaybox/relaybox/local/minihost/internal/app"
 	"github.com/relaybox/relaybox/local/minihost/internal/worker"
 )
 
@@ -10,10 +9,10 @@ import (
 var (
 	// ErrNotAssembled: the folder is a source tree or holds no function. Run
 	// relaybox assemble, and start the host on the folder that it writes.
-	ErrNotAssembled = errors.New("not an assembled app")
+	ErrNotAssembled = app.ErrNotAssembled
 	// ErrHostConfig: host.json, the executable or the environment keeps the
 	// host from starting. The message lists every fault with its remedy.
-	ErrHostConfig = errors.New("host configuration")
+	ErrHostConfig = app.ErrHostConfig
 )
 
 // Running an app.

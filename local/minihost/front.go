@@ -17,7 +17,7 @@ import (
 // status.
 func (h *run) serve(ctx context.Context, req *request) response {
 	if f, params := h.table.find(req.method, req.path); f != nil {
-		if !h.allowed(req, f.authLevel != "anonymous") {
+		if !h.allowed(req, f.AuthLevel != "anonymous") {
 			return unauthorized()
 		}
 		return h.serveFunction(ctx, req, f, params)
@@ -60,7 +60,7 @@ func unauthorized() response {
 }
 
 func (h *run) home() response {
-	if v, _ := h.env.get("AzureWebJobsDisableHomepage"); strings.EqualFold(v, "true") {
+	if v, _ := h.env.Get("AzureWebJobsDisableHomepage"); strings.EqualFold(v, "true") {
 		return response{status: http.StatusNoContent}
 	}
 	var page strings.Builder

@@ -206,8 +206,8 @@ func success(seen) string {
 	return httpAnswer(200, "application/json", `{"Outputs":{},"Logs":["swept"],"ReturnValue":null}`)
 }
 
-// app writes an app folder; the values are the files' texts.
-func app(t *testing.T, files map[string]string) string {
+// folder writes an app folder; the values are the files' texts.
+func folder(t *testing.T, files map[string]string) string {
 	t.Helper()
 	dir := t.TempDir()
 	for name, text := range files {
@@ -249,7 +249,7 @@ func start(t *testing.T, files map[string]string, answer func(seen) string, chan
 	t.Helper()
 	s := &started{handler: newScripted(t, answer), done: make(chan error, 1), log: &logBuffer{}}
 	o := Options{
-		App: app(t, files), Logger: slog.New(slog.NewTextHandler(s.log, &slog.HandlerOptions{Level: slog.LevelDebug})),
+		App: folder(t, files), Logger: slog.New(slog.NewTextHandler(s.log, &slog.HandlerOptions{Level: slog.LevelDebug})),
 		StopTimeout: 5 * time.Second,
 		// The race detector's second of sleep at exit would look like life.
 		Settings: map[string]string{"GORACE": "atexit_sleep_ms=0", modeEnv: "relay", controlEnv: s.handler.ln.Addr().String(), "DISPATCH_SCHEDULE": "0 0 0 1 1 *"},

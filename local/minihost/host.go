@@ -2,16 +2,14 @@ package minihost
 
 import (
 	"context"
-	"fmt"
 	"io"
 	"log/slog"
 	"net"
-	"path/filepath"
-	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
 
+	"github.com/relaybox/relaybox/local/minihost/internal/app"
 	"github.com/relaybox/relaybox/local/minihost/internal/timer"
 	"github.com/relaybox/relaybox/local/minihost/internal/worker"
 )
@@ -48,9 +46,9 @@ type Options struct {
 type Host struct {
 	opts      Options
 	log       *slog.Logger
-	config    hostConfig
-	env       settings
-	functions []*function
+	config    app.Config
+	env       app.Settings
+	functions []*app.Definition
 	table     *table
 	status    *timer.Store
 	current   atomic.Pointer[run]
@@ -68,59 +66,14 @@ func Load(o Options) (*Host, error) {
 	if o.StopTimeout == 0 {
 		o.StopTimeout = 10 * time.Second
 	}
-	root, err := filepath.Abs(o.App)
+	a, err := app.Load(o.App, o.Settings)
 	if err != nil {
-		return nil, fmt.Errorf("app folder %q: %w", o.App, err)
-	}
-	if err := checkFolder(root); err != nil {
 		return nil, err
 	}
-	env := newSettings(o.Settings)
-	config, faults := loadHostConfig(root, env)
-	functions, err := discover(config, env)
-	if err != nil {
-		return nil, fmt.Errorf("app folder %q: %w", root, err)
-	}
-	usable := 0
-	for _, f := range functions {
-		if len(f.Errors) == 0 {
-			usable++
-		}
-	}
-	if usable == 0 {
-		for _, f := range functions {
-			faults = append(faults, f.Name+": "+strings.Join(f.Errors, "; "))
-		}
-	}
-	if len(faults) > 0 {
-		return nil, fmt.Errorf("%w of %s:\n  %s", ErrHostConfig, root, strings.Join(faults, "\n  "))
-	}
 	return &Host{
-		opts: o, log: o.Logger, config: config, env: env, functions: functions,
-		table: newTable(functions), status: timer.NewStore(o.DataDir),
+		opts: o, log: o.Logger, config: a.Config, env: a.Settings, functions: a.Functions,
+		table: newTable(a.Functions), status: timer.NewStore(o.DataDir),
 	}, nil
-}
-
-// checkFolder refuses what cannot be an assembled app, and says what to do.
-func checkFolder(root string) error {
-	const remedy = "run `relaybox assemble` and start the host on the folder it writes, dist/app"
-	has := func(pattern string) bool {
-		found, err := filepath.Glob(filepath.Join(root, pattern))
-		return err == nil && len(found) > 0
-	}
-	switch {
-	case !isDir(root):
-		return fmt.Errorf("%w: there is no folder %s; %s", ErrNotAssembled, root, remedy)
-	case has("*/function.json"):
-		if has("host.json") {
-			return nil
-		}
-		return fmt.Errorf("%w: %s has functions and no host.json; %s", ErrNotAssembled, root, remedy)
-	case has("functions/*/function.json"), has("go.mod"):
-		return fmt.Errorf("%w: %s is a source tree; %s", ErrNotAssembled, root, remedy)
-	default:
-		return fmt.Errorf("%w: %s has no function: no direct sub-folder holds a function.json; %s", ErrNotAssembled, root, remedy)
-	}
 }
 
 // Functions lists the app's functions by name, faulty and disabled ones too.
@@ -154,7 +107,7 @@ type run struct {
 // listener. When ctx ends, no new work is taken, running calls may finish for
 // Options.StopTimeout, then the handler gets SIGKILL.
 func (h *Host) Run(ctx context.Context, ln net.Listener) error {
-	w, err := worker.New(h.config.handler, h.handlerSettings(ln), h.log, h.opts.HandlerOutput)
+	w, err := worker.New(h.config.Handler, h.handlerSettings(ln), h.log, h.opts.HandlerOutput)
 	if err != nil {
 		_ = ln.Close()
 		return err
@@ -226,18 +179,18 @@ func (h *Host) announce() {
 }
 
 // handlerSettings adds what the host's tools set for every app.
-func (h *Host) handlerSettings(ln net.Listener) settings {
-	env := settings{}
+func (h *Host) handlerSettings(ln net.Listener) app.Settings {
+	env := app.Settings{}
 	for k, v := range h.env {
 		env[k] = v
 	}
 	for k, v := range map[string]string{
 		"AZURE_FUNCTIONS_ENVIRONMENT": "Development",
 		"FUNCTIONS_WORKER_RUNTIME":    "custom",
-		"AzureWebJobsScriptRoot":      h.config.root,
+		"AzureWebJobsScriptRoot":      h.config.Root,
 		"WEBSITE_HOSTNAME":            ln.Addr().String(),
 	} {
-		if _, ok := env.get(k); !ok {
+		if _, ok := env.Get(k); !ok {
 			env[k] = v
 		}
 	}

@@ -13,6 +13,7 @@ import (
 	"github.com/google/uuid"
 
 	"github.com/relaybox/relaybox/azfunc"
+	"github.com/relaybox/relaybox/local/minihost/internal/app"
 	"github.com/relaybox/relaybox/local/minihost/internal/route"
 	"github.com/relaybox/relaybox/local/minihost/internal/wire"
 	"github.com/relaybox/relaybox/local/minihost/internal/worker"
@@ -22,13 +23,13 @@ import (
 const maxRedirects = 50
 
 // call is the part of an encoded invocation that the host makes up.
-func (h *run) call(f *function) azfunc.Call {
-	return azfunc.Call{Function: f.Name, Binding: f.binding, Now: time.Now(), RandGUID: uuid.NewString()}
+func (h *run) call(f *app.Definition) azfunc.Call {
+	return azfunc.Call{Function: f.Name, Binding: f.Binding, Now: time.Now(), RandGUID: uuid.NewString()}
 }
 
 // invoke runs one default-protocol invocation to its end. Every error means
 // failed; it has been logged.
-func (h *run) invoke(ctx context.Context, f *function, body []byte) (azfunc.Answer, error) {
+func (h *run) invoke(ctx context.Context, f *app.Definition, body []byte) (azfunc.Answer, error) {
 	id := uuid.NewString()
 	a, err := h.exchange(ctx, f, id, body)
 	var ans azfunc.Answer
@@ -51,12 +52,12 @@ func (h *run) invoke(ctx context.Context, f *function, body []byte) (azfunc.Answ
 
 // exchange delivers the invocation, and follows redirects where the real
 // host's client does.
-func (h *run) exchange(ctx context.Context, f *function, id string, body []byte) (wire.Answer, error) {
+func (h *run) exchange(ctx context.Context, f *app.Definition, id string, body []byte) (wire.Answer, error) {
 	method, path := http.MethodPost, "/"+f.Name
 	for range maxRedirects {
 		head := h.defaultHead(method, path, id, len(body))
 		a, err := h.send(ctx, method, head, body)
-		if err != nil || h.config.forward || a.Status < 300 || a.Status > 399 {
+		if err != nil || h.config.Forward || a.Status < 300 || a.Status > 399 {
 			return a, err
 		}
 		location, _ := a.Fields.Get("Location")
@@ -95,17 +96,17 @@ func (h *run) send(ctx context.Context, method string, head, body []byte) (wire.
 		return wire.Answer{}, err
 	}
 	pid := h.worker.PID()
-	a, err := h.worker.Send(method, head, body, h.config.functionTimeout)
+	a, err := h.worker.Send(method, head, body, h.config.FunctionTimeout)
 	if errors.Is(err, ErrTimeout) {
 		h.log.ErrorContext(ctx, "functionTimeout: the handler is killed with all calls in it and started again; keep the handler's own deadline below functionTimeout",
-			"functionTimeout", h.config.functionTimeout, "pid", pid)
+			"functionTimeout", h.config.FunctionTimeout, "pid", pid)
 		h.worker.Restart(pid)
 	}
 	return a, err
 }
 
 // failed logs a failed invocation with what helps to understand it.
-func (h *run) failed(ctx context.Context, f *function, id string, err error, body []byte) {
+func (h *run) failed(ctx context.Context, f *app.Definition, id string, err error, body []byte) {
 	level := slog.LevelError
 	if ctx.Err() != nil {
 		level = slog.LevelDebug // the host is stopping
@@ -118,9 +119,9 @@ func (h *run) failed(ctx context.Context, f *function, id string, err error, bod
 }
 
 // hang does what the real host does with an answer without a body.
-func (h *run) hang(ctx context.Context, f *function) error {
+func (h *run) hang(ctx context.Context, f *app.Definition) error {
 	h.log.ErrorContext(ctx, "answer without a body: waiting for functionTimeout, as the real host does", "function", f.Name)
-	limit := h.config.functionTimeout
+	limit := h.config.FunctionTimeout
 	if limit == 0 {
 		<-ctx.Done()
 		return context.Cause(ctx)
@@ -141,19 +142,19 @@ func contentType(fs wire.Fields) http.Header {
 }
 
 // serveFunction answers a client's request to an HTTP function.
-func (h *run) serveFunction(ctx context.Context, req *request, f *function, params []route.Param) response {
+func (h *run) serveFunction(ctx context.Context, req *request, f *app.Definition, params []route.Param) response {
 	body, err := req.body()
 	if err != nil {
 		return response{status: http.StatusBadRequest}
 	}
-	if f.pureHTTP && h.config.forward {
+	if f.PureHTTP && h.config.Forward {
 		return h.forward(ctx, req, f, body)
 	}
 	a, err := h.invoke(ctx, f, azfunc.EncodeHTTP(h.call(f), httpCall(req, params, body)))
 	if err != nil {
 		return response{status: http.StatusInternalServerError}
 	}
-	res, err := httpResult(a, f.output)
+	res, err := httpResult(a, f.Output)
 	if err != nil {
 		h.log.ErrorContext(ctx, "invocation failed", "function", f.Name, "error", err)
 		return response{status: http.StatusInternalServerError}
@@ -163,7 +164,7 @@ func (h *run) serveFunction(ctx context.Context, req *request, f *function, para
 
 // forward passes a request on and the answer back. The invocation succeeds
 // with any answer; only a broken transport makes it a 500.
-func (h *run) forward(ctx context.Context, req *request, f *function, body []byte) response {
+func (h *run) forward(ctx context.Context, req *request, f *app.Definition, body []byte) response {
 	id := uuid.NewString()
 	refused := req.chunked
 	var head []byte

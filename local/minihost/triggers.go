@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/relaybox/relaybox/azfunc"
+	"github.com/relaybox/relaybox/local/minihost/internal/app"
 	"github.com/relaybox/relaybox/local/minihost/internal/bus"
 	"github.com/relaybox/relaybox/local/minihost/internal/timer"
 )
@@ -19,11 +20,11 @@ func (h *run) startTriggers(accept, calls context.Context, all *sync.WaitGroup) 
 		}
 		switch f.Trigger {
 		case TimerTrigger:
-			t := &timer.Listener{Name: f.Name, Config: f.timer, Status: h.status, Log: h.log,
+			t := &timer.Listener{Name: f.Name, Config: f.Timer, Status: h.status, Log: h.log,
 				Fire: func(t azfunc.Timer) { h.fireTimer(calls, f, t) }}
 			all.Go(func() { t.Loop(accept) })
 		case ServiceBusTrigger:
-			l := &bus.Listener{Name: f.Name, Trigger: f.bus, Config: h.config.bus, Log: h.log, Ready: h.worker.Wait,
+			l := &bus.Listener{Name: f.Name, Trigger: f.Bus, Config: h.config.Bus, Log: h.log, Ready: h.worker.Wait,
 				Deliver: func(ctx context.Context, d azfunc.Delivery) error { return h.deliver(ctx, f, d) }}
 			all.Go(func() { l.Listen(accept, calls) })
 		}
@@ -32,18 +33,18 @@ func (h *run) startTriggers(accept, calls context.Context, all *sync.WaitGroup) 
 
 // fireTimer runs a timer function, again after a failure if it has a retry
 // policy.
-func (h *run) fireTimer(ctx context.Context, f *function, data azfunc.Timer) {
+func (h *run) fireTimer(ctx context.Context, f *app.Definition, data azfunc.Timer) {
 	for attempt := 0; ; attempt++ {
 		c := h.call(f)
 		if attempt > 0 {
-			c.Retry = &azfunc.RetryContext{RetryCount: attempt, MaxRetryCount: f.retry.Max}
+			c.Retry = &azfunc.RetryContext{RetryCount: attempt, MaxRetryCount: f.Retry.Max}
 		}
 		_, err := h.invoke(ctx, f, azfunc.EncodeTimer(c, data, nil))
-		if err == nil || (f.retry.Max >= 0 && attempt >= f.retry.Max) {
+		if err == nil || (f.Retry.Max >= 0 && attempt >= f.Retry.Max) {
 			return
 		}
 		select {
-		case <-time.After(f.retry.Delay(attempt)):
+		case <-time.After(f.Retry.Delay(attempt)):
 		case <-ctx.Done():
 			return
 		}
@@ -51,10 +52,10 @@ func (h *run) fireTimer(ctx context.Context, f *function, data azfunc.Timer) {
 }
 
 // deliver runs a Service Bus function for one message.
-func (h *run) deliver(ctx context.Context, f *function, d azfunc.Delivery) error {
+func (h *run) deliver(ctx context.Context, f *app.Definition, d azfunc.Delivery) error {
 	payload := azfunc.TextTwice
 	switch {
-	case f.bus.Binary:
+	case f.Bus.Binary:
 		payload = azfunc.Binary
 	case h.opts.TextOnce:
 		payload = azfunc.TextOnce

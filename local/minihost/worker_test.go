@@ -117,7 +117,7 @@ func TestHandlerThatCannotStart(t *testing.T) {
 	files := webApp(t, "", "")
 	files["host.json"] = `{"version":"2.0","customHandler":{"description":{"defaultExecutablePath":"handler"}}}`
 	files["handler"] = "no program at all"
-	dir := app(t, files)
+	dir := folder(t, files)
 	path := filepath.Join(dir, "handler")
 	require.NoError(t, os.Chmod(path, 0o755))
 	s := start(t, files, ok, func(o *Options) { o.App = dir })

@@ -1,4 +1,4 @@
-package minihost
+package app
 
 import (
 	"encoding/json"
@@ -39,18 +39,18 @@ type Function struct {
 	Errors []string
 }
 
-// function is a Function with what the triggers need.
-type function struct {
+// Definition is a Function with what the triggers need.
+type Definition struct {
 	Function
-	config    json.RawMessage // function.json
-	binding   string          // name of the trigger binding
-	output    string          // name of the http output, "" if there is none
-	pureHTTP  bool            // one httpTrigger in, one http out, nothing else
-	authLevel string
-	route     *route.Route
-	timer     timer.Config
-	bus       bus.Trigger
-	retry     timer.Retry
+	JSON      json.RawMessage // function.json
+	Binding   string          // name of the trigger binding
+	Output    string          // name of the http output, "" if there is none
+	PureHTTP  bool            // one httpTrigger in, one http out, nothing else
+	AuthLevel string
+	Template  *route.Route // of an HTTP function
+	Timer     timer.Config
+	Bus       bus.Trigger
+	Retry     timer.Retry
 }
 
 var functionName = regexp.MustCompile(`(?i)^[a-z][a-z0-9_\-]{0,127}$`)
@@ -58,14 +58,14 @@ var functionName = regexp.MustCompile(`(?i)^[a-z][a-z0-9_\-]{0,127}$`)
 // discover finds the functions: the direct children of root that hold a
 // function.json, sorted by name. Everything else is passed over in silence, as
 // the real host does.
-func discover(c hostConfig, s settings) ([]*function, error) {
-	entries, err := os.ReadDir(c.root)
+func discover(c Config, s Settings) ([]*Definition, error) {
+	entries, err := os.ReadDir(c.Root)
 	if err != nil {
 		return nil, err
 	}
-	var list []*function
+	var list []*Definition
 	for _, e := range entries {
-		folder := filepath.Join(c.root, e.Name())
+		folder := filepath.Join(c.Root, e.Name())
 		text, err := os.ReadFile(filepath.Join(folder, "function.json"))
 		if errors.Is(err, os.ErrNotExist) || !isDir(folder) {
 			continue
@@ -73,7 +73,7 @@ func discover(c hostConfig, s settings) ([]*function, error) {
 		if c.allowed != nil && !slices.ContainsFunc(c.allowed, func(n string) bool { return strings.EqualFold(n, e.Name()) }) {
 			continue
 		}
-		f := &function{Function: Function{Name: e.Name(), Disabled: s.disabled(e.Name())}}
+		f := &Definition{Function: Function{Name: e.Name(), Disabled: s.disabled(e.Name())}}
 		if err != nil {
 			f.fault("function.json cannot be read: %v", err)
 		} else {
@@ -81,7 +81,7 @@ func discover(c hostConfig, s settings) ([]*function, error) {
 		}
 		list = append(list, f)
 	}
-	slices.SortFunc(list, func(a, b *function) int { return strings.Compare(strings.ToLower(a.Name), strings.ToLower(b.Name)) })
+	slices.SortFunc(list, func(a, b *Definition) int { return strings.Compare(strings.ToLower(a.Name), strings.ToLower(b.Name)) })
 	return list, nil
 }
 
@@ -90,11 +90,11 @@ func isDir(path string) bool {
 	return err == nil && info.IsDir()
 }
 
-func (f *function) fault(format string, args ...any) {
+func (f *Definition) fault(format string, args ...any) {
 	f.Errors = append(f.Errors, fmt.Sprintf(format, args...))
 }
 
-func (f *function) load(text []byte, c hostConfig, s settings) {
+func (f *Definition) load(text []byte, c Config, s Settings) {
 	if !functionName.MatchString(f.Name) || strings.EqualFold(f.Name, "host") {
 		f.fault("the folder's name is no function name; use letters, digits, _ and -, a letter first, and not host")
 	}
@@ -103,14 +103,14 @@ func (f *function) load(text []byte, c hostConfig, s settings) {
 		f.fault("function.json: %v", err)
 		return
 	}
-	f.config = jsonc.ToJSON(text)
+	f.JSON = jsonc.ToJSON(text)
 	r := &reader{tree: doc, file: "function.json"}
 	if script := r.text("scriptFile"); script != "" {
-		if _, err := os.Stat(filepath.Join(c.root, f.Name, script)); err != nil {
+		if _, err := os.Stat(filepath.Join(c.Root, f.Name, script)); err != nil {
 			f.fault("function.json: scriptFile %q does not exist; a custom handler needs none, remove the key", script)
 		}
 	}
-	f.retry = readRetry(r)
+	f.Retry = readRetry(r)
 	bindings := f.bindings(doc)
 	f.classify(bindings, c, s)
 	f.Errors = append(f.Errors, r.faults...)

@@ -1,4 +1,4 @@
-package minihost
+package app
 
 import (
 	"fmt"
@@ -11,12 +11,12 @@ import (
 	"github.com/relaybox/relaybox/local/minihost/internal/bus"
 )
 
-// settings are the application settings: the environment of this process,
+// Settings are the application settings: the environment of this process,
 // overridden by Options.Settings. They become the environment of the handler.
-type settings map[string]string
+type Settings map[string]string
 
-func newSettings(overrides map[string]string) settings {
-	s := settings{}
+func newSettings(overrides map[string]string) Settings {
+	s := Settings{}
 	for _, entry := range os.Environ() {
 		if k, v, ok := strings.Cut(entry, "="); ok && k != "" {
 			s[k] = v
@@ -26,8 +26,8 @@ func newSettings(overrides map[string]string) settings {
 	return s
 }
 
-// get finds a setting in any case, the exact name first.
-func (s settings) get(name string) (string, bool) {
+// Get finds a setting in any case, the exact name first.
+func (s Settings) Get(name string) (string, bool) {
 	if v, ok := s[name]; ok {
 		return v, true
 	}
@@ -40,7 +40,7 @@ func (s settings) get(name string) (string, bool) {
 }
 
 // resolve replaces every %NAME% by the setting's value.
-func (s settings) resolve(text string) (string, error) {
+func (s Settings) resolve(text string) (string, error) {
 	var out strings.Builder
 	for {
 		before, rest, found := strings.Cut(text, "%")
@@ -52,7 +52,7 @@ func (s settings) resolve(text string) (string, error) {
 		case !closed:
 			return "", fmt.Errorf("%q has a single %%; settings are written %%NAME%%", before+"%"+rest)
 		}
-		v, ok := s.get(name)
+		v, ok := s.Get(name)
 		if !ok {
 			return "", fmt.Errorf("setting %s is missing; add it to the application settings (locally: local.settings.json or the environment)", name)
 		}
@@ -62,7 +62,7 @@ func (s settings) resolve(text string) (string, error) {
 }
 
 // expand replaces %NAME% where the variable exists and leaves the rest alone.
-func (s settings) expand(text string) string {
+func (s Settings) expand(text string) string {
 	for name := range s {
 		text = strings.ReplaceAll(text, "%"+name+"%", s[name])
 	}
@@ -71,9 +71,9 @@ func (s settings) expand(text string) string {
 
 // disabled applies AzureWebJobs.<Name>.Disabled and the form that suits Linux
 // shells. function.json's own "disabled" does nothing for this kind of app.
-func (s settings) disabled(function string) bool {
+func (s Settings) disabled(function string) bool {
 	for _, name := range []string{"AzureWebJobs." + function + ".Disabled", "AzureWebJobs_" + function + "_Disabled"} {
-		if v, ok := s.get(name); ok && (strings.EqualFold(v, "true") || v == "1") {
+		if v, ok := s.Get(name); ok && (strings.EqualFold(v, "true") || v == "1") {
 			return true
 		}
 	}
@@ -82,15 +82,15 @@ func (s settings) disabled(function string) bool {
 
 // connection looks NAME up as the real host does: AzureWebJobsNAME first, then
 // NAME, then the section NAME__fullyQualifiedNamespace.
-func (s settings) connection(name string) (bus.Connection, error) {
+func (s Settings) connection(name string) (bus.Connection, error) {
 	for _, key := range []string{"AzureWebJobs" + name, name} {
-		if v, ok := s.get(key); ok && v != "" {
+		if v, ok := s.Get(key); ok && v != "" {
 			return bus.Connection{String: v}, nil
 		}
 	}
 	for _, key := range []string{"AzureWebJobs" + name, name} {
-		if v, ok := s.get(key + "__fullyQualifiedNamespace"); ok && v != "" {
-			id, _ := s.get(key + "__clientId")
+		if v, ok := s.Get(key + "__fullyQualifiedNamespace"); ok && v != "" {
+			id, _ := s.Get(key + "__clientId")
 			return bus.Connection{Namespace: v, ClientID: id}, nil
 		}
 	}
@@ -98,7 +98,7 @@ func (s settings) connection(name string) (bus.Connection, error) {
 }
 
 // hostOverrides applies AzureFunctionsJobHost__a__b__c to host.json.
-func (s settings) hostOverrides(t tree) {
+func (s Settings) hostOverrides(t tree) {
 	const prefix = "AzureFunctionsJobHost__"
 	for _, k := range slices.Sorted(maps.Keys(s)) {
 		if len(k) > len(prefix) && strings.EqualFold(k[:len(prefix)], prefix) {

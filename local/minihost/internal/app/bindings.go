@@ -1,4 +1,4 @@
-package minihost
+package app
 
 import (
 	"regexp"
@@ -14,7 +14,7 @@ import (
 var bindingName = regexp.MustCompile(`^([a-zA-Z][a-zA-Z0-9]{0,127}|\$return)$`)
 
 // bindings reads the binding list and checks what all bindings share.
-func (f *function) bindings(doc tree) []tree {
+func (f *Definition) bindings(doc tree) []tree {
 	raw, _ := doc.at("bindings").([]any)
 	if len(raw) == 0 {
 		f.fault("function.json: bindings is missing or empty; it needs one trigger")
@@ -48,7 +48,7 @@ func (f *function) bindings(doc tree) []tree {
 }
 
 // classify finds the trigger and reads its settings.
-func (f *function) classify(bindings []tree, c hostConfig, s settings) {
+func (f *Definition) classify(bindings []tree, c Config, s Settings) {
 	var trigger tree
 	triggers, outputs := 0, 0
 	for _, b := range bindings {
@@ -57,10 +57,10 @@ func (f *function) classify(bindings []tree, c hostConfig, s settings) {
 		switch {
 		case strings.HasSuffix(strings.ToLower(kind), "trigger"):
 			triggers++
-			trigger, f.binding, f.Trigger = b, name, canonicalTrigger(kind)
+			trigger, f.Binding, f.Trigger = b, name, canonicalTrigger(kind)
 		case strings.EqualFold(kind, "http"):
 			outputs++
-			f.output = name
+			f.Output = name
 		case kind != "":
 			f.fault("function.json: the binding type %q is not supported by this local host; let the handler do the work with the service's SDK", kind)
 		}
@@ -69,7 +69,7 @@ func (f *function) classify(bindings []tree, c hostConfig, s settings) {
 		f.fault("function.json: %d triggers; a function has exactly one", triggers)
 		return
 	}
-	f.pureHTTP = f.Trigger == HTTPTrigger && outputs == 1 && len(bindings) == 2
+	f.PureHTTP = f.Trigger == HTTPTrigger && outputs == 1 && len(bindings) == 2
 	r := &reader{tree: trigger, file: "function.json"}
 	switch f.Trigger {
 	case HTTPTrigger:
@@ -94,7 +94,7 @@ func canonicalTrigger(kind string) string {
 }
 
 // resolved is a text property with its settings filled in.
-func (f *function) resolved(r *reader, s settings, name string) string {
+func (f *Definition) resolved(r *reader, s Settings, name string) string {
 	v, err := s.resolve(r.text(name))
 	if err != nil {
 		f.fault("function.json: %s: %v", name, err)
@@ -102,13 +102,13 @@ func (f *function) resolved(r *reader, s settings, name string) string {
 	return v
 }
 
-func (f *function) loadHTTP(r *reader, c hostConfig) {
+func (f *Definition) loadHTTP(r *reader, c Config) {
 	for _, m := range r.texts("methods") {
 		f.Methods = append(f.Methods, strings.ToUpper(m))
 	}
-	f.authLevel = strings.ToLower(r.text("authLevel"))
-	if !slices.Contains([]string{"", "anonymous", "function", "admin"}, f.authLevel) {
-		f.fault("function.json: authLevel is %q; write anonymous, function or admin", f.authLevel)
+	f.AuthLevel = strings.ToLower(r.text("authLevel"))
+	if !slices.Contains([]string{"", "anonymous", "function", "admin"}, f.AuthLevel) {
+		f.fault("function.json: authLevel is %q; write anonymous, function or admin", f.AuthLevel)
 	}
 	f.Route = r.text("route")
 	if f.Route == "" {
@@ -119,43 +119,43 @@ func (f *function) loadHTTP(r *reader, c hostConfig) {
 	}
 	f.Route = strings.TrimPrefix(c.routePrefix+"/"+f.Route, "/")
 	var err error
-	if f.route, err = route.Parse(f.Route); err != nil {
+	if f.Template, err = route.Parse(f.Route); err != nil {
 		f.fault("function.json: route %q: %v", f.Route, err)
 	}
 }
 
-func (f *function) loadTimer(r *reader, s settings) {
-	f.timer = timer.Config{RunOnStartup: r.flag(false, "runOnStartup"), Monitor: r.flag(true, "useMonitor")}
+func (f *Definition) loadTimer(r *reader, s Settings) {
+	f.Timer = timer.Config{RunOnStartup: r.flag(false, "runOnStartup"), Monitor: r.flag(true, "useMonitor")}
 	faults := len(f.Errors)
-	f.timer.Text = f.resolved(r, s, "schedule")
+	f.Timer.Text = f.resolved(r, s, "schedule")
 	if len(f.Errors) > faults {
 		return
 	}
 	var err error
-	if f.timer.Schedule, err = timer.Parse(f.timer.Text); err != nil {
+	if f.Timer.Schedule, err = timer.Parse(f.Timer.Text); err != nil {
 		f.fault("function.json: %v", err)
 		return
 	}
-	f.timer.Monitor = f.timer.Monitor && !f.timer.Schedule.SubMinute()
+	f.Timer.Monitor = f.Timer.Monitor && !f.Timer.Schedule.SubMinute()
 }
 
-func (f *function) loadBus(r *reader, c hostConfig, s settings) {
+func (f *Definition) loadBus(r *reader, c Config, s Settings) {
 	if !c.hasBundle {
 		f.fault(`host.json has no extensionBundle, and serviceBusTrigger comes from it; add {"id":"Microsoft.Azure.Functions.ExtensionBundle","version":"[4.*, 5.0.0)"}`)
 	}
-	f.bus = bus.Trigger{
+	f.Bus = bus.Trigger{
 		Queue: f.resolved(r, s, "queueName"), Topic: f.resolved(r, s, "topicName"), Subscription: f.resolved(r, s, "subscriptionName"),
-		Sessions: r.flag(false, "isSessionsEnabled"), AutoComplete: r.flag(c.bus.AutoComplete, "autoCompleteMessages"),
+		Sessions: r.flag(false, "isSessionsEnabled"), AutoComplete: r.flag(c.Bus.AutoComplete, "autoCompleteMessages"),
 		Binary: strings.EqualFold(r.text("dataType"), "binary"),
 	}
-	queue, topic := f.bus.Queue != "", f.bus.Topic != "" && f.bus.Subscription != ""
+	queue, topic := f.Bus.Queue != "", f.Bus.Topic != "" && f.Bus.Subscription != ""
 	if queue == topic && len(f.Errors) == 0 {
 		f.fault("function.json: name either queueName, or topicName with subscriptionName")
 	}
 	if strings.EqualFold(r.text("cardinality"), "many") {
 		f.fault("function.json: cardinality many is not supported by this local host; write one")
 	}
-	if !f.bus.AutoComplete {
+	if !f.Bus.AutoComplete {
 		f.fault("function.json: autoCompleteMessages is false, and a custom handler has no way to settle a message; write true")
 	}
 	name := r.text("connection")
@@ -163,7 +163,7 @@ func (f *function) loadBus(r *reader, c hostConfig, s settings) {
 		name = "ServiceBus"
 	}
 	var err error
-	if f.bus.Connection, err = s.connection(strings.Trim(name, "%")); err != nil {
+	if f.Bus.Connection, err = s.connection(strings.Trim(name, "%")); err != nil {
 		f.fault("function.json: %v", err)
 	}
 }

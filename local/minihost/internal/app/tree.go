@@ -1,4 +1,4 @@
-package minihost
+package app
 
 import (
 	"encoding/json"

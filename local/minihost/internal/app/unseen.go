@@ -1,4 +1,4 @@
-package minihost
+package app
 
 import (
 	"io/fs"
@@ -12,11 +12,11 @@ import (
 const unseenDepth = 6
 
 // unseen looks for what the host passes over without a word (reference §1.1).
-func unseen(c hostConfig) ([]Unseen, error) {
+func unseen(c Config) ([]Unseen, error) {
 	var list []Unseen
 	lost := map[string]bool{} // top folders that hold a lost function
-	err := filepath.WalkDir(c.root, func(path string, e fs.DirEntry, err error) error {
-		rel, _ := filepath.Rel(c.root, path) // path is below root
+	err := filepath.WalkDir(c.Root, func(path string, e fs.DirEntry, err error) error {
+		rel, _ := filepath.Rel(c.Root, path) // path is below root
 		parts := strings.Split(filepath.ToSlash(rel), "/")
 		switch {
 		case err != nil:
@@ -39,7 +39,7 @@ func unseen(c hostConfig) ([]Unseen, error) {
 	if err != nil {
 		return nil, err
 	}
-	empty, err := emptyFolders(c.root, lost)
+	empty, err := emptyFolders(c.Root, lost)
 	return append(list, empty...), err
 }
 
@@ -47,7 +47,7 @@ func hidden(name string) bool { return strings.HasPrefix(name, ".") || name == "
 
 // lostFunction says why the host does not take a file for a function's, "" if it does or
 // if the file is none.
-func lostFunction(c hostConfig, parts []string) string {
+func lostFunction(c Config, parts []string) string {
 	name, folder := parts[len(parts)-1], parts[0]
 	switch {
 	case !strings.EqualFold(name, "function.json"):

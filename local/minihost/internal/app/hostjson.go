@@ -1,4 +1,4 @@
-package minihost
+package app
 
 import (
 	"fmt"
@@ -13,43 +13,44 @@ import (
 	"github.com/relaybox/relaybox/local/minihost/internal/worker"
 )
 
-// hostConfig is host.json with its defaults (reference §1.2 to §1.4).
-type hostConfig struct {
-	root            string
-	functionTimeout time.Duration // 0: none
-	allowed         []string      // nil: every function
-	routePrefix     string
-	hasBundle       bool
-	bundle          string
-	forward         bool // enableForwardingHttpRequest
-	handler         worker.Config
-	bus             bus.Config
+// Config is host.json with its defaults (reference §1.2 to §1.4).
+type Config struct {
+	Root            string        // the app folder, absolute
+	FunctionTimeout time.Duration // 0: none
+	Forward         bool          // enableForwardingHttpRequest
+	Handler         worker.Config
+	Bus             bus.Config
+
+	allowed     []string // nil: every function
+	routePrefix string
+	hasBundle   bool
+	bundle      string
 }
 
-// loadHostConfig reads host.json and applies the environment's overrides.
-func loadHostConfig(root string, s settings) (hostConfig, []string) {
+// loadConfig reads host.json and applies the environment's overrides.
+func loadConfig(root string, s Settings) (Config, []string) {
 	text, err := os.ReadFile(filepath.Join(root, "host.json"))
 	if err != nil {
-		return hostConfig{root: root}, []string{fmt.Sprintf("host.json cannot be read: %v", err)}
+		return Config{Root: root}, []string{fmt.Sprintf("host.json cannot be read: %v", err)}
 	}
 	doc, err := parseTree(text)
 	if err != nil {
-		return hostConfig{root: root}, []string{fmt.Sprintf("host.json: %v", err)}
+		return Config{Root: root}, []string{fmt.Sprintf("host.json: %v", err)}
 	}
 	s.hostOverrides(doc)
 	r := &reader{tree: doc, file: "host.json"}
 	if v := r.text("version"); v != "2.0" {
 		r.fault([]string{"version"}, "is %q; write \"2.0\"", v)
 	}
-	c := hostConfig{
-		root:            root,
-		functionTimeout: functionTimeout(r),
+	c := Config{
+		Root:            root,
+		FunctionTimeout: functionTimeout(r),
 		allowed:         r.texts("functions"),
 		routePrefix:     "api",
 		bundle:          r.text("extensionBundle", "id"),
-		forward:         r.flag(false, "customHandler", "enableForwardingHttpRequest"),
-		handler:         readHandler(r, root, s),
-		bus:             readBus(r),
+		Forward:         r.flag(false, "customHandler", "enableForwardingHttpRequest"),
+		Handler:         readHandler(r, root, s),
+		Bus:             readBus(r),
 	}
 	if r.tree.at("extensions", "http", "routePrefix") != nil {
 		c.routePrefix = r.text("extensions", "http", "routePrefix")
@@ -96,7 +97,7 @@ func readBus(r *reader) bus.Config {
 	return b
 }
 
-func readHandler(r *reader, root string, s settings) worker.Config {
+func readHandler(r *reader, root string, s Settings) worker.Config {
 	at := func(name ...string) []string { return append([]string{"customHandler"}, name...) }
 	h := worker.Config{
 		Root:       root,

@@ -1,4 +1,4 @@
-package minihost
+package app
 
 import (
 	"os"
@@ -21,7 +21,7 @@ const goodHost = `{
 // inspected is an app folder with an executable handler.
 func inspected(t *testing.T, files map[string]string, settings map[string]string) Inspection {
 	t.Helper()
-	root := app(t, files)
+	root := folder(t, files)
 	require.NoError(t, os.WriteFile(filepath.Join(root, "handler"), []byte("#!"), 0o600))
 	require.NoError(t, os.Chmod(filepath.Join(root, "handler"), 0o700)) //nolint:gosec // it is a program
 	i, err := Inspect(root, settings)

@@ -1,4 +1,4 @@
-package minihost
+package app
 
 import (
 	"fmt"
@@ -73,8 +73,8 @@ func Inspect(app string, settingValues map[string]string) (Inspection, error) {
 	if err := checkFolder(root); err != nil {
 		i.Faults = append(i.Faults, err.Error())
 	}
-	s := settings(settingValues)
-	config, faults := loadHostConfig(root, s)
+	s := Settings(settingValues)
+	config, faults := loadConfig(root, s)
 	i.Faults = append(i.Faults, faults...)
 	i.Host = inspectHost(config, s)
 	functions, err := discover(config, s)
@@ -88,12 +88,12 @@ func Inspect(app string, settingValues map[string]string) (Inspection, error) {
 	return i, err
 }
 
-func detail(f *function) FunctionDetail {
+func detail(f *Definition) FunctionDetail {
 	d := FunctionDetail{
-		Function: f.Function, Schedule: f.timer.Text, Sessions: f.bus.Sessions,
-		Queue: f.bus.Queue, Topic: f.bus.Topic, Subscription: f.bus.Subscription,
+		Function: f.Function, Schedule: f.Timer.Text, Sessions: f.Bus.Sessions,
+		Queue: f.Bus.Queue, Topic: f.Bus.Topic, Subscription: f.Bus.Subscription,
 	}
-	if s := f.timer.Schedule; s != nil {
+	if s := f.Timer.Schedule; s != nil {
 		first := s.Next(time.Now().UTC())
 		d.Interval = s.Next(first).Sub(first)
 		_, span := s.(timer.Every)
@@ -102,9 +102,9 @@ func detail(f *function) FunctionDetail {
 	return d
 }
 
-// inspectHost reads what loadHostConfig has no use for; nil if that could not read it.
-func inspectHost(c hostConfig, s settings) *HostConfig {
-	text, err := os.ReadFile(filepath.Join(c.root, "host.json"))
+// inspectHost reads what loadConfig has no use for; nil if that could not read it.
+func inspectHost(c Config, s Settings) *HostConfig {
+	text, err := os.ReadFile(filepath.Join(c.Root, "host.json"))
 	if err != nil {
 		return nil
 	}
@@ -113,9 +113,9 @@ func inspectHost(c hostConfig, s settings) *HostConfig {
 		return nil
 	}
 	h := &HostConfig{
-		Executable: c.handler.Path, FunctionTimeout: c.functionTimeout, Forwarding: c.forward,
-		Bundle: c.bundle, MaxSessions: c.bus.MaxSessions, CallsPerSession: c.bus.CallsPerSession,
-		AutoComplete: c.bus.AutoComplete, LockRenewal: c.bus.MaxRenewal,
+		Executable: c.Handler.Path, FunctionTimeout: c.FunctionTimeout, Forwarding: c.Forward,
+		Bundle: c.bundle, MaxSessions: c.Bus.MaxSessions, CallsPerSession: c.Bus.CallsPerSession,
+		AutoComplete: c.Bus.AutoComplete, LockRenewal: c.Bus.MaxRenewal,
 	}
 	for key := range doc {
 		if !slices.ContainsFunc(hostKeys, func(known string) bool { return strings.EqualFold(known, key) }) {
