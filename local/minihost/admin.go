@@ -14,18 +14,19 @@ import (
 
 	"github.com/relaybox/relaybox/azfunc"
 	"github.com/relaybox/relaybox/local/minihost/internal/app"
+	"github.com/relaybox/relaybox/local/minihost/internal/front"
 	"github.com/relaybox/relaybox/local/minihost/internal/timer"
 	"github.com/relaybox/relaybox/local/minihost/internal/wire"
 )
 
 // admin serves /admin/… (reference §5): what a developer needs locally. The
 // path has lost its prefix and outer slashes.
-func (h *run) admin(ctx context.Context, req *request, path string) response {
+func (h *run) admin(ctx context.Context, req *front.Request, path string) front.Response {
 	parts := strings.Split(strings.ToLower(path), "/")
-	get := req.method == http.MethodGet || req.method == http.MethodHead
-	post := req.method == http.MethodPost
+	get := req.Method == http.MethodGet || req.Method == http.MethodHead
+	post := req.Method == http.MethodPost
 	if len(parts) == 2 && parts[0] == "host" && parts[1] == "ping" && (get || post) {
-		return response{status: http.StatusOK, fields: wire.Fields{{Name: "Cache-Control", Value: "no-store,no-cache"}, {Name: "Pragma", Value: "no-cache"}}}
+		return front.Response{Status: http.StatusOK, Fields: wire.Fields{{Name: "Cache-Control", Value: "no-store,no-cache"}, {Name: "Pragma", Value: "no-cache"}}}
 	}
 	if !h.allowed(req, true) {
 		return unauthorized()
@@ -40,14 +41,14 @@ func (h *run) admin(ctx context.Context, req *request, path string) response {
 		}
 		return asJSON(list)
 	case parts[0] != "functions" || len(parts) > 3:
-		return response{status: http.StatusNotFound}
+		return front.Response{Status: http.StatusNotFound}
 	case post && len(parts) == 2:
 		return h.manualRun(ctx, req, parts[1])
 	}
 	f := h.byName(parts[1])
 	switch {
 	case f == nil || !get:
-		return response{status: http.StatusNotFound}
+		return front.Response{Status: http.StatusNotFound}
 	case len(parts) == 2:
 		return asJSON(h.info(req, f))
 	case parts[2] == "status":
@@ -55,7 +56,7 @@ func (h *run) admin(ctx context.Context, req *request, path string) response {
 			Errors []string `json:"errors,omitempty"`
 		}{f.Errors})
 	}
-	return response{status: http.StatusNotFound}
+	return front.Response{Status: http.StatusNotFound}
 }
 
 func (h *Host) byName(name string) *app.Definition {
@@ -85,7 +86,7 @@ func (h *run) hostStatus() hostStatus {
 	id := strings.ToLower(machine)
 	return hostStatus{
 		ID: id[:min(len(id), 22)] + "-" + hex.EncodeToString(sum[:4]), State: "Running",
-		Version: hostVersion, VersionDetails: hostVersion, ProcessUptime: h.uptime(), Editing: "Unknown",
+		Version: front.HostVersion, VersionDetails: front.HostVersion, ProcessUptime: h.uptime(), Editing: "Unknown",
 	}
 }
 
@@ -106,8 +107,8 @@ type functionInfo struct {
 	IsProxy    bool            `json:"isProxy"`
 }
 
-func (h *run) info(req *request, f *app.Definition) functionInfo {
-	host, _ := req.fields.Get("Host")
+func (h *run) info(req *front.Request, f *app.Definition) functionInfo {
+	host, _ := req.Fields.Get("Host")
 	base := "http://" + host
 	vfs := base + "/admin/vfs" + filepath.ToSlash(h.config.Root) + "/"
 	config := f.JSON
@@ -127,24 +128,24 @@ func (h *run) info(req *request, f *app.Definition) functionInfo {
 
 // manualRun starts a function and answers 202 before it has run, whatever
 // comes of it.
-func (h *run) manualRun(ctx context.Context, req *request, name string) response {
-	if v, _ := req.fields.Get("Content-Type"); !jsonMedia(v) {
-		return response{status: http.StatusUnsupportedMediaType}
+func (h *run) manualRun(ctx context.Context, req *front.Request, name string) front.Response {
+	if v, _ := req.Fields.Get("Content-Type"); !jsonMedia(v) {
+		return front.Response{Status: http.StatusUnsupportedMediaType}
 	}
-	body, err := req.body()
+	body, err := req.Body()
 	if err != nil {
-		return response{status: http.StatusBadRequest}
+		return front.Response{Status: http.StatusBadRequest}
 	}
 	input, err := manualInput(body)
 	if err != nil {
-		return response{status: http.StatusBadRequest}
+		return front.Response{Status: http.StatusBadRequest}
 	}
 	f := h.byName(name)
 	if f == nil || len(f.Errors) > 0 {
-		return response{status: http.StatusNotFound}
+		return front.Response{Status: http.StatusNotFound}
 	}
 	h.manual.Go(func() { h.runManually(ctx, f, input) })
-	return response{status: http.StatusAccepted}
+	return front.Response{Status: http.StatusAccepted}
 }
 
 func (h *run) runManually(ctx context.Context, f *app.Definition, input *string) {

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/relaybox/relaybox/local/minihost/internal/app"
+	"github.com/relaybox/relaybox/local/minihost/internal/front"
 	"github.com/relaybox/relaybox/local/minihost/internal/timer"
 	"github.com/relaybox/relaybox/local/minihost/internal/worker"
 )
@@ -124,9 +125,9 @@ func (h *Host) Run(ctx context.Context, ln net.Listener) error {
 
 	handler := make(chan error, 1)
 	go func() { handler <- w.Run(calls) }()
-	front := &server{log: h.log, conns: map[*clientConn]struct{}{}, serve: func(req *request) response { return r.serve(calls, req) }}
+	server := front.NewServer(func(req *front.Request) front.Response { return r.serve(calls, req) })
 	accepted := make(chan error, 1)
-	go func() { accepted <- front.run(ln) }()
+	go func() { accepted <- server.Run(ln) }()
 	var triggers sync.WaitGroup
 	r.startTriggers(accept, calls, &triggers)
 
@@ -150,7 +151,7 @@ func (h *Host) Run(ctx context.Context, ln net.Listener) error {
 	drained := make(chan struct{})
 	go func() {
 		defer close(drained)
-		front.stop(patience)
+		server.Stop(patience)
 		triggers.Wait()
 		r.manual.Wait()
 	}()

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"log/slog"
 	"net/http"
-	"strconv"
 	"strings"
 	"time"
 
@@ -14,6 +13,7 @@ import (
 
 	"github.com/relaybox/relaybox/azfunc"
 	"github.com/relaybox/relaybox/local/minihost/internal/app"
+	"github.com/relaybox/relaybox/local/minihost/internal/front"
 	"github.com/relaybox/relaybox/local/minihost/internal/route"
 	"github.com/relaybox/relaybox/local/minihost/internal/wire"
 	"github.com/relaybox/relaybox/local/minihost/internal/worker"
@@ -55,7 +55,7 @@ func (h *run) invoke(ctx context.Context, f *app.Definition, body []byte) (azfun
 func (h *run) exchange(ctx context.Context, f *app.Definition, id string, body []byte) (wire.Answer, error) {
 	method, path := http.MethodPost, "/"+f.Name
 	for range maxRedirects {
-		head := h.defaultHead(method, path, id, len(body))
+		head := front.DefaultHead(method, h.worker.Addr(), path, id, len(body))
 		a, err := h.send(ctx, method, head, body)
 		if err != nil || h.config.Forward || a.Status < 300 || a.Status > 399 {
 			return a, err
@@ -74,17 +74,6 @@ func (h *run) exchange(ctx context.Context, f *app.Definition, id string, body [
 		}
 	}
 	return wire.Answer{}, fmt.Errorf("%w: more than %d redirects", worker.ErrTransport, maxRedirects)
-}
-
-func (h *run) defaultHead(method, path, id string, size int) []byte {
-	b := make([]byte, 0, 512)
-	b = append(b, method+" "+path+" HTTP/1.1\r\nHost: "+h.worker.Addr()+"\r\n"...)
-	if method == http.MethodPost {
-		b = append(b, "Content-Type: application/json; charset=utf-8\r\nContent-Length: "...)
-		b = strconv.AppendInt(b, int64(size), 10)
-		b = append(b, "\r\n"...)
-	}
-	return appendOwn(b, "", "", id)
 }
 
 // send waits for the handler and delivers; a time-out ends the handler.
@@ -142,56 +131,54 @@ func contentType(fs wire.Fields) http.Header {
 }
 
 // serveFunction answers a client's request to an HTTP function.
-func (h *run) serveFunction(ctx context.Context, req *request, f *app.Definition, params []route.Param) response {
-	body, err := req.body()
+func (h *run) serveFunction(ctx context.Context, req *front.Request, f *app.Definition, params []route.Param) front.Response {
+	body, err := req.Body()
 	if err != nil {
-		return response{status: http.StatusBadRequest}
+		return front.Response{Status: http.StatusBadRequest}
 	}
 	if f.PureHTTP && h.config.Forward {
 		return h.forward(ctx, req, f, body)
 	}
-	a, err := h.invoke(ctx, f, azfunc.EncodeHTTP(h.call(f), httpCall(req, params, body)))
+	a, err := h.invoke(ctx, f, azfunc.EncodeHTTP(h.call(f), front.HTTPCall(req, params, body)))
 	if err != nil {
-		return response{status: http.StatusInternalServerError}
+		return front.Response{Status: http.StatusInternalServerError}
 	}
-	res, err := httpResult(a, f.Output)
+	res, err := front.HTTPResult(a, f.Output)
 	if err != nil {
 		h.log.ErrorContext(ctx, "invocation failed", "function", f.Name, "error", err)
-		return response{status: http.StatusInternalServerError}
+		return front.Response{Status: http.StatusInternalServerError}
 	}
 	return res
 }
 
 // forward passes a request on and the answer back. The invocation succeeds
 // with any answer; only a broken transport makes it a 500.
-func (h *run) forward(ctx context.Context, req *request, f *app.Definition, body []byte) response {
+func (h *run) forward(ctx context.Context, req *front.Request, f *app.Definition, body []byte) front.Response {
 	id := uuid.NewString()
-	refused := req.chunked
+	refused := req.Chunked
 	var head []byte
 	if !refused {
 		var ok bool
-		head, ok = forwardHead(make([]byte, 0, 1024), req, id, len(body))
+		head, ok = front.ForwardHead(make([]byte, 0, 1024), req, id, len(body))
 		refused = !ok
 	}
 	if refused {
 		h.log.WarnContext(ctx, "request refused with 500, as by the real host: a chunked body, a header value outside ASCII or an invalid Content-Type never reaches a forwarded function",
-			"function", f.Name, "method", req.method, "path", req.path)
-		return response{status: http.StatusInternalServerError}
+			"function", f.Name, "method", req.Method, "path", req.Path)
+		return front.Response{Status: http.StatusInternalServerError}
 	}
-	a, err := h.send(ctx, req.method, head, body)
+	a, err := h.send(ctx, req.Method, head, body)
 	if err != nil {
 		h.failed(ctx, f, id, err, nil)
-		return response{status: http.StatusInternalServerError}
+		return front.Response{Status: http.StatusInternalServerError}
 	}
 	if h.log.Enabled(ctx, slog.LevelDebug) {
 		h.log.DebugContext(ctx, "forwarded", "function", f.Name, "invocation", id, "status", a.Status)
 	}
-	res := forwarded(req.method, a)
-	for _, header := range res.fields {
-		if !ascii(header.Value) {
-			h.failed(ctx, f, id, fmt.Errorf("header %s of the answer is not ASCII, and the real host's web server refuses to send it", header.Name), nil)
-			return response{status: http.StatusInternalServerError}
-		}
+	res, err := front.Forwarded(req.Method, a)
+	if err != nil {
+		h.failed(ctx, f, id, err, nil)
+		return front.Response{Status: http.StatusInternalServerError}
 	}
 	return res
 }

@@ -1,4 +1,4 @@
-package minihost
+package front
 
 import (
 	"encoding/json"
@@ -25,21 +25,21 @@ func TestHTTPResult(t *testing.T) {
 		`{"headers":{"Content-Type":"text/html; charset=utf-8","X":1},"body":"h"}`: {200, "text/html; charset=utf-8", "h"},
 		`"{\"statusCode\":202,\"body\":\"text that is an object\"}"`:               {202, "text/plain; charset=utf-8", "text that is an object"},
 	} {
-		got, err := httpResult(azfunc.Answer{Outputs: map[string]json.RawMessage{"res": json.RawMessage(res)}}, "res")
+		got, err := HTTPResult(azfunc.Answer{Outputs: map[string]json.RawMessage{"res": json.RawMessage(res)}}, "res")
 		require.NoError(t, err, res)
-		media, _ := got.fields.Get("Content-Type")
-		require.Equal(t, want.status, got.status, res)
+		media, _ := got.Fields.Get("Content-Type")
+		require.Equal(t, want.status, got.Status, res)
 		require.Equal(t, want.media, media, res)
-		require.Equal(t, want.body, string(got.body), res)
+		require.Equal(t, want.body, string(got.Body), res)
 	}
 	for _, res := range []string{`5`, `"text"`, `[]`, `null`, `{"headers":{"X":null}}`, `{"headers":{"X":"a\r\nb"}}`, `{"headers":{"a b":"x"}}`} {
-		_, err := httpResult(azfunc.Answer{Outputs: map[string]json.RawMessage{"res": json.RawMessage(res)}}, "res")
+		_, err := HTTPResult(azfunc.Answer{Outputs: map[string]json.RawMessage{"res": json.RawMessage(res)}}, "res")
 		require.ErrorIs(t, err, errHTTPOutput, res)
 	}
-	got, err := httpResult(azfunc.Answer{ReturnValue: json.RawMessage(`{"statusCode":204}`)}, "$return")
+	got, err := HTTPResult(azfunc.Answer{ReturnValue: json.RawMessage(`{"statusCode":204}`)}, "$return")
 	require.NoError(t, err)
-	require.Equal(t, 204, got.status)
-	got, err = httpResult(azfunc.Answer{}, "res")
+	require.Equal(t, 204, got.Status)
+	got, err = HTTPResult(azfunc.Answer{}, "res")
 	require.NoError(t, err)
-	require.Equal(t, "{}", string(got.body))
+	require.Equal(t, "{}", string(got.Body))
 }

@@ -10,25 +10,26 @@ import (
 	"strings"
 	"time"
 
+	"github.com/relaybox/relaybox/local/minihost/internal/front"
 	"github.com/relaybox/relaybox/local/minihost/internal/wire"
 )
 
 // serve answers one client request. It never fails: whatever goes wrong is a
 // status.
-func (h *run) serve(ctx context.Context, req *request) response {
-	if f, params := h.table.find(req.method, req.path); f != nil {
+func (h *run) serve(ctx context.Context, req *front.Request) front.Response {
+	if f, params := h.table.find(req.Method, req.Path); f != nil {
 		if !h.allowed(req, f.AuthLevel != "anonymous") {
 			return unauthorized()
 		}
 		return h.serveFunction(ctx, req, f, params)
 	}
-	if rest, ok := cutPrefixFold(req.path, "/admin"); ok && (rest == "" || rest[0] == '/') {
+	if rest, ok := cutPrefixFold(req.Path, "/admin"); ok && (rest == "" || rest[0] == '/') {
 		return h.admin(ctx, req, strings.Trim(rest, "/"))
 	}
-	if req.path == "/" && (req.method == http.MethodGet || req.method == http.MethodHead) {
+	if req.Path == "/" && (req.Method == http.MethodGet || req.Method == http.MethodHead) {
 		return h.home()
 	}
-	return response{status: http.StatusNotFound}
+	return front.Response{Status: http.StatusNotFound}
 }
 
 func cutPrefixFold(s, prefix string) (string, bool) {
@@ -40,28 +41,24 @@ func cutPrefixFold(s, prefix string) (string, bool) {
 
 // allowed checks the key where one is asked for: the header wins over the
 // query.
-func (h *run) allowed(req *request, locked bool) bool {
+func (h *run) allowed(req *front.Request, locked bool) bool {
 	if !locked || !h.opts.EnableAuth {
 		return true
 	}
-	key, ok := req.fields.Get("x-functions-key")
+	key, ok := req.Fields.Get("x-functions-key")
 	if !ok {
-		for _, q := range parseQuery(req.query) {
-			if strings.EqualFold(q.name, "code") {
-				key = q.values[len(q.values)-1]
-			}
-		}
+		key = req.QueryValue("code")
 	}
 	return key != "" && subtle.ConstantTimeCompare([]byte(key), []byte(h.opts.MasterKey)) == 1
 }
 
-func unauthorized() response {
-	return response{status: http.StatusUnauthorized, fields: wire.Fields{{Name: "WWW-Authenticate", Value: "Bearer"}}}
+func unauthorized() front.Response {
+	return front.Response{Status: http.StatusUnauthorized, Fields: wire.Fields{{Name: "WWW-Authenticate", Value: "Bearer"}}}
 }
 
-func (h *run) home() response {
+func (h *run) home() front.Response {
 	if v, _ := h.env.Get("AzureWebJobsDisableHomepage"); strings.EqualFold(v, "true") {
-		return response{status: http.StatusNoContent}
+		return front.Response{Status: http.StatusNoContent}
 	}
 	var page strings.Builder
 	page.WriteString("<!DOCTYPE html><html lang=\"en\"><title>Relaybox functions host</title><h1>Your functions host is up and running</h1><ul>")
@@ -69,18 +66,18 @@ func (h *run) home() response {
 		fmt.Fprintf(&page, "<li>%s: %s", html.EscapeString(f.Name), html.EscapeString(f.Trigger))
 	}
 	page.WriteString("</ul></html>\n")
-	return response{status: http.StatusOK, fields: wire.Fields{{Name: "Content-Type", Value: "text/html"}}, body: []byte(page.String())}
+	return front.Response{Status: http.StatusOK, Fields: wire.Fields{{Name: "Content-Type", Value: "text/html"}}, Body: []byte(page.String())}
 }
 
-func asJSON(v any) response {
+func asJSON(v any) front.Response {
 	var out strings.Builder
 	e := json.NewEncoder(&out)
 	e.SetEscapeHTML(false)
 	if err := e.Encode(v); err != nil {
-		return response{status: http.StatusInternalServerError}
+		return front.Response{Status: http.StatusInternalServerError}
 	}
-	return response{status: http.StatusOK, fields: wire.Fields{{Name: "Content-Type", Value: "application/json; charset=utf-8"}},
-		body: []byte(strings.TrimSuffix(out.String(), "\n"))}
+	return front.Response{Status: http.StatusOK, Fields: wire.Fields{{Name: "Content-Type", Value: "application/json; charset=utf-8"}},
+		Body: []byte(strings.TrimSuffix(out.String(), "\n"))}
 }
 
 // uptime in milliseconds, as the status shows it.

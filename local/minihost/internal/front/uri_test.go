@@ -1,8 +1,9 @@
-package minihost
+package front
 
 import (
 	"encoding/json"
 	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 
@@ -13,7 +14,7 @@ import (
 
 func TestRouteVectors(t *testing.T) {
 	t.Parallel()
-	raw, err := os.ReadFile("testdata/host-invocations.json")
+	raw, err := os.ReadFile(filepath.Join("..", "..", "testdata", "host-invocations.json"))
 	require.NoError(t, err)
 	var file struct {
 		Routes []struct {

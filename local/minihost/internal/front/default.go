@@ -1,4 +1,4 @@
-package minihost
+package front
 
 import (
 	"bytes"
@@ -14,19 +14,32 @@ import (
 	"github.com/relaybox/relaybox/local/minihost/internal/wire"
 )
 
-// httpCall describes a client's request for the default protocol.
-func httpCall(req *request, params []route.Param, body []byte) azfunc.HTTPCall {
-	host, _ := req.fields.Get("Host")
-	c := azfunc.HTTPCall{Method: req.method, URL: "http://" + host + pathComponent(req.path)}
+// DefaultHead is the head of a default-protocol invocation, size the length of
+// its body.
+func DefaultHead(method, host, path, id string, size int) []byte {
+	b := make([]byte, 0, 512)
+	b = append(b, method+" "+path+" HTTP/1.1\r\nHost: "+host+"\r\n"...)
+	if method == http.MethodPost {
+		b = append(b, "Content-Type: application/json; charset=utf-8\r\nContent-Length: "...)
+		b = strconv.AppendInt(b, int64(size), 10)
+		b = append(b, "\r\n"...)
+	}
+	return appendOwn(b, "", "", id)
+}
+
+// HTTPCall describes a client's request for the default protocol.
+func HTTPCall(req *Request, params []route.Param, body []byte) azfunc.HTTPCall {
+	host, _ := req.Fields.Get("Host")
+	c := azfunc.HTTPCall{Method: req.Method, URL: "http://" + host + pathComponent(req.Path)}
 	if req.query != "" {
 		c.URL += "?" + strings.ReplaceAll(req.query, "#", "%23")
 	}
 	for _, q := range parseQuery(req.query) {
 		c.Query = append(c.Query, azfunc.Pair{Name: q.name, Values: q.values})
 	}
-	for i, f := range req.fields {
-		if first(req.fields, i) {
-			c.Header = append(c.Header, azfunc.Pair{Name: canonical(f.Name), Values: values(req.fields, i)})
+	for i, f := range req.Fields {
+		if first(req.Fields, i) {
+			c.Header = append(c.Header, azfunc.Pair{Name: canonical(f.Name), Values: values(req.Fields, i)})
 		}
 	}
 	for _, p := range params {
@@ -53,8 +66,8 @@ func values(fs wire.Fields, i int) []string {
 	return list
 }
 
-func binaryBody(req *request) bool {
-	v, _ := req.fields.Get("Content-Type")
+func binaryBody(req *Request) bool {
+	v, _ := req.Fields.Get("Content-Type")
 	media, _, _ := strings.Cut(strings.ToLower(v), ";")
 	media = strings.TrimSpace(media)
 	return media == "application/octet-stream" || strings.HasPrefix(media, "multipart/")
@@ -98,9 +111,9 @@ func pathComponent(path string) string {
 
 var errHTTPOutput = errors.New(`the http output must be an object such as {"statusCode":200,"headers":{},"body":""}`)
 
-// httpResult makes the client's answer of a default-protocol answer (reference
+// HTTPResult makes the client's answer of a default-protocol answer (reference
 // §3.2). Without the output it is 200 with "{}".
-func httpResult(a azfunc.Answer, output string) (response, error) {
+func HTTPResult(a azfunc.Answer, output string) (Response, error) {
 	raw, ok := outputValue(a, output)
 	if !ok {
 		return plainText("{}", 200), nil
@@ -115,24 +128,24 @@ func httpResult(a azfunc.Answer, output string) (response, error) {
 		Body       json.RawMessage
 	}
 	if err := json.Unmarshal(raw, &doc); err != nil || !bytes.HasPrefix(bytes.TrimSpace(raw), []byte("{")) {
-		return response{}, fmt.Errorf("%w, not %.60s", errHTTPOutput, raw)
+		return Response{}, fmt.Errorf("%w, not %.60s", errHTTPOutput, raw)
 	}
 	res := plainText(display(doc.Body), statusOf(doc.StatusCode))
 	for name, value := range doc.Headers {
 		if bytes.Equal(value, []byte("null")) {
-			return response{}, fmt.Errorf("%w: header %s is null", errHTTPOutput, name)
+			return Response{}, fmt.Errorf("%w: header %s is null", errHTTPOutput, name)
 		}
 		if strings.EqualFold(name, "Content-Type") {
-			res.fields[0].Value = withCharset(display(value))
+			res.Fields[0].Value = withCharset(display(value))
 			continue
 		}
 		if !ownedByServer(name) {
-			res.fields = append(res.fields, wire.Field{Name: name, Value: display(value)})
+			res.Fields = append(res.Fields, wire.Field{Name: name, Value: display(value)})
 		}
 	}
-	for _, f := range res.fields {
+	for _, f := range res.Fields {
 		if !wire.Token(f.Name) || strings.ContainsAny(f.Value, "\r\n\x00") {
-			return response{}, fmt.Errorf("%w: header %q cannot be sent", errHTTPOutput, f.Name)
+			return Response{}, fmt.Errorf("%w: header %q cannot be sent", errHTTPOutput, f.Name)
 		}
 	}
 	return res, nil
@@ -146,8 +159,8 @@ func outputValue(a azfunc.Answer, output string) (json.RawMessage, bool) {
 	return raw, ok
 }
 
-func plainText(body string, status int) response {
-	return response{status: status, fields: wire.Fields{{Name: "Content-Type", Value: "text/plain; charset=utf-8"}}, body: []byte(body)}
+func plainText(body string, status int) Response {
+	return Response{Status: status, Fields: wire.Fields{{Name: "Content-Type", Value: "text/plain; charset=utf-8"}}, Body: []byte(body)}
 }
 
 func statusOf(raw json.RawMessage) int {
