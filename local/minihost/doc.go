@@ -30,6 +30,23 @@
 //	   └──first and second────── counted ←──any other exit or signal
 //	                              └─third within 30 minutes──→ Run returns ErrHandlerCrashed
 //
-// The process is stopped with SIGKILL, as in Azure. The locks are leaves
-// that no code holds together; each names what it guards.
+// The process is stopped with SIGKILL, as in Azure.
+//
+// # Where is what
+//
+// This package puts the rooms together: a Host, its run, which function serves a
+// request (serve.go, table.go), an invocation from its bytes to its judgement
+// (invoke.go) and what a trigger does when it fires (triggers.go). The rooms are
+// below internal, each with its promise in its doc; they import downwards only:
+//
+//	admin    /admin/…: status, functions and runs by hand
+//	app      host.json, function.json and the settings; Load and Inspect
+//	front    the web server; requests and answers translated, forwarded or as JSON
+//	bus      Service Bus listeners, with sessions and without
+//	timer    timer listeners, NCRONTAB and the schedule monitor
+//	worker   the handler process, and the connections to it
+//	route    route templates and what they match
+//	wire     HTTP/1.1 as bytes
+//
+// Locks: every lock of the rooms is a leaf; no code holds two of them.
 package minihost

@@ -9,6 +9,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/relaybox/relaybox/local/minihost/internal/admin"
 	"github.com/relaybox/relaybox/local/minihost/internal/app"
 	"github.com/relaybox/relaybox/local/minihost/internal/front"
 	"github.com/relaybox/relaybox/local/minihost/internal/timer"
@@ -98,6 +99,7 @@ func (h *Host) HandlerPID() int {
 type run struct {
 	*Host
 	worker  *worker.Worker
+	admin   *admin.API
 	started time.Time
 	giveUp  context.CancelCauseFunc // ends the run with an error
 	manual  sync.WaitGroup          // admin runs in flight
@@ -119,6 +121,11 @@ func (h *Host) Run(ctx context.Context, ln net.Listener) error {
 	accept, stopAccepting := context.WithCancel(calls)
 	defer stopAccepting()
 	r := &run{Host: h, worker: w, started: time.Now(), giveUp: giveUp}
+	r.admin = &admin.API{
+		Root: h.config.Root, Functions: h.functions, Started: r.started,
+		Allowed: func(req *front.Request) bool { return r.allowed(req, true) },
+		Run:     func(f *app.Definition, input *string) { r.manual.Go(func() { r.runManually(calls, f, input) }) },
+	}
 	h.current.Store(r)
 	defer h.current.CompareAndSwap(r, nil)
 	h.announce()

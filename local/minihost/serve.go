@@ -3,12 +3,10 @@ package minihost
 import (
 	"context"
 	"crypto/subtle"
-	"encoding/json"
 	"fmt"
 	"html"
 	"net/http"
 	"strings"
-	"time"
 
 	"github.com/relaybox/relaybox/local/minihost/internal/front"
 	"github.com/relaybox/relaybox/local/minihost/internal/wire"
@@ -19,12 +17,12 @@ import (
 func (h *run) serve(ctx context.Context, req *front.Request) front.Response {
 	if f, params := h.table.find(req.Method, req.Path); f != nil {
 		if !h.allowed(req, f.AuthLevel != "anonymous") {
-			return unauthorized()
+			return front.Unauthorized()
 		}
 		return h.serveFunction(ctx, req, f, params)
 	}
 	if rest, ok := cutPrefixFold(req.Path, "/admin"); ok && (rest == "" || rest[0] == '/') {
-		return h.admin(ctx, req, strings.Trim(rest, "/"))
+		return h.admin.Serve(req, strings.Trim(rest, "/"))
 	}
 	if req.Path == "/" && (req.Method == http.MethodGet || req.Method == http.MethodHead) {
 		return h.home()
@@ -52,10 +50,6 @@ func (h *run) allowed(req *front.Request, locked bool) bool {
 	return key != "" && subtle.ConstantTimeCompare([]byte(key), []byte(h.opts.MasterKey)) == 1
 }
 
-func unauthorized() front.Response {
-	return front.Response{Status: http.StatusUnauthorized, Fields: wire.Fields{{Name: "WWW-Authenticate", Value: "Bearer"}}}
-}
-
 func (h *run) home() front.Response {
 	if v, _ := h.env.Get("AzureWebJobsDisableHomepage"); strings.EqualFold(v, "true") {
 		return front.Response{Status: http.StatusNoContent}
@@ -68,17 +62,3 @@ func (h *run) home() front.Response {
 	page.WriteString("</ul></html>\n")
 	return front.Response{Status: http.StatusOK, Fields: wire.Fields{{Name: "Content-Type", Value: "text/html"}}, Body: []byte(page.String())}
 }
-
-func asJSON(v any) front.Response {
-	var out strings.Builder
-	e := json.NewEncoder(&out)
-	e.SetEscapeHTML(false)
-	if err := e.Encode(v); err != nil {
-		return front.Response{Status: http.StatusInternalServerError}
-	}
-	return front.Response{Status: http.StatusOK, Fields: wire.Fields{{Name: "Content-Type", Value: "application/json; charset=utf-8"}},
-		Body: []byte(strings.TrimSuffix(out.String(), "\n"))}
-}
-
-// uptime in milliseconds, as the status shows it.
-func (h *run) uptime() int64 { return time.Since(h.started).Milliseconds() }

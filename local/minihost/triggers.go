@@ -63,3 +63,27 @@ func (h *run) deliver(ctx context.Context, f *app.Definition, d azfunc.Delivery)
 	_, err := h.invoke(ctx, f, azfunc.EncodeMessage(h.call(f), d, payload))
 	return err
 }
+
+// runManually runs a function on behalf of admin, whatever comes of it.
+func (h *run) runManually(ctx context.Context, f *app.Definition, input *string) {
+	switch f.Trigger {
+	case TimerTrigger:
+		status, ok := h.status.Get(f.Name)
+		if !ok {
+			status.Next = f.Timer.Schedule.Next(h.started)
+		}
+		_, _ = h.invoke(ctx, f, azfunc.EncodeTimer(h.call(f), timer.Data(f.Timer, status, false), input))
+	case ServiceBusTrigger:
+		d := azfunc.Delivery{Namespace: f.Bus.Connection.Namespace}
+		if input != nil {
+			d.Body = []byte(*input)
+		}
+		payload := azfunc.TextTwice
+		if f.Bus.Binary {
+			payload = azfunc.Binary
+		}
+		_, _ = h.invoke(ctx, f, azfunc.EncodeMessage(h.call(f), d, payload))
+	default:
+		h.log.ErrorContext(ctx, "an HTTP function cannot be run from text; call its URL", "function", f.Name)
+	}
+}

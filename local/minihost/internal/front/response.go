@@ -20,6 +20,11 @@ type Response struct {
 	length string
 }
 
+// Unauthorized is the answer to a request without its key.
+func Unauthorized() Response {
+	return Response{Status: http.StatusUnauthorized, Fields: wire.Fields{{Name: "WWW-Authenticate", Value: "Bearer"}}}
+}
+
 // write sends an answer with its length.
 func (c *clientConn) write(req *Request, res Response, last bool) error {
 	b := append(c.out[:0], "HTTP/1.1 "...)
