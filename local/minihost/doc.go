@@ -8,7 +8,7 @@
 // bytes of every invocation, the judgement of every answer, the exit rules of
 // the process and the schedule of timers follow the real host, whose recorded
 // exchanges are replayed by the tests (testdata/host-invocations.json,
-// testdata/ncrontab.json). A message is completed only after the handler
+// internal/timer/testdata/ncrontab.json). A message is completed only after the handler
 // answered success, so a crash of the host or the handler redelivers and loses
 // nothing. Every fault of the app is named together with its remedy.
 //
@@ -30,6 +30,23 @@
 //	   └──first and second────── counted ←──any other exit or signal
 //	                              └─third within 30 minutes──→ Run returns ErrHandlerCrashed
 //
-// The process is stopped with SIGKILL, as in Azure. Locks: worker.mu and
-// pool.mu are leaves; no code holds both.
+// The process is stopped with SIGKILL, as in Azure.
+//
+// # Where is what
+//
+// This package puts the rooms together: a Host, its run, which function serves a
+// request (serve.go, table.go), an invocation from its bytes to its judgement
+// (invoke.go) and what a trigger does when it fires (triggers.go). The rooms are
+// below internal, each with its promise in its doc; they import downwards only:
+//
+//	admin    /admin/…: status, functions and runs by hand
+//	app      host.json, function.json and the settings; Load and Inspect
+//	front    the web server; requests and answers translated, forwarded or as JSON
+//	bus      Service Bus listeners, with sessions and without
+//	timer    timer listeners, NCRONTAB and the schedule monitor
+//	worker   the handler process, and the connections to it
+//	route    route templates and what they match
+//	wire     HTTP/1.1 as bytes
+//
+// Locks: every lock of the rooms is a leaf; no code holds two of them.
 package minihost

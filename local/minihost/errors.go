@@ -1,15 +1,18 @@
 package minihost
 
-import "errors"
+import (
+	"github.com/relaybox/relaybox/local/minihost/internal/app"
+	"github.com/relaybox/relaybox/local/minihost/internal/worker"
+)
 
 // Loading an app.
 var (
 	// ErrNotAssembled: the folder is a source tree or holds no function. Run
 	// relaybox assemble, and start the host on the folder that it writes.
-	ErrNotAssembled = errors.New("not an assembled app")
+	ErrNotAssembled = app.ErrNotAssembled
 	// ErrHostConfig: host.json, the executable or the environment keeps the
 	// host from starting. The message lists every fault with its remedy.
-	ErrHostConfig = errors.New("host configuration")
+	ErrHostConfig = app.ErrHostConfig
 )
 
 // Running an app.
@@ -17,19 +20,17 @@ var (
 	// ErrHandlerCrashed: the handler exited three times within the host's
 	// memory of 30 minutes. The real host shuts down here and the platform
 	// starts another; whoever runs this one does the same.
-	ErrHandlerCrashed = errors.New("the handler crashed three times: the host gives up")
+	ErrHandlerCrashed = worker.ErrCrashed
 	// ErrHandlerNotReady: an invocation waited four times initializationTimeout
 	// for a handler that answers on its port. The host stops.
-	ErrHandlerNotReady = errors.New("the handler does not answer on FUNCTIONS_CUSTOMHANDLER_PORT")
+	ErrHandlerNotReady = worker.ErrNotReady
 	// ErrHandlerStart: the operating system refused to start the executable.
-	ErrHandlerStart = errors.New("the handler cannot be started")
+	ErrHandlerStart = worker.ErrStart
 )
 
-// An invocation, seen from its trigger. All of them mean: failed.
+// An invocation, seen from its trigger: failed.
 var (
 	// ErrTimeout: functionTimeout passed. The handler is killed and started
 	// again, which is not counted as a crash.
-	ErrTimeout = errors.New("functionTimeout exceeded")
-	// errTransport: the handler refused or closed the connection.
-	errTransport = errors.New("no answer from the handler")
+	ErrTimeout = worker.ErrTimeout
 )

@@ -17,6 +17,8 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/relaybox/relaybox/local/minihost/internal/wire"
 )
 
 // The handler process of these tests is this test binary. In mode "relay" it
@@ -94,7 +96,7 @@ func relayConn(c net.Conn) {
 // seen is one request as the handler got it.
 type seen struct {
 	line   string
-	fields fields
+	fields wire.Fields
 	body   []byte
 }
 
@@ -133,12 +135,12 @@ func (s *scripted) serve(c net.Conn) {
 	for {
 		var req seen
 		var err error
-		if req.line, req.fields, _, err = readHead(r, nil, 1<<20); err != nil {
+		if req.line, req.fields, _, err = wire.ReadHead(r, nil, 1<<20); err != nil {
 			return
 		}
-		if v, ok := req.fields.get("Content-Length"); ok {
+		if v, ok := req.fields.Get("Content-Length"); ok {
 			n, _ := strconv.ParseInt(v, 10, 64)
-			if req.body, err = readBody(r, n); err != nil {
+			if req.body, err = wire.ReadBody(r, n); err != nil {
 				return
 			}
 		}
@@ -204,8 +206,8 @@ func success(seen) string {
 	return httpAnswer(200, "application/json", `{"Outputs":{},"Logs":["swept"],"ReturnValue":null}`)
 }
 
-// app writes an app folder; the values are the files' texts.
-func app(t *testing.T, files map[string]string) string {
+// folder writes an app folder; the values are the files' texts.
+func folder(t *testing.T, files map[string]string) string {
 	t.Helper()
 	dir := t.TempDir()
 	for name, text := range files {
@@ -247,7 +249,7 @@ func start(t *testing.T, files map[string]string, answer func(seen) string, chan
 	t.Helper()
 	s := &started{handler: newScripted(t, answer), done: make(chan error, 1), log: &logBuffer{}}
 	o := Options{
-		App: app(t, files), Logger: slog.New(slog.NewTextHandler(s.log, &slog.HandlerOptions{Level: slog.LevelDebug})),
+		App: folder(t, files), Logger: slog.New(slog.NewTextHandler(s.log, &slog.HandlerOptions{Level: slog.LevelDebug})),
 		StopTimeout: 5 * time.Second,
 		// The race detector's second of sleep at exit would look like life.
 		Settings: map[string]string{"GORACE": "atexit_sleep_ms=0", modeEnv: "relay", controlEnv: s.handler.ln.Addr().String(), "DISPATCH_SCHEDULE": "0 0 0 1 1 *"},

@@ -2,17 +2,18 @@ package minihost
 
 import (
 	"context"
-	"fmt"
 	"io"
 	"log/slog"
 	"net"
-	"path/filepath"
-	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
 
-	"github.com/relaybox/relaybox/azfunc"
+	"github.com/relaybox/relaybox/local/minihost/internal/admin"
+	"github.com/relaybox/relaybox/local/minihost/internal/app"
+	"github.com/relaybox/relaybox/local/minihost/internal/front"
+	"github.com/relaybox/relaybox/local/minihost/internal/timer"
+	"github.com/relaybox/relaybox/local/minihost/internal/worker"
 )
 
 // Options configures a Host. App is required; the zero value of the rest works.
@@ -47,11 +48,11 @@ type Options struct {
 type Host struct {
 	opts      Options
 	log       *slog.Logger
-	config    hostConfig
-	env       settings
-	functions []*function
+	config    app.Config
+	env       app.Settings
+	functions []*app.Definition
 	table     *table
-	status    *statusStore
+	status    *timer.Store
 	current   atomic.Pointer[run]
 }
 
@@ -67,59 +68,14 @@ func Load(o Options) (*Host, error) {
 	if o.StopTimeout == 0 {
 		o.StopTimeout = 10 * time.Second
 	}
-	root, err := filepath.Abs(o.App)
+	a, err := app.Load(o.App, o.Settings)
 	if err != nil {
-		return nil, fmt.Errorf("app folder %q: %w", o.App, err)
-	}
-	if err := checkFolder(root); err != nil {
 		return nil, err
 	}
-	env := newSettings(o.Settings)
-	config, faults := loadHostConfig(root, env)
-	functions, err := discover(config, env)
-	if err != nil {
-		return nil, fmt.Errorf("app folder %q: %w", root, err)
-	}
-	usable := 0
-	for _, f := range functions {
-		if len(f.Errors) == 0 {
-			usable++
-		}
-	}
-	if usable == 0 {
-		for _, f := range functions {
-			faults = append(faults, f.Name+": "+strings.Join(f.Errors, "; "))
-		}
-	}
-	if len(faults) > 0 {
-		return nil, fmt.Errorf("%w of %s:\n  %s", ErrHostConfig, root, strings.Join(faults, "\n  "))
-	}
 	return &Host{
-		opts: o, log: o.Logger, config: config, env: env, functions: functions,
-		table: newTable(functions), status: &statusStore{dir: o.DataDir, memory: map[string]scheduleStatus{}},
+		opts: o, log: o.Logger, config: a.Config, env: a.Settings, functions: a.Functions,
+		table: newTable(a.Functions), status: timer.NewStore(o.DataDir),
 	}, nil
-}
-
-// checkFolder refuses what cannot be an assembled app, and says what to do.
-func checkFolder(root string) error {
-	const remedy = "run `relaybox assemble` and start the host on the folder it writes, dist/app"
-	has := func(pattern string) bool {
-		found, err := filepath.Glob(filepath.Join(root, pattern))
-		return err == nil && len(found) > 0
-	}
-	switch {
-	case !isDir(root):
-		return fmt.Errorf("%w: there is no folder %s; %s", ErrNotAssembled, root, remedy)
-	case has("*/function.json"):
-		if has("host.json") {
-			return nil
-		}
-		return fmt.Errorf("%w: %s has functions and no host.json; %s", ErrNotAssembled, root, remedy)
-	case has("functions/*/function.json"), has("go.mod"):
-		return fmt.Errorf("%w: %s is a source tree; %s", ErrNotAssembled, root, remedy)
-	default:
-		return fmt.Errorf("%w: %s has no function: no direct sub-folder holds a function.json; %s", ErrNotAssembled, root, remedy)
-	}
 }
 
 // Functions lists the app's functions by name, faulty and disabled ones too.
@@ -134,7 +90,7 @@ func (h *Host) Functions() []Function {
 // HandlerPID is the process id of the running handler, 0 while none runs.
 func (h *Host) HandlerPID() int {
 	if r := h.current.Load(); r != nil {
-		return r.worker.handlerPID()
+		return r.worker.PID()
 	}
 	return 0
 }
@@ -142,7 +98,8 @@ func (h *Host) HandlerPID() int {
 // run is one run of a Host, from its listener to its end.
 type run struct {
 	*Host
-	worker  *worker
+	worker  *worker.Worker
+	admin   *admin.API
 	started time.Time
 	giveUp  context.CancelCauseFunc // ends the run with an error
 	manual  sync.WaitGroup          // admin runs in flight
@@ -153,7 +110,7 @@ type run struct {
 // listener. When ctx ends, no new work is taken, running calls may finish for
 // Options.StopTimeout, then the handler gets SIGKILL.
 func (h *Host) Run(ctx context.Context, ln net.Listener) error {
-	w, err := newWorker(h.config, h.handlerSettings(ln), h.log, h.opts.HandlerOutput)
+	w, err := worker.New(h.config.Handler, h.handlerSettings(ln), h.log, h.opts.HandlerOutput)
 	if err != nil {
 		_ = ln.Close()
 		return err
@@ -164,15 +121,20 @@ func (h *Host) Run(ctx context.Context, ln net.Listener) error {
 	accept, stopAccepting := context.WithCancel(calls)
 	defer stopAccepting()
 	r := &run{Host: h, worker: w, started: time.Now(), giveUp: giveUp}
+	r.admin = &admin.API{
+		Root: h.config.Root, Functions: h.functions, Started: r.started,
+		Allowed: func(req *front.Request) bool { return r.allowed(req, true) },
+		Run:     func(f *app.Definition, input *string) { r.manual.Go(func() { r.runManually(calls, f, input) }) },
+	}
 	h.current.Store(r)
 	defer h.current.CompareAndSwap(r, nil)
 	h.announce()
 
 	handler := make(chan error, 1)
-	go func() { handler <- w.run(calls) }()
-	front := &server{log: h.log, conns: map[*clientConn]struct{}{}, serve: func(req *request) response { return r.serve(calls, req) }}
+	go func() { handler <- w.Run(calls) }()
+	server := front.NewServer(func(req *front.Request) front.Response { return r.serve(calls, req) })
 	accepted := make(chan error, 1)
-	go func() { accepted <- front.run(ln) }()
+	go func() { accepted <- server.Run(ln) }()
 	var triggers sync.WaitGroup
 	r.startTriggers(accept, calls, &triggers)
 
@@ -196,7 +158,7 @@ func (h *Host) Run(ctx context.Context, ln net.Listener) error {
 	drained := make(chan struct{})
 	go func() {
 		defer close(drained)
-		front.stop(patience)
+		server.Stop(patience)
 		triggers.Wait()
 		r.manual.Wait()
 	}()
@@ -212,24 +174,6 @@ func (h *Host) Run(ctx context.Context, ln net.Listener) error {
 	return result
 }
 
-// startTriggers starts the listeners of all sound, enabled functions. accept
-// ends when no new work may be taken, calls when running work is cut.
-func (h *run) startTriggers(accept, calls context.Context, all *sync.WaitGroup) {
-	for _, f := range h.functions {
-		if len(f.Errors) > 0 || f.Disabled {
-			continue
-		}
-		switch f.Trigger {
-		case TimerTrigger:
-			t := &timerListener{name: f.Name, config: f.timer, status: h.status, log: h.log,
-				fire: func(t azfunc.Timer) { h.fireTimer(calls, f, t) }}
-			all.Go(func() { t.loop(accept) })
-		case ServiceBusTrigger:
-			all.Go(func() { h.listenBus(accept, calls, f) })
-		}
-	}
-}
-
 // announce logs what cannot run, once per run.
 func (h *Host) announce() {
 	for _, f := range h.functions {
@@ -243,18 +187,18 @@ func (h *Host) announce() {
 }
 
 // handlerSettings adds what the host's tools set for every app.
-func (h *Host) handlerSettings(ln net.Listener) settings {
-	env := settings{}
+func (h *Host) handlerSettings(ln net.Listener) app.Settings {
+	env := app.Settings{}
 	for k, v := range h.env {
 		env[k] = v
 	}
 	for k, v := range map[string]string{
 		"AZURE_FUNCTIONS_ENVIRONMENT": "Development",
 		"FUNCTIONS_WORKER_RUNTIME":    "custom",
-		"AzureWebJobsScriptRoot":      h.config.root,
+		"AzureWebJobsScriptRoot":      h.config.Root,
 		"WEBSITE_HOSTNAME":            ln.Addr().String(),
 	} {
-		if _, ok := env.get(k); !ok {
+		if _, ok := env.Get(k); !ok {
 			env[k] = v
 		}
 	}

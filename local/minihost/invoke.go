@@ -6,37 +6,41 @@ import (
 	"fmt"
 	"log/slog"
 	"net/http"
-	"strconv"
 	"strings"
 	"time"
 
 	"github.com/google/uuid"
 
 	"github.com/relaybox/relaybox/azfunc"
+	"github.com/relaybox/relaybox/local/minihost/internal/app"
+	"github.com/relaybox/relaybox/local/minihost/internal/front"
+	"github.com/relaybox/relaybox/local/minihost/internal/route"
+	"github.com/relaybox/relaybox/local/minihost/internal/wire"
+	"github.com/relaybox/relaybox/local/minihost/internal/worker"
 )
 
 // maxRedirects is .NET's limit.
 const maxRedirects = 50
 
 // call is the part of an encoded invocation that the host makes up.
-func (h *run) call(f *function) azfunc.Call {
-	return azfunc.Call{Function: f.Name, Binding: f.binding, Now: time.Now(), RandGUID: uuid.NewString()}
+func (h *run) call(f *app.Definition) azfunc.Call {
+	return azfunc.Call{Function: f.Name, Binding: f.Binding, Now: time.Now(), RandGUID: uuid.NewString()}
 }
 
 // invoke runs one default-protocol invocation to its end. Every error means
 // failed; it has been logged.
-func (h *run) invoke(ctx context.Context, f *function, body []byte) (azfunc.Answer, error) {
+func (h *run) invoke(ctx context.Context, f *app.Definition, body []byte) (azfunc.Answer, error) {
 	id := uuid.NewString()
 	a, err := h.exchange(ctx, f, id, body)
 	var ans azfunc.Answer
 	if err == nil {
-		ans, err = azfunc.DecodeAnswer(a.status, contentType(a.fields), a.body)
+		ans, err = azfunc.DecodeAnswer(a.Status, contentType(a.Fields), a.Body)
 	}
 	if errors.Is(err, azfunc.ErrNoAnswer) && h.opts.HangOnEmptyAnswer {
 		err = h.hang(ctx, f)
 	}
 	if err != nil {
-		h.failed(ctx, f, id, err, a.body)
+		h.failed(ctx, f, id, err, a.Body)
 		return azfunc.Answer{}, err
 	}
 	for _, line := range ans.Logs {
@@ -48,16 +52,16 @@ func (h *run) invoke(ctx context.Context, f *function, body []byte) (azfunc.Answ
 
 // exchange delivers the invocation, and follows redirects where the real
 // host's client does.
-func (h *run) exchange(ctx context.Context, f *function, id string, body []byte) (answer, error) {
+func (h *run) exchange(ctx context.Context, f *app.Definition, id string, body []byte) (wire.Answer, error) {
 	method, path := http.MethodPost, "/"+f.Name
 	for range maxRedirects {
-		head := h.defaultHead(method, path, id, len(body))
+		head := front.DefaultHead(method, h.worker.Addr(), path, id, len(body))
 		a, err := h.send(ctx, method, head, body)
-		if err != nil || h.config.handler.forward || a.status < 300 || a.status > 399 {
+		if err != nil || h.config.Forward || a.Status < 300 || a.Status > 399 {
 			return a, err
 		}
-		location, _ := a.fields.get("Location")
-		next, ok := strings.CutPrefix(location, "http://"+h.worker.pool.addr)
+		location, _ := a.Fields.Get("Location")
+		next, ok := strings.CutPrefix(location, "http://"+h.worker.Addr())
 		if location != "" && !ok && strings.HasPrefix(location, "/") {
 			next, ok = location, true
 		}
@@ -65,44 +69,33 @@ func (h *run) exchange(ctx context.Context, f *function, id string, body []byte)
 			return a, nil // judged as it is
 		}
 		path = next
-		if a.status != http.StatusTemporaryRedirect && a.status != http.StatusPermanentRedirect {
+		if a.Status != http.StatusTemporaryRedirect && a.Status != http.StatusPermanentRedirect {
 			method, body = http.MethodGet, nil
 		}
 	}
-	return answer{}, fmt.Errorf("%w: more than %d redirects", errTransport, maxRedirects)
-}
-
-func (h *run) defaultHead(method, path, id string, size int) []byte {
-	b := make([]byte, 0, 512)
-	b = append(b, method+" "+path+" HTTP/1.1\r\nHost: "+h.worker.pool.addr+"\r\n"...)
-	if method == http.MethodPost {
-		b = append(b, "Content-Type: application/json; charset=utf-8\r\nContent-Length: "...)
-		b = strconv.AppendInt(b, int64(size), 10)
-		b = append(b, "\r\n"...)
-	}
-	return appendOwn(b, "", "", id)
+	return wire.Answer{}, fmt.Errorf("%w: more than %d redirects", worker.ErrTransport, maxRedirects)
 }
 
 // send waits for the handler and delivers; a time-out ends the handler.
-func (h *run) send(ctx context.Context, method string, head, body []byte) (answer, error) {
-	if err := h.worker.wait(ctx); err != nil {
+func (h *run) send(ctx context.Context, method string, head, body []byte) (wire.Answer, error) {
+	if err := h.worker.Wait(ctx); err != nil {
 		if errors.Is(err, ErrHandlerNotReady) {
 			h.giveUp(err)
 		}
-		return answer{}, err
+		return wire.Answer{}, err
 	}
-	pid := h.worker.handlerPID()
-	a, err := h.worker.pool.send(method, head, body, h.config.functionTimeout)
+	pid := h.worker.PID()
+	a, err := h.worker.Send(method, head, body, h.config.FunctionTimeout)
 	if errors.Is(err, ErrTimeout) {
 		h.log.ErrorContext(ctx, "functionTimeout: the handler is killed with all calls in it and started again; keep the handler's own deadline below functionTimeout",
-			"functionTimeout", h.config.functionTimeout, "pid", pid)
-		h.worker.restart(pid)
+			"functionTimeout", h.config.FunctionTimeout, "pid", pid)
+		h.worker.Restart(pid)
 	}
 	return a, err
 }
 
 // failed logs a failed invocation with what helps to understand it.
-func (h *run) failed(ctx context.Context, f *function, id string, err error, body []byte) {
+func (h *run) failed(ctx context.Context, f *app.Definition, id string, err error, body []byte) {
 	level := slog.LevelError
 	if ctx.Err() != nil {
 		level = slog.LevelDebug // the host is stopping
@@ -115,79 +108,77 @@ func (h *run) failed(ctx context.Context, f *function, id string, err error, bod
 }
 
 // hang does what the real host does with an answer without a body.
-func (h *run) hang(ctx context.Context, f *function) error {
+func (h *run) hang(ctx context.Context, f *app.Definition) error {
 	h.log.ErrorContext(ctx, "answer without a body: waiting for functionTimeout, as the real host does", "function", f.Name)
-	limit := h.config.functionTimeout
+	limit := h.config.FunctionTimeout
 	if limit == 0 {
 		<-ctx.Done()
 		return context.Cause(ctx)
 	}
-	pid := h.worker.handlerPID()
+	pid := h.worker.PID()
 	select {
 	case <-time.After(limit):
-		h.worker.restart(pid)
+		h.worker.Restart(pid)
 		return fmt.Errorf("%w after %s", ErrTimeout, limit)
 	case <-ctx.Done():
 		return context.Cause(ctx)
 	}
 }
 
-func contentType(fs fields) http.Header {
-	v, _ := fs.get("Content-Type")
+func contentType(fs wire.Fields) http.Header {
+	v, _ := fs.Get("Content-Type")
 	return http.Header{"Content-Type": {v}}
 }
 
 // serveFunction answers a client's request to an HTTP function.
-func (h *run) serveFunction(ctx context.Context, req *request, f *function, params []param) response {
-	body, err := req.body()
+func (h *run) serveFunction(ctx context.Context, req *front.Request, f *app.Definition, params []route.Param) front.Response {
+	body, err := req.Body()
 	if err != nil {
-		return response{status: http.StatusBadRequest}
+		return front.Response{Status: http.StatusBadRequest}
 	}
-	if f.pureHTTP && h.config.handler.forward {
+	if f.PureHTTP && h.config.Forward {
 		return h.forward(ctx, req, f, body)
 	}
-	a, err := h.invoke(ctx, f, azfunc.EncodeHTTP(h.call(f), httpCall(req, params, body)))
+	a, err := h.invoke(ctx, f, azfunc.EncodeHTTP(h.call(f), front.HTTPCall(req, params, body)))
 	if err != nil {
-		return response{status: http.StatusInternalServerError}
+		return front.Response{Status: http.StatusInternalServerError}
 	}
-	res, err := httpResult(a, f.output)
+	res, err := front.HTTPResult(a, f.Output)
 	if err != nil {
 		h.log.ErrorContext(ctx, "invocation failed", "function", f.Name, "error", err)
-		return response{status: http.StatusInternalServerError}
+		return front.Response{Status: http.StatusInternalServerError}
 	}
 	return res
 }
 
 // forward passes a request on and the answer back. The invocation succeeds
 // with any answer; only a broken transport makes it a 500.
-func (h *run) forward(ctx context.Context, req *request, f *function, body []byte) response {
+func (h *run) forward(ctx context.Context, req *front.Request, f *app.Definition, body []byte) front.Response {
 	id := uuid.NewString()
-	refused := req.chunked
+	refused := req.Chunked
 	var head []byte
 	if !refused {
 		var ok bool
-		head, ok = forwardHead(make([]byte, 0, 1024), req, id, len(body))
+		head, ok = front.ForwardHead(make([]byte, 0, 1024), req, id, len(body))
 		refused = !ok
 	}
 	if refused {
 		h.log.WarnContext(ctx, "request refused with 500, as by the real host: a chunked body, a header value outside ASCII or an invalid Content-Type never reaches a forwarded function",
-			"function", f.Name, "method", req.method, "path", req.path)
-		return response{status: http.StatusInternalServerError}
+			"function", f.Name, "method", req.Method, "path", req.Path)
+		return front.Response{Status: http.StatusInternalServerError}
 	}
-	a, err := h.send(ctx, req.method, head, body)
+	a, err := h.send(ctx, req.Method, head, body)
 	if err != nil {
 		h.failed(ctx, f, id, err, nil)
-		return response{status: http.StatusInternalServerError}
+		return front.Response{Status: http.StatusInternalServerError}
 	}
 	if h.log.Enabled(ctx, slog.LevelDebug) {
-		h.log.DebugContext(ctx, "forwarded", "function", f.Name, "invocation", id, "status", a.status)
+		h.log.DebugContext(ctx, "forwarded", "function", f.Name, "invocation", id, "status", a.Status)
 	}
-	res := forwarded(req.method, a)
-	for _, header := range res.fields {
-		if !ascii(header.value) {
-			h.failed(ctx, f, id, fmt.Errorf("header %s of the answer is not ASCII, and the real host's web server refuses to send it", header.name), nil)
-			return response{status: http.StatusInternalServerError}
-		}
+	res, err := front.Forwarded(req.Method, a)
+	if err != nil {
+		h.failed(ctx, f, id, err, nil)
+		return front.Response{Status: http.StatusInternalServerError}
 	}
 	return res
 }

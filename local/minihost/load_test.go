@@ -1,11 +1,8 @@
 package minihost
 
 import (
-	"maps"
-	"os"
 	"path/filepath"
 	"testing"
-	"time"
 
 	"github.com/stretchr/testify/require"
 )
@@ -24,7 +21,7 @@ func TestLoadRefusesWhatIsNoApp(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			_, err := Load(Options{App: app(t, c.files)})
+			_, err := Load(Options{App: folder(t, c.files)})
 			require.ErrorIs(t, err, ErrNotAssembled)
 			require.ErrorContains(t, err, c.words)
 			require.ErrorContains(t, err, "relaybox assemble")
@@ -37,7 +34,7 @@ func TestLoadRefusesWhatIsNoApp(t *testing.T) {
 // Faults of host.json and the executable are reported together.
 func TestLoadReportsHostFaults(t *testing.T) {
 	t.Parallel()
-	_, err := Load(Options{App: app(t, map[string]string{"F/function.json": readJSON, "plain": "x", "host.json": `{
+	_, err := Load(Options{App: folder(t, map[string]string{"F/function.json": readJSON, "plain": "x", "host.json": `{
 		// comments are allowed
 		"version": "1.0", "functionTimeout": "00:00:00",
 		"extensionBundle": {"id": "x"},
@@ -57,7 +54,7 @@ func TestLoadReportsHostFaults(t *testing.T) {
 		`{"version":"2.0","customHandler":{"description":{"defaultExecutablePath":"nope"}}}`: "there is no program nope",
 		`{"version":"2.0","customHandler":{"description":{"defaultExecutablePath":"F"}}}`:    "is a folder",
 	} {
-		_, err := Load(Options{App: app(t, map[string]string{"F/function.json": readJSON, "host.json": text})})
+		_, err := Load(Options{App: folder(t, map[string]string{"F/function.json": readJSON, "host.json": text})})
 		require.ErrorIs(t, err, ErrHostConfig)
 		require.ErrorContains(t, err, words)
 	}
@@ -99,7 +96,7 @@ func TestLoadReportsFunctionFaults(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			h, err := Load(Options{App: app(t, map[string]string{"host.json": hostJSON(t, "", ""), "Bad/function.json": c.config, "Good/function.json": readJSON}),
+			h, err := Load(Options{App: folder(t, map[string]string{"host.json": hostJSON(t, "", ""), "Bad/function.json": c.config, "Good/function.json": readJSON}),
 				Settings: map[string]string{"BUS": "Endpoint=sb://localhost;"}})
 			require.NoError(t, err)
 			list := h.Functions()
@@ -110,68 +107,17 @@ func TestLoadReportsFunctionFaults(t *testing.T) {
 			require.Len(t, h.table.functions, 1)
 		})
 	}
-	h, err := Load(Options{App: app(t, map[string]string{"host.json": hostJSON(t, "", ""), "9bad/function.json": readJSON, "host/function.json": readJSON, "Good-1_x/function.json": readJSON})})
+	h, err := Load(Options{App: folder(t, map[string]string{"host.json": hostJSON(t, "", ""), "9bad/function.json": readJSON, "host/function.json": readJSON, "Good-1_x/function.json": readJSON})})
 	require.NoError(t, err)
 	require.NotEmpty(t, h.Functions()[0].Errors)
 	require.Empty(t, h.Functions()[1].Errors)
 	require.NotEmpty(t, h.Functions()[2].Errors, "host is reserved")
 
-	_, err = Load(Options{App: app(t, map[string]string{"host.json": hostJSON(t, "", ""), "Bad/function.json": "{}"})})
+	_, err = Load(Options{App: folder(t, map[string]string{"host.json": hostJSON(t, "", ""), "Bad/function.json": "{}"})})
 	require.ErrorIs(t, err, ErrHostConfig, "no function loads at all")
 
 	noBundle := `{"version":"2.0","customHandler":{"description":{"defaultExecutablePath":"sh"}}}`
-	h, err = Load(Options{App: app(t, map[string]string{"host.json": noBundle, "Good/function.json": readJSON, "Bus/function.json": bus(`,"queueName":"q"`)}), Settings: map[string]string{"BUS": "x"}})
+	h, err = Load(Options{App: folder(t, map[string]string{"host.json": noBundle, "Good/function.json": readJSON, "Bus/function.json": bus(`,"queueName":"q"`)}), Settings: map[string]string{"BUS": "x"}})
 	require.NoError(t, err)
 	require.Contains(t, h.Functions()[0].Errors[0], "extensionBundle")
-}
-
-func TestLoadSettings(t *testing.T) {
-	t.Parallel()
-	dir := app(t, map[string]string{
-		"host.json": hostJSON(t, "", `,"extensions":{"http":{"routePrefix":""}}`), "notes/readme.txt": "ignored", "Read/function.json": readJSON, "Sweep/function.json": sweepJSON,
-		"Bus/function.json": `{"disabled":true,"bindings":[{"type":"serviceBusTrigger","direction":"in","name":"m","topicName":"%T%-x","subscriptionName":"%S%","isSessionsEnabled":true,"dataType":"binary","connection":"BUS"}]}`,
-	})
-	load := func(change map[string]string) *Host {
-		s := map[string]string{"T": "topic", "S": "sub", "DISPATCH_SCHEDULE": "0 * * * * *", "BUS": "Endpoint=sb://a"}
-		maps.Copy(s, change)
-		h, err := Load(Options{App: dir, Settings: s})
-		require.NoError(t, err)
-		return h
-	}
-	h := load(nil)
-	require.Equal(t, Function{Name: "Read", Trigger: HTTPTrigger, Methods: []string{"GET", "HEAD"}, Route: "profiles/{id}"}, h.Functions()[1])
-	bus := h.functions[0]
-	require.Empty(t, bus.Errors)
-	require.False(t, bus.Disabled, "disabled in function.json does nothing")
-	require.Equal(t, busTrigger{topic: "topic-x", subscription: "sub", sessions: true, autoComplete: true, binary: true, connection: connection{String: "Endpoint=sb://a"}}, bus.bus)
-	require.True(t, h.functions[2].timer.monitor)
-	require.Equal(t, time.Minute, h.config.functionTimeout)
-	require.Equal(t, 8, h.config.bus.maxSessions)
-	require.Equal(t, time.Minute, h.config.bus.sessionIdle, "the try time-out stands in")
-
-	h = load(map[string]string{
-		"AzureWebJobsBUS": "Endpoint=sb://first", "DISPATCH_SCHEDULE": "*/10 * * * * *", "AzureWebJobs.Read.Disabled": "true", "AzureWebJobs_Sweep_Disabled": "1",
-		"AzureFunctionsJobHost__functionTimeout": "-1", "azurefunctionsjobhost__extensions__serviceBus__sessionIdleTimeout": "00:00:00.5",
-		"AzureFunctionsJobHost__customHandler__description__arguments__0": "%T%",
-	})
-	require.Equal(t, "Endpoint=sb://first", h.functions[0].bus.connection.String)
-	require.True(t, h.functions[1].Disabled)
-	require.True(t, h.functions[2].Disabled)
-	require.False(t, h.functions[2].timer.monitor, "more often than once a minute")
-	require.Zero(t, h.config.functionTimeout)
-	require.Equal(t, 500*time.Millisecond, h.config.bus.sessionIdle)
-	require.Equal(t, []string{"topic"}, h.config.handler.arguments)
-
-	h = load(map[string]string{"BUS": "", "BUS__fullyQualifiedNamespace": "ns.example", "BUS__clientId": "id", "AzureFunctionsJobHost__functions__0": "bus"})
-	require.Len(t, h.functions, 1, "the allow list")
-	require.Equal(t, connection{Namespace: "ns.example", ClientID: "id"}, h.functions[0].bus.connection)
-}
-
-func TestHandlerEnvironment(t *testing.T) {
-	t.Parallel()
-	s := settings{"A": "1"}
-	require.Equal(t, []string{"A=1", "B=2"}, s.environ(map[string]string{"B": "2"}))
-	env := newSettings(map[string]string{"PATH": "over"})
-	require.Equal(t, "over", env["PATH"], "settings win over the environment")
-	require.NotEmpty(t, os.Environ())
 }

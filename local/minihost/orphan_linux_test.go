@@ -42,7 +42,7 @@ func TestKilledHostLeavesNoOrphan(t *testing.T) {
 	exe, err := os.Executable()
 	require.NoError(t, err)
 	host := exec.Command(exe)
-	host.Env = append(os.Environ(), modeEnv+"=host", controlEnv+"=127.0.0.1:1", appEnv+"="+app(t, webApp(t, "", "")))
+	host.Env = append(os.Environ(), modeEnv+"=host", controlEnv+"=127.0.0.1:1", appEnv+"="+folder(t, webApp(t, "", "")))
 	out, err := host.StdoutPipe()
 	require.NoError(t, err)
 	require.NoError(t, host.Start())

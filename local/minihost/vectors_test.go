@@ -16,6 +16,8 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/relaybox/relaybox/local/minihost/internal/wire"
 )
 
 // knownDifferences are the recorded exchanges in which this host differs from
@@ -125,7 +127,7 @@ func replay(t *testing.T, s *started, c vector) string {
 }
 
 // exchangeRaw sends bytes on a connection of their own and reads the answer.
-func exchangeRaw(t *testing.T, addr, raw string) (status string, fs fields, body string) {
+func exchangeRaw(t *testing.T, addr, raw string) (status string, fs wire.Fields, body string) {
 	t.Helper()
 	c, err := net.Dial("tcp4", addr)
 	require.NoError(t, err)
@@ -133,11 +135,10 @@ func exchangeRaw(t *testing.T, addr, raw string) (status string, fs fields, body
 	require.NoError(t, c.SetDeadline(time.Now().Add(10*time.Second)))
 	_, err = io.WriteString(c, raw)
 	require.NoError(t, err)
-	hc := &handlerConn{Conn: c, r: bufio.NewReader(c)}
 	method, _, _ := strings.Cut(raw, " ")
-	a, _, err := hc.readAnswer(method)
+	a, _, _, err := wire.ReadAnswer(bufio.NewReader(c), nil, method)
 	require.NoError(t, err, raw)
-	return strconv.Itoa(a.status), a.fields, string(a.body)
+	return strconv.Itoa(a.Status), a.Fields, string(a.Body)
 }
 
 var repeated = regexp.MustCompile(`(?s)\{(.)\*(\d+)\}`)
@@ -206,10 +207,10 @@ func comparable(t *testing.T, text string) string {
 	return text
 }
 
-func pairs(list [][2]string) fields {
-	var fs fields
+func pairs(list [][2]string) wire.Fields {
+	var fs wire.Fields
 	for _, p := range list {
-		fs = append(fs, field{p[0], p[1]})
+		fs = append(fs, wire.Field{Name: p[0], Value: p[1]})
 	}
 	return fs
 }
@@ -221,11 +222,11 @@ var (
 )
 
 // compareFields compares headers without order and without what varies.
-func compareFields(want, got fields, skip []string) string {
-	normal := func(fs fields) []string {
+func compareFields(want, got wire.Fields, skip []string) string {
+	normal := func(fs wire.Fields) []string {
 		var list []string
 		for _, f := range fs {
-			name, value := strings.ToLower(f.name), squeeze(f.value)
+			name, value := strings.ToLower(f.Name), squeeze(f.Value)
 			if slices.Contains(skip, name) {
 				continue
 			}

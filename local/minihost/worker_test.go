@@ -13,6 +13,9 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
+// crashes end a run, when the last comes within 30 minutes of the one before.
+const crashes = 3
+
 func webApp(t *testing.T, custom, rest string) map[string]string {
 	return map[string]string{"host.json": hostJSON(t, forwardOn+custom, rest), "WriteProfile/function.json": writeJSON, "ReadProfile/function.json": readJSON}
 }
@@ -32,16 +35,16 @@ func (s *started) kill(t *testing.T) int {
 func TestThirdCrashEndsTheHost(t *testing.T) {
 	t.Parallel()
 	s := start(t, webApp(t, "", ""), ok)
-	pids, ports := map[int]bool{}, map[int]bool{}
-	for range maxCrashes {
+	pids, addresses := map[int]bool{}, map[string]bool{}
+	for range crashes {
 		status, body := s.get(t, "PUT", "/api/profiles/p-1", "{}")
 		require.Equal(t, 200, status, "calls wait for the restarted handler")
 		require.Equal(t, "ok", body)
-		ports[s.current.Load().worker.port] = true
+		addresses[s.current.Load().worker.Addr()] = true
 		pids[s.kill(t)] = true
 	}
-	require.Len(t, pids, maxCrashes)
-	require.Len(t, ports, 1, "a restarted handler gets the same port")
+	require.Len(t, pids, crashes)
+	require.Len(t, addresses, 1, "a restarted handler gets the same port")
 	err := s.result(t)
 	require.ErrorIs(t, err, ErrHandlerCrashed)
 	require.ErrorContains(t, err, "signal: killed")
@@ -51,7 +54,7 @@ func TestThirdCrashEndsTheHost(t *testing.T) {
 func TestExit200IsNotCounted(t *testing.T) {
 	t.Parallel()
 	s := start(t, webApp(t, "", ""), ok)
-	for range maxCrashes + 1 {
+	for range crashes + 1 {
 		s.handler.script(func(seen) string { return exitCommand + "200" })
 		status, _ := s.get(t, "PUT", "/api/profiles/p-1", "{}")
 		require.Equal(t, 500, status, "the call in the dying handler fails")
@@ -114,7 +117,7 @@ func TestHandlerThatCannotStart(t *testing.T) {
 	files := webApp(t, "", "")
 	files["host.json"] = `{"version":"2.0","customHandler":{"description":{"defaultExecutablePath":"handler"}}}`
 	files["handler"] = "no program at all"
-	dir := app(t, files)
+	dir := folder(t, files)
 	path := filepath.Join(dir, "handler")
 	require.NoError(t, os.Chmod(path, 0o755))
 	s := start(t, files, ok, func(o *Options) { o.App = dir })
@@ -131,7 +134,7 @@ func TestFunctionTimeoutRestartsTheHandler(t *testing.T) {
 	s := start(t, files, ok)
 	status, _ := s.get(t, "PUT", "/api/profiles/p-1", "{}")
 	require.Equal(t, 200, status)
-	for range maxCrashes {
+	for range crashes {
 		pid := s.HandlerPID()
 		s.handler.script(func(seen) string { <-release; return "" })
 		status, _ = s.get(t, "PUT", "/api/profiles/p-1", "{}")
@@ -166,7 +169,7 @@ func TestStopLetsCallsFinish(t *testing.T) {
 func TestRunAgain(t *testing.T) {
 	t.Parallel()
 	s := start(t, webApp(t, "", ""), ok)
-	for range maxCrashes {
+	for range crashes {
 		s.kill(t)
 	}
 	require.ErrorIs(t, s.result(t), ErrHandlerCrashed)

@@ -1,0 +1,87 @@
+package bus
+
+import (
+	"context"
+	"errors"
+	"sync"
+	"time"
+
+	"github.com/Azure/azure-sdk-for-go/sdk/messaging/azservicebus"
+)
+
+// messages is the listener without sessions: up to maxConcurrentCalls at once,
+// in no order.
+func (l *Listener) messages(ctx context.Context) {
+	rx, err := l.receiver()
+	if err != nil {
+		l.Log.ErrorContext(ctx, "the Service Bus listener cannot start", "function", l.Name, "error", err)
+		return
+	}
+	slots := make(chan struct{}, l.Config.MaxCalls)
+	var running sync.WaitGroup
+	for faults := 0; ctx.Err() == nil; faults++ {
+		// The receiver survives its faults: it attaches again when asked
+		// again, and running calls settle over it.
+		if err := l.receive(ctx, rx, slots, &running, func() { faults = 0; l.well() }); ctx.Err() == nil {
+			l.pause(ctx, faults, err)
+		}
+	}
+	running.Wait()
+	closing, cancel := context.WithTimeout(context.WithoutCancel(ctx), settleTime)
+	defer cancel()
+	_ = rx.Close(closing)
+}
+
+func (l *Listener) receiver() (*azservicebus.Receiver, error) {
+	if b := l.Trigger; b.Queue == "" {
+		return l.client.NewReceiverForSubscription(b.Topic, b.Subscription, nil)
+	}
+	return l.client.NewReceiverForQueue(l.Trigger.Queue, nil)
+}
+
+// receive takes messages while there is a free slot; it returns the fault that
+// ended it.
+func (l *Listener) receive(ctx context.Context, rx *azservicebus.Receiver, slots chan struct{}, running *sync.WaitGroup, well func()) error {
+	for {
+		if err := l.Ready(ctx); err != nil {
+			return err
+		}
+		select {
+		case slots <- struct{}{}:
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+		list, err := rx.ReceiveMessages(ctx, 1, nil)
+		if err != nil || len(list) == 0 {
+			<-slots
+			if err != nil {
+				return err
+			}
+			continue
+		}
+		well()
+		running.Go(func() {
+			defer func() { <-slots }()
+			l.message(rx, list[0])
+		})
+	}
+}
+
+// message runs one call while its lock is being renewed.
+func (l *Listener) message(rx *azservicebus.Receiver, m *azservicebus.ReceivedMessage) {
+	limit := time.Now().Add(l.Config.MaxRenewal)
+	renew := func(ctx context.Context) error {
+		if time.Now().After(limit) {
+			return nil
+		}
+		err := rx.RenewMessageLock(ctx, m, nil)
+		var sb *azservicebus.Error
+		if err != nil && errors.As(err, &sb) {
+			return err
+		}
+		return nil
+	}
+	stop := l.renew(l.calls, func() time.Time { return value(m.LockedUntil) }, renew, func() {})
+	defer stop()
+	l.handle(l.calls, rx, m)
+}

@@ -1,0 +1,84 @@
+package bus
+
+import (
+	"context"
+	"errors"
+	"sync/atomic"
+	"time"
+
+	"github.com/Azure/azure-sdk-for-go/sdk/messaging/azservicebus"
+)
+
+// sessions is one slot: it takes the next free session, serves it until it is
+// idle, and takes another. A message is never in flight beside another of its
+// session.
+func (l *Listener) sessions(ctx context.Context) {
+	for faults := 0; ctx.Err() == nil; {
+		if l.Ready(ctx) != nil {
+			continue // the run ends, or gives the handler more time
+		}
+		rx, err := l.accept(ctx)
+		switch {
+		case err == nil:
+			l.well()
+			faults = 0
+			l.session(ctx, rx)
+		case ctx.Err() != nil:
+			return
+		case timedOut(err):
+			l.well() // no session had messages for a while
+		default:
+			l.pause(ctx, faults, err)
+			faults++
+		}
+	}
+}
+
+func timedOut(err error) bool {
+	var sb *azservicebus.Error
+	return errors.As(err, &sb) && sb.Code == azservicebus.CodeTimeout
+}
+
+func (l *Listener) accept(ctx context.Context) (*azservicebus.SessionReceiver, error) {
+	if b := l.Trigger; b.Queue == "" {
+		return l.client.AcceptNextSessionForSubscription(ctx, b.Topic, b.Subscription, nil)
+	}
+	return l.client.AcceptNextSessionForQueue(ctx, l.Trigger.Queue, nil)
+}
+
+// session serves one session until it has been idle for sessionIdleTimeout,
+// its lock is lost, or ctx ends.
+func (l *Listener) session(ctx context.Context, rx *azservicebus.SessionReceiver) {
+	held, lost := context.WithCancel(ctx)
+	defer lost()
+	var callStart atomic.Int64 // unix nano of the running call, 0 for none
+	renew := func(ctx context.Context) error {
+		if s := callStart.Load(); s != 0 && time.Since(time.Unix(0, s)) > l.Config.MaxRenewal {
+			return nil
+		}
+		return rx.RenewSessionLock(ctx, nil)
+	}
+	// The lock is renewed for running calls too, which outlive ctx.
+	stop := l.renew(l.calls, rx.LockedUntil, renew, lost)
+	for held.Err() == nil && l.Ready(held) == nil {
+		idle, cancel := context.WithTimeout(held, l.Config.SessionIdle)
+		list, err := rx.ReceiveMessages(idle, 1, nil)
+		cancel()
+		if err != nil || len(list) == 0 {
+			if err != nil && !errors.Is(err, context.DeadlineExceeded) && ctx.Err() == nil {
+				l.Log.DebugContext(ctx, "session ended", "function", l.Name, "session", rx.SessionID(), "error", err)
+			}
+			break
+		}
+		callStart.Store(time.Now().UnixNano())
+		settled := l.handle(l.calls, rx, list[0])
+		callStart.Store(0)
+		if !settled {
+			break
+		}
+	}
+	stop()
+	closing, cancel := context.WithTimeout(context.WithoutCancel(ctx), settleTime)
+	defer cancel()
+	_ = rx.Close(closing)
+}
