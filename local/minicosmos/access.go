@@ -8,6 +8,7 @@ import (
 	"iter"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/cockroachdb/pebble/v2"
 	"github.com/relaybox/relaybox/local/minicosmos/sql"
@@ -27,9 +28,9 @@ type access struct {
 	p     *policy
 }
 
-// access chooses the way: an index wherever WHERE allows.
-func (s *Server) access(at *sight, c *container, q *sql.Query, params []sql.Param, sc scope) *access {
-	a := &access{at: at, c: c, sc: sc, now: s.now(), p: c.policy.Load()}
+// reach chooses the way: an index wherever WHERE allows.
+func reach(at *sight, c *container, q *sql.Query, params []sql.Param, sc scope) *access {
+	a := &access{at: at, c: c, sc: sc, now: time.Now().Unix(), p: c.Policy()}
 	if sc.key != nil {
 		a.pk = sc.key.AppendStorage(nil)
 		a.whole = len(sc.key) == len(c.pk.Paths)
@@ -72,7 +73,7 @@ func (a *access) pass(r *record, yield func(sql.Item, error) bool) (more bool, e
 	if inside, err := a.at.inside(a.c, r, a.sc.part); !inside || err != nil {
 		return true, err
 	}
-	doc, err := r.value(a.c)
+	doc, err := r.value(&a.c.home)
 	if err != nil {
 		return false, err
 	}
@@ -81,7 +82,7 @@ func (a *access) pass(r *record, yield func(sql.Item, error) bool) (more bool, e
 
 // visit reads the document with a number and passes it on.
 func (a *access) visit(number uint64, yield func(sql.Item, error) bool) (more bool, err error) {
-	r, err := a.at.document(a.c.number, number)
+	r, err := loadRecord(a.at.view, a.c.number, number)
 	if err != nil {
 		return false, err
 	}

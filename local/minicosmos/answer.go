@@ -55,6 +55,9 @@ func feed(rid, name string, values []sql.Value) *answer {
 	return &answer{status: http.StatusOK, body: body, charge: chargeMetadata, count: len(values)}
 }
 
+// seen says what the client has seen now: an LSN of a physical range.
+func (a *answer) seen(in *physical, lsn uint64) { a.lsn, a.session = lsn, sessionToken(in, lsn) }
+
 // write sends the reply. A failed write means that the client is gone.
 func (a *answer) write(w http.ResponseWriter, r *request) {
 	h := w.Header()

@@ -6,6 +6,7 @@ import (
 	"crypto/subtle"
 	"encoding/base64"
 	"encoding/json"
+	"fmt"
 	"net"
 	"net/http"
 	"net/url"
@@ -16,19 +17,40 @@ import (
 // maxSkew is how far x-ms-date may be from the server's clock.
 const maxSkew = 15 * time.Minute
 
+// Verifier tells whether an access token was issued for an audience and is valid.
+type Verifier interface {
+	Verify(token, audience string) error
+}
+
+// keys are what lets a request in.
+type keys struct {
+	text   string // the master key in base64
+	secret []byte // the same, decoded
+	tokens Verifier
+}
+
+// newKeys takes the master key in base64, and who checks access tokens; nil accepts none.
+func newKeys(text string, tokens Verifier) (*keys, error) {
+	secret, err := base64.StdEncoding.DecodeString(text)
+	if err != nil {
+		return nil, fmt.Errorf("the account key is not base64: %w", err)
+	}
+	return &keys{text: text, secret: secret, tokens: tokens}, nil
+}
+
 // authenticate lets a request for a resource in: with a signature of the master key, or with an access token.
 //
 //	Authorization: query-escaped type=master&ver=1.0&sig=base64(HMAC-SHA256)
 //	Authorization: type=aad&ver=1.0&sig=JWT
-func (s *Server) authenticate(r *request, resourceType, link string) *Error {
+func (k *keys) authenticate(r *request, resourceType, link string) *Error {
 	kind, signature, bad := authorization(r.Header.Get("Authorization"))
 	switch {
 	case bad != nil:
 		return bad
 	case kind == "aad":
-		return s.admitToken(r, signature)
+		return k.admitToken(r, signature)
 	}
-	return s.admitSignature(r.Header, r.Method, resourceType, link, signature)
+	return k.admitSignature(r.Header, r.Method, resourceType, link, signature)
 }
 
 // admitSignature checks a signature of the master key.
@@ -37,7 +59,7 @@ func (s *Server) authenticate(r *request, resourceType, link string) *Error {
 //
 // The link is the name-based path as the client meant it, unescaped and in its case; a
 // feed is signed with its parent's link and the type of its members.
-func (s *Server) admitSignature(h http.Header, verb, resourceType, link, text string) *Error {
+func (k *keys) admitSignature(h http.Header, verb, resourceType, link, text string) *Error {
 	signature, err := base64.StdEncoding.DecodeString(text)
 	if err != nil || len(signature) != sha256.Size {
 		return unauthorized("The signature in the authorization header is not a base64 HMAC-SHA256.")
@@ -51,7 +73,7 @@ func (s *Server) admitSignature(h http.Header, verb, resourceType, link, text st
 		return unauthorized("The x-ms-date %q is more than %v away from the server's time.", date, maxSkew)
 	}
 	toSign := strings.ToLower(verb) + "\n" + strings.ToLower(resourceType) + "\n" + link + "\n" + strings.ToLower(date) + "\n\n"
-	mac := hmac.New(sha256.New, s.key)
+	mac := hmac.New(sha256.New, k.secret)
 	mac.Write([]byte(toSign))
 	if !hmac.Equal(mac.Sum(nil), signature) {
 		return unauthorized("The input authorization token can't serve the request. The wrong key is being used or the expected payload is not built as per the protocol. The server used the following payload to sign: %q", toSign)
@@ -60,11 +82,11 @@ func (s *Server) admitSignature(h http.Header, verb, resourceType, link, text st
 }
 
 // admitToken checks an access token for scheme://host of this server, or one of the emulator's form.
-func (s *Server) admitToken(r *request, token string) *Error {
-	if s.ownToken(token) {
+func (k *keys) admitToken(r *request, token string) *Error {
+	if k.ownToken(token) {
 		return nil
 	}
-	if s.tokens == nil {
+	if k.tokens == nil {
 		return unauthorized("Access tokens are not accepted: this account has no issuer that it trusts (Options.Verifier).")
 	}
 	scheme := "http://"
@@ -75,7 +97,7 @@ func (s *Server) admitToken(r *request, token string) *Error {
 	if err != nil {
 		host = r.Host
 	}
-	if err := s.tokens.Verify(token, scheme+host); err != nil {
+	if err := k.tokens.Verify(token, scheme+host); err != nil {
 		return unauthorized("The access token is not accepted: %v.", err)
 	}
 	return nil
@@ -83,13 +105,13 @@ func (s *Server) admitToken(r *request, token string) *Error {
 
 // ownToken tells whether a token is of the form that Microsoft's emulators accept: unsigned, with the master key in
 // place of a signature, and valid now. Whoever can make it has the key.
-func (s *Server) ownToken(token string) bool {
+func (k *keys) ownToken(token string) bool {
 	parts := strings.Split(token, ".")
 	if len(parts) != 3 {
 		return false
 	}
 	key, err := base64.RawURLEncoding.DecodeString(parts[2])
-	if err != nil || subtle.ConstantTimeCompare(key, []byte(s.keyText)) != 1 {
+	if err != nil || subtle.ConstantTimeCompare(key, []byte(k.text)) != 1 {
 		return false
 	}
 	var claims struct {

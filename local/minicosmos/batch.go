@@ -12,7 +12,7 @@ const maxBatchOperations = 100
 
 // batch answers a transactional batch: 200 when all operations were committed, 207 when
 // none was, with the failing operation's status and 424 for all others.
-func (s *Server) batch(r *request, c *container) (*answer, *Error) {
+func (s *service) batch(r *call, c *container) (*answer, *Error) {
 	if !r.flag("X-Ms-Cosmos-Batch-Atomic") {
 		return s.bulk(r, c)
 	}
@@ -31,7 +31,7 @@ func (s *Server) batch(r *request, c *container) (*answer, *Error) {
 	case len(operations) > maxBatchOperations:
 		return nil, badRequest("Batch request has more operations than what is supported: %d of %d.", len(operations), maxBatchOperations)
 	}
-	t, bad := s.begin(c, pk)
+	t, bad := s.account.begin(c, pk)
 	if bad != nil {
 		return nil, bad
 	}
@@ -39,25 +39,25 @@ func (s *Server) batch(r *request, c *container) (*answer, *Error) {
 	outcomes := make([]outcome, 0, len(operations))
 	size := 0 // of the documents in the answer
 	for i, op := range operations {
-		o, bad := t.run(op)
+		o, bad := apply(t, op)
 		if o.record != nil && o.shown(r.minimal()) {
 			if size += len(o.record.body); size > pageBytes {
 				bad = errTooLarge
 			}
 		}
 		if bad != nil {
-			return s.rolledBack(t, len(operations), i, bad), nil
+			return rolledBack(t, len(operations), i, bad), nil
 		}
 		outcomes = append(outcomes, o)
 	}
 	if err := t.commit(); err != nil {
 		return nil, asError(err)
 	}
-	return s.committed(t, r.minimal(), outcomes), nil
+	return committed(t, c, r.minimal(), outcomes), nil
 }
 
-// run applies one operation of a batch.
-func (t *transaction) run(op sql.Value) (outcome, *Error) {
+// apply applies one operation of a batch.
+func apply(t *transaction, op sql.Value) (outcome, *Error) {
 	kind, _ := op.Get("operationType").Str()
 	id, hasID := op.Get("id").Str()
 	ifMatch, _ := op.Get("ifMatch").Str()
@@ -87,7 +87,7 @@ func (t *transaction) run(op sql.Value) (outcome, *Error) {
 }
 
 // rolledBack answers a batch of which operation failed was refused.
-func (s *Server) rolledBack(t *transaction, n, failed int, cause *Error) *answer {
+func rolledBack(t *transaction, n, failed int, cause *Error) *answer {
 	a := &answer{status: http.StatusMultiStatus, body: []byte{'['}, charge: chargeRefused, count: -1}
 	for i := range n {
 		e, charge := errDependency, 0.0
@@ -104,26 +104,27 @@ func (s *Server) rolledBack(t *transaction, n, failed int, cause *Error) *answer
 		a.body = append(a.body, '}')
 	}
 	a.body = append(a.body, ']')
-	t.token(a)
+	a.seen(t.reached())
 	return a
 }
 
 // committed answers a batch that was stored.
-func (s *Server) committed(t *transaction, minimal bool, outcomes []outcome) *answer {
+func committed(t *transaction, c *container, minimal bool, outcomes []outcome) *answer {
 	a := &answer{status: http.StatusOK, body: []byte{'['}, count: -1, items: len(outcomes)}
 	for i, o := range outcomes {
-		a.charge += o.charge
-		a.body = appendResult(a.body, i, o.status, o.charge)
+		charge := cost(o)
+		a.charge += charge
+		a.body = appendResult(a.body, i, o.status, charge)
 		if o.record != nil {
 			a.body = sql.AppendString(append(a.body, `,"eTag":`...), o.record.etag())
 			if o.shown(minimal) {
-				a.body = o.record.appendJSON(append(a.body, `,"resourceBody":`...), t.c)
+				a.body = o.record.appendJSON(append(a.body, `,"resourceBody":`...), &c.home)
 			}
 		}
 		a.body = append(a.body, '}')
 	}
 	a.body = append(a.body, ']')
-	t.token(a)
+	a.seen(t.reached())
 	return a
 }
 

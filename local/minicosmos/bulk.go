@@ -10,12 +10,12 @@ import (
 
 // bulk answers a batch that is not atomic: operations on many partition keys of one physical range, each a transaction
 // of its own. 200 when all were done, 207 when some were refused.
-func (s *Server) bulk(r *request, c *container) (*answer, *Error) {
+func (s *service) bulk(r *call, c *container) (*answer, *Error) {
 	selected, bad := r.part()
 	if bad != nil {
 		return nil, bad
 	}
-	if l := c.layout.Load(); selected.id >= 0 && (selected.id >= len(l.all) || l.all[selected.id].gone) {
+	if l := c.Layout(); selected.id >= 0 && (selected.id >= len(l.all) || l.all[selected.id].gone) {
 		return nil, gone(selected.id)
 	}
 	sent, bad := r.json()
@@ -51,7 +51,7 @@ func (s *Server) bulk(r *request, c *container) (*answer, *Error) {
 			a.items++
 		}
 		a.charge += one.charge
-		a.body = append(a.body, one.result(i)...)
+		a.body = append(a.body, bulkResult(i, one)...)
 		if one.lsn > a.lsn {
 			a.lsn, a.session = one.lsn, one.session
 		}
@@ -78,7 +78,7 @@ func byKey(operations []sql.Value) [][]int {
 }
 
 // one does one operation of a bulk.
-func (s *Server) one(r *request, c *container, op sql.Value) *answer {
+func (s *service) one(r *call, c *container, op sql.Value) *answer {
 	header, _ := op.Get("partitionKey").Str()
 	pk, err := partition.ParseHeader(header)
 	if err != nil {
@@ -87,15 +87,15 @@ func (s *Server) one(r *request, c *container, op sql.Value) *answer {
 	if len(pk) != len(c.pk.Paths) {
 		return refuse(badRequest("The partitionKey of the operation has %d values for %d paths.", len(pk), len(c.pk.Paths)))
 	}
-	a, bad := s.single(r, c, pk, func(t *transaction) (outcome, *Error) { return t.run(op) })
+	a, bad := s.single(r, c, pk, func(t *transaction) (outcome, *Error) { return apply(t, op) })
 	if bad != nil {
 		return refuse(bad)
 	}
 	return a
 }
 
-// result is the answer as one of a bulk's.
-func (a *answer) result(i int) []byte {
+// bulkResult is an answer as one of a bulk's.
+func bulkResult(i int, a *answer) []byte {
 	b := appendResult(nil, i, a.status, a.charge)
 	if a.etag != "" {
 		b = sql.AppendString(append(b, `,"eTag":`...), a.etag)

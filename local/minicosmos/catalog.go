@@ -123,7 +123,7 @@ func (k *catalog) container(database, name string) (*container, *Error) {
 func (k *catalog) listDatabases() []sql.Value {
 	k.mu.RLock()
 	defer k.mu.RUnlock()
-	all := slices.SortedFunc(maps.Values(k.databases), func(a, b *database) int { return int(int64(a.number) - int64(b.number)) })
+	all := slices.SortedFunc(maps.Values(k.databases), func(x, y *database) int { return int(int64(x.number) - int64(y.number)) })
 	list := make([]sql.Value, len(all))
 	for i, db := range all {
 		list[i] = db.properties
@@ -135,7 +135,7 @@ func (k *catalog) listDatabases() []sql.Value {
 func (k *catalog) listContainers(db *database) []sql.Value {
 	k.mu.RLock()
 	defer k.mu.RUnlock()
-	all := slices.SortedFunc(maps.Values(db.containers), func(a, b *container) int { return int(int64(a.number) - int64(b.number)) })
+	all := slices.SortedFunc(maps.Values(db.containers), func(x, y *container) int { return int(int64(x.number) - int64(y.number)) })
 	list := make([]sql.Value, len(all))
 	for i, c := range all {
 		list[i] = *c.properties.Load()
@@ -170,19 +170,19 @@ func hasControl(s string) bool {
 }
 
 // stamp returns properties with the system properties of a new version.
-func (s *Server) stamp(properties sql.Value, rid, self string) sql.Value {
+func (a *account) stamp(properties sql.Value, rid, self string) sql.Value {
 	return properties.With("_rid", sql.StringOf(rid)).With("_self", sql.StringOf(self)).
-		With("_etag", sql.StringOf((&record{epoch: s.epoch, version: s.version.Add(1)}).etag())).
+		With("_etag", sql.StringOf((&record{epoch: a.epoch, version: a.version.Add(1)}).etag())).
 		With("_ts", sql.NumberOf(float64(time.Now().Unix())))
 }
 
 // createDatabase stores a new database.
-func (s *Server) createDatabase(sent, throughput sql.Value) (*database, *Error) {
+func (a *account) createDatabase(sent, throughput sql.Value) (*database, *Error) {
 	name, bad := validName(sent.Get("id"))
 	if bad != nil {
 		return nil, bad
 	}
-	k := &s.catalog
+	k := &a.catalog
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	if k.databases[name] != nil {
@@ -191,10 +191,10 @@ func (s *Server) createDatabase(sent, throughput sql.Value) (*database, *Error) 
 	number := k.lastNumber + 1
 	properties := sql.ObjectOf([]string{"id", "_colls", "_users"},
 		[]sql.Value{sql.StringOf(name), sql.StringOf("colls/"), sql.StringOf("users/")})
-	db := newDatabase(number, s.stamp(properties, databaseRID(number), "dbs/"+databaseRID(number)+"/"))
-	o := s.newOffer(number, db.rid, db.self, throughput)
+	db := newDatabase(number, a.stamp(properties, databaseRID(number), "dbs/"+databaseRID(number)+"/"))
+	o := a.newOffer(number, db.rid, db.self, throughput)
 	db.offer.Store(o)
-	err := s.store.commit(func(b *pebble.Batch) error {
+	err := a.store.commit(func(b *pebble.Batch) error {
 		return errors.Join(o.put(b), b.Set(key(0, kindNumbers), binary.BigEndian.AppendUint32(nil, number), nil),
 			b.Set(numberedKey(0, kindDatabase, number), db.properties.AppendJSON(nil), nil))
 	}, nil)
@@ -207,8 +207,8 @@ func (s *Server) createDatabase(sent, throughput sql.Value) (*database, *Error) 
 }
 
 // dropDatabase removes a database with its containers.
-func (s *Server) dropDatabase(name, ifMatch string) *Error {
-	k := &s.catalog
+func (a *account) dropDatabase(name, ifMatch string) *Error {
+	k := &a.catalog
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	db := k.databases[name]
@@ -224,7 +224,7 @@ func (s *Server) dropDatabase(name, ifMatch string) *Error {
 		defer c.gate.Unlock()
 		containers = append(containers, c)
 	}
-	err := s.store.commit(func(b *pebble.Batch) error {
+	err := a.store.commit(func(b *pebble.Batch) error {
 		err := errors.Join(b.Delete(numberedKey(0, kindDatabase, db.number), nil), b.Delete(numberedKey(0, kindOffer, db.number), nil))
 		for _, c := range containers {
 			err = errors.Join(err, dropContainer(b, c))
@@ -250,13 +250,4 @@ func dropContainer(b *pebble.Batch, c *container) error {
 func matches(ifMatch string, properties sql.Value) bool {
 	etag, _ := properties.Get("_etag").Str()
 	return ifMatch == "" || ifMatch == "*" || ifMatch == etag
-}
-
-// asError returns a fault of the store as a refusal.
-func asError(err error) *Error {
-	var refusal *Error
-	if errors.As(err, &refusal) {
-		return refusal
-	}
-	return internal(err)
 }

@@ -9,20 +9,20 @@ import (
 	"github.com/relaybox/relaybox/local/minicosmos/sql"
 )
 
-// errInvariant is returned by Check when what is stored contradicts itself.
+// errInvariant is returned by check when what is stored contradicts itself.
 var errInvariant = errors.New("invariant broken")
 
-// Check reads everything that is stored and tells whether it agrees: each document
+// check reads everything that is stored and tells whether it agrees: each document
 // with its locator and index entries, each of those with a document, the counters with
-// both. It is for tests. On a closed server it returns a 503.
-func (s *Server) Check() (err error) {
-	if !s.enter() {
+// both.
+func (a *account) check() (err error) {
+	if !a.enter() {
 		return errClosed
 	}
-	defer s.leave()
-	v := s.store.acquire()
+	defer a.leave()
+	v := a.store.acquire()
 	defer func() { err = errors.Join(err, v.release()) }()
-	for _, c := range s.catalog.allContainers() {
+	for _, c := range a.allContainers() {
 		if bad := c.check(v); bad != nil {
 			err = errors.Join(err, fmt.Errorf("container %q: %w", c.name, bad))
 		}
@@ -33,7 +33,7 @@ func (s *Server) Check() (err error) {
 func (c *container) check(v *view) error {
 	expected := map[string]bool{} // side keys
 	l := c.layout.Load()
-	counters, err := v.counters(c.number)
+	counters, err := readCounters(v, c.number)
 	if err != nil {
 		return err
 	}
@@ -50,7 +50,7 @@ func (c *container) check(v *view) error {
 		for _, e := range r.unique {
 			expected[string(uniqueKey(c.number, r.pk, e))] = true
 		}
-		return true, errors.Join(c.checkRecord(l, r), r.eachSideKey(c, func(k []byte) error {
+		return true, errors.Join(c.checkRecord(l, r), r.eachSideKey(c.number, func(k []byte) error {
 			expected[string(k)] = true
 			return nil
 		}))

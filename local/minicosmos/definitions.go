@@ -23,12 +23,12 @@ func mustParse(text string) sql.Value {
 }
 
 // createContainer stores a new container.
-func (s *Server) createContainer(dbName string, sent, throughput sql.Value) (*container, *Error) {
+func (a *account) createContainer(dbName string, sent, throughput sql.Value) (*container, *Error) {
 	name, bad := validName(sent.Get("id"))
 	if bad != nil {
 		return nil, bad
 	}
-	k := &s.catalog
+	k := &a.catalog
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	db := k.databases[dbName]
@@ -38,13 +38,13 @@ func (s *Server) createContainer(dbName string, sent, throughput sql.Value) (*co
 	if db.containers[name] != nil {
 		return nil, errConflict
 	}
-	c, bad := s.defineContainer(db, k.lastNumber+1, sent)
+	c, bad := a.defineContainer(db, k.lastNumber+1, sent)
 	if bad != nil {
 		return nil, bad
 	}
-	o := s.newOffer(c.number, c.rid, c.self, throughput)
+	o := a.newOffer(c.number, c.rid, c.self, throughput)
 	c.offer.Store(o)
-	err := s.store.commit(func(b *pebble.Batch) error {
+	err := a.store.commit(func(b *pebble.Batch) error {
 		return errors.Join(o.put(b), b.Set(key(0, kindNumbers), binary.BigEndian.AppendUint32(nil, c.number), nil),
 			b.Set(numberedKey(0, kindContainer, c.number), c.encode(*c.properties.Load(), c.layout.Load()), nil))
 	}, nil)
@@ -56,17 +56,17 @@ func (s *Server) createContainer(dbName string, sent, throughput sql.Value) (*co
 	return c, nil
 }
 
-func (s *Server) defineContainer(db *database, number uint32, sent sql.Value) (*container, *Error) {
+func (a *account) defineContainer(db *database, number uint32, sent sql.Value) (*container, *Error) {
 	if sent.Get("partitionKey").Kind() != sql.Object {
 		return nil, badRequest("The required property 'partitionKey' is missing.")
 	}
 	rid := containerRID(db.number, number)
-	properties := s.stamp(withDefaults(sent), rid, db.self+"colls/"+rid+"/")
+	properties := a.stamp(withDefaults(sent), rid, db.self+"colls/"+rid+"/")
 	c, err := newContainer(db, number, properties)
 	if err != nil {
 		return nil, badRequest("%v", err)
 	}
-	c.layout.Store(newLayout(c.pk.Split(s.ranges)))
+	c.layout.Store(newLayout(c.pk.Split(a.ranges)))
 	return c, nil
 }
 
@@ -89,8 +89,8 @@ func withDefaults(sent sql.Value) sql.Value {
 }
 
 // dropContainer removes a container with its documents.
-func (s *Server) dropContainer(c *container, ifMatch string) *Error {
-	k := &s.catalog
+func (a *account) dropContainer(c *container, ifMatch string) *Error {
+	k := &a.catalog
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	c.gate.Lock()
@@ -101,7 +101,7 @@ func (s *Server) dropContainer(c *container, ifMatch string) *Error {
 	if !matches(ifMatch, *c.properties.Load()) {
 		return errPrecondition
 	}
-	if err := s.store.commit(func(b *pebble.Batch) error { return dropContainer(b, c) }, nil); err != nil {
+	if err := a.store.commit(func(b *pebble.Batch) error { return dropContainer(b, c) }, nil); err != nil {
 		return asError(err)
 	}
 	c.dropped = true
@@ -111,7 +111,7 @@ func (s *Server) dropContainer(c *container, ifMatch string) *Error {
 
 // replaceContainer changes a container's properties and rebuilds what is stored
 // beside its documents when index policy or time to live are others.
-func (s *Server) replaceContainer(c *container, sent sql.Value, ifMatch string) *Error {
+func (a *account) replaceContainer(c *container, sent sql.Value, ifMatch string) *Error {
 	c.gate.Lock()
 	defer c.gate.Unlock()
 	old := *c.properties.Load()
@@ -128,12 +128,12 @@ func (s *Server) replaceContainer(c *container, sent sql.Value, ifMatch string) 
 		return badRequest("The unique keys of a container cannot be changed.")
 	}
 	sent = sent.With("partitionKey", old.Get("partitionKey"))
-	properties := s.stamp(withDefaults(sent), c.rid, c.self)
+	properties := a.stamp(withDefaults(sent), c.rid, c.self)
 	p, err := newPolicy(properties, &c.pk)
 	if err != nil {
 		return badRequest("%v", err)
 	}
-	if err := s.rebuild(c, p, properties); err != nil {
+	if err := a.rebuild(c, p, properties); err != nil {
 		return asError(err)
 	}
 	c.policy.Store(p)
@@ -148,10 +148,10 @@ func uniqueOf(properties sql.Value) sql.Value {
 
 // rebuild commits new properties with everything that follows from the policy. The
 // caller holds the container's gate exclusively, so that the view is the last word.
-func (s *Server) rebuild(c *container, p *policy, properties sql.Value) (err error) {
-	v := s.store.acquire()
+func (a *account) rebuild(c *container, p *policy, properties sql.Value) (err error) {
+	v := a.store.acquire()
 	defer func() { err = errors.Join(err, v.release()) }()
-	return s.store.commit(func(b *pebble.Batch) error {
+	return a.store.commit(func(b *pebble.Batch) error {
 		err := b.Set(numberedKey(0, kindContainer, c.number), c.encode(properties, c.layout.Load()), nil)
 		for _, kind := range []byte{kindExpiry, kindChange, kindIndex, kindKeyIndex} {
 			err = errors.Join(err, b.DeleteRange(key(c.number, kind), successor(key(c.number, kind)), nil))
@@ -163,7 +163,7 @@ func (s *Server) rebuild(c *container, p *policy, properties sql.Value) (err err
 			}
 			doc, err := sql.ParseJSON(r.body)
 			r.entries, r.expiry = p.entries(doc), p.expiry(r.modified, r.ttl)
-			return true, errors.Join(err, putRecord(b, c, r))
+			return true, errors.Join(err, putRecord(b, c.number, r))
 		}))
 	}, nil)
 }

@@ -3,12 +3,13 @@ package minicosmos
 import (
 	"errors"
 	"net/http"
+	"time"
 
 	"github.com/relaybox/relaybox/local/minicosmos/partition"
 )
 
 // documentFeed answers /docs: create, upsert, batch, query, list.
-func (s *Server) documentFeed(r *request, c *container) (*answer, *Error) {
+func (s *service) documentFeed(r *call, c *container) (*answer, *Error) {
 	switch {
 	case r.Method == http.MethodGet:
 		return s.list(r, c)
@@ -36,7 +37,7 @@ func (s *Server) documentFeed(r *request, c *container) (*answer, *Error) {
 }
 
 // documentResource answers /docs/{id}: read, replace, patch, delete.
-func (s *Server) documentResource(r *request, c *container) (*answer, *Error) {
+func (s *service) documentResource(r *call, c *container) (*answer, *Error) {
 	pk, bad := r.partitionKey(c)
 	if bad != nil {
 		return nil, bad
@@ -66,7 +67,7 @@ func (s *Server) documentResource(r *request, c *container) (*answer, *Error) {
 }
 
 // partitionKey reads the header that every operation on documents but a query needs.
-func (r *request) partitionKey(c *container) (partition.Key, *Error) {
+func (r *call) partitionKey(c *container) (partition.Key, *Error) {
 	header := r.Header.Get("X-Ms-Documentdb-Partitionkey")
 	if header == "" {
 		return nil, badRequest("The header x-ms-documentdb-partitionkey is missing.")
@@ -82,16 +83,16 @@ func (r *request) partitionKey(c *container) (partition.Key, *Error) {
 }
 
 // read answers a point read from the newest view, without a lock.
-func (s *Server) read(r *request, c *container, pk partition.Key, id string) (a *answer, bad *Error) {
+func (s *service) read(r *call, c *container, pk partition.Key, id string) (a *answer, bad *Error) {
 	at, bad := s.see(r, c)
 	if bad != nil {
 		return nil, bad
 	}
-	rec, err := at.find(c.number, pk.AppendStorage(nil), id)
+	rec, err := findRecord(at.view, c.number, pk.AppendStorage(nil), id)
 	if err = errors.Join(err, at.release()); err != nil {
 		return nil, internal(err)
 	}
-	if rec == nil || rec.expired(s.now()) {
+	if rec == nil || rec.expired(time.Now().Unix()) {
 		return nil, errNotFound
 	}
 	in := at.layout.ofKey(&c.pk, pk)
@@ -99,16 +100,15 @@ func (s *Server) read(r *request, c *container, pk partition.Key, id string) (a 
 	if r.Header.Get("If-None-Match") == a.etag {
 		a.status = http.StatusNotModified
 	} else {
-		a.body = rec.appendJSON(make([]byte, 0, len(rec.body)+256), c)
+		a.body = rec.appendJSON(make([]byte, 0, len(rec.body)+256), &c.home)
 	}
-	a.lsn = at.token(in)
-	a.session = sessionToken(in, a.lsn)
+	a.seen(in, at.token(in))
 	return a, nil
 }
 
 // single runs a transaction of one write.
-func (s *Server) single(r *request, c *container, pk partition.Key, write func(*transaction) (outcome, *Error)) (*answer, *Error) {
-	t, bad := s.begin(c, pk)
+func (s *service) single(r *call, c *container, pk partition.Key, write func(*transaction) (outcome, *Error)) (*answer, *Error) {
+	t, bad := s.account.begin(c, pk)
 	if bad != nil {
 		return nil, bad
 	}
@@ -120,13 +120,26 @@ func (s *Server) single(r *request, c *container, pk partition.Key, write func(*
 	if err := t.commit(); err != nil {
 		return nil, asError(err)
 	}
-	a := &answer{status: o.status, charge: o.charge, count: -1}
+	a := &answer{status: o.status, charge: cost(o), count: -1}
 	if o.record != nil {
 		a.etag = o.record.etag()
 		if !r.minimal() {
-			a.body = o.record.appendJSON(nil, c)
+			a.body = o.record.appendJSON(nil, &c.home)
 		}
 	}
-	t.token(a)
+	a.seen(t.reached())
 	return a, nil
+}
+
+// cost is what an operation of a transaction costs.
+func cost(o outcome) float64 {
+	switch {
+	case o.read:
+		return chargeRead(len(o.record.body))
+	case o.record == nil:
+		return chargeChange(len(o.removed.body), len(o.removed.entries))
+	case o.status == http.StatusCreated:
+		return chargeCreate(len(o.record.body), len(o.record.entries))
+	}
+	return chargeChange(len(o.record.body), len(o.record.entries))
 }

@@ -1,8 +1,10 @@
 package minicosmos
 
 import (
+	"errors"
 	"fmt"
 	"net/http"
+	"strconv"
 	"time"
 )
 
@@ -50,6 +52,12 @@ var (
 	// errKeyMismatch: the partition key in the header is not the document's.
 	errKeyMismatch = &Error{Status: http.StatusBadRequest, Substatus: substatusPartitionKeyMismatch, Code: "BadRequest",
 		Message: "PartitionKey extracted from document doesn't match the one specified in the header."}
+	// errSession: a token is ahead of everything that the account has. It is another account's, or another container's.
+	errSession = &Error{Status: http.StatusNotFound, Substatus: substatusSession, Code: "NotFound",
+		Message: "The read session is not available for the input session token."}
+	// errKeysGone: a range of keys lies in several physical ranges, as after a split.
+	errKeysGone = &Error{Status: http.StatusGone, Substatus: substatusRangeGone, Code: "Gone",
+		Message: "The keys lie in several ranges: read the ranges again."}
 	// errClosed: the server is closing; nothing was stored.
 	errClosed = &Error{Status: http.StatusServiceUnavailable, Code: "ServiceUnavailable",
 		Message: "The server is closing; nothing was stored."}
@@ -70,4 +78,25 @@ func notAllowed(format string, args ...any) *Error {
 // internal wraps a fault of the store. The outcome of a write that got it is unknown.
 func internal(err error) *Error {
 	return &Error{Status: http.StatusInternalServerError, Code: "InternalServerError", Message: err.Error()}
+}
+
+// gone is the refusal of a range that does not exist, or not any more.
+func gone(id int) *Error {
+	return &Error{Status: http.StatusGone, Substatus: substatusRangeGone, Code: "Gone",
+		Message: "The partition key range " + strconv.Itoa(id) + " is gone: read the ranges again."}
+}
+
+// throttled is a 429 that asks for patience.
+func throttled(wait time.Duration) *Error {
+	return &Error{Status: http.StatusTooManyRequests, Substatus: 3200, Code: "TooManyRequests", RetryAfter: max(wait, time.Millisecond),
+		Message: "The request rate is too large. Please retry after sometime."}
+}
+
+// asError returns a fault of the store as a refusal.
+func asError(err error) *Error {
+	var refusal *Error
+	if errors.As(err, &refusal) {
+		return refusal
+	}
+	return internal(err)
 }

@@ -3,7 +3,6 @@ package minicosmos
 import (
 	"errors"
 	"fmt"
-	"net/http"
 	"slices"
 	"strings"
 	"time"
@@ -29,28 +28,7 @@ type Fault struct {
 	RequestUnits float64 `json:"requestUnits,omitempty"`
 }
 
-// Operation is a kind of request.
-type Operation string
-
-// The operations. The first nine are those on documents.
-const (
-	OpCreate  Operation = "create"
-	OpUpsert  Operation = "upsert"
-	OpRead    Operation = "read"
-	OpReplace Operation = "replace"
-	OpPatch   Operation = "patch"
-	OpDelete  Operation = "delete"
-	OpBatch   Operation = "batch"
-	OpQuery   Operation = "query" // and the list of all documents
-	OpFeed    Operation = "feed"  // of changes
-
-	OpRanges    Operation = "ranges"
-	OpContainer Operation = "container"
-	OpDatabase  Operation = "database"
-	OpOffer     Operation = "offer"
-	OpAccount   Operation = "account"
-)
-
+// What the effects are possible for.
 var (
 	onDocuments = []Operation{OpCreate, OpUpsert, OpRead, OpReplace, OpPatch, OpDelete, OpBatch, OpQuery, OpFeed}
 	onReads     = []Operation{OpRead, OpQuery, OpFeed}
@@ -135,37 +113,4 @@ func (f *Fault) hits(on Operation, names []string) bool {
 		return f.On == on
 	}
 	return slices.Contains(possible[f.Do], on) && slices.Contains(onDocuments, on)
-}
-
-// throttled is a 429 that asks for patience.
-func throttled(wait time.Duration) *Error {
-	return &Error{Status: http.StatusTooManyRequests, Substatus: 3200, Code: "TooManyRequests", RetryAfter: max(wait, time.Millisecond),
-		Message: "The request rate is too large. Please retry after sometime."}
-}
-
-// defaultWait is what Throttle asks for without a Delay.
-const defaultWait = 10 * time.Millisecond
-
-// refusal is the answer of an effect that refuses, nil for the others.
-func (f *Fault) refusal() *Error {
-	switch f.Do {
-	case Throttle:
-		if f.Delay > 0 {
-			return throttled(time.Duration(f.Delay))
-		}
-		return throttled(defaultWait)
-	case RetryWith:
-		return &Error{Status: 449, Code: "RetryWith", Message: "There is a conflicting operation in progress. Retry the request."}
-	case Gone:
-		return &Error{Status: http.StatusGone, Substatus: substatusRangeGone, Code: "Gone", Message: "The requested resource is no longer available at the server."}
-	case Unavailable:
-		return &Error{Status: http.StatusServiceUnavailable, Code: "ServiceUnavailable", Message: "Service is currently unavailable, please retry after a while."}
-	case Timeout:
-		return &Error{Status: http.StatusRequestTimeout, Code: "RequestTimeout", Message: "The request timed out; nothing was done."}
-	case NoSession:
-		return errSession
-	case Broken:
-		return &Error{Status: http.StatusInternalServerError, Code: "InternalServerError", Message: "An unknown error occurred while processing this request."}
-	}
-	return nil
 }

@@ -186,11 +186,10 @@ func TestBudgetOfAnOffer(t *testing.T) {
 	require.NoError(t, err)
 	_, err = db.CreateContainer(context.Background(), outboxLike("free"), nil)
 	require.NoError(t, err)
-	f := &armed{}
 	for name, want := range map[string]float64{"sold": 300, "free": 2500} {
-		c, bad := s.catalog.container("db", name)
+		c, bad := s.account.container("db", name)
 		require.Nil(t, bad)
-		require.InDelta(t, want, f.rate(c), 0)
+		require.InDelta(t, want, c.Rate(), 0)
 	}
 }
 

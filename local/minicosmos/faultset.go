@@ -1,10 +1,10 @@
 package minicosmos
 
 import (
-	"cmp"
 	"math/rand/v2"
 	"net/http"
 	"sync"
+	"sync/atomic"
 	"time"
 )
 
@@ -29,18 +29,24 @@ type Injected struct {
 	Fired int `json:"fired"`
 }
 
-// Inject switches faults on, after those that are: of several that could happen to the same request, the first does.
-// Stale, Shuffle and Budget come on top of the others.
-func (s *Server) Inject(list ...Fault) error {
+// faultSet is the faults of a server. Its zero value has none; keep is told how old the states may be that they show.
+type faultSet struct {
+	keep     func(time.Duration)
+	switched sync.Mutex // held by what switches faults
+	on       atomic.Pointer[faults]
+}
+
+// inject switches faults on, after those that are: of several that could happen to the same request, the first does.
+func (k *faultSet) inject(list ...Fault) error {
 	for i := range list {
 		if err := list[i].check(); err != nil {
 			return err
 		}
 	}
-	s.faultsMu.Lock()
-	defer s.faultsMu.Unlock()
+	k.switched.Lock()
+	defer k.switched.Unlock()
 	set := &faults{random: rand.New(rand.NewPCG(1, 1))} // the same choices in each run
-	if last := s.faults.Load(); last != nil {
+	if last := k.on.Load(); last != nil {
 		set = last
 	}
 	set.mu.Lock()
@@ -55,15 +61,15 @@ func (s *Server) Inject(list ...Fault) error {
 	}
 	set.mu.Unlock()
 	if behind > 0 {
-		s.store.remember(time.Duration(behind))
+		k.keep(time.Duration(behind))
 	}
-	s.faults.Store(set)
+	k.on.Store(set)
 	return nil
 }
 
-// Faults lists what Inject has switched on since ClearFaults, in order, with what has happened. Those that are over stay.
-func (s *Server) Faults() []Injected {
-	set := s.faults.Load()
+// list is what inject has switched on since clear, in order, with what has happened.
+func (k *faultSet) list() []Injected {
+	set := k.on.Load()
 	if set == nil {
 		return nil
 	}
@@ -76,21 +82,21 @@ func (s *Server) Faults() []Injected {
 	return shown
 }
 
-// ClearFaults switches all faults off.
-func (s *Server) ClearFaults() {
-	s.faultsMu.Lock()
-	defer s.faultsMu.Unlock()
-	if s.faults.Swap(nil) != nil {
-		s.store.remember(0)
+// clear switches all faults off.
+func (k *faultSet) clear() {
+	k.switched.Lock()
+	defer k.switched.Unlock()
+	if k.on.Swap(nil) != nil {
+		k.keep(0)
 	}
 }
 
 // befallen is what happens to one request: at most one fault of each kind.
 type befallen struct{ act, stale, shuffle, budget *armed }
 
-// befall chooses the faults of a request.
-func (s *Server) befall(r *request, on Operation) (b befallen) {
-	set := s.faults.Load()
+// befall chooses the faults of an operation on what the names address.
+func (k *faultSet) befall(on Operation, names []string) (b befallen) {
+	set := k.on.Load()
 	if set == nil {
 		return b
 	}
@@ -106,7 +112,7 @@ func (s *Server) befall(r *request, on Operation) (b befallen) {
 		case Budget:
 			place = &b.budget
 		}
-		if *place != nil || !f.hits(on, r.names) || f.Times > 0 && f.fired >= f.Times || f.Chance > 0 && set.random.Float64() >= f.Chance {
+		if *place != nil || !f.hits(on, names) || f.Times > 0 && f.fired >= f.Times || f.Chance > 0 && set.random.Float64() >= f.Chance {
 			continue
 		}
 		*place = f
@@ -124,193 +130,36 @@ func (f *armed) pick(n int) int {
 	return f.set.random.IntN(n)
 }
 
-func (f *armed) shuffle(list []*record) {
+// shuffle mixes n up.
+func (f *armed) shuffle(n int, swap func(i, j int)) {
 	f.set.mu.Lock()
 	defer f.set.mu.Unlock()
-	f.set.random.Shuffle(len(list), func(i, j int) { list[i], list[j] = list[j], list[i] })
+	f.set.random.Shuffle(n, swap)
 }
 
-// replicas is how many of them lag behind the newest state.
-const replicas = 3
+// defaultWait is what Throttle asks for without a Delay.
+const defaultWait = 10 * time.Millisecond
 
-// replica is what a lagging replica shows, nil if the request is to see the newest state.
-func (s *Server) replica(r *request, c *container, wanted session, l *layout) *sight {
-	if r.stale == nil {
-		return nil
-	}
-	if level := r.Header.Get("X-Ms-Consistency-Level"); level == "Strong" || level == "BoundedStaleness" {
-		return nil
-	}
-	v := s.store.acquirePast(time.Duration(r.stale.Delay) * time.Duration(1+r.stale.pick(replicas)) / replicas)
-	if v == nil {
-		return nil
-	}
-	counters, err := v.counters(c.number)
-	if err != nil || len(counters) == 0 {
-		counters = []uint64{0}
-	}
-	old := &sight{view: v, token: func(p *physical) uint64 { return lsnIn(counters[1:], p) }}
-	if !old.satisfies(l, wanted) {
-		_ = v.release() // a snapshot's Close cannot fail while the store is open
-		return nil
-	}
-	return old
-}
-
-// bucket is what a physical range has left of its request units; below zero it owes some.
-type bucket struct {
-	left float64
-	at   time.Time
-}
-
-// shares are the physical ranges that a request is charged to.
-func (r *request) shares(c *container) []*physical {
-	l := c.layout.Load()
-	if p, bad := r.part(); bad == nil && p.id >= 0 && p.id < len(l.all) {
-		return l.all[p.id : p.id+1]
-	}
-	if r.Header.Get("X-Ms-Documentdb-Partitionkey") != "" {
-		if pk, bad := r.partitionKey(c); bad == nil {
-			return []*physical{l.ofKey(&c.pk, pk)}
+// refusal is the answer of an effect that refuses, nil for the others.
+func (f *armed) refusal() *Error {
+	switch f.Do {
+	case Throttle:
+		if f.Delay > 0 {
+			return throttled(time.Duration(f.Delay))
 		}
-	}
-	return l.live
-}
-
-// admit refuses a request to a range that has nothing left.
-func (f *armed) admit(ranges []*physical, c *container) *Error {
-	rate := f.rate(c)
-	f.set.mu.Lock()
-	defer f.set.mu.Unlock()
-	now := time.Now()
-	for _, p := range ranges {
-		b := f.buckets[p]
-		if b == nil {
-			b = &bucket{left: rate, at: now}
-			f.buckets[p] = b
-		}
-		b.left = min(rate, b.left+rate*now.Sub(b.at).Seconds())
-		if b.at = now; b.left <= 0 {
-			f.fired++
-			return throttled(time.Duration(-b.left / rate * float64(time.Second)))
-		}
+		return throttled(defaultWait)
+	case RetryWith:
+		return &Error{Status: 449, Code: "RetryWith", Message: "There is a conflicting operation in progress. Retry the request."}
+	case Gone:
+		return &Error{Status: http.StatusGone, Substatus: substatusRangeGone, Code: "Gone", Message: "The requested resource is no longer available at the server."}
+	case Unavailable:
+		return &Error{Status: http.StatusServiceUnavailable, Code: "ServiceUnavailable", Message: "Service is currently unavailable, please retry after a while."}
+	case Timeout:
+		return &Error{Status: http.StatusRequestTimeout, Code: "RequestTimeout", Message: "The request timed out; nothing was done."}
+	case NoSession:
+		return errSession
+	case Broken:
+		return &Error{Status: http.StatusInternalServerError, Code: "InternalServerError", Message: "An unknown error occurred while processing this request."}
 	}
 	return nil
-}
-
-// spend takes what a request has cost, in equal shares.
-func (f *armed) spend(ranges []*physical, charge float64) {
-	f.set.mu.Lock()
-	defer f.set.mu.Unlock()
-	for _, p := range ranges {
-		if b := f.buckets[p]; b != nil {
-			b.left -= charge / float64(len(ranges))
-		}
-	}
-}
-
-// serverlessUnits is what a serverless container has in a second, whatever its number of ranges up to five.
-const serverlessUnits = 5000
-
-func (f *armed) rate(c *container) float64 {
-	if f.RequestUnits > 0 {
-		return f.RequestUnits
-	}
-	units := float64(serverlessUnits)
-	if o := cmp.Or(c.offer.Load(), c.database.offer.Load()); o != nil {
-		units = float64(o.units())
-	}
-	return units / float64(len(c.layout.Load().live))
-}
-
-// under answers a request under its faults; cut tells to close the connection instead of answering.
-func (s *Server) under(r *request, on Operation) (a *answer, bad *Error, cut bool) {
-	b := s.befall(r, on)
-	r.stale, r.shuffle = b.stale, b.shuffle
-	var c *container
-	if len(r.names) > 1 && (b.budget != nil || b.act != nil && b.act.Do == Split) {
-		c, _ = s.catalog.container(r.names[0], r.names[1]) // what is not there is said by dispatch
-	}
-	var ranges []*physical
-	if c != nil && b.budget != nil {
-		ranges = r.shares(c)
-		if bad := b.budget.admit(ranges, c); bad != nil {
-			return nil, bad, false
-		}
-	}
-	if f := b.act; f != nil {
-		if bad := f.refusal(); bad != nil {
-			return nil, bad, false
-		}
-		if f.Do == DropBefore {
-			return nil, nil, true
-		}
-		if f.Do == Split && c != nil {
-			if err := s.split(c, r.shares(c)[0].id); err != nil {
-				s.log.Warn("split", "error", err)
-			}
-		}
-	}
-	a, bad = s.dispatch(r)
-	if ranges != nil {
-		charge := float64(chargeRefused)
-		if a != nil {
-			charge = a.charge
-		}
-		b.budget.spend(ranges, charge)
-	}
-	if f := b.act; f != nil {
-		switch f.Do {
-		case DropAfter:
-			return a, nil, true
-		case Delay:
-			select {
-			case <-time.After(time.Duration(f.Delay)):
-			case <-r.Context().Done():
-			case <-s.stop:
-			}
-		}
-	}
-	return a, bad, false
-}
-
-// operation says what kind of request it is.
-func (r *request) operation() Operation {
-	switch {
-	case r.feed == "offers":
-		return OpOffer
-	case len(r.names) == 0 && r.feed == "":
-		return OpAccount
-	case r.feed == "pkranges":
-		return OpRanges
-	case r.feed == "docs":
-		return r.feedOperation()
-	case len(r.names) == 2 || r.feed == "colls":
-		return OpContainer
-	case len(r.names) < 2:
-		return OpDatabase
-	}
-	switch r.Method {
-	case http.MethodPut:
-		return OpReplace
-	case http.MethodPatch:
-		return OpPatch
-	case http.MethodDelete:
-		return OpDelete
-	}
-	return OpRead
-}
-
-func (r *request) feedOperation() Operation {
-	switch {
-	case r.Method == http.MethodGet && r.Header.Get("A-Im") != "":
-		return OpFeed
-	case r.Method == http.MethodGet || r.isQuery():
-		return OpQuery
-	case r.flag("X-Ms-Cosmos-Is-Batch-Request"):
-		return OpBatch
-	case r.flag("X-Ms-Documentdb-Is-Upsert"):
-		return OpUpsert
-	}
-	return OpCreate
 }

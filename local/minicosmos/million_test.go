@@ -131,7 +131,7 @@ func preload(b *testing.B, s *Instance, c *azcosmos.ContainerClient, n int) {
 // rest waits until the store has put away what it was given.
 func rest(s *Instance) {
 	for quiet := 0; quiet < 10; quiet++ {
-		if m := s.store.db.Metrics(); m.Compact.NumInProgress > 0 || m.Flush.NumInProgress > 0 {
+		if s.account.busy() {
 			quiet = 0
 		}
 		time.Sleep(50 * time.Millisecond)

@@ -3,9 +3,7 @@ package minicosmos
 import (
 	"encoding/binary"
 	"fmt"
-	"net/http"
 	"slices"
-	"strconv"
 	"strings"
 	"sync/atomic"
 
@@ -44,28 +42,6 @@ func (o *offer) units() int {
 	return int(n)
 }
 
-// offerContent reads the headers of a creation; undefined if there are none.
-func (r *request) offerContent() (sql.Value, *Error) {
-	manual, autoscale := r.Header.Get("X-Ms-Offer-Throughput"), r.Header.Get("X-Ms-Cosmos-Offer-Autopilot-Settings")
-	switch {
-	case manual == "" && autoscale == "":
-		return sql.Value{}, nil
-	case manual != "" && autoscale != "":
-		return sql.Value{}, badRequest("The headers x-ms-offer-throughput and x-ms-cosmos-offer-autopilot-settings exclude each other.")
-	case manual != "":
-		n, err := strconv.Atoi(manual)
-		if err != nil {
-			return sql.Value{}, badRequest("The header x-ms-offer-throughput %q is not a number.", manual)
-		}
-		return checkThroughput(sql.ObjectOf([]string{throughputField}, []sql.Value{sql.NumberOf(float64(n))}))
-	}
-	settings, err := sql.ParseJSON([]byte(autoscale))
-	if err != nil {
-		return sql.Value{}, badRequest("The header x-ms-cosmos-offer-autopilot-settings is not valid JSON: %v.", err)
-	}
-	return checkThroughput(sql.ObjectOf([]string{autoscaleField}, []sql.Value{settings}))
-}
-
 // checkThroughput refuses a content that the service does not sell.
 func checkThroughput(content sql.Value) (sql.Value, *Error) {
 	name, least, step := throughputField, minThroughput, stepThroughput
@@ -81,14 +57,14 @@ func checkThroughput(content sql.Value) (sql.Value, *Error) {
 }
 
 // newOffer builds the offer of a database or container; nil for no content.
-func (s *Server) newOffer(owner uint32, rid, self string, content sql.Value) *offer {
+func (a *account) newOffer(owner uint32, rid, self string, content sql.Value) *offer {
 	if !content.IsDefined() {
 		return nil
 	}
 	id := fmt.Sprintf("o%08x", owner)
 	properties := sql.ObjectOf([]string{"offerVersion", "offerType", "content", "resource", "offerResourceId", "id"},
 		[]sql.Value{sql.StringOf("V2"), sql.StringOf("Invalid"), content, sql.StringOf(self), sql.StringOf(rid), sql.StringOf(id)})
-	return &offer{owner: owner, id: id, properties: s.stamp(properties, id, "offers/"+id+"/")}
+	return &offer{owner: owner, id: id, properties: a.stamp(properties, id, "offers/"+id+"/")}
 }
 
 // put stages an offer, which may be nil.
@@ -124,53 +100,29 @@ func (k *catalog) offerPlaces() []*atomic.Pointer[offer] {
 	return slices.DeleteFunc(all, func(p *atomic.Pointer[offer]) bool { return p.Load() == nil })
 }
 
-// offers answers /offers and /offers/{id}: list, query, read, replace.
-func (s *Server) offers(r *request) (*answer, *Error) {
-	k := &s.catalog
+// offers returns the throughputs of databases and containers in order of id.
+func (k *catalog) offers() []*offer {
 	k.mu.RLock()
+	defer k.mu.RUnlock()
 	places := k.offerPlaces()
-	k.mu.RUnlock()
-	if r.offer == "" {
-		list := make([]sql.Value, len(places))
-		for i, p := range places {
-			list[i] = p.Load().properties
-		}
-		slices.SortFunc(list, func(a, b sql.Value) int { return strings.Compare(a.Get("id").String(), b.Get("id").String()) })
-		switch {
-		case r.Method == http.MethodGet:
-			return feed("", "Offers", list), nil
-		case r.Method == http.MethodPost && r.isQuery():
-			return queryDefinitions(r, "", "Offers", list)
-		}
-		return nil, notAllowed("The feed of offers knows GET, and POST with a query.")
+	list := make([]*offer, len(places))
+	for i, p := range places {
+		list[i] = p.Load()
 	}
-	i := slices.IndexFunc(places, func(p *atomic.Pointer[offer]) bool { return p.Load().id == r.offer })
-	switch {
-	case i < 0:
-		return nil, errNotFound
-	case r.Method == http.MethodGet:
-		return offerAnswer(places[i].Load()), nil
-	case r.Method != http.MethodPut:
-		return nil, notAllowed("An offer knows GET and PUT.")
-	}
-	sent, bad := r.json()
-	if bad != nil {
-		return nil, bad
-	}
-	return s.replaceOffer(places[i], sent, r.Header.Get("If-Match"))
-}
-
-func offerAnswer(o *offer) *answer {
-	a := definition(http.StatusOK, o.properties)
-	a.offer = true
-	return a
+	slices.SortFunc(list, func(a, b *offer) int { return strings.Compare(a.id, b.id) })
+	return list
 }
 
 // replaceOffer changes a throughput. Its kind stays: the service migrates between manual and autoscale elsewhere.
-func (s *Server) replaceOffer(place *atomic.Pointer[offer], sent sql.Value, ifMatch string) (*answer, *Error) {
-	s.catalog.mu.Lock()
-	defer s.catalog.mu.Unlock()
-	old := place.Load()
+func (a *account) replaceOffer(id string, sent sql.Value, ifMatch string) (*offer, *Error) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	places := a.offerPlaces()
+	i := slices.IndexFunc(places, func(p *atomic.Pointer[offer]) bool { return p.Load().id == id })
+	if i < 0 {
+		return nil, errNotFound
+	}
+	place, old := places[i], places[i].Load()
 	content, bad := checkThroughput(sent.Get("content"))
 	switch {
 	case bad != nil:
@@ -180,9 +132,9 @@ func (s *Server) replaceOffer(place *atomic.Pointer[offer], sent sql.Value, ifMa
 	case content.Get(autoscaleField).IsDefined() != old.properties.Get("content").Get(autoscaleField).IsDefined():
 		return nil, badRequest("A throughput stays manual or autoscale: this one is %s.", old.properties.Get("content"))
 	}
-	next := &offer{owner: old.owner, id: old.id, properties: s.stamp(old.properties.With("content", content), old.id, "offers/"+old.id+"/")}
-	if err := s.store.commit(next.put, func() { place.Store(next) }); err != nil {
+	next := &offer{owner: old.owner, id: old.id, properties: a.stamp(old.properties.With("content", content), old.id, "offers/"+old.id+"/")}
+	if err := a.store.commit(next.put, func() { place.Store(next) }); err != nil {
 		return nil, asError(err)
 	}
-	return offerAnswer(next), nil
+	return next, nil
 }

@@ -5,6 +5,7 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/relaybox/relaybox/local/minicosmos/partition"
 	"github.com/relaybox/relaybox/local/minicosmos/sql"
 )
 
@@ -94,7 +95,7 @@ func pointer(v sql.Value) ([]string, *Error) {
 }
 
 // apply returns the document after the patch.
-func (p *patch) apply(doc sql.Value, c *container) (sql.Value, *Error) {
+func (p *patch) apply(doc sql.Value, pk *partition.Definition) (sql.Value, *Error) {
 	if p.condition != nil {
 		holds, err := p.condition.Matches(doc)
 		if err != nil {
@@ -105,7 +106,7 @@ func (p *patch) apply(doc sql.Value, c *container) (sql.Value, *Error) {
 		}
 	}
 	for _, op := range p.operations {
-		if immutable(op.path, c) || op.op == "move" && immutable(op.from, c) {
+		if immutable(op.path, pk) || op.op == "move" && immutable(op.from, pk) {
 			return doc, badRequest("The path /%s cannot be patched.", strings.Join(op.path, "/"))
 		}
 		var bad *Error
@@ -117,11 +118,11 @@ func (p *patch) apply(doc sql.Value, c *container) (sql.Value, *Error) {
 }
 
 // immutable tells whether a path is the id, a system property, or touches the partition key.
-func immutable(path []string, c *container) bool {
+func immutable(path []string, pk *partition.Definition) bool {
 	if path[0] == "id" || slices.Contains(systemProperties[:], path[0]) {
 		return true
 	}
-	return slices.ContainsFunc(c.pk.Segments(), func(key []string) bool {
+	return slices.ContainsFunc(pk.Segments(), func(key []string) bool {
 		n := min(len(key), len(path))
 		return slices.Equal(key[:n], path[:n])
 	})

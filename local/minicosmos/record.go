@@ -4,7 +4,6 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
-	"strconv"
 
 	"github.com/relaybox/relaybox/local/minicosmos/partition"
 	"github.com/relaybox/relaybox/local/minicosmos/sql"
@@ -137,64 +136,19 @@ func (r *record) etag() string {
 // expired tells whether the document has vanished by that time.
 func (r *record) expired(now int64) bool { return r.expiry != 0 && now >= r.expiry }
 
-// systemProperties are the service's own; what a client sends under these names is ignored.
-var systemProperties = [...]string{"_rid", "_self", "_etag", "_attachments", "_ts"}
-
-// withoutSystem strips the service's own properties from what a client sent.
-func withoutSystem(doc sql.Value) sql.Value {
-	for _, name := range systemProperties {
-		doc = doc.With(name, sql.Value{})
-	}
-	return doc
-}
-
-// system returns the version's system properties in the order of their names above.
-func (r *record) system(c *container) [5]sql.Value {
-	rid := c.documentRID(r.number)
-	return [5]sql.Value{sql.StringOf(rid), sql.StringOf(c.self + "docs/" + rid + "/"),
-		sql.StringOf(r.etag()), sql.StringOf("attachments/"), sql.NumberOf(float64(r.modified))}
-}
-
-// appendJSON appends the document as a client sees it.
-func (r *record) appendJSON(dst []byte, c *container) []byte {
-	dst = append(dst, r.body[:len(r.body)-1]...)
-	rid := c.documentRID(r.number)
-	if len(r.body) > 2 {
-		dst = append(dst, ',')
-	}
-	dst = append(append(dst, `"_rid":"`...), rid...)
-	dst = append(append(append(append(dst, `","_self":"`...), c.self...), `docs/`...), rid...)
-	dst = sql.AppendString(append(dst, `/","_etag":`...), r.etag())
-	dst = strconv.AppendInt(append(dst, `,"_attachments":"attachments/","_ts":`...), r.modified, 10)
-	return append(dst, '}')
-}
-
-// parse parses what the user stored.
-func (r *record) parse() (sql.Value, error) {
-	doc, err := sql.ParseJSON(r.body)
-	if err != nil {
-		return doc, fmt.Errorf("%w: document %q: %w", errCorrupt, r.id, err)
-	}
-	return doc, nil
-}
-
-// value parses the document as a query sees it.
-func (r *record) value(c *container) (sql.Value, error) {
-	doc, err := r.parse()
-	if err != nil {
-		return doc, err
-	}
-	names := append(make([]string, 0, len(doc.Names())+5), doc.Names()...)
-	items := append(make([]sql.Value, 0, len(doc.Names())+5), doc.Items()...)
-	system := r.system(c)
-	return sql.ObjectOf(append(names, systemProperties[:]...), append(items, system[:]...)), nil
-}
-
 // fill computes what the store keeps beside the body: id, ttl, partition key, entries.
-func (r *record) fill(c *container, doc sql.Value, pk partition.Key) {
+func (r *record) fill(p *policy, doc sql.Value, pk partition.Key) {
 	r.id, _ = doc.Get("id").Str()
 	r.pk = pk.AppendStorage(nil)
-	p := c.policy.Load()
 	r.entries, r.unique = p.entries(doc), p.uniqueEntries(doc)
 	r.body = doc.AppendJSON(nil)
+}
+
+// key is the record's partition key.
+func (r *record) key(d *partition.Definition) (partition.Key, error) {
+	doc, err := r.parse()
+	if err != nil {
+		return nil, err
+	}
+	return d.Extract(doc)
 }

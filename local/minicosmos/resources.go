@@ -5,14 +5,14 @@ import (
 )
 
 // databaseFeed answers /dbs: list, query, create.
-func (s *Server) databaseFeed(r *request) (*answer, *Error) {
+func (s *service) databaseFeed(r *call) (*answer, *Error) {
 	switch {
 	case r.Method == http.MethodGet:
-		return feed("", "Databases", s.catalog.listDatabases()), nil
+		return feed("", "Databases", s.account.listDatabases()), nil
 	case r.Method != http.MethodPost:
 		return nil, notAllowed("The feed of databases knows GET and POST.")
 	case r.isQuery():
-		return queryDefinitions(r, "", "Databases", s.catalog.listDatabases())
+		return queryDefinitions(r, "", "Databases", s.account.listDatabases())
 	}
 	sent, bad := r.json()
 	if bad != nil {
@@ -22,7 +22,7 @@ func (s *Server) databaseFeed(r *request) (*answer, *Error) {
 	if bad != nil {
 		return nil, bad
 	}
-	db, bad := s.createDatabase(sent, throughput)
+	db, bad := s.account.createDatabase(sent, throughput)
 	if bad != nil {
 		return nil, bad
 	}
@@ -30,16 +30,16 @@ func (s *Server) databaseFeed(r *request) (*answer, *Error) {
 }
 
 // databaseResource answers /dbs/{database}: read, delete.
-func (s *Server) databaseResource(r *request) (*answer, *Error) {
+func (s *service) databaseResource(r *call) (*answer, *Error) {
 	switch r.Method {
 	case http.MethodGet:
-		db, bad := s.catalog.database(r.names[0])
+		db, bad := s.account.database(r.names[0])
 		if bad != nil {
 			return nil, bad
 		}
 		return definition(http.StatusOK, db.properties), nil
 	case http.MethodDelete:
-		if bad := s.dropDatabase(r.names[0], r.Header.Get("If-Match")); bad != nil {
+		if bad := s.account.dropDatabase(r.names[0], r.Header.Get("If-Match")); bad != nil {
 			return nil, bad
 		}
 		return &answer{status: http.StatusNoContent, charge: chargeDefinition, count: -1}, nil
@@ -48,17 +48,17 @@ func (s *Server) databaseResource(r *request) (*answer, *Error) {
 }
 
 // containerFeed answers /dbs/{database}/colls: list, query, create.
-func (s *Server) containerFeed(r *request) (*answer, *Error) {
-	db, bad := s.catalog.database(r.names[0])
+func (s *service) containerFeed(r *call) (*answer, *Error) {
+	db, bad := s.account.database(r.names[0])
 	switch {
 	case bad != nil:
 		return nil, bad
 	case r.Method == http.MethodGet:
-		return feed(db.rid, "DocumentCollections", s.catalog.listContainers(db)), nil
+		return feed(db.rid, "DocumentCollections", s.account.listContainers(db)), nil
 	case r.Method != http.MethodPost:
 		return nil, notAllowed("The feed of containers knows GET and POST.")
 	case r.isQuery():
-		return queryDefinitions(r, db.rid, "DocumentCollections", s.catalog.listContainers(db))
+		return queryDefinitions(r, db.rid, "DocumentCollections", s.account.listContainers(db))
 	}
 	sent, bad := r.json()
 	if bad != nil {
@@ -68,30 +68,30 @@ func (s *Server) containerFeed(r *request) (*answer, *Error) {
 	if bad != nil {
 		return nil, bad
 	}
-	c, bad := s.createContainer(db.name, sent, throughput)
+	c, bad := s.account.createContainer(db.name, sent, throughput)
 	if bad != nil {
 		return nil, bad
 	}
-	return definition(http.StatusCreated, *c.properties.Load()), nil
+	return definition(http.StatusCreated, c.Properties()), nil
 }
 
 // containerResource answers /dbs/{database}/colls/{container}: read, replace, delete.
-func (s *Server) containerResource(r *request, c *container) (*answer, *Error) {
+func (s *service) containerResource(r *call, c *container) (*answer, *Error) {
 	ifMatch := r.Header.Get("If-Match")
 	switch r.Method {
 	case http.MethodGet:
-		return definition(http.StatusOK, *c.properties.Load()), nil
+		return definition(http.StatusOK, c.Properties()), nil
 	case http.MethodPut:
 		sent, bad := r.json()
 		if bad != nil {
 			return nil, bad
 		}
-		if bad := s.replaceContainer(c, sent, ifMatch); bad != nil {
+		if bad := s.account.replaceContainer(c, sent, ifMatch); bad != nil {
 			return nil, bad
 		}
-		return definition(http.StatusOK, *c.properties.Load()), nil
+		return definition(http.StatusOK, c.Properties()), nil
 	case http.MethodDelete:
-		if bad := s.dropContainer(c, ifMatch); bad != nil {
+		if bad := s.account.dropContainer(c, ifMatch); bad != nil {
 			return nil, bad
 		}
 		return &answer{status: http.StatusNoContent, charge: chargeDefinition, count: -1}, nil

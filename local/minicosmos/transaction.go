@@ -19,7 +19,7 @@ const maxID = 1023
 // partition key; commit makes the writes durable and visible at once; end unlocks.
 // A point write is a transaction of one operation.
 type transaction struct {
-	s      *Server
+	a      *account
 	c      *container
 	pk     partition.Key
 	stored []byte // pk in stored form
@@ -47,18 +47,18 @@ func (s *slot) overwrites() bool {
 // outcome is what an operation answers. The document is rendered after the commit,
 // which numbers it.
 type outcome struct {
-	status int
-	record *record // nil for a deletion
-	charge float64
-	read   bool // nothing was written
+	status  int
+	record  *record // nil for a deletion
+	removed *record // by a deletion
+	read    bool    // nothing was written
 }
 
 // shown tells whether the answer holds the document when the client asked for little.
 func (o outcome) shown(minimal bool) bool { return o.read || !minimal }
 
 // begin starts a transaction; the caller ends it.
-func (s *Server) begin(c *container, pk partition.Key) (*transaction, *Error) {
-	t := &transaction{s: s, c: c, pk: pk, stored: pk.AppendStorage(nil), slots: map[string]*slot{}}
+func (a *account) begin(c *container, pk partition.Key) (*transaction, *Error) {
+	t := &transaction{a: a, c: c, pk: pk, stored: pk.AppendStorage(nil), slots: map[string]*slot{}}
 	t.unlock = c.lock(t.stored)
 	if c.dropped {
 		t.unlock()
@@ -66,7 +66,7 @@ func (s *Server) begin(c *container, pk partition.Key) (*transaction, *Error) {
 	}
 	t.in = c.layout.Load().ofKey(&c.pk, pk) // it stays while the gate is held
 	t.seen = t.in.durableLSN.Load()
-	t.view, t.now = s.store.acquire(), s.now()
+	t.view, t.now = a.store.acquire(), now()
 	return t, nil
 }
 
@@ -81,16 +81,15 @@ func (t *transaction) commit() error {
 	if !t.changed() {
 		return nil
 	}
-	return t.s.store.commit(t.stage, func() { t.in.durableLSN.Store(t.lsn) })
+	return t.a.store.commit(t.stage, func() { t.in.durableLSN.Store(t.lsn) })
 }
 
-// token is the session token of the answer: what a client has seen now.
-func (t *transaction) token(a *answer) {
-	a.lsn = t.lsn
-	if a.lsn == 0 { // nothing was written
-		a.lsn = t.seen
+// reached is what a client has seen now: an LSN of the physical range.
+func (t *transaction) reached() (in *physical, lsn uint64) {
+	if t.lsn == 0 { // nothing was written
+		return t.in, t.seen
 	}
-	a.session = sessionToken(t.in, a.lsn)
+	return t.in, t.lsn
 }
 
 func (t *transaction) changed() bool {
@@ -111,9 +110,9 @@ func (t *transaction) stage(b *pebble.Batch) error {
 		switch {
 		case s.current == s.before || s.before == nil:
 		case s.overwrites():
-			err = errors.Join(err, removeSides(b, t.c, s.before))
+			err = errors.Join(err, removeSides(b, t.c.number, s.before))
 		default:
-			err = errors.Join(err, removeRecord(b, t.c, s.before))
+			err = errors.Join(err, removeRecord(b, t.c.number, s.before))
 		}
 	}
 	for _, s := range t.order {
@@ -129,7 +128,7 @@ func (t *transaction) stage(b *pebble.Batch) error {
 			r.number = t.c.lastNumber
 		}
 		r.lsn = t.lsn
-		err = errors.Join(err, put(b, t.c, r))
+		err = errors.Join(err, put(b, t.c.number, r))
 	}
 	return errors.Join(err, b.Set(key(t.c.number, kindNumbers), t.c.encodeCounters(t.c.layout.Load()), nil))
 }
@@ -139,7 +138,7 @@ func (t *transaction) slot(id string) (*slot, *Error) {
 	if s := t.slots[id]; s != nil {
 		return s, nil
 	}
-	before, err := t.view.find(t.c.number, t.stored, id)
+	before, err := findRecord(t.view, t.c.number, t.stored, id)
 	if err != nil {
 		return nil, internal(err)
 	}
@@ -171,7 +170,7 @@ func (t *transaction) read(id string) (outcome, *Error) {
 	if bad != nil {
 		return outcome{}, bad
 	}
-	return outcome{status: http.StatusOK, record: s.current, charge: chargeRead(len(s.current.body)), read: true}, nil
+	return outcome{status: http.StatusOK, record: s.current, read: true}, nil
 }
 
 func (t *transaction) create(doc sql.Value) (outcome, *Error) {
@@ -190,7 +189,7 @@ func (t *transaction) create(doc sql.Value) (outcome, *Error) {
 		return outcome{}, bad
 	}
 	s.current = r
-	return outcome{status: http.StatusCreated, record: r, charge: chargeCreate(r)}, nil
+	return outcome{status: http.StatusCreated, record: r}, nil
 }
 
 func (t *transaction) upsert(doc sql.Value, ifMatch string) (outcome, *Error) {
@@ -229,7 +228,7 @@ func (t *transaction) overwrite(s *slot, r *record) (outcome, *Error) {
 	}
 	r.number = s.current.number
 	s.current = r
-	return outcome{status: http.StatusOK, record: r, charge: chargeChange(r)}, nil
+	return outcome{status: http.StatusOK, record: r}, nil
 }
 
 func (t *transaction) remove(id, ifMatch string) (outcome, *Error) {
@@ -237,9 +236,9 @@ func (t *transaction) remove(id, ifMatch string) (outcome, *Error) {
 	if bad != nil {
 		return outcome{}, bad
 	}
-	charge := chargeChange(s.current)
+	removed := s.current
 	s.current = nil
-	return outcome{status: http.StatusNoContent, charge: charge}, nil
+	return outcome{status: http.StatusNoContent, removed: removed}, nil
 }
 
 func (t *transaction) patch(id string, p *patch, ifMatch string) (outcome, *Error) {
@@ -247,11 +246,11 @@ func (t *transaction) patch(id string, p *patch, ifMatch string) (outcome, *Erro
 	if bad != nil {
 		return outcome{}, bad
 	}
-	doc, err := s.current.value(t.c)
+	doc, err := s.current.value(&t.c.home)
 	if err != nil {
 		return outcome{}, internal(err)
 	}
-	if doc, bad = p.apply(doc, t.c); bad != nil {
+	if doc, bad = p.apply(doc, &t.c.pk); bad != nil {
 		return outcome{}, bad
 	}
 	r, bad := t.draft(doc)
@@ -277,9 +276,10 @@ func (t *transaction) draft(doc sql.Value) (*record, *Error) {
 	if err != nil {
 		return nil, badRequest("The document's ttl %v.", err)
 	}
-	r := &record{rng: uint16(t.in.id), modified: t.now, epoch: t.s.epoch, version: t.s.version.Add(1), ttl: ttl,
-		expiry: t.c.policy.Load().expiry(t.now, ttl)}
-	r.fill(t.c, withoutSystem(doc), pk)
+	p := t.c.policy.Load()
+	r := &record{rng: uint16(t.in.id), modified: t.now, epoch: t.a.epoch, version: t.a.version.Add(1), ttl: ttl,
+		expiry: p.expiry(t.now, ttl)}
+	r.fill(p, withoutSystem(doc), pk)
 	if len(r.body) > maxDocument {
 		return nil, errTooLarge
 	}

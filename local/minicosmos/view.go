@@ -1,7 +1,6 @@
 package minicosmos
 
 import (
-	"encoding/binary"
 	"errors"
 	"sync/atomic"
 
@@ -39,37 +38,6 @@ func (v *view) get(key []byte, use func([]byte) error) (bool, error) {
 		return false, err
 	}
 	return true, errors.Join(use(value), closer.Close())
-}
-
-// document returns the record with that number, nil if there is none.
-func (v *view) document(owner uint32, number uint64) (r *record, err error) {
-	_, err = v.get(documentKey(owner, number), func(stored []byte) error {
-		r, err = decodeRecord(stored)
-		return err
-	})
-	return r, err
-}
-
-// find returns the record of an id in a logical partition, nil if there is none. It
-// may have expired.
-func (v *view) find(owner uint32, pk []byte, id string) (*record, error) {
-	number, err := v.locate(owner, pk, id)
-	if err != nil || number == 0 {
-		return nil, err
-	}
-	return v.document(owner, number)
-}
-
-// locate returns the number of an id in a logical partition, 0 if there is none.
-func (v *view) locate(owner uint32, pk []byte, id string) (number uint64, err error) {
-	_, err = v.get(locatorKey(owner, pk, id), func(stored []byte) error {
-		if len(stored) != 8 {
-			return errCorrupt
-		}
-		number = binary.BigEndian.Uint64(stored)
-		return nil
-	})
-	return number, err
 }
 
 // scan calls visit with each key and value under prefix, from the key from on (nil:

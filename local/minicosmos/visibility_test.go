@@ -18,7 +18,7 @@ import (
 func TestVisibleOrderIsLSNOrder(t *testing.T) {
 	t.Parallel()
 	s, c := startContainer(t, outboxLike("c"))
-	internal, bad := s.catalog.container("db", "c")
+	internal, bad := s.account.container("db", "c")
 	require.Nil(t, bad)
 	const writers, each = 8, 60
 	var wg sync.WaitGroup
@@ -35,8 +35,8 @@ func TestVisibleOrderIsLSNOrder(t *testing.T) {
 	}
 	for seen := 0; seen < writers*each; {
 		lsns := map[uint64]bool{}
-		token := internal.layout.Load().all[0].durableLSN.Load()
-		v := s.store.acquire()
+		token := internal.Layout().all[0].durableLSN.Load()
+		v := s.account.acquire()
 		err := v.scan(key(internal.number, kindDocument), nil, func(_, stored []byte) (bool, error) {
 			r, err := decodeRecord(stored)
 			lsns[r.lsn] = true
@@ -89,6 +89,7 @@ func TestRequestsAfterClose(t *testing.T) {
 	s, c := startContainer(t, outboxLike("c"))
 	fill(t, c, 1, "a")
 	require.NoError(t, s.Close())
+	require.NoError(t, s.Close(), "closing twice is fine")
 	require.Nil(t, s.Documents("db", "c"))
 	require.ErrorIs(t, s.Check(), errClosed)
 	require.Equal(t, 503, serve(s.Server, signed(t, "GET", "/dbs", "dbs", "", nil, time.Now())).Code)

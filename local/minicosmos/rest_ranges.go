@@ -1,6 +1,7 @@
 package minicosmos
 
 import (
+	"encoding/hex"
 	"net/http"
 	"strconv"
 	"strings"
@@ -11,11 +12,11 @@ import (
 
 // rangeFeed answers /pkranges: the physical ranges. SDKs read it incrementally until
 // they get 304 for the ETag of the last answer; without that they give up.
-func (s *Server) rangeFeed(r *request, c *container) (*answer, *Error) {
+func (s *service) rangeFeed(r *call, c *container) (*answer, *Error) {
 	if r.Method != http.MethodGet {
 		return nil, notAllowed("The feed of ranges knows GET.")
 	}
-	l := c.layout.Load()
+	l := c.Layout()
 	etag := `"` + strconv.Itoa(len(l.all)) + `"` // each split adds two
 	if r.Header.Get("If-None-Match") == etag {
 		return &answer{status: http.StatusNotModified, etag: etag, charge: chargeMetadata, count: 0}, nil
@@ -30,21 +31,15 @@ func (s *Server) rangeFeed(r *request, c *container) (*answer, *Error) {
 		list[i] = sql.ObjectOf(
 			[]string{"_rid", "id", "_etag", "minInclusive", "maxExclusive", "ridPrefix", "_self", "throughputFraction", "status", "parents", "_ts"},
 			[]sql.Value{sql.StringOf(rid), sql.StringOf(strconv.Itoa(p.id)), sql.StringOf(etag), sql.StringOf(p.Min), sql.StringOf(p.Max), sql.NumberOf(float64(p.id)),
-				sql.StringOf(c.self + "pkranges/" + rid + "/"), sql.NumberOf(1 / float64(len(l.live))), sql.StringOf("online"), sql.ArrayOf(parents), c.properties.Load().Get("_ts")})
+				sql.StringOf(c.self + "pkranges/" + rid + "/"), sql.NumberOf(1 / float64(len(l.live))), sql.StringOf("online"), sql.ArrayOf(parents), c.Properties().Get("_ts")})
 	}
 	a := feed(c.rid, "PartitionKeyRanges", list)
 	a.etag = etag
 	return a, nil
 }
 
-// part is the part of the key space that a request's headers select.
-type part struct {
-	id   int              // of a physical range, -1: all
-	keys *partition.Range // effective partition keys, nil: all
-}
-
 // part reads x-ms-documentdb-partitionkeyrangeid, x-ms-start-epk and x-ms-end-epk.
-func (r *request) part() (part, *Error) {
+func (r *call) part() (part, *Error) {
 	p := part{id: -1}
 	if header := r.Header.Get("X-Ms-Documentdb-Partitionkeyrangeid"); header != "" {
 		n, err := strconv.Atoi(header[strings.LastIndexByte(header, ',')+1:]) // "<container rid>,<range>" is legal too
@@ -67,8 +62,8 @@ func (r *request) part() (part, *Error) {
 	return p, nil
 }
 
-// gone is the refusal of a range that does not exist, or not any more.
-func gone(id int) *Error {
-	return &Error{Status: http.StatusGone, Substatus: substatusRangeGone, Code: "Gone",
-		Message: "The partition key range " + strconv.Itoa(id) + " is gone: read the ranges again."}
+// validEPK tells whether a client's bound of a key range is one: upper-case hexadecimal digits, or nothing.
+func validEPK(s string) bool {
+	_, err := hex.DecodeString(s)
+	return (err == nil || s == partition.MaxEPK) && s == strings.ToUpper(s)
 }

@@ -1,16 +1,13 @@
 package minicosmos
 
 import (
-	"bytes"
 	"context"
-	"encoding/base64"
-	"encoding/json"
 	"errors"
 	"fmt"
-	"hash/fnv"
 	"net/http"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/relaybox/relaybox/local/minicosmos/partition"
 	"github.com/relaybox/relaybox/local/minicosmos/sql"
@@ -33,7 +30,7 @@ var errCrossPartition = &Error{Status: http.StatusBadRequest, Substatus: 1004, C
 var errNoCrossPartition = badRequest("Cross partition query is required but disabled. Please set x-ms-documentdb-query-enablecrosspartition to true, specify x-ms-documentdb-partitionkey, or revise your query to avoid this exception.")
 
 // query parses the body: the text and its parameters.
-func (r *request) query() (q *sql.Query, params []sql.Param, bad *Error) {
+func (r *call) query() (q *sql.Query, params []sql.Param, bad *Error) {
 	sent, bad := r.json()
 	if bad != nil {
 		return nil, nil, bad
@@ -57,7 +54,7 @@ func (r *request) query() (q *sql.Query, params []sql.Param, bad *Error) {
 }
 
 // query answers POST /docs with a query.
-func (s *Server) query(r *request, c *container) (*answer, *Error) {
+func (s *service) query(r *call, c *container) (*answer, *Error) {
 	q, params, bad := r.query()
 	if bad != nil {
 		return nil, bad
@@ -78,7 +75,7 @@ func (s *Server) query(r *request, c *container) (*answer, *Error) {
 }
 
 // list answers GET /docs: all documents, or those of one partition key.
-func (s *Server) list(r *request, c *container) (*answer, *Error) {
+func (s *service) list(r *call, c *container) (*answer, *Error) {
 	switch mode := r.Header.Get("A-Im"); {
 	case strings.EqualFold(mode, "Incremental feed"):
 		return s.changes(r, c)
@@ -102,19 +99,8 @@ func mustQuery(text string) *sql.Query {
 	return q
 }
 
-// scope is the part of a container that a query looks at.
-type scope struct {
-	part
-	key partition.Key // of a logical partition or, with fewer values, of several; nil: all
-}
-
-// holds tells whether a document has the scope's key.
-func (sc scope) holds(r *record) bool {
-	return sc.key == nil || bytes.HasPrefix(r.pk, sc.key.AppendStorage(nil))
-}
-
 // scope reads the headers, and WHERE where it pins the whole partition key.
-func (r *request) scope(c *container, q *sql.Query, params []sql.Param) (scope, *Error) {
+func (r *call) scope(c *container, q *sql.Query, params []sql.Param) (scope, *Error) {
 	selected, bad := r.part()
 	if bad != nil {
 		return scope{}, bad
@@ -134,21 +120,8 @@ func (r *request) scope(c *container, q *sql.Query, params []sql.Param) (scope, 
 	return scope{key: pinnedKey(c, q, params), part: selected}, nil
 }
 
-// pinnedKey is the partition key that WHERE demands, nil if it leaves it open.
-func pinnedKey(c *container, q *sql.Query, params []sql.Param) partition.Key {
-	var key partition.Key
-	for _, path := range c.pk.Segments() {
-		v := q.Pinned(params, path)
-		if !v.IsDefined() {
-			return nil
-		}
-		key = append(key, v)
-	}
-	return key
-}
-
 // page evaluates one page of a query over documents.
-func (s *Server) page(r *request, c *container, q *sql.Query, params []sql.Param, sc scope) (a *answer, bad *Error) {
+func (s *service) page(r *call, c *container, q *sql.Query, params []sql.Param, sc scope) (a *answer, bad *Error) {
 	limits, bad := r.limits()
 	if bad != nil {
 		return nil, bad
@@ -167,18 +140,11 @@ func (s *Server) page(r *request, c *container, q *sql.Query, params []sql.Param
 			bad = internal(err)
 		}
 	}()
-	asked := at.layout.live // the ranges that are asked
-	switch {
-	case sc.id >= 0:
-		one, bad := at.one(sc.id)
-		if bad != nil {
-			return nil, bad
-		}
-		asked = []*physical{one}
-	case len(sc.key) == len(c.pk.Paths):
-		asked = []*physical{at.layout.ofKey(&c.pk, sc.key)}
+	asked, bad := at.asked(c, sc)
+	if bad != nil {
+		return nil, bad
 	}
-	access := s.access(at, c, q, params, sc)
+	access := reach(at, c, q, params, sc)
 	page, err := q.Run(r.Context(), params, access.documents, from, limits)
 	if err != nil {
 		return nil, queryError(err)
@@ -214,7 +180,7 @@ func queryError(err error) *Error {
 }
 
 // limits reads x-ms-max-item-count: -1 leaves the size to the server.
-func (r *request) limits() (sql.Limits, *Error) {
+func (r *call) limits() (sql.Limits, *Error) {
 	limits := sql.Limits{Rows: defaultPage, Bytes: pageBytes, Looked: pageLooked}
 	header := r.Header.Get("X-Ms-Max-Item-Count")
 	if header == "" {
@@ -242,7 +208,7 @@ func metrics(p sql.Page, size int) string {
 }
 
 // queryDefinitions answers a query over databases or containers.
-func queryDefinitions(r *request, rid, name string, values []sql.Value) (*answer, *Error) {
+func queryDefinitions(r *call, rid, name string, values []sql.Value) (*answer, *Error) {
 	q, params, bad := r.query()
 	if bad != nil {
 		return nil, bad
@@ -264,60 +230,28 @@ func queryDefinitions(r *request, rid, name string, values []sql.Value) (*answer
 	return a, nil
 }
 
-// token is a continuation: a cursor, and which query it belongs to.
-type token struct {
-	Query  uint32            `json:"q"`
-	Number uint64            `json:"n"`
-	Row    int               `json:"r,omitempty"`
-	Seen   int               `json:"s,omitempty"`
-	Keys   []json.RawMessage `json:"k,omitempty"` // null for undefined, else an array of the value
+// see looks at a container as the request asks: for its session, and at the replica that a fault sends it to.
+func (s *service) see(r *call, c *container) (*sight, *Error) {
+	header := r.Header.Get("X-Ms-Session-Token")
+	wanted, ok := parseSession(header)
+	if !ok {
+		return nil, badRequest("The header x-ms-session-token %q is not a session token: range:version#LSN#region=LSN.", header)
+	}
+	return see(s.account, c, wanted, r.lag())
 }
 
-func fingerprint(q *sql.Query) uint32 {
-	sum := fnv.New32a()
-	_, _ = sum.Write([]byte(q.Text())) // a hash never fails
-	return sum.Sum32()
-}
+// replicas is how many of them lag behind the newest state.
+const replicas = 3
 
-func encodeCursor(c *sql.Cursor, q *sql.Query) string {
-	if c == nil {
-		return ""
+// lag chooses how far the replica that the request is sent to may be behind, nil for not at all.
+func (r *call) lag() func() time.Duration {
+	if r.stale == nil {
+		return nil
 	}
-	t := token{Query: fingerprint(q), Number: c.Number, Row: c.Row, Seen: c.Seen}
-	for _, v := range c.Keys {
-		var key json.RawMessage
-		if v.IsDefined() {
-			key = sql.ArrayOf([]sql.Value{v}).AppendJSON(nil)
-		}
-		t.Keys = append(t.Keys, key)
+	if level := r.Header.Get("X-Ms-Consistency-Level"); level == "Strong" || level == "BoundedStaleness" {
+		return nil
 	}
-	b, err := json.Marshal(t)
-	if err != nil {
-		panic(err) // a token has no value that cannot be marshalled
+	return func() time.Duration {
+		return time.Duration(r.stale.Delay) * time.Duration(1+r.stale.pick(replicas)) / replicas
 	}
-	return base64.RawURLEncoding.EncodeToString(b)
-}
-
-func decodeCursor(header string, q *sql.Query) (c sql.Cursor, err error) {
-	if header == "" {
-		return c, nil
-	}
-	var t token
-	b, err := base64.RawURLEncoding.DecodeString(header)
-	if err != nil || json.Unmarshal(b, &t) != nil || t.Query != fingerprint(q) || t.Row < 0 || t.Seen < 0 || !q.TakesKeys(len(t.Keys)) {
-		return c, sql.ErrCursor
-	}
-	c = sql.Cursor{Number: t.Number, Row: t.Row, Seen: t.Seen}
-	for _, key := range t.Keys {
-		v := sql.Value{}
-		if len(key) > 0 && string(key) != "null" {
-			list, err := sql.ParseJSON(key)
-			if err != nil {
-				return c, sql.ErrCursor
-			}
-			v = list.At(0)
-		}
-		c.Keys = append(c.Keys, v)
-	}
-	return c, nil
 }

@@ -1,0 +1,34 @@
+package minicosmos
+
+import (
+	"net/http"
+
+	"github.com/relaybox/relaybox/local/minicosmos/sql"
+)
+
+// describe answers GET /: the account document. SDKs send everything that follows to the
+// endpoint it names, so it names the host that this client reached the server under.
+func (s *service) describe(r *call) (*answer, *Error) {
+	if r.Method != http.MethodGet {
+		return nil, notAllowed("The account can only be read.")
+	}
+	scheme := "http"
+	if r.TLS != nil {
+		scheme = "https"
+	}
+	location := sql.ArrayOf([]sql.Value{sql.ObjectOf(
+		[]string{"name", "databaseAccountEndpoint"},
+		[]sql.Value{sql.StringOf("South Central US"), sql.StringOf(scheme + "://" + r.Host + "/")})})
+	policy := sql.ObjectOf([]string{"defaultConsistencyLevel"}, []sql.Value{sql.StringOf("Strong")})
+	doc := sql.ObjectOf(
+		[]string{"_self", "id", "_rid", "media", "addresses", "_dbs", "writableLocations", "readableLocations",
+			"enableMultipleWriteLocations", "userReplicationPolicy", "userConsistencyPolicy", "systemReplicationPolicy", "readPolicy", "queryEngineConfiguration"},
+		[]sql.Value{sql.StringOf(""), sql.StringOf("minicosmos"), sql.StringOf("minicosmos"), sql.StringOf("//media/"), sql.StringOf("//addresses/"), sql.StringOf("//dbs/"),
+			location, location, sql.BoolOf(false), replication, policy, replication, readPolicy, sql.StringOf("{}")})
+	return &answer{status: http.StatusOK, body: doc.AppendJSON(nil), count: -1}, nil
+}
+
+var (
+	replication = mustParse(`{"asyncReplication":false,"minReplicaSetSize":1,"maxReplicasetSize":4}`)
+	readPolicy  = mustParse(`{"primaryReadCoefficient":1,"secondaryReadCoefficient":1}`)
+)
