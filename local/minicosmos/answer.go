@@ -10,20 +10,20 @@ import (
 
 // answer is a reply before it is written.
 type answer struct {
-	status       int
-	body         []byte
-	etag         string
-	charge       float64
-	session      string
-	lsn          uint64
-	continuation string
-	count        int // of a feed's or query's results, -1 for none
-	substatus    int
-	metrics      string // query metrics
-	indexes      string // index utilization
-	retryAfter   time.Duration
-	offer        bool // it is one
-	items        int  // operations of a batch
+	status        int
+	body          []byte
+	etag          string
+	charge        float64
+	session       string
+	lsn           uint64
+	continuation  string
+	count         int // of a feed's or query's results, -1 for none
+	substatus     int
+	metrics       string // query metrics
+	indexes       string // index utilization
+	retryAfter    time.Duration
+	minThroughput int // of an offer, 0: it is none
+	items         int // operations of a batch
 }
 
 // refuse is the reply that an error is.
@@ -81,9 +81,9 @@ func (a *answer) write(w http.ResponseWriter, r *request) {
 	if a.count >= 0 {
 		set("X-Ms-Item-Count", strconv.Itoa(a.count))
 	}
-	if a.offer {
+	if a.minThroughput > 0 {
 		set("X-Ms-Offer-Replace-Pending", "false")
-		set("X-Ms-Cosmos-Min-Throughput", strconv.Itoa(minThroughput))
+		set("X-Ms-Cosmos-Min-Throughput", strconv.Itoa(a.minThroughput))
 	}
 	if a.retryAfter > 0 {
 		set("X-Ms-Retry-After-Ms", strconv.FormatInt(int64((a.retryAfter+time.Millisecond-1)/time.Millisecond), 10))

@@ -6,7 +6,12 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"github.com/relaybox/relaybox/local/faulthttp"
 )
+
+// Duration is a time.Duration that JSON writes like "250ms".
+type Duration = faulthttp.Duration
 
 // Fault is one thing that goes wrong, or one weakness of the cloud: a value, switched on with Server.Inject or
 // POST /relaybox/faults.

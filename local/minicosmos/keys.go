@@ -9,14 +9,8 @@ import (
 )
 
 // Every key starts with four bytes: a container's number, or 0 for what belongs to the
-// account. So dropping a container is dropping one range of keys.
+// account (whose kinds package account has). So dropping a container is dropping one range of keys.
 //
-//	0 'b'                                  boot epoch
-//	0 'n'                                  next database or container number
-//	0 'D' database                         database as JSON
-//	0 'C' container                        container as JSON
-//	0 'O' database or container            offer as JSON
-//	c 'n'                                  counters: next document number, LSN per range
 //	c 'd' number                           document (record)
 //	c 'k' partition key, id                its number
 //	c 'e' expiry, number                   documents that will expire
@@ -28,26 +22,17 @@ import (
 // Documents are numbered in order of creation, which is the order that a query without
 // ORDER BY returns them in.
 const (
-	kindEpoch     = 'b'
-	kindOffer     = 'O'
-	kindUnique    = 'u'
-	kindNumbers   = 'n'
-	kindDatabase  = 'D'
-	kindContainer = 'C'
-	kindDocument  = 'd'
-	kindLocator   = 'k'
-	kindExpiry    = 'e'
-	kindChange    = 'f'
-	kindIndex     = 'x'
-	kindKeyIndex  = 'y'
+	kindUnique   = 'u'
+	kindDocument = 'd'
+	kindLocator  = 'k'
+	kindExpiry   = 'e'
+	kindChange   = 'f'
+	kindIndex    = 'x'
+	kindKeyIndex = 'y'
 )
 
 func key(owner uint32, kind byte) []byte {
 	return append(binary.BigEndian.AppendUint32(make([]byte, 0, 64), owner), kind)
-}
-
-func numberedKey(owner uint32, kind byte, number uint32) []byte {
-	return binary.BigEndian.AppendUint32(key(owner, kind), number)
 }
 
 func documentKey(owner uint32, number uint64) []byte {
@@ -108,14 +93,3 @@ func bounded(entry []byte) []byte {
 
 // lastNumber is the document number at the end of a key.
 func lastNumber(key []byte) uint64 { return binary.BigEndian.Uint64(key[len(key)-8:]) }
-
-// successor is the first key after all that start with prefix.
-func successor(prefix []byte) []byte {
-	end := append([]byte(nil), prefix...)
-	for i := len(end) - 1; i >= 0; i-- {
-		if end[i]++; end[i] != 0 {
-			return end[:i+1]
-		}
-	}
-	return nil
-}

@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 	"sync/atomic"
 
@@ -40,6 +41,27 @@ func (o *offer) units() int {
 	}
 	n, _ := content.Get(throughputField).Number()
 	return int(n)
+}
+
+// readThroughput reads the throughput of a creation, manual or autoscale as their headers say it; undefined if both are "".
+func readThroughput(manual, autoscale string) (sql.Value, *Error) {
+	switch {
+	case manual == "" && autoscale == "":
+		return sql.Value{}, nil
+	case manual != "" && autoscale != "":
+		return sql.Value{}, badRequest("The headers x-ms-offer-throughput and x-ms-cosmos-offer-autopilot-settings exclude each other.")
+	case manual != "":
+		n, err := strconv.Atoi(manual)
+		if err != nil {
+			return sql.Value{}, badRequest("The header x-ms-offer-throughput %q is not a number.", manual)
+		}
+		return checkThroughput(sql.ObjectOf([]string{throughputField}, []sql.Value{sql.NumberOf(float64(n))}))
+	}
+	settings, err := sql.ParseJSON([]byte(autoscale))
+	if err != nil {
+		return sql.Value{}, badRequest("The header x-ms-cosmos-offer-autopilot-settings is not valid JSON: %v.", err)
+	}
+	return checkThroughput(sql.ObjectOf([]string{autoscaleField}, []sql.Value{settings}))
 }
 
 // checkThroughput refuses a content that the service does not sell.

@@ -18,7 +18,7 @@ func (s *service) databaseFeed(r *call) (*answer, *Error) {
 	if bad != nil {
 		return nil, bad
 	}
-	throughput, bad := r.offerContent()
+	throughput, bad := r.throughput()
 	if bad != nil {
 		return nil, bad
 	}
@@ -64,7 +64,7 @@ func (s *service) containerFeed(r *call) (*answer, *Error) {
 	if bad != nil {
 		return nil, bad
 	}
-	throughput, bad := r.offerContent()
+	throughput, bad := r.throughput()
 	if bad != nil {
 		return nil, bad
 	}

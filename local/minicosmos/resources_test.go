@@ -119,29 +119,6 @@ func TestTimeToLive(t *testing.T) {
 	require.NoError(t, s.Check())
 }
 
-func TestDefaultTimeToLive(t *testing.T) {
-	t.Parallel()
-	for name, test := range map[string]struct {
-		container string
-		own       int32
-		want      int64
-	}{
-		"off":                     {`{}`, 5, 0},
-		"off, null":               {`{"defaultTtl":null}`, 5, 0},
-		"on, none of its own":     {`{"defaultTtl":-1}`, 0, 0},
-		"on, own":                 {`{"defaultTtl":-1}`, 5, 105},
-		"default":                 {`{"defaultTtl":10}`, 0, 110},
-		"default, own":            {`{"defaultTtl":10}`, 5, 105},
-		"default, own says never": {`{"defaultTtl":10}`, -1, 0},
-	} {
-		p, err := newPolicy(mustParse(test.container), nil)
-		require.NoError(t, err)
-		require.Equal(t, test.want, p.expiry(100, test.own), name)
-	}
-	_, err := newPolicy(mustParse(`{"defaultTtl":0}`), nil)
-	require.Error(t, err)
-}
-
 // The account names the host that the client used, over either scheme.
 func TestAccountEchoesHost(t *testing.T) {
 	t.Parallel()

@@ -29,6 +29,8 @@ func (s *service) describe(r *call) (*answer, *Error) {
 }
 
 var (
-	replication = mustParse(`{"asyncReplication":false,"minReplicaSetSize":1,"maxReplicasetSize":4}`)
-	readPolicy  = mustParse(`{"primaryReadCoefficient":1,"secondaryReadCoefficient":1}`)
+	replication = sql.ObjectOf([]string{"asyncReplication", "minReplicaSetSize", "maxReplicasetSize"},
+		[]sql.Value{sql.BoolOf(false), sql.NumberOf(1), sql.NumberOf(4)})
+	readPolicy = sql.ObjectOf([]string{"primaryReadCoefficient", "secondaryReadCoefficient"},
+		[]sql.Value{sql.NumberOf(1), sql.NumberOf(1)})
 )

@@ -3,31 +3,13 @@ package minicosmos
 import (
 	"net/http"
 	"slices"
-	"strconv"
 
 	"github.com/relaybox/relaybox/local/minicosmos/sql"
 )
 
-// offerContent reads the headers of a creation; undefined if there are none.
-func (r *call) offerContent() (sql.Value, *Error) {
-	manual, autoscale := r.Header.Get("X-Ms-Offer-Throughput"), r.Header.Get("X-Ms-Cosmos-Offer-Autopilot-Settings")
-	switch {
-	case manual == "" && autoscale == "":
-		return sql.Value{}, nil
-	case manual != "" && autoscale != "":
-		return sql.Value{}, badRequest("The headers x-ms-offer-throughput and x-ms-cosmos-offer-autopilot-settings exclude each other.")
-	case manual != "":
-		n, err := strconv.Atoi(manual)
-		if err != nil {
-			return sql.Value{}, badRequest("The header x-ms-offer-throughput %q is not a number.", manual)
-		}
-		return checkThroughput(sql.ObjectOf([]string{throughputField}, []sql.Value{sql.NumberOf(float64(n))}))
-	}
-	settings, err := sql.ParseJSON([]byte(autoscale))
-	if err != nil {
-		return sql.Value{}, badRequest("The header x-ms-cosmos-offer-autopilot-settings is not valid JSON: %v.", err)
-	}
-	return checkThroughput(sql.ObjectOf([]string{autoscaleField}, []sql.Value{settings}))
+// throughput reads the headers of a creation; undefined if there are none.
+func (r *call) throughput() (sql.Value, *Error) {
+	return readThroughput(r.Header.Get("X-Ms-Offer-Throughput"), r.Header.Get("X-Ms-Cosmos-Offer-Autopilot-Settings"))
 }
 
 // offers answers /offers and /offers/{id}: list, query, read, replace.
@@ -68,6 +50,6 @@ func (s *service) offers(r *call) (*answer, *Error) {
 
 func offerAnswer(o *offer) *answer {
 	a := definition(http.StatusOK, o.properties)
-	a.offer = true
+	a.minThroughput = minThroughput
 	return a
 }

@@ -51,7 +51,7 @@ func addressable(names []string) *Error {
 	}
 	id := names[2]
 	switch {
-	case hasControl(id):
+	case strings.ContainsFunc(id, isControl):
 		return badRequest("The document id %q contains a control character.", id)
 	case strings.ContainsAny(id, `/\#`), strings.HasSuffix(id, " "), hasEscape(id):
 		return unauthorized("A document with the id %q cannot be addressed: it contains / \\ #, a percent escape or a space at the end.", id)
@@ -84,3 +84,5 @@ func (r *request) resource() (resourceType, link string) {
 	}
 	return words[len(r.names)-1], b.String()
 }
+
+func isControl(r rune) bool { return r < 0x20 || r == 0x7f }

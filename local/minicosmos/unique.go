@@ -52,7 +52,7 @@ func (p *policy) uniqueEntries(doc sql.Value) [][]byte {
 			v := doc.Path(path)
 			switch {
 			case !v.IsDefined():
-				v = mustParse("null")
+				v = sql.NullOf()
 			case v.Kind() > sql.String: // arrays and objects are compared as they are written
 				v = sql.StringOf("\x00" + v.String())
 			}

@@ -67,3 +67,14 @@ func (v *view) iterator(prefix, from []byte) (*pebble.Iterator, error) {
 	}
 	return v.snapshot.NewIter(&pebble.IterOptions{LowerBound: from, UpperBound: successor(prefix)})
 }
+
+// successor is the first key after all that start with prefix.
+func successor(prefix []byte) []byte {
+	end := append([]byte(nil), prefix...)
+	for i := len(end) - 1; i >= 0; i-- {
+		if end[i]++; end[i] != 0 {
+			return end[:i+1]
+		}
+	}
+	return nil
+}
