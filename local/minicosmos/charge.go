@@ -1,52 +1,12 @@
 package minicosmos
 
-import (
-	"math/bits"
-)
+import "github.com/relaybox/relaybox/local/minicosmos/internal/wire"
 
-// The model of request units. The service's own figures depend on what it does inside;
-// these keep its proportions (a write costs several reads, a replace more than a
-// create, size counts), so that sums over a run mean something.
-//
-//	point read             1 up to 1 KB, growing to 10 at 100 KB
-//	create                 5.8 per KB, sizes rounded up to a power of two
-//	replace, patch, delete 1.5 times a create of the same size
-//	index                  0.3 per indexed path of the document
-//	query page             2.5 per physical range, 0.05 per document looked at,
-//	                       1 per KB of result
-//	change feed page       2, 1 per KB of result, 0.05 per other document looked at
-//	throttled              0.38, not counted against a budget
-//	refused write or read  1.24; what a failed batch never tried is free
-const (
-	chargeCreatePerKB  = 5.8
-	chargeChangeFactor = 1.5
-	chargePerIndexed   = 0.3
-	chargeQueryRange   = 2.5
-	chargeLookedAt     = 0.05
-	chargeChangePage   = 2
-	chargeRefused      = 1.24
-	chargeThrottled    = 0.38
-	chargeDefinition   = 5
-	chargeMetadata     = 1
-)
+// Charge is what one kind of operation has cost on one container since the start, or since ResetCharges.
+type Charge = wire.Charge
 
-func chargeRead(size int) float64 {
-	kb := float64(max(size, 1024)) / 1024
-	return 1 + 9*(kb-1)/99
-}
+// Charges returns the totals of request units by container and operation, in that order.
+func (s *Server) Charges() []Charge { return s.charges.List() }
 
-func chargeCreate(size, indexed int) float64 {
-	kb := max(1, (size+1023)/1024)
-	rounded := 1 << bits.Len(uint(kb-1))
-	return chargeCreatePerKB*float64(rounded) + chargePerIndexed*float64(indexed)
-}
-
-func chargeChange(size, indexed int) float64 { return chargeChangeFactor * chargeCreate(size, indexed) }
-
-func chargeQuery(ranges, lookedAt, resultBytes int) float64 {
-	return chargeQueryRange*float64(ranges) + chargeLookedAt*float64(lookedAt) + float64((resultBytes+1023)/1024)
-}
-
-func chargeChanges(passedOver, resultBytes int) float64 {
-	return chargeChangePage + chargeLookedAt*float64(passedOver) + float64((resultBytes+1023)/1024)
-}
+// ResetCharges begins the totals anew and returns what they were.
+func (s *Server) ResetCharges() []Charge { return s.charges.Reset() }

@@ -15,6 +15,8 @@ import (
 	"unicode/utf8"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/relaybox/relaybox/local/minicosmos/internal/wire"
 )
 
 // What is refused stores nothing, and says what is wrong.
@@ -96,8 +98,8 @@ func TestSlowClients(t *testing.T) {
 	for i := range 50 {
 		put(t, c, "a", fmt.Sprint(i), i)
 	}
-	require.True(t, s.memory.TryAcquire(maxBodies), "who is not let in holds no memory for a body")
-	s.memory.Release(maxBodies)
+	require.True(t, s.memory.TryAcquire(wire.MaxBodies), "who is not let in holds no memory for a body")
+	s.memory.Release(wire.MaxBodies)
 	for _, conn := range slow {
 		require.NoError(t, conn.Close())
 	}
@@ -120,14 +122,14 @@ func TestBigRequestsAtOnce(t *testing.T) {
 		})
 	}
 	all.Wait()
-	require.True(t, s.memory.TryAcquire(maxBodies), "all of it was given back")
-	s.memory.Release(maxBodies)
+	require.True(t, s.memory.TryAcquire(wire.MaxBodies), "all of it was given back")
+	s.memory.Release(wire.MaxBodies)
 }
 
 // TestCorpora: each fuzz target of what strangers send has a corpus of its own.
 func TestCorpora(t *testing.T) {
 	t.Parallel()
-	for _, dir := range []string{"sql/testdata/fuzz/FuzzParse", "testdata/fuzz/FuzzPatch", "partition/testdata/fuzz/FuzzHeader"} {
+	for _, dir := range []string{"sql/testdata/fuzz/FuzzParse", "internal/document/testdata/fuzz/FuzzPatch", "partition/testdata/fuzz/FuzzHeader"} {
 		files, err := filepath.Glob(filepath.Join(dir, "*"))
 		require.NoError(t, err)
 		require.GreaterOrEqual(t, len(files), 3, dir)

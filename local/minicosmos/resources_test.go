@@ -107,14 +107,14 @@ func TestTimeToLive(t *testing.T) {
 	_, err = c.ReplaceItem(ctx, pk("a"), "short", []byte(`{"id":"short","pk":"a"}`), nil)
 	require.Equal(t, http.StatusNotFound, status(t, err))
 
-	internal, bad := s.account.container("db", "c")
+	internal, bad := s.account.Container("db", "c")
 	require.Nil(t, bad)
-	expired, err := s.account.expired(internal, time.Now().Unix())
+	expired, err := s.account.Expired(internal, time.Now().Unix())
 	require.NoError(t, err)
 	require.Len(t, expired, 1, "invisible, not yet purged")
 	_, err = c.CreateItem(ctx, pk("a"), []byte(`{"id":"short","pk":"a"}`), nil)
 	require.NoError(t, err, "the id is free again")
-	require.NoError(t, s.account.purge(internal, time.Now().Add(time.Hour).Unix()))
+	require.NoError(t, s.account.Purge(internal, time.Now().Add(time.Hour).Unix()))
 	require.Len(t, s.Documents("db", "c"), 2, "long is purged")
 	require.NoError(t, s.Check())
 }

@@ -13,6 +13,11 @@ import (
 	"sync"
 	"time"
 
+	"github.com/relaybox/relaybox/local/minicosmos/internal/account"
+	"github.com/relaybox/relaybox/local/minicosmos/internal/fault"
+	"github.com/relaybox/relaybox/local/minicosmos/internal/refusal"
+	"github.com/relaybox/relaybox/local/minicosmos/internal/rest"
+	"github.com/relaybox/relaybox/local/minicosmos/internal/wire"
 	"golang.org/x/sync/semaphore"
 )
 
@@ -34,6 +39,9 @@ type Options struct {
 	Logger *slog.Logger
 }
 
+// Verifier tells whether an access token was issued for an audience and is valid.
+type Verifier = wire.Verifier
+
 // maxRanges bounds Options.Ranges.
 const maxRanges = 64
 
@@ -41,12 +49,12 @@ const maxRanges = 64
 type Server struct {
 	log     *slog.Logger
 	keyText string
-	account *account
-	faults  faultSet
-	charges charges
+	account *account.Account
+	faults  fault.Set
+	charges wire.Totals
 	memory  *semaphore.Weighted // bytes of request bodies held at once
 
-	service  *service
+	service  *rest.Service
 	controls http.Handler  // what is not the service's
 	stop     chan struct{} // closed by Close
 
@@ -66,20 +74,20 @@ func Open(o Options) (*Server, error) {
 	if o.Ranges == 0 {
 		o.Ranges = 1
 	}
-	k, err := newKeys(o.Key, o.Verifier)
+	k, err := wire.NewKeys(o.Key, o.Verifier)
 	if err != nil {
 		return nil, err
 	}
 	if o.Ranges < 0 || o.Ranges > maxRanges {
 		return nil, fmt.Errorf("%d physical ranges: 1 to %d are possible", o.Ranges, maxRanges)
 	}
-	a, err := openAccount(o.Dir, o.Ranges, o.Logger)
+	a, err := account.Open(o.Dir, o.Ranges, o.Logger)
 	if err != nil {
 		return nil, err
 	}
-	s := &Server{log: o.Logger, keyText: o.Key, account: a, memory: semaphore.NewWeighted(maxBodies), stop: make(chan struct{})}
-	s.faults.keep = a.remember
-	s.service = &service{account: a, keys: k, faults: &s.faults, charges: &s.charges, memory: s.memory, stop: s.stop, log: s.log}
+	s := &Server{log: o.Logger, keyText: o.Key, account: a, memory: semaphore.NewWeighted(wire.MaxBodies), stop: make(chan struct{})}
+	s.faults.Keep = a.Remember
+	s.service = &rest.Service{Account: a, Keys: k, Faults: &s.faults, Charges: &s.charges, Memory: s.memory, Stop: s.stop, Log: s.log}
 	s.controls = s.control()
 	return s, nil
 }
@@ -155,7 +163,7 @@ func (s *Server) Close() error {
 	s.mu.Unlock()
 
 	close(s.stop)
-	ctx, cancel := context.WithTimeoutCause(context.Background(), closeGrace, errClosed)
+	ctx, cancel := context.WithTimeoutCause(context.Background(), closeGrace, refusal.Closed)
 	defer cancel()
 	var all error
 	for _, h := range servers {
@@ -163,7 +171,7 @@ func (s *Server) Close() error {
 			all = errors.Join(all, h.Close())
 		}
 	}
-	return errors.Join(all, s.account.close())
+	return errors.Join(all, s.account.Close())
 }
 
 // ConnectionString returns what azcosmos's NewClientFromConnectionString takes for an
@@ -176,35 +184,10 @@ func (s *Server) ConnectionString(endpoint string) string {
 // creation. It is for tests and demonstrations: it returns nil if there is no such
 // container or the server is closed, and everything is in memory at once.
 func (s *Server) Documents(database, container string) []json.RawMessage {
-	return s.account.documents(database, container)
+	return s.account.Documents(database, container)
 }
 
 // Check reads everything that is stored and tells whether it agrees: each document
 // with its locator and index entries, each of those with a document, the counters with
 // both. It is for tests. On a closed server it returns a 503.
-func (s *Server) Check() error { return s.account.check() }
-
-// ErrSplit: a range cannot be split.
-var ErrSplit = errSplit
-
-// Split divides a physical range of a container into two, as the service does when it grows. Whoever addresses the
-// range by its id is told that it is gone (410, substatus 1002) and finds its children in the feed of ranges.
-func (s *Server) Split(database, container string, id int) error {
-	return s.account.split(database, container, id)
-}
-
-// Charges returns the totals of request units by container and operation, in that order.
-func (s *Server) Charges() []Charge { return s.charges.list() }
-
-// ResetCharges begins the totals anew and returns what they were.
-func (s *Server) ResetCharges() []Charge { return s.charges.reset() }
-
-// Inject switches faults on, after those that are: of several that could happen to the same request, the first does.
-// Stale, Shuffle and Budget come on top of the others.
-func (s *Server) Inject(list ...Fault) error { return s.faults.inject(list...) }
-
-// Faults lists what Inject has switched on since ClearFaults, in order, with what has happened. Those that are over stay.
-func (s *Server) Faults() []Injected { return s.faults.list() }
-
-// ClearFaults switches all faults off.
-func (s *Server) ClearFaults() { s.faults.clear() }
+func (s *Server) Check() error { return s.account.Check() }
