@@ -26,15 +26,15 @@ type Account struct {
 	epoch   uint32        // of this start of the store; with version it makes ETags unique
 	version atomic.Uint64 // versions given out since the start
 
-	stop       chan struct{}  // closed by close
+	stop       chan struct{}  // closed by Close
 	background sync.WaitGroup // the purger
 
-	running sync.RWMutex // held shared by whatever uses the store; close takes it last
+	running sync.RWMutex // held shared by whatever uses the store; Close takes it last
 	ended   bool         // owned by running
 }
 
 // Open opens the store in dir, in memory for "". Containers that are created from now on have that number of
-// physical ranges. It starts the purger, which ends with close.
+// physical ranges. It starts the purger, which ends with Close.
 func Open(dir string, ranges int, log *slog.Logger) (*Account, error) {
 	st, err := store.Open(dir, log)
 	if err != nil {
@@ -59,7 +59,7 @@ func (a *Account) Close() error {
 	return a.store.Close()
 }
 
-// Enter keeps the store open until leave; on a closed server it returns false.
+// Enter keeps the store open until Leave; on a closed account it returns false.
 func (a *Account) Enter() bool {
 	a.running.RLock()
 	if a.ended {
@@ -69,6 +69,7 @@ func (a *Account) Enter() bool {
 	return true
 }
 
+// Leave ends what Enter began.
 func (a *Account) Leave() { a.running.RUnlock() }
 
 // Acquire returns the newest state; the caller releases it.

@@ -18,11 +18,11 @@ import (
 	"github.com/relaybox/relaybox/local/minicosmos/sql"
 )
 
-// database is a named set of containers.
-type database struct {
+// Database is a named set of containers.
+type Database struct {
 	number     uint32
-	Name       string
-	RID, self  string
+	Name       string                // its id
+	RID, self  string                // "_rid", and "_self": dbs/<rid>/
 	Properties sql.Value             // as a client sees them
 	containers map[string]*Container // owned by catalog.mu
 	offer      atomic.Pointer[Offer] // what its containers share; nil: nothing
@@ -32,25 +32,25 @@ type database struct {
 // while mu is held: definitions change rarely.
 type catalog struct {
 	mu         sync.RWMutex
-	databases  map[string]*database
+	databases  map[string]*Database
 	lastNumber uint32
 }
 
-func newDatabase(number uint32, properties sql.Value) *database {
+func newDatabase(number uint32, properties sql.Value) *Database {
 	name, _ := properties.Get("id").Str()
 	rid := document.DatabaseRID(number)
-	return &database{number: number, Name: name, RID: rid, self: "dbs/" + rid + "/",
+	return &Database{number: number, Name: name, RID: rid, self: "dbs/" + rid + "/",
 		Properties: properties, containers: map[string]*Container{}}
 }
 
 // load reads the catalog when the store is opened.
 func (k *catalog) load(v *store.View) error {
-	k.databases = map[string]*database{}
+	k.databases = map[string]*Database{}
 	_, err := v.Get(document.Key(0, kindNumbers), func(b []byte) error {
 		k.lastNumber = binary.BigEndian.Uint32(b)
 		return nil
 	})
-	byNumber := map[uint32]*database{}
+	byNumber := map[uint32]*Database{}
 	err = errors.Join(err, v.Scan(document.Key(0, kindDatabase), nil, func(key, value []byte) (bool, error) {
 		properties, err := sql.ParseJSON(value)
 		db := newDatabase(binary.BigEndian.Uint32(key[5:]), properties)
@@ -71,7 +71,7 @@ func (k *catalog) load(v *store.View) error {
 }
 
 // loadContainer reads one container: its database's number, its physical ranges, its properties.
-func (k *catalog) loadContainer(v *store.View, byNumber map[uint32]*database, number uint32, value []byte) error {
+func (k *catalog) loadContainer(v *store.View, byNumber map[uint32]*Database, number uint32, value []byte) error {
 	if len(value) < 4 || byNumber[binary.BigEndian.Uint32(value)] == nil {
 		return document.ErrCorrupt
 	}
@@ -105,7 +105,8 @@ func (c *Container) encode(properties sql.Value, l *layout.Layout) []byte {
 	return properties.AppendJSON(b)
 }
 
-func (k *catalog) Database(name string) (*database, *refusal.Error) {
+// Database returns a database by name.
+func (k *catalog) Database(name string) (*Database, *refusal.Error) {
 	k.mu.RLock()
 	defer k.mu.RUnlock()
 	if db := k.databases[name]; db != nil {
@@ -114,6 +115,7 @@ func (k *catalog) Database(name string) (*database, *refusal.Error) {
 	return nil, refusal.NotFound
 }
 
+// Container returns a container by its names.
 func (k *catalog) Container(database, name string) (*Container, *refusal.Error) {
 	k.mu.RLock()
 	defer k.mu.RUnlock()
@@ -127,7 +129,7 @@ func (k *catalog) Container(database, name string) (*Container, *refusal.Error) 
 func (k *catalog) ListDatabases() []sql.Value {
 	k.mu.RLock()
 	defer k.mu.RUnlock()
-	all := slices.SortedFunc(maps.Values(k.databases), func(x, y *database) int { return int(int64(x.number) - int64(y.number)) })
+	all := slices.SortedFunc(maps.Values(k.databases), func(x, y *Database) int { return int(int64(x.number) - int64(y.number)) })
 	list := make([]sql.Value, len(all))
 	for i, db := range all {
 		list[i] = db.Properties
@@ -136,7 +138,7 @@ func (k *catalog) ListDatabases() []sql.Value {
 }
 
 // ListContainers returns the properties of a database's containers in order of creation.
-func (k *catalog) ListContainers(db *database) []sql.Value {
+func (k *catalog) ListContainers(db *Database) []sql.Value {
 	k.mu.RLock()
 	defer k.mu.RUnlock()
 	all := slices.SortedFunc(maps.Values(db.containers), func(x, y *Container) int { return int(int64(x.Number) - int64(y.Number)) })
@@ -181,7 +183,7 @@ func (a *Account) stamp(properties sql.Value, rid, self string) sql.Value {
 }
 
 // CreateDatabase stores a new database.
-func (a *Account) CreateDatabase(sent, throughput sql.Value) (*database, *refusal.Error) {
+func (a *Account) CreateDatabase(sent, throughput sql.Value) (*Database, *refusal.Error) {
 	name, bad := validName(sent.Get("id"))
 	if bad != nil {
 		return nil, bad

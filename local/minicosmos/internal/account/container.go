@@ -18,7 +18,7 @@ const lockStripes = 1024
 type Container struct {
 	document.Home
 	name     string
-	database *database
+	database *Database
 
 	layout     atomic.Pointer[layout.Layout] // replaced by a split
 	policy     atomic.Pointer[document.Policy]
@@ -33,11 +33,11 @@ type Container struct {
 	seed  maphash.Seed
 	locks [lockStripes]sync.Mutex // by partition key
 
-	lastNumber uint64 // of a document; owned by store.mu
+	lastNumber uint64 // of a document; owned by Store.mu
 }
 
 // newContainer builds a container from its stored properties.
-func newContainer(db *database, number uint32, properties sql.Value) (*Container, error) {
+func newContainer(db *Database, number uint32, properties sql.Value) (*Container, error) {
 	name, _ := properties.Get("id").Str()
 	c := &Container{name: name, database: db, seed: maphash.MakeSeed()}
 	c.Home = document.NewHome(db.number, number)

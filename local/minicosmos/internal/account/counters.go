@@ -8,7 +8,7 @@ import (
 	"github.com/relaybox/relaybox/local/minicosmos/internal/store"
 )
 
-// encodeCounters is what is stored of the counters; the caller holds store.mu.
+// encodeCounters is what is stored of the counters; the caller holds Store.mu.
 func (c *Container) encodeCounters(l *layout.Layout) []byte {
 	b := binary.BigEndian.AppendUint64(make([]byte, 0, 8*(1+len(l.All))), c.lastNumber)
 	for _, p := range l.All {

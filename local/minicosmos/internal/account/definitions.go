@@ -60,7 +60,7 @@ func (a *Account) CreateContainer(dbName string, sent, throughput sql.Value) (*C
 	return c, nil
 }
 
-func (a *Account) defineContainer(db *database, number uint32, sent sql.Value) (*Container, *refusal.Error) {
+func (a *Account) defineContainer(db *Database, number uint32, sent sql.Value) (*Container, *refusal.Error) {
 	if sent.Get("partitionKey").Kind() != sql.Object {
 		return nil, refusal.BadRequest("The required property 'partitionKey' is missing.")
 	}

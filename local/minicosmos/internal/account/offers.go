@@ -20,9 +20,9 @@ import (
 
 // Offer is a throughput as a client sees it. It is immutable.
 type Offer struct {
-	owner      uint32 // number of the container or database
-	ID         string
-	Properties sql.Value
+	owner      uint32    // number of the container or database
+	ID         string    // as a client addresses it
+	Properties sql.Value // as a client sees them
 }
 
 // The service's limits of a throughput in request units a second.

@@ -16,7 +16,7 @@ const (
 	purgeBatch = 256
 )
 
-// purger takes expired documents away until stop is closed. openAccount starts it, close ends it.
+// purger takes expired documents away until stop is closed. Open starts it, Close ends it.
 func (a *Account) purger() {
 	defer a.background.Done()
 	tick := time.NewTicker(purgeEvery)
@@ -53,7 +53,7 @@ func (a *Account) Purge(c *Container, now int64) error {
 	}
 }
 
-// Expired lists the first documents that have expired.
+// Expired lists the first documents that have expired by that time and are not purged.
 func (a *Account) Expired(c *Container, now int64) (list []*document.Record, err error) {
 	v := a.store.Acquire()
 	defer func() { err = errors.Join(err, v.Release()) }()

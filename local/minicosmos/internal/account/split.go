@@ -28,6 +28,7 @@ func (a *Account) Split(database, container string, id int) error {
 	return a.SplitRange(c, id)
 }
 
+// SplitRange is Split for whoever has the container and is inside.
 func (a *Account) SplitRange(c *Container, id int) error {
 	c.gate.Lock()
 	defer c.gate.Unlock()

@@ -19,8 +19,8 @@ const maxDocument = 2 << 20
 // maxID is the longest document id in bytes.
 const maxID = 1023
 
-// Transaction is a unit of reads and writes in one logical partition. begin locks the
-// partition key; commit makes the writes durable and visible at once; end unlocks.
+// Transaction is a unit of reads and writes in one logical partition. Begin locks the
+// partition key; Commit makes the writes durable and visible at once; End unlocks.
 // A point write is a transaction of one operation.
 type Transaction struct {
 	a      *Account
@@ -51,7 +51,7 @@ func (s *slot) overwrites() bool {
 // Outcome is what an operation answers. The document is rendered after the commit,
 // which numbers it.
 type Outcome struct {
-	Status  int
+	Status  int              // of HTTP
 	Record  *document.Record // nil for a deletion
 	Removed *document.Record // by a deletion
 	Read    bool             // nothing was written
@@ -74,7 +74,7 @@ func (a *Account) Begin(c *Container, pk partition.Key) (*Transaction, *refusal.
 	return t, nil
 }
 
-// End releases what begin took; without a commit nothing has happened.
+// End releases what Begin took; without a commit nothing has happened.
 func (t *Transaction) End() {
 	_ = t.view.Release() // the store keeps the newest view open itself
 	t.unlock()
@@ -169,6 +169,7 @@ func (t *Transaction) existing(id, ifMatch string) (*slot, *refusal.Error) {
 	return s, nil
 }
 
+// Read reads a document.
 func (t *Transaction) Read(id string) (Outcome, *refusal.Error) {
 	s, bad := t.existing(id, "")
 	if bad != nil {
@@ -177,6 +178,7 @@ func (t *Transaction) Read(id string) (Outcome, *refusal.Error) {
 	return Outcome{Status: http.StatusOK, Record: s.current, Read: true}, nil
 }
 
+// Create stages a document whose id must be free.
 func (t *Transaction) Create(doc sql.Value) (Outcome, *refusal.Error) {
 	r, bad := t.draft(doc)
 	if bad != nil {
@@ -196,6 +198,7 @@ func (t *Transaction) Create(doc sql.Value) (Outcome, *refusal.Error) {
 	return Outcome{Status: http.StatusCreated, Record: r}, nil
 }
 
+// Upsert stages a document whether its id is free or not; ifMatch "" or "*" is any version.
 func (t *Transaction) Upsert(doc sql.Value, ifMatch string) (Outcome, *refusal.Error) {
 	id, _ := doc.Get("id").Str()
 	if s, bad := t.slot(id); bad != nil || s.current != nil {
@@ -210,6 +213,7 @@ func (t *Transaction) Upsert(doc sql.Value, ifMatch string) (Outcome, *refusal.E
 	return t.Create(doc)
 }
 
+// Replace stages the next version of a document; ifMatch "" or "*" is any version.
 func (t *Transaction) Replace(id string, doc sql.Value, ifMatch string) (Outcome, *refusal.Error) {
 	r, bad := t.draft(doc)
 	if bad != nil {
@@ -235,6 +239,7 @@ func (t *Transaction) overwrite(s *slot, r *document.Record) (Outcome, *refusal.
 	return Outcome{Status: http.StatusOK, Record: r}, nil
 }
 
+// Remove stages the removal of a document; ifMatch "" or "*" is any version.
 func (t *Transaction) Remove(id, ifMatch string) (Outcome, *refusal.Error) {
 	s, bad := t.existing(id, ifMatch)
 	if bad != nil {
@@ -245,6 +250,7 @@ func (t *Transaction) Remove(id, ifMatch string) (Outcome, *refusal.Error) {
 	return Outcome{Status: http.StatusNoContent, Removed: removed}, nil
 }
 
+// Patch stages what a patch makes of a document; ifMatch "" or "*" is any version.
 func (t *Transaction) Patch(id string, p *document.Patch, ifMatch string) (Outcome, *refusal.Error) {
 	s, bad := t.existing(id, ifMatch)
 	if bad != nil {

@@ -31,18 +31,22 @@ const (
 	KindKeyIndex = 'y'
 )
 
+// Key begins every key of an owner and a kind.
 func Key(owner uint32, kind byte) []byte {
 	return append(binary.BigEndian.AppendUint32(make([]byte, 0, 64), owner), kind)
 }
 
+// RecordKey is where a document stands.
 func RecordKey(owner uint32, number uint64) []byte {
 	return binary.BigEndian.AppendUint64(Key(owner, KindDocument), number)
 }
 
+// LocatorPrefix is where the ids of a logical partition stand in order.
 func LocatorPrefix(owner uint32, pk []byte) []byte {
 	return append(Key(owner, KindLocator), pk...)
 }
 
+// LocatorKey is where the number of an id stands.
 func LocatorKey(owner uint32, pk []byte, id string) []byte {
 	return append(LocatorPrefix(owner, pk), id...)
 }
@@ -52,10 +56,12 @@ func ChangePrefix(owner uint32, rng int) []byte {
 	return binary.BigEndian.AppendUint16(Key(owner, KindChange), uint16(rng))
 }
 
+// ChangeKey is where a change stands.
 func ChangeKey(owner uint32, rng uint16, lsn, number uint64) []byte {
 	return binary.BigEndian.AppendUint64(binary.BigEndian.AppendUint64(ChangePrefix(owner, int(rng)), lsn), number)
 }
 
+// UniqueKey is where the holder of a unique key's values stands.
 func UniqueKey(owner uint32, pk, entry []byte) []byte {
 	return append(append(Key(owner, KindUnique), pk...), entry...)
 }

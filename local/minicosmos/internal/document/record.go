@@ -15,19 +15,19 @@ var ErrCorrupt = errors.New("corrupt record")
 
 // Record is a stored version of a document. It is immutable once committed.
 type Record struct {
-	Number   uint64 // place in the order of creation; stays through updates
-	LSN      uint64 // of the transaction that wrote this version
-	Range    uint16 // physical range it was written to; see layout.ofRecord
-	Modified int64  // _ts, Unix seconds
-	Epoch    uint32 // with version: the ETag, unique over the life of the store
-	Version  uint64
+	Number   uint64   // place in the order of creation; stays through updates
+	LSN      uint64   // of the transaction that wrote this version
+	Range    uint16   // physical range it was written to; see layout.Layout.OfRecord
+	Modified int64    // _ts, Unix seconds
+	Epoch    uint32   // with Version: the ETag, unique over the life of the store
+	Version  uint64   // with Epoch
 	TTL      int32    // the document's own ttl: 0 none, -1 never, else seconds
 	Expiry   int64    // Unix seconds at which it vanishes, 0 never
 	PK       []byte   // partition key in stored form
 	Entries  [][]byte // index entries, in stored form
 	Unique   [][]byte // entries of the unique keys, in stored form
 	Body     []byte   // the user's JSON object without system properties
-	ID       string
+	ID       string   // unique in its logical partition
 }
 
 const recordFormat = 2

@@ -34,10 +34,10 @@ type Injected struct {
 	Fired int `json:"fired"`
 }
 
-// Set is the faults of a server. Its zero value has none; keep is told how old the states may be that they show.
+// Set is the faults of a server. Its zero value has none; Keep is told how old the states may be that they show.
 type Set struct {
-	Keep     func(time.Duration)
-	switched sync.Mutex // held by what switches faults
+	Keep     func(time.Duration) // called when faults are switched; set before the first is
+	switched sync.Mutex          // held by what switches faults
 	on       atomic.Pointer[faults]
 }
 
@@ -72,7 +72,7 @@ func (k *Set) Inject(list ...Fault) error {
 	return nil
 }
 
-// List is what inject has switched on since clear, in order, with what has happened.
+// List is what Inject has switched on since Clear, in order, with what has happened.
 func (k *Set) List() []Injected {
 	set := k.on.Load()
 	if set == nil {
@@ -96,11 +96,11 @@ func (k *Set) Clear() {
 	}
 }
 
-// befallen is what happens to one request: at most one fault of each kind.
-type befallen struct{ Act, Stale, Shuffle, Budget *Armed }
+// Befallen is what happens to one request: at most one fault of each kind.
+type Befallen struct{ Act, Stale, Shuffle, Budget *Armed }
 
 // Befall chooses the faults of an operation on what the names address.
-func (k *Set) Befall(on wire.Operation, names []string) (b befallen) {
+func (k *Set) Befall(on wire.Operation, names []string) (b Befallen) {
 	set := k.on.Load()
 	if set == nil {
 		return b

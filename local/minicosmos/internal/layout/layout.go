@@ -14,12 +14,12 @@ import (
 // Physical is a physical range: a part of a container's key space with LSNs of its own. A split ends it and begins two
 // that count on from where it ended, so that a change feed's or session's token of the parent holds for both.
 type Physical struct {
-	ID int // its place in layout.all, and its name to clients
+	ID int // its place in Layout.All, and its name to clients
 	partition.Range
 	Parents []int // what it was split from, oldest first
 	Gone    bool  // it was split
 
-	LastLSN    *uint64        // given out; owned by store.mu
+	LastLSN    *uint64        // given out; owned by Store.mu
 	DurableLSN *atomic.Uint64 // visible
 }
 
@@ -90,6 +90,7 @@ type storedRange struct {
 	Gone    bool   `json:"gone,omitempty"`
 }
 
+// Encode is the layout as it is stored.
 func (l *Layout) Encode() []byte {
 	list := make([]storedRange, len(l.All))
 	for i, p := range l.All {
@@ -102,6 +103,7 @@ func (l *Layout) Encode() []byte {
 	return text
 }
 
+// Decode reads a stored layout. The LSNs stand elsewhere.
 func Decode(text []byte) (*Layout, error) {
 	var list []storedRange
 	if err := json.Unmarshal(text, &list); err != nil || len(list) == 0 {

@@ -16,10 +16,10 @@ import (
 	"github.com/relaybox/relaybox/local/minicosmos/sql"
 )
 
-// access is how a query reaches its documents: through an index, through the locators
+// Access is how a query reaches its documents: through an index, through the locators
 // of a logical partition, or through all documents. All ways yield ascending numbers,
 // so a continuation means the same on each.
-type access struct {
+type Access struct {
 	at    *Sight
 	c     *account.Container
 	sc    Scope
@@ -31,8 +31,8 @@ type access struct {
 }
 
 // Reach chooses the way: an index wherever WHERE allows.
-func Reach(at *Sight, c *account.Container, q *sql.Query, params []sql.Param, sc Scope) *access {
-	a := &access{at: at, c: c, sc: sc, now: time.Now().Unix(), p: c.Policy()}
+func Reach(at *Sight, c *account.Container, q *sql.Query, params []sql.Param, sc Scope) *Access {
+	a := &Access{at: at, c: c, sc: sc, now: time.Now().Unix(), p: c.Policy()}
 	if sc.Key != nil {
 		a.pk = sc.Key.AppendStorage(nil)
 		a.whole = len(sc.Key) == len(c.PK.Paths)
@@ -42,7 +42,7 @@ func Reach(at *Sight, c *account.Container, q *sql.Query, params []sql.Param, sc
 }
 
 // Documents is the sql.Source.
-func (a *access) Documents(from uint64) iter.Seq2[sql.Item, error] {
+func (a *Access) Documents(from uint64) iter.Seq2[sql.Item, error] {
 	return func(yield func(sql.Item, error) bool) {
 		if err := a.each(from, yield); err != nil {
 			yield(sql.Item{}, err)
@@ -50,7 +50,7 @@ func (a *access) Documents(from uint64) iter.Seq2[sql.Item, error] {
 	}
 }
 
-func (a *access) each(from uint64, yield func(sql.Item, error) bool) error {
+func (a *Access) each(from uint64, yield func(sql.Item, error) bool) error {
 	switch {
 	case a.plan != nil:
 		return a.eachIndexed(from, yield)
@@ -68,7 +68,7 @@ func (a *access) each(from uint64, yield func(sql.Item, error) bool) error {
 }
 
 // pass yields a document unless it has expired or lies outside the scope.
-func (a *access) pass(r *document.Record, yield func(sql.Item, error) bool) (more bool, err error) {
+func (a *Access) pass(r *document.Record, yield func(sql.Item, error) bool) (more bool, err error) {
 	if r == nil || r.Expired(a.now) || !bytes.HasPrefix(r.PK, a.pk) {
 		return true, nil
 	}
@@ -83,7 +83,7 @@ func (a *access) pass(r *document.Record, yield func(sql.Item, error) bool) (mor
 }
 
 // visit reads the document with a number and passes it on.
-func (a *access) visit(number uint64, yield func(sql.Item, error) bool) (more bool, err error) {
+func (a *Access) visit(number uint64, yield func(sql.Item, error) bool) (more bool, err error) {
 	r, err := document.Load(a.at.View, a.c.Number, number)
 	if err != nil {
 		return false, err
@@ -93,7 +93,7 @@ func (a *access) visit(number uint64, yield func(sql.Item, error) bool) (more bo
 
 // eachOfKey goes through the locators of the key; they are in order of id, and their
 // numbers are sorted first (8 bytes a document).
-func (a *access) eachOfKey(from uint64, yield func(sql.Item, error) bool) error {
+func (a *Access) eachOfKey(from uint64, yield func(sql.Item, error) bool) error {
 	var numbers []uint64
 	err := a.at.Scan(document.LocatorPrefix(a.c.Number, a.pk), nil, func(_, stored []byte) (bool, error) {
 		if len(stored) != 8 {
@@ -117,7 +117,7 @@ func (a *access) eachOfKey(from uint64, yield func(sql.Item, error) bool) error 
 }
 
 // eachIndexed merges the entries of the plan's alternatives by number.
-func (a *access) eachIndexed(from uint64, yield func(sql.Item, error) bool) (err error) {
+func (a *Access) eachIndexed(from uint64, yield func(sql.Item, error) bool) (err error) {
 	heads, closeAll, err := a.heads(from)
 	defer func() { err = errors.Join(err, closeAll()) }()
 	if err != nil {
@@ -146,7 +146,7 @@ func (a *access) eachIndexed(from uint64, yield func(sql.Item, error) bool) (err
 }
 
 // heads opens an iterator for each alternative; those that hold nothing are left out.
-func (a *access) heads(from uint64) (heads []*pebble.Iterator, closeAll func() error, err error) {
+func (a *Access) heads(from uint64) (heads []*pebble.Iterator, closeAll func() error, err error) {
 	var opened []*pebble.Iterator
 	closeAll = func() (err error) {
 		for _, it := range opened {
@@ -173,7 +173,7 @@ func (a *access) heads(from uint64) (heads []*pebble.Iterator, closeAll func() e
 }
 
 // Utilization is the x-ms-cosmos-index-utilization header: base64 of JSON.
-func (a *access) Utilization() string {
+func (a *Access) Utilization() string {
 	var used []sql.Value
 	for _, l := range a.plan {
 		spec := sql.StringOf("/" + strings.Join(l.Path, "/") + "/?")

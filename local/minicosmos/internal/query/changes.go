@@ -16,19 +16,19 @@ import (
 // LSNs; what was deleted or has expired is not there. A page never ends inside a transaction. Its ETag is the LSN that
 // was read up to; the next request brings it as If-None-Match.
 
-// ChangePage is a page of the feed. What is above the empty line is asked, the rest is what fill finds.
+// ChangePage is a page of the feed. What is above the empty line is asked, the rest is what Fill finds.
 type ChangePage struct {
-	Scope   Scope
-	After   uint64 // LSN
-	Since   int64  // Unix seconds, 0 for always
-	FromNow bool   // from what is seen now
-	Limits  sql.Limits
+	Scope   Scope      // what is read
+	After   uint64     // LSN
+	Since   int64      // Unix seconds, 0 for always
+	FromNow bool       // from what is seen now
+	Limits  sql.Limits // of the page
 
-	In      *layout.Physical
-	Found   []*document.Record
-	Looked  int    // changes that were looked at
-	Bytes   int    // of what was found
-	Reached uint64 // LSN up to which everything was looked at
+	In      *layout.Physical   // the range that was read
+	Found   []*document.Record // in order of LSN
+	Looked  int                // changes that were looked at
+	Bytes   int                // of what was found
+	Reached uint64             // LSN up to which everything was looked at
 
 	at   *Sight
 	c    *account.Container

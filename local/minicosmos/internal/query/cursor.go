@@ -23,6 +23,7 @@ func fingerprint(q *sql.Query) uint32 {
 	return sum.Sum32()
 }
 
+// EncodeCursor is the continuation for a cursor of a query, "" for none.
 func EncodeCursor(c *sql.Cursor, q *sql.Query) string {
 	if c == nil {
 		return ""
@@ -42,6 +43,7 @@ func EncodeCursor(c *sql.Cursor, q *sql.Query) string {
 	return base64.RawURLEncoding.EncodeToString(b)
 }
 
+// DecodeCursor reads the continuation that a client sent, for the query that it sends it with.
 func DecodeCursor(header string, q *sql.Query) (c sql.Cursor, err error) {
 	if header == "" {
 		return c, nil

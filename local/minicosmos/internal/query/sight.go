@@ -14,7 +14,7 @@ import (
 // Sight is what one request sees: one replica's state of one container.
 type Sight struct {
 	*store.View
-	Layout *layout.Layout
+	Layout *layout.Layout                // knows each range that the view has
 	Token  func(*layout.Physical) uint64 // the LSN that is seen of a range
 }
 

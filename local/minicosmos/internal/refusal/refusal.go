@@ -14,11 +14,12 @@ type Error struct {
 	Status    int    // HTTP status
 	Substatus int    // x-ms-substatus, 0 for none
 	Code      string // "BadRequest", "NotFound", …
-	Message   string
+	Message   string // for a person
 	// RetryAfter is what a throttled client is asked to wait.
 	RetryAfter time.Duration
 }
 
+// Error is the status, the code and the message.
 func (e *Error) Error() string { return fmt.Sprintf("%d %s: %s", e.Status, e.Code, e.Message) }
 
 // Substatus codes (reference: azcosmos cosmos_http_constants.go).
@@ -63,14 +64,17 @@ var (
 		Message: "The server is closing; nothing was stored."}
 )
 
+// BadRequest is a 400 with a message.
 func BadRequest(format string, args ...any) *Error {
 	return &Error{Status: http.StatusBadRequest, Code: "BadRequest", Message: fmt.Sprintf(format, args...)}
 }
 
+// Unauthorized is a 401 with a message.
 func Unauthorized(format string, args ...any) *Error {
 	return &Error{Status: http.StatusUnauthorized, Code: "Unauthorized", Message: fmt.Sprintf(format, args...)}
 }
 
+// NotAllowed is a 405 with a message.
 func NotAllowed(format string, args ...any) *Error {
 	return &Error{Status: http.StatusMethodNotAllowed, Code: "MethodNotAllowed", Message: fmt.Sprintf(format, args...)}
 }

@@ -12,15 +12,16 @@ import (
 	"golang.org/x/sync/semaphore"
 )
 
-// Service answers the requests of the REST surface.
+// Service answers the requests of the REST surface. It is safe for concurrent use; all its fields are set before the
+// first request.
 type Service struct {
-	Account *account.Account
-	Keys    *wire.Keys
-	Faults  *fault.Set
-	Charges *wire.Totals
-	Memory  *semaphore.Weighted // bytes of request bodies held at once; has maxBodies
+	Account *account.Account    // what is served
+	Keys    *wire.Keys          // who is let in
+	Faults  *fault.Set          // what goes wrong
+	Charges *wire.Totals        // where each request is counted
+	Memory  *semaphore.Weighted // bytes of request bodies held at once; has wire.MaxBodies
 	Stop    <-chan struct{}     // closed when the server ends
-	Log     *slog.Logger
+	Log     *slog.Logger        // hears of defects and faults of the store
 }
 
 // call is a request under way.

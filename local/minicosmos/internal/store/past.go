@@ -1,8 +1,6 @@
 package store
 
-import (
-	"time"
-)
+import "time"
 
 // maxPast bounds the states that are kept: each holds what was overwritten since.
 const maxPast = 256

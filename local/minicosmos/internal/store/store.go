@@ -33,12 +33,12 @@ type Store struct {
 type group struct {
 	batch *pebble.Batch
 	ready chan struct{} // closed when the group's fate is known
-	err   error         // owned by store.mu while the group is open; valid after ready
-	after []func()      // run under store.mu when the group is durable, before anybody sees it
+	err   error         // owned by Store.mu while the group is open; valid after ready
+	after []func()      // run under Store.mu when the group is durable, before anybody sees it
 }
 
 // Open opens the store in dir, in memory for "". It starts the committer, which
-// ends with close.
+// ends with Close.
 func Open(dir string, log *slog.Logger) (*Store, error) {
 	options := &pebble.Options{
 		Logger:             quietLogger{log},
@@ -80,8 +80,8 @@ func (s *Store) Close() error {
 }
 
 // Commit adds changes to the open group and returns when they are durable and visible.
-// fill is called under store.mu: what it numbers is committed, and seen, in that order.
-// after runs under store.mu once the changes are durable, at the moment at which readers see them.
+// fill is called under Store.mu: what it numbers is committed, and seen, in that order.
+// after runs under Store.mu once the changes are durable, at the moment at which readers see them.
 func (s *Store) Commit(fill func(*pebble.Batch) error, after func()) error {
 	g, err := s.join(fill, after)
 	if err != nil {
@@ -120,7 +120,7 @@ func (s *Store) committer() {
 	for range s.wake {
 		s.commitOpen()
 	}
-	s.commitOpen() // what joined before close
+	s.commitOpen() // what joined before Close
 }
 
 func (s *Store) commitOpen() {
@@ -153,7 +153,7 @@ func (s *Store) publish(after []func()) {
 	s.view = next
 }
 
-// Busy tells whether the store is still putting away what it was given.
+// Busy tells whether the store is still putting away what it was given. It is for measurements.
 func (s *Store) Busy() bool {
 	m := s.db.Metrics()
 	return m.Compact.NumInProgress > 0 || m.Flush.NumInProgress > 0

@@ -12,14 +12,14 @@ import (
 
 // Answer is a reply before it is written.
 type Answer struct {
-	Status        int
+	Status        int // of HTTP
 	Body          []byte
-	ETag          string
-	Charge        float64
-	Session       string
-	LSN           uint64
-	Continuation  string
-	Count         int // of a feed's or query's results, -1 for none
+	ETag          string  // with its quotes
+	Charge        float64 // request units
+	Session       string  // session token
+	LSN           uint64  // that the client has seen, 0 for none
+	Continuation  string  // where the next page begins, "" for nowhere
+	Count         int     // of a feed's or query's results, -1 for none
 	substatus     int
 	Metrics       string // query metrics
 	Indexes       string // index utilization

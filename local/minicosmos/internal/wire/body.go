@@ -15,7 +15,7 @@ const maxRequest = 2 << 20
 // parsed body can be some forty times as large as its text.
 const MaxBodies = 32 << 20
 
-// ReadBody reads the body within the limits and those of a memory that was has maxBodies; release gives its memory back.
+// ReadBody reads the body within the limits, and waits until memory, which has MaxBodies, can take it; release gives its memory back.
 func (r *Request) ReadBody(memory *semaphore.Weighted) (release func(), bad *refusal.Error) {
 	size := r.ContentLength
 	switch {

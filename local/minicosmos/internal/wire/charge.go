@@ -1,8 +1,6 @@
 package wire
 
-import (
-	"math/bits"
-)
+import "math/bits"
 
 // The model of request units. The service's own figures depend on what it does inside;
 // these keep its proportions (a write costs several reads, a replace more than a
@@ -30,23 +28,28 @@ const (
 	ChargeMetadata     = 1
 )
 
+// ChargeRead is that of a document of that size.
 func ChargeRead(size int) float64 {
 	kb := float64(max(size, 1024)) / 1024
 	return 1 + 9*(kb-1)/99
 }
 
+// ChargeCreate is that of a document of that size with so many indexed paths.
 func ChargeCreate(size, indexed int) float64 {
 	kb := max(1, (size+1023)/1024)
 	rounded := 1 << bits.Len(uint(kb-1))
 	return chargeCreatePerKB*float64(rounded) + chargePerIndexed*float64(indexed)
 }
 
+// ChargeChange is that of what replaces, patches or removes such a document.
 func ChargeChange(size, indexed int) float64 { return chargeChangeFactor * ChargeCreate(size, indexed) }
 
+// ChargeQuery is that of a page of a query over so many physical ranges.
 func ChargeQuery(ranges, lookedAt, resultBytes int) float64 {
 	return chargeQueryRange*float64(ranges) + chargeLookedAt*float64(lookedAt) + float64((resultBytes+1023)/1024)
 }
 
+// ChargeChanges is that of a page of the change feed.
 func ChargeChanges(passedOver, resultBytes int) float64 {
 	return chargeChangePage + chargeLookedAt*float64(passedOver) + float64((resultBytes+1023)/1024)
 }

@@ -1,8 +1,6 @@
 package wire
 
-import (
-	"net/http"
-)
+import "net/http"
 
 // Operation is a kind of request.
 type Operation string

@@ -22,7 +22,7 @@ type Charge struct {
 	RequestUnits float64 `json:"requestUnits"`
 }
 
-// Totals are the totals.
+// Totals are the charges of all requests, by container and operation. The zero value is empty.
 type Totals struct {
 	mu  sync.Mutex
 	all map[chargeKey]*Charge
