@@ -202,8 +202,8 @@ func TestSplitUnderAFeed(t *testing.T) {
 		}
 		follow(f.page(t))
 		if splits < 4 {
-			internal, _ := s.catalog.container("db", "c")
-			require.NoError(t, s.Split("db", "c", internal.layout.Load().live[splits].id))
+			internal, _ := s.account.Container("db", "c")
+			require.NoError(t, s.Split("db", "c", internal.Layout().Live[splits].ID))
 			splits++
 		}
 	}
@@ -252,18 +252,18 @@ func TestSplitOfEveryKind(t *testing.T) {
 		for id := range 7 {
 			require.NoError(t, s.Split("db", "c", id))
 		}
-		internal, _ := s.catalog.container("db", "c")
+		internal, _ := s.account.Container("db", "c")
 		filled := 0
-		for _, p := range internal.layout.Load().live {
+		for _, p := range internal.Layout().Live {
 			r := signed(t, "POST", "/dbs/db/colls/c/docs", "docs", "dbs/db/colls/c", strings.NewReader(`{"query":"SELECT VALUE c.id FROM c"}`), time.Now())
 			r.Header.Set("x-ms-documentdb-query", "True")
-			r.Header.Set("x-ms-documentdb-partitionkeyrangeid", fmt.Sprint(p.id))
+			r.Header.Set("x-ms-documentdb-partitionkeyrangeid", fmt.Sprint(p.ID))
 			w := serve(s.Server, r)
 			require.Equal(t, http.StatusOK, w.Code, w.Body)
 			filled += strings.Count(w.Body.String(), `"1"`)
 		}
 		require.Equal(t, 40, filled, "each document is in one range")
-		require.Len(t, internal.layout.Load().live, 8)
+		require.Len(t, internal.Layout().Live, 8)
 		require.NoError(t, s.Check())
 	}
 }

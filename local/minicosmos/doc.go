@@ -26,14 +26,14 @@
 //
 // # What it does not promise
 //
-// Regions, the service's exact charges (see charge.go for the model), the feed of all
+// Regions, the service's exact charges (see internal/wire/charge.go for the model), the feed of all
 // versions and deletes, merges, stored procedures, triggers, user-defined functions,
 // resource tokens, searches by vector or text.
 //
 // # How a write becomes visible
 //
 //	request ──lock of its partition key──→ read, check, stage
-//	staged ──store.commit: LSN and place in the open group──→ waiting
+//	staged ──Store.Commit: LSN and place in the open group──→ waiting
 //	waiting ──one synced write for the whole group (group commit)──→ durable
 //	durable ──new view──→ visible ──→ acknowledged, lock released
 //
@@ -41,9 +41,26 @@
 //
 // # Locks, in this order
 //
-//	catalog.mu (names) → container.gate (held shared by writers, exclusively by what
-//	changes or drops a container) → one stripe of container.locks (partition key) →
-//	store.mu (the open group; never held across I/O)
+//	catalog.mu (names) → Container.gate (held shared by writers, exclusively by what
+//	changes or drops a container) → one stripe of Container.locks (partition key) →
+//	Store.mu (the open group; never held across I/O)
+//
+// # Where is what
+//
+// This package listens, and has what Go code switches and reads (Server). The rest lies below it; each room knows those
+// under it and none above:
+//
+//	internal/rest      each request answered, under its faults
+//	internal/fault     what can go wrong, and when it does
+//	internal/wire      requests taken apart and let in, answers put together, their charges
+//	internal/query     what a query or the change feed reads
+//	internal/account   databases, containers, throughputs; transactions, splits, expiry, the check
+//	internal/layout    physical ranges and session tokens
+//	internal/document  a stored document, what points at it, its patch
+//	internal/store     group commits and views
+//	internal/refusal   the service's refusals
+//	partition          partition keys and their hashes
+//	sql                the query language over JSON values
 //
 // minicosmos knows nothing of what its users keep in it.
 package minicosmos

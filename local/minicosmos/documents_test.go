@@ -10,6 +10,8 @@ import (
 	"github.com/Azure/azure-sdk-for-go/sdk/azcore"
 	"github.com/Azure/azure-sdk-for-go/sdk/data/azcosmos"
 	"github.com/stretchr/testify/require"
+
+	"github.com/relaybox/relaybox/local/minicosmos/internal/document"
 )
 
 var withBody = &azcosmos.ItemOptions{EnableContentResponseOnWrite: true}
@@ -43,7 +45,7 @@ func TestPointOperations(t *testing.T) {
 	require.NoError(t, json.Unmarshal(read.Value, &stored))
 	require.Equal(t, string(created.ETag), stored["_etag"])
 	require.Equal(t, created.ETag, read.ETag)
-	for _, name := range systemProperties {
+	for _, name := range document.SystemProperties {
 		require.Contains(t, stored, name)
 	}
 	_, err = c.ReadItem(ctx, pk("a"), "none", nil)

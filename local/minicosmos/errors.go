@@ -1,73 +1,18 @@
 package minicosmos
 
 import (
-	"fmt"
-	"net/http"
-	"time"
+	"github.com/relaybox/relaybox/local/minicosmos/internal/account"
+	"github.com/relaybox/relaybox/local/minicosmos/internal/fault"
+	"github.com/relaybox/relaybox/local/minicosmos/internal/refusal"
 )
 
 // Error is a refusal in the service's shape: an HTTP status with a JSON body of code
 // and message. It is both the Go error and the reply.
-type Error struct {
-	Status    int    // HTTP status
-	Substatus int    // x-ms-substatus, 0 for none
-	Code      string // "BadRequest", "NotFound", …
-	Message   string
-	// RetryAfter is what a throttled client is asked to wait.
-	RetryAfter time.Duration
-}
+type Error = refusal.Error
 
-func (e *Error) Error() string { return fmt.Sprintf("%d %s: %s", e.Status, e.Code, e.Message) }
-
-// Substatus codes (reference: azcosmos cosmos_http_constants.go).
-const (
-	substatusPartitionKeyMismatch = 1001
-	substatusRangeGone            = 1002 // with 410
-	substatusSession              = 1002 // with 404
-)
-
-// Refusals that need no detail.
 var (
-	// errNotFound: the addressed document, container or database does not exist.
-	errNotFound = &Error{Status: http.StatusNotFound, Code: "NotFound",
-		Message: "Entity with the specified id does not exist in the system."}
-	// errConflict: a resource with that id exists already.
-	errConflict = &Error{Status: http.StatusConflict, Code: "Conflict",
-		Message: "Entity with the specified id already exists in the system."}
-	// errUnique: another document of the logical partition has the values of a unique key.
-	errUnique = &Error{Status: http.StatusConflict, Code: "Conflict",
-		Message: "Unique index constraint violation: another document of this partition key has the same values at the paths of a unique key."}
-	// errPrecondition: If-Match names another version than the stored one, or a patch
-	// condition does not hold. Read again and decide again.
-	errPrecondition = &Error{Status: http.StatusPreconditionFailed, Code: "PreconditionFailed",
-		Message: "Operation cannot be performed because one of the specified precondition is not met."}
-	// errDependency: another operation of the batch failed.
-	errDependency = &Error{Status: http.StatusFailedDependency, Code: "FailedDependency",
-		Message: "Another operation of the batch failed."}
-	// errTooLarge: the request, a document or a batch exceeds 2 MB.
-	errTooLarge = &Error{Status: http.StatusRequestEntityTooLarge, Code: "RequestEntityTooLarge",
-		Message: "Request size is too large: requests, documents and batches are limited to 2 MB."}
-	// errKeyMismatch: the partition key in the header is not the document's.
-	errKeyMismatch = &Error{Status: http.StatusBadRequest, Substatus: substatusPartitionKeyMismatch, Code: "BadRequest",
-		Message: "PartitionKey extracted from document doesn't match the one specified in the header."}
-	// errClosed: the server is closing; nothing was stored.
-	errClosed = &Error{Status: http.StatusServiceUnavailable, Code: "ServiceUnavailable",
-		Message: "The server is closing; nothing was stored."}
+	// ErrFault: a fault cannot be injected; the text names the field and the remedy.
+	ErrFault = fault.ErrFault
+	// ErrSplit: a range cannot be split.
+	ErrSplit = account.ErrSplit
 )
-
-func badRequest(format string, args ...any) *Error {
-	return &Error{Status: http.StatusBadRequest, Code: "BadRequest", Message: fmt.Sprintf(format, args...)}
-}
-
-func unauthorized(format string, args ...any) *Error {
-	return &Error{Status: http.StatusUnauthorized, Code: "Unauthorized", Message: fmt.Sprintf(format, args...)}
-}
-
-func notAllowed(format string, args ...any) *Error {
-	return &Error{Status: http.StatusMethodNotAllowed, Code: "MethodNotAllowed", Message: fmt.Sprintf(format, args...)}
-}
-
-// internal wraps a fault of the store. The outcome of a write that got it is unknown.
-func internal(err error) *Error {
-	return &Error{Status: http.StatusInternalServerError, Code: "InternalServerError", Message: err.Error()}
-}

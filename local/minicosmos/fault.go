@@ -1,171 +1,85 @@
 package minicosmos
 
 import (
-	"errors"
-	"fmt"
-	"net/http"
-	"slices"
-	"strings"
-	"time"
+	"github.com/relaybox/relaybox/local/faulthttp"
+	"github.com/relaybox/relaybox/local/minicosmos/internal/fault"
+	"github.com/relaybox/relaybox/local/minicosmos/internal/wire"
 )
 
 // Fault is one thing that goes wrong, or one weakness of the cloud: a value, switched on with Server.Inject or
-// POST /relaybox/faults.
-type Fault struct {
-	// Database and Container narrow it down; "" is all of them.
-	Database  string `json:"database,omitempty"`
-	Container string `json:"container,omitempty"`
-	// On is the operation that it happens to; "" is every operation on documents that the effect is possible for.
-	On Operation `json:"on,omitempty"`
-	Do Effect    `json:"do"`
-	// Times is how often it happens before it is over; 0: until it is cleared.
-	Times int `json:"times,omitempty"`
-	// Chance is how likely it happens each time, above 0 and up to 1; 0: always.
-	Chance float64 `json:"chance,omitempty"`
-	// Delay is how long Delay takes, what Throttle asks the client to wait, and how far Stale may be behind.
-	Delay Duration `json:"delay,omitempty"`
-	// RequestUnits is what Budget grants each physical range in a second; 0: its share of the container's offer, or of
-	// the 5,000 of a serverless container.
-	RequestUnits float64 `json:"requestUnits,omitempty"`
-}
+// POST /relaybox/faults. Do says what happens and On to which operation; Database and Container narrow it down, Times
+// and Chance say how often, Delay and RequestUnits how much.
+type Fault = fault.Fault
+
+// Injected is a fault that is or was switched on, and how often it has happened.
+type Injected = fault.Injected
+
+// Duration is a time.Duration that JSON writes like "250ms".
+type Duration = faulthttp.Duration
 
 // Operation is a kind of request.
-type Operation string
+type Operation = wire.Operation
 
 // The operations. The first nine are those on documents.
 const (
-	OpCreate  Operation = "create"
-	OpUpsert  Operation = "upsert"
-	OpRead    Operation = "read"
-	OpReplace Operation = "replace"
-	OpPatch   Operation = "patch"
-	OpDelete  Operation = "delete"
-	OpBatch   Operation = "batch"
-	OpQuery   Operation = "query" // and the list of all documents
-	OpFeed    Operation = "feed"  // of changes
+	OpCreate  = wire.OpCreate
+	OpUpsert  = wire.OpUpsert
+	OpRead    = wire.OpRead
+	OpReplace = wire.OpReplace
+	OpPatch   = wire.OpPatch
+	OpDelete  = wire.OpDelete
+	OpBatch   = wire.OpBatch
+	OpQuery   = wire.OpQuery // and the list of all documents
+	OpFeed    = wire.OpFeed  // of changes
 
-	OpRanges    Operation = "ranges"
-	OpContainer Operation = "container"
-	OpDatabase  Operation = "database"
-	OpOffer     Operation = "offer"
-	OpAccount   Operation = "account"
-)
-
-var (
-	onDocuments = []Operation{OpCreate, OpUpsert, OpRead, OpReplace, OpPatch, OpDelete, OpBatch, OpQuery, OpFeed}
-	onReads     = []Operation{OpRead, OpQuery, OpFeed}
-	operations  = append(slices.Clip(slices.Clone(onDocuments)), OpRanges, OpContainer, OpDatabase, OpOffer, OpAccount)
+	OpRanges    = wire.OpRanges
+	OpContainer = wire.OpContainer
+	OpDatabase  = wire.OpDatabase
+	OpOffer     = wire.OpOffer
+	OpAccount   = wire.OpAccount
 )
 
 // Effect is what happens.
-type Effect string
+type Effect = fault.Effect
 
 // The effects. The first seven are refusals: nothing is done.
 const (
-	Throttle    Effect = "throttle"    // 429 with substatus 3200 and a Retry-After
-	RetryWith   Effect = "retry-with"  // 449
-	Gone        Effect = "gone"        // 410 with substatus 1002, although the range is there
-	Unavailable Effect = "unavailable" // 503
-	Timeout     Effect = "timeout"     // 408
-	NoSession   Effect = "no-session"  // 404 with substatus 1002
-	Broken      Effect = "broken"      // 500
+	Throttle    = fault.Throttle    // 429 with substatus 3200 and a Retry-After
+	RetryWith   = fault.RetryWith   // 449
+	Gone        = fault.Gone        // 410 with substatus 1002, although the range is there
+	Unavailable = fault.Unavailable // 503
+	Timeout     = fault.Timeout     // 408
+	NoSession   = fault.NoSession   // 404 with substatus 1002
+	Broken      = fault.Broken      // 500
 	// Delay does it at once and answers later.
-	Delay Effect = "delay"
+	Delay = fault.Delay
 	// DropBefore cuts the connection, and nothing is done.
-	DropBefore Effect = "drop-before"
+	DropBefore = fault.DropBefore
 	// DropAfter does it, makes it durable, and cuts the connection instead of answering.
-	DropAfter Effect = "drop-after"
+	DropAfter = fault.DropAfter
 	// Split divides the physical range that is addressed, and then does it.
-	Split Effect = "split"
+	Split = fault.Split
 	// Stale reads from one of three replicas, of which the slowest is behind by Delay. A session token that is ahead of
 	// it, and a request for strong or bounded consistency, get the newest state.
-	Stale Effect = "stale"
+	Stale = fault.Stale
 	// Shuffle mixes up what one transaction changed in a page of the change feed.
-	Shuffle Effect = "shuffle"
+	Shuffle = fault.Shuffle
 	// Budget throttles each physical range that has used up its request units of this second.
-	Budget Effect = "budget"
+	Budget = fault.Budget
 )
 
-// possible are the operations that each effect can have.
-var possible = map[Effect][]Operation{
-	Throttle: operations, RetryWith: operations, Gone: operations, Unavailable: operations, Timeout: operations, Broken: operations,
-	Delay: operations, DropBefore: operations, DropAfter: operations,
-	NoSession: onReads, Stale: onReads, Shuffle: {OpFeed}, Split: onDocuments, Budget: onDocuments,
-}
+// Inject switches faults on, after those that are: of several that could happen to the same request, the first does.
+// Stale, Shuffle and Budget come on top of the others.
+func (s *Server) Inject(list ...Fault) error { return s.faults.Inject(list...) }
 
-// ErrFault: a fault cannot be injected; the text names the field and the remedy.
-var ErrFault = errors.New("fault")
+// Faults lists what Inject has switched on since ClearFaults, in order, with what has happened. Those that are over stay.
+func (s *Server) Faults() []Injected { return s.faults.List() }
 
-func (f *Fault) check() error {
-	on, known := possible[f.Do]
-	timed := f.Do == Delay || f.Do == Stale || f.Do == Throttle
-	switch {
-	case !known:
-		return fmt.Errorf("%w: do is %q: use throttle, retry-with, gone, unavailable, timeout, no-session, broken, delay, drop-before, drop-after, split, stale, shuffle or budget", ErrFault, f.Do)
-	case f.On != "" && !slices.Contains(on, f.On):
-		return fmt.Errorf("%w: on is %q: with do %q use %s, or leave it out", ErrFault, f.On, f.Do, list(on))
-	case f.Times < 0:
-		return fmt.Errorf("%w: times is %d: use a positive number, or 0 for always", ErrFault, f.Times)
-	case f.Chance < 0 || f.Chance > 1:
-		return fmt.Errorf("%w: chance is %v: use a number from 0 to 1", ErrFault, f.Chance)
-	case f.Delay < 0, f.Delay > 0 && !timed, f.Delay == 0 && (f.Do == Delay || f.Do == Stale):
-		return fmt.Errorf("%w: delay is %v: it stands, and is positive, where do is delay or stale, and may stand where it is throttle", ErrFault, time.Duration(f.Delay))
-	case f.RequestUnits < 0, f.RequestUnits > 0 && f.Do != Budget:
-		return fmt.Errorf("%w: requestUnits is %v: it stands, and is positive, where do is budget", ErrFault, f.RequestUnits)
-	case f.Container != "" && !slices.Contains(onDocuments, f.On) && f.On != "" && f.On != OpContainer && f.On != OpRanges:
-		return fmt.Errorf("%w: container is %q: an operation on %s has none, leave it out", ErrFault, f.Container, f.On)
-	}
-	return nil
-}
+// ClearFaults switches all faults off.
+func (s *Server) ClearFaults() { s.faults.Clear() }
 
-func list(operations []Operation) string {
-	names := make([]string, len(operations))
-	for i, o := range operations {
-		names[i] = string(o)
-	}
-	return strings.Join(names, ", ")
-}
-
-// hits tells whether the fault is about an operation.
-func (f *Fault) hits(on Operation, names []string) bool {
-	switch {
-	case f.Database != "" && (len(names) < 1 || names[0] != f.Database), f.Container != "" && (len(names) < 2 || names[1] != f.Container):
-		return false
-	case f.On != "":
-		return f.On == on
-	}
-	return slices.Contains(possible[f.Do], on) && slices.Contains(onDocuments, on)
-}
-
-// throttled is a 429 that asks for patience.
-func throttled(wait time.Duration) *Error {
-	return &Error{Status: http.StatusTooManyRequests, Substatus: 3200, Code: "TooManyRequests", RetryAfter: max(wait, time.Millisecond),
-		Message: "The request rate is too large. Please retry after sometime."}
-}
-
-// defaultWait is what Throttle asks for without a Delay.
-const defaultWait = 10 * time.Millisecond
-
-// refusal is the answer of an effect that refuses, nil for the others.
-func (f *Fault) refusal() *Error {
-	switch f.Do {
-	case Throttle:
-		if f.Delay > 0 {
-			return throttled(time.Duration(f.Delay))
-		}
-		return throttled(defaultWait)
-	case RetryWith:
-		return &Error{Status: 449, Code: "RetryWith", Message: "There is a conflicting operation in progress. Retry the request."}
-	case Gone:
-		return &Error{Status: http.StatusGone, Substatus: substatusRangeGone, Code: "Gone", Message: "The requested resource is no longer available at the server."}
-	case Unavailable:
-		return &Error{Status: http.StatusServiceUnavailable, Code: "ServiceUnavailable", Message: "Service is currently unavailable, please retry after a while."}
-	case Timeout:
-		return &Error{Status: http.StatusRequestTimeout, Code: "RequestTimeout", Message: "The request timed out; nothing was done."}
-	case NoSession:
-		return errSession
-	case Broken:
-		return &Error{Status: http.StatusInternalServerError, Code: "InternalServerError", Message: "An unknown error occurred while processing this request."}
-	}
-	return nil
+// Split divides a physical range of a container into two, as the service does when it grows. Whoever addresses the
+// range by its id is told that it is gone (410, substatus 1002) and finds its children in the feed of ranges.
+func (s *Server) Split(database, container string, id int) error {
+	return s.account.Split(database, container, id)
 }

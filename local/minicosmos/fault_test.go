@@ -15,6 +15,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/relaybox/relaybox/local/faulthttp"
+	"github.com/relaybox/relaybox/local/minicosmos/internal/wire"
 )
 
 // What a client sees of each effect, and what is stored then.
@@ -186,11 +187,10 @@ func TestBudgetOfAnOffer(t *testing.T) {
 	require.NoError(t, err)
 	_, err = db.CreateContainer(context.Background(), outboxLike("free"), nil)
 	require.NoError(t, err)
-	f := &armed{}
 	for name, want := range map[string]float64{"sold": 300, "free": 2500} {
-		c, bad := s.catalog.container("db", name)
+		c, bad := s.account.Container("db", name)
 		require.Nil(t, bad)
-		require.InDelta(t, want, f.rate(c), 0)
+		require.InDelta(t, want, c.Rate(), 0)
 	}
 }
 
@@ -246,7 +246,7 @@ func TestFaultsOverHTTP(t *testing.T) {
 	for _, one := range list {
 		totals[one.Operation] = one
 	}
-	require.Equal(t, Charge{Database: "db", Container: "c", Operation: OpCreate, Requests: 1, Refused: 1, Throttled: 1, RequestUnits: chargeThrottled}, totals[OpCreate])
+	require.Equal(t, Charge{Database: "db", Container: "c", Operation: OpCreate, Requests: 1, Refused: 1, Throttled: 1, RequestUnits: wire.ChargeThrottled}, totals[OpCreate])
 	require.InDelta(t, 5.8, totals[OpUpsert].RequestUnits, 1)
 	_, text = do("DELETE", chargesPath, "", nil)
 	require.NotEmpty(t, text)

@@ -6,9 +6,6 @@ import (
 	"github.com/relaybox/relaybox/local/faulthttp"
 )
 
-// Duration is a time.Duration that JSON writes like "250ms".
-type Duration = faulthttp.Duration
-
 // chargesPath is where a test reads the totals of request units.
 const chargesPath = "/relaybox/charges"
 

@@ -2,7 +2,6 @@ package minicosmos
 
 import (
 	"bytes"
-	"encoding/json"
 	"fmt"
 	"io"
 	"net"
@@ -17,7 +16,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"github.com/relaybox/relaybox/local/minicosmos/sql"
+	"github.com/relaybox/relaybox/local/minicosmos/internal/wire"
 )
 
 // What is refused stores nothing, and says what is wrong.
@@ -99,8 +98,8 @@ func TestSlowClients(t *testing.T) {
 	for i := range 50 {
 		put(t, c, "a", fmt.Sprint(i), i)
 	}
-	require.True(t, s.memory.TryAcquire(maxBodies), "who is not let in holds no memory for a body")
-	s.memory.Release(maxBodies)
+	require.True(t, s.memory.TryAcquire(wire.MaxBodies), "who is not let in holds no memory for a body")
+	s.memory.Release(wire.MaxBodies)
 	for _, conn := range slow {
 		require.NoError(t, conn.Close())
 	}
@@ -123,43 +122,14 @@ func TestBigRequestsAtOnce(t *testing.T) {
 		})
 	}
 	all.Wait()
-	require.True(t, s.memory.TryAcquire(maxBodies), "all of it was given back")
-	s.memory.Release(maxBodies)
-}
-
-// FuzzPatch: a patch of anything is refused with a message, or gives a document that is still one, with its id and key.
-func FuzzPatch(f *testing.F) {
-	f.Add([]byte(`{"operations":[{"op":"set","path":"/a/b","value":1},{"op":"incr","path":"/n","value":-1}]}`), []byte(`{"id":"1","pk":"a","a":{"b":0},"n":1}`))
-	f.Add([]byte(`[{"op":"move","from":"/a","path":"/b"}]`), []byte(`{"id":"1","pk":"a","a":[1,2,3]}`))
-	f.Add([]byte(`{"condition":"from c where c.n > 1","operations":[{"op":"remove","path":"/list/-"}]}`), []byte(`{"id":"1","pk":"a","list":[1]}`))
-	c := &container{}
-	require.NoError(f, c.pk.UnmarshalJSON([]byte(`{"kind":"Hash","paths":["/pk"],"version":2}`)))
-	f.Fuzz(func(t *testing.T, sent, text []byte) {
-		v, err := sql.ParseJSON(sent)
-		doc, errDoc := sql.ParseJSON(text)
-		if err != nil || errDoc != nil || doc.Kind() != sql.Object {
-			return
-		}
-		p, bad := parsePatch(v)
-		if bad == nil {
-			var changed sql.Value
-			if changed, bad = p.apply(doc, c); bad == nil {
-				require.Equal(t, sql.Object, changed.Kind())
-				require.True(t, sql.Equal(doc.Get("id"), changed.Get("id")))
-				require.True(t, sql.Equal(doc.Get("pk"), changed.Get("pk")))
-				require.True(t, json.Valid(changed.AppendJSON(nil)))
-				return
-			}
-		}
-		require.Contains(t, []int{400, 412}, bad.Status, bad.Message)
-		require.NotEmpty(t, bad.Message)
-	})
+	require.True(t, s.memory.TryAcquire(wire.MaxBodies), "all of it was given back")
+	s.memory.Release(wire.MaxBodies)
 }
 
 // TestCorpora: each fuzz target of what strangers send has a corpus of its own.
 func TestCorpora(t *testing.T) {
 	t.Parallel()
-	for _, dir := range []string{"sql/testdata/fuzz/FuzzParse", "testdata/fuzz/FuzzPatch", "partition/testdata/fuzz/FuzzHeader"} {
+	for _, dir := range []string{"sql/testdata/fuzz/FuzzParse", "internal/document/testdata/fuzz/FuzzPatch", "partition/testdata/fuzz/FuzzHeader"} {
 		files, err := filepath.Glob(filepath.Join(dir, "*"))
 		require.NoError(t, err)
 		require.GreaterOrEqual(t, len(files), 3, dir)

@@ -123,15 +123,15 @@ func preload(b *testing.B, s *Instance, c *azcosmos.ContainerClient, n int) {
 		return err
 	})
 	if n > 0 {
-		rest(s)
+		settle(s)
 		b.Logf("%d documents are stored, %d MB resident", n, residentMB(b))
 	}
 }
 
-// rest waits until the store has put away what it was given.
-func rest(s *Instance) {
+// settle waits until the store has put away what it was given.
+func settle(s *Instance) {
 	for quiet := 0; quiet < 10; quiet++ {
-		if m := s.store.db.Metrics(); m.Compact.NumInProgress > 0 || m.Flush.NumInProgress > 0 {
+		if s.account.Busy() {
 			quiet = 0
 		}
 		time.Sleep(50 * time.Millisecond)

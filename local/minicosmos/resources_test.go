@@ -107,39 +107,16 @@ func TestTimeToLive(t *testing.T) {
 	_, err = c.ReplaceItem(ctx, pk("a"), "short", []byte(`{"id":"short","pk":"a"}`), nil)
 	require.Equal(t, http.StatusNotFound, status(t, err))
 
-	internal, bad := s.catalog.container("db", "c")
+	internal, bad := s.account.Container("db", "c")
 	require.Nil(t, bad)
-	expired, err := s.expired(internal, time.Now().Unix())
+	expired, err := s.account.Expired(internal, time.Now().Unix())
 	require.NoError(t, err)
 	require.Len(t, expired, 1, "invisible, not yet purged")
 	_, err = c.CreateItem(ctx, pk("a"), []byte(`{"id":"short","pk":"a"}`), nil)
 	require.NoError(t, err, "the id is free again")
-	require.NoError(t, s.purge(internal, time.Now().Add(time.Hour).Unix()))
+	require.NoError(t, s.account.Purge(internal, time.Now().Add(time.Hour).Unix()))
 	require.Len(t, s.Documents("db", "c"), 2, "long is purged")
 	require.NoError(t, s.Check())
-}
-
-func TestDefaultTimeToLive(t *testing.T) {
-	t.Parallel()
-	for name, test := range map[string]struct {
-		container string
-		own       int32
-		want      int64
-	}{
-		"off":                     {`{}`, 5, 0},
-		"off, null":               {`{"defaultTtl":null}`, 5, 0},
-		"on, none of its own":     {`{"defaultTtl":-1}`, 0, 0},
-		"on, own":                 {`{"defaultTtl":-1}`, 5, 105},
-		"default":                 {`{"defaultTtl":10}`, 0, 110},
-		"default, own":            {`{"defaultTtl":10}`, 5, 105},
-		"default, own says never": {`{"defaultTtl":10}`, -1, 0},
-	} {
-		p, err := newPolicy(mustParse(test.container), nil)
-		require.NoError(t, err)
-		require.Equal(t, test.want, p.expiry(100, test.own), name)
-	}
-	_, err := newPolicy(mustParse(`{"defaultTtl":0}`), nil)
-	require.Error(t, err)
 }
 
 // The account names the host that the client used, over either scheme.

@@ -4,6 +4,8 @@ import (
 	"errors"
 	"net"
 	"testing"
+
+	"github.com/relaybox/relaybox/local/minicosmos/internal/refusal"
 )
 
 // Instance is a server that listens for a test.
@@ -35,7 +37,7 @@ func RunT(t testing.TB, options ...func(*Options)) *Instance {
 	served := make(chan error, 1)
 	go func() { served <- s.Serve(l) }()
 	t.Cleanup(func() {
-		if err := s.Check(); err != nil && !errors.Is(err, errClosed) {
+		if err := s.Check(); err != nil && !errors.Is(err, refusal.Closed) {
 			t.Errorf("minicosmos: %v", err)
 		}
 		if err := s.Close(); err != nil {

@@ -2,21 +2,22 @@ package minicosmos
 
 import (
 	"context"
-	"crypto/rand"
 	"crypto/tls"
-	"encoding/base64"
-	"encoding/binary"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"log/slog"
 	"net"
 	"net/http"
+	"strings"
 	"sync"
-	"sync/atomic"
 	"time"
 
-	"github.com/cockroachdb/pebble/v2"
+	"github.com/relaybox/relaybox/local/minicosmos/internal/account"
+	"github.com/relaybox/relaybox/local/minicosmos/internal/fault"
+	"github.com/relaybox/relaybox/local/minicosmos/internal/refusal"
+	"github.com/relaybox/relaybox/local/minicosmos/internal/rest"
+	"github.com/relaybox/relaybox/local/minicosmos/internal/wire"
 	"golang.org/x/sync/semaphore"
 )
 
@@ -39,44 +40,27 @@ type Options struct {
 }
 
 // Verifier tells whether an access token was issued for an audience and is valid.
-type Verifier interface {
-	Verify(token, audience string) error
-}
+type Verifier = wire.Verifier
 
 // maxRanges bounds Options.Ranges.
 const maxRanges = 64
-
-// maxLayout bounds the ranges that a container has had.
-const maxLayout = 256
 
 // Server is a running account. It is safe for concurrent use.
 type Server struct {
 	log     *slog.Logger
 	keyText string
-	key     []byte
-	ranges  int
-	tokens  Verifier
-	store   *store
-	catalog catalog
+	account *account.Account
+	faults  fault.Set
+	charges wire.Totals
+	memory  *semaphore.Weighted // bytes of request bodies held at once
 
-	faultsMu sync.Mutex // held by what switches faults
-	faults   atomic.Pointer[faults]
-	charges  charges
-	controls http.Handler // what is not the service's
-
-	epoch   uint32        // of this start of the store; with version it makes ETags unique
-	version atomic.Uint64 // versions given out since the start
-
-	memory     *semaphore.Weighted // bytes of request bodies held at once
-	stop       chan struct{}       // closed by Close
-	background sync.WaitGroup      // the purger
+	service  *rest.Service
+	controls http.Handler  // what is not the service's
+	stop     chan struct{} // closed by Close
 
 	mu     sync.Mutex
 	closed bool           // owned by mu
 	https  []*http.Server // owned by mu; one per listener
-
-	running sync.RWMutex // held shared by whatever uses the store; Close takes it last
-	ended   bool         // owned by running
 }
 
 // Open opens the store and returns a server that listens nowhere yet.
@@ -90,74 +74,23 @@ func Open(o Options) (*Server, error) {
 	if o.Ranges == 0 {
 		o.Ranges = 1
 	}
-	secret, err := base64.StdEncoding.DecodeString(o.Key)
+	k, err := wire.NewKeys(o.Key, o.Verifier)
 	if err != nil {
-		return nil, fmt.Errorf("the account key is not base64: %w", err)
+		return nil, err
 	}
 	if o.Ranges < 0 || o.Ranges > maxRanges {
 		return nil, fmt.Errorf("%d physical ranges: 1 to %d are possible", o.Ranges, maxRanges)
 	}
-	st, err := openStore(o.Dir, o.Logger)
+	a, err := account.Open(o.Dir, o.Ranges, o.Logger)
 	if err != nil {
 		return nil, err
 	}
-	s := &Server{log: o.Logger, keyText: o.Key, key: secret, ranges: o.Ranges, tokens: o.Verifier, store: st,
-		memory: semaphore.NewWeighted(maxBodies), stop: make(chan struct{})}
+	s := &Server{log: o.Logger, keyText: o.Key, account: a, memory: semaphore.NewWeighted(wire.MaxBodies), stop: make(chan struct{})}
+	s.faults.Keep = a.Remember
+	s.service = &rest.Service{Account: a, Keys: k, Faults: &s.faults, Charges: &s.charges, Memory: s.memory, Stop: s.stop, Log: s.log}
 	s.controls = s.control()
-	if err := s.load(); err != nil {
-		return nil, errors.Join(err, st.close())
-	}
-	s.background.Add(1)
-	go s.purger()
 	return s, nil
 }
-
-// load reads the catalog and begins a new epoch of ETags.
-func (s *Server) load() (err error) {
-	v := s.store.acquire()
-	defer func() { err = errors.Join(err, v.release()) }()
-	fresh, err := s.nextEpoch(v)
-	if err != nil {
-		return err
-	}
-	if err := s.catalog.load(v); err != nil {
-		return err
-	}
-	if fresh {
-		// Numbers start somewhere else in every new store, so that a client that outlives
-		// a store never takes a new database for an old one with the same name.
-		var b [4]byte
-		if _, err := rand.Read(b[:]); err != nil {
-			return err
-		}
-		s.catalog.lastNumber = binary.BigEndian.Uint32(b[:]) >> 4
-	}
-	return nil
-}
-
-// storeFormat changes when a store of before cannot be read any more.
-const storeFormat = 2
-
-var errFormat = errors.New("the data was written by another version of this program: delete the folder, or use another")
-
-func (s *Server) nextEpoch(v *view) (fresh bool, err error) {
-	found, err := v.get(key(0, kindEpoch), func(b []byte) error {
-		if len(b) != 5 || b[4] != storeFormat {
-			return errFormat
-		}
-		s.epoch = binary.BigEndian.Uint32(b)
-		return nil
-	})
-	if err != nil {
-		return false, err
-	}
-	s.epoch++
-	return !found, s.store.commit(func(b *pebble.Batch) error {
-		return b.Set(key(0, kindEpoch), append(binary.BigEndian.AppendUint32(nil, s.epoch), storeFormat), nil)
-	}, nil)
-}
-
-func (s *Server) now() int64 { return time.Now().Unix() }
 
 // Timeouts of a connection. A request of 2 MB has a minute to arrive.
 const (
@@ -168,6 +101,15 @@ const (
 	closeGrace        = 5 * time.Second
 	maxHeaderBytes    = 64 << 10
 )
+
+// ServeHTTP answers one request of the REST surface.
+func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	if strings.HasPrefix(r.URL.Path, "/relaybox/") {
+		s.controls.ServeHTTP(w, r)
+		return
+	}
+	s.service.ServeHTTP(w, r)
+}
 
 // Serve answers requests on l until Close, then returns nil. It may be called for
 // several listeners.
@@ -221,7 +163,7 @@ func (s *Server) Close() error {
 	s.mu.Unlock()
 
 	close(s.stop)
-	ctx, cancel := context.WithTimeoutCause(context.Background(), closeGrace, errClosed)
+	ctx, cancel := context.WithTimeoutCause(context.Background(), closeGrace, refusal.Closed)
 	defer cancel()
 	var all error
 	for _, h := range servers {
@@ -229,24 +171,8 @@ func (s *Server) Close() error {
 			all = errors.Join(all, h.Close())
 		}
 	}
-	s.background.Wait()
-	s.running.Lock()
-	defer s.running.Unlock()
-	s.ended = true
-	return errors.Join(all, s.store.close())
+	return errors.Join(all, s.account.Close())
 }
-
-// enter keeps the store open until leave; on a closed server it returns false.
-func (s *Server) enter() bool {
-	s.running.RLock()
-	if s.ended {
-		s.running.RUnlock()
-		return false
-	}
-	return true
-}
-
-func (s *Server) leave() { s.running.RUnlock() }
 
 // ConnectionString returns what azcosmos's NewClientFromConnectionString takes for an
 // endpoint like http://127.0.0.1:8081.
@@ -258,25 +184,10 @@ func (s *Server) ConnectionString(endpoint string) string {
 // creation. It is for tests and demonstrations: it returns nil if there is no such
 // container or the server is closed, and everything is in memory at once.
 func (s *Server) Documents(database, container string) []json.RawMessage {
-	if !s.enter() {
-		return nil
-	}
-	defer s.leave()
-	c, bad := s.catalog.container(database, container)
-	if bad != nil {
-		return nil
-	}
-	v, now := s.store.acquire(), s.now()
-	var list []json.RawMessage
-	err := v.scan(key(c.number, kindDocument), nil, func(_, stored []byte) (bool, error) {
-		r, err := decodeRecord(stored)
-		if err == nil && !r.expired(now) {
-			list = append(list, r.appendJSON(nil, c))
-		}
-		return true, err
-	})
-	if err = errors.Join(err, v.release()); err != nil {
-		s.log.Error("list documents", "container", container, "error", err)
-	}
-	return list
+	return s.account.Documents(database, container)
 }
+
+// Check reads everything that is stored and tells whether it agrees: each document
+// with its locator and index entries, each of those with a document, the counters with
+// both. It is for tests. On a closed server it returns a 503.
+func (s *Server) Check() error { return s.account.Check() }

@@ -11,6 +11,9 @@ import (
 
 	"github.com/Azure/azure-sdk-for-go/sdk/data/azcosmos"
 	"github.com/stretchr/testify/require"
+
+	"github.com/relaybox/relaybox/local/minicosmos/internal/document"
+	"github.com/relaybox/relaybox/local/minicosmos/internal/refusal"
 )
 
 // Whatever a reader sees of a range is a prefix of its LSNs: no change is visible
@@ -18,7 +21,7 @@ import (
 func TestVisibleOrderIsLSNOrder(t *testing.T) {
 	t.Parallel()
 	s, c := startContainer(t, outboxLike("c"))
-	internal, bad := s.catalog.container("db", "c")
+	internal, bad := s.account.Container("db", "c")
 	require.Nil(t, bad)
 	const writers, each = 8, 60
 	var wg sync.WaitGroup
@@ -35,14 +38,14 @@ func TestVisibleOrderIsLSNOrder(t *testing.T) {
 	}
 	for seen := 0; seen < writers*each; {
 		lsns := map[uint64]bool{}
-		token := internal.layout.Load().all[0].durableLSN.Load()
-		v := s.store.acquire()
-		err := v.scan(key(internal.number, kindDocument), nil, func(_, stored []byte) (bool, error) {
-			r, err := decodeRecord(stored)
-			lsns[r.lsn] = true
+		token := internal.Layout().All[0].DurableLSN.Load()
+		v := s.account.Acquire()
+		err := v.Scan(document.Key(internal.Number, document.KindDocument), nil, func(_, stored []byte) (bool, error) {
+			r, err := document.Decode(stored)
+			lsns[r.LSN] = true
 			return true, err
 		})
-		require.NoError(t, errors.Join(err, v.release()))
+		require.NoError(t, errors.Join(err, v.Release()))
 		for lsn := range lsns {
 			require.LessOrEqual(t, lsn, uint64(len(lsns)), "a gap below")
 		}
@@ -89,7 +92,8 @@ func TestRequestsAfterClose(t *testing.T) {
 	s, c := startContainer(t, outboxLike("c"))
 	fill(t, c, 1, "a")
 	require.NoError(t, s.Close())
+	require.NoError(t, s.Close(), "closing twice is fine")
 	require.Nil(t, s.Documents("db", "c"))
-	require.ErrorIs(t, s.Check(), errClosed)
+	require.ErrorIs(t, s.Check(), refusal.Closed)
 	require.Equal(t, 503, serve(s.Server, signed(t, "GET", "/dbs", "dbs", "", nil, time.Now())).Code)
 }

@@ -1,0 +1,173 @@
+package account
+
+import (
+	"encoding/binary"
+	"errors"
+	"strings"
+
+	"github.com/cockroachdb/pebble/v2"
+	"github.com/relaybox/relaybox/local/minicosmos/internal/document"
+	"github.com/relaybox/relaybox/local/minicosmos/internal/layout"
+	"github.com/relaybox/relaybox/local/minicosmos/internal/refusal"
+	"github.com/relaybox/relaybox/local/minicosmos/internal/store"
+	"github.com/relaybox/relaybox/local/minicosmos/partition"
+	"github.com/relaybox/relaybox/local/minicosmos/sql"
+)
+
+// defaultIndexing is the index policy of a container that was created without one.
+var defaultIndexing = mustParse(`{"indexingMode":"consistent","automatic":true,` +
+	`"includedPaths":[{"path":"/*"}],"excludedPaths":[{"path":"/\"_etag\"/?"}]}`)
+
+func mustParse(text string) sql.Value {
+	v, err := sql.ParseJSON([]byte(text))
+	if err != nil {
+		panic(err)
+	}
+	return v
+}
+
+// CreateContainer stores a new container.
+func (a *Account) CreateContainer(dbName string, sent, throughput sql.Value) (*Container, *refusal.Error) {
+	name, bad := validName(sent.Get("id"))
+	if bad != nil {
+		return nil, bad
+	}
+	k := &a.catalog
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	db := k.databases[dbName]
+	if db == nil {
+		return nil, refusal.NotFound
+	}
+	if db.containers[name] != nil {
+		return nil, refusal.Conflict
+	}
+	c, bad := a.defineContainer(db, k.lastNumber+1, sent)
+	if bad != nil {
+		return nil, bad
+	}
+	o := a.newOffer(c.Number, c.RID, c.Self, throughput)
+	c.offer.Store(o)
+	err := a.store.Commit(func(b *pebble.Batch) error {
+		return errors.Join(o.put(b), b.Set(document.Key(0, kindNumbers), binary.BigEndian.AppendUint32(nil, c.Number), nil),
+			b.Set(numberedKey(0, kindContainer, c.Number), c.encode(*c.properties.Load(), c.layout.Load()), nil))
+	}, nil)
+	if err != nil {
+		return nil, refusal.Of(err)
+	}
+	k.lastNumber = c.Number
+	db.containers[name] = c
+	return c, nil
+}
+
+func (a *Account) defineContainer(db *Database, number uint32, sent sql.Value) (*Container, *refusal.Error) {
+	if sent.Get("partitionKey").Kind() != sql.Object {
+		return nil, refusal.BadRequest("The required property 'partitionKey' is missing.")
+	}
+	rid := document.ContainerRID(db.number, number)
+	properties := a.stamp(withDefaults(sent), rid, db.self+"colls/"+rid+"/")
+	c, err := newContainer(db, number, properties)
+	if err != nil {
+		return nil, refusal.BadRequest("%v", err)
+	}
+	c.layout.Store(layout.New(c.PK.Split(a.ranges)))
+	return c, nil
+}
+
+// withDefaults is what a client sent, with the kind of key and the index policy that it left out.
+func withDefaults(sent sql.Value) sql.Value {
+	properties := document.WithoutSystem(sent)
+	if pk := properties.Get("partitionKey"); !pk.Get("kind").IsDefined() {
+		properties = properties.With("partitionKey", pk.With("kind", sql.StringOf(partition.Hash)))
+	}
+	policy := properties.Get("indexingPolicy")
+	if policy.Kind() != sql.Object {
+		return properties.With("indexingPolicy", defaultIndexing)
+	}
+	for i, name := range defaultIndexing.Names() {
+		if !policy.Get(name).IsDefined() && !strings.HasSuffix(name, "Paths") {
+			policy = policy.With(name, defaultIndexing.Items()[i])
+		}
+	}
+	return properties.With("indexingPolicy", policy)
+}
+
+// DropContainer removes a container with its documents.
+func (a *Account) DropContainer(c *Container, ifMatch string) *refusal.Error {
+	k := &a.catalog
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	c.gate.Lock()
+	defer c.gate.Unlock()
+	if c.dropped {
+		return refusal.NotFound
+	}
+	if !matches(ifMatch, *c.properties.Load()) {
+		return refusal.Precondition
+	}
+	if err := a.store.Commit(func(b *pebble.Batch) error { return dropContainer(b, c) }, nil); err != nil {
+		return refusal.Of(err)
+	}
+	c.dropped = true
+	delete(c.database.containers, c.name)
+	return nil
+}
+
+// ReplaceContainer changes a container's properties and rebuilds what is stored
+// beside its documents when index policy or time to live are others.
+func (a *Account) ReplaceContainer(c *Container, sent sql.Value, ifMatch string) *refusal.Error {
+	c.gate.Lock()
+	defer c.gate.Unlock()
+	old := *c.properties.Load()
+	switch id, _ := sent.Get("id").Str(); {
+	case c.dropped:
+		return refusal.NotFound
+	case !matches(ifMatch, old):
+		return refusal.Precondition
+	case id != c.name:
+		return refusal.BadRequest("The id %q is not the container's.", id)
+	case !sql.Equal(sent.Get("partitionKey").Get("paths"), old.Get("partitionKey").Get("paths")):
+		return refusal.BadRequest("The partition key of a container cannot be changed.")
+	case !sql.Equal(uniqueOf(sent), uniqueOf(old)):
+		return refusal.BadRequest("The unique keys of a container cannot be changed.")
+	}
+	sent = sent.With("partitionKey", old.Get("partitionKey"))
+	properties := a.stamp(withDefaults(sent), c.RID, c.Self)
+	p, err := document.NewPolicy(properties, &c.PK)
+	if err != nil {
+		return refusal.BadRequest("%v", err)
+	}
+	if err := a.rebuild(c, p, properties); err != nil {
+		return refusal.Of(err)
+	}
+	c.policy.Store(p)
+	c.properties.Store(&properties)
+	return nil
+}
+
+// uniqueOf are the unique keys of some properties; none is an empty list.
+func uniqueOf(properties sql.Value) sql.Value {
+	return sql.ArrayOf(properties.Get("uniqueKeyPolicy").Get("uniqueKeys").Items())
+}
+
+// rebuild commits new properties with everything that follows from the policy. The
+// caller holds the container's gate exclusively, so that the view is the last word.
+func (a *Account) rebuild(c *Container, p *document.Policy, properties sql.Value) (err error) {
+	v := a.store.Acquire()
+	defer func() { err = errors.Join(err, v.Release()) }()
+	return a.store.Commit(func(b *pebble.Batch) error {
+		err := b.Set(numberedKey(0, kindContainer, c.Number), c.encode(properties, c.layout.Load()), nil)
+		for _, kind := range []byte{document.KindExpiry, document.KindChange, document.KindIndex, document.KindKeyIndex} {
+			err = errors.Join(err, b.DeleteRange(document.Key(c.Number, kind), store.Successor(document.Key(c.Number, kind)), nil))
+		}
+		return errors.Join(err, v.Scan(document.Key(c.Number, document.KindDocument), nil, func(_, stored []byte) (bool, error) {
+			r, err := document.Decode(stored)
+			if err != nil {
+				return false, err
+			}
+			doc, err := sql.ParseJSON(r.Body)
+			r.Entries, r.Expiry = p.Entries(doc), p.Expiry(r.Modified, r.TTL)
+			return true, errors.Join(err, document.Put(b, c.Number, r))
+		}))
+	}, nil)
+}

@@ -1,0 +1,40 @@
+package document
+
+import (
+	"encoding/json"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/relaybox/relaybox/local/minicosmos/partition"
+	"github.com/relaybox/relaybox/local/minicosmos/sql"
+)
+
+// FuzzPatch: a patch of anything is refused with a message, or gives a document that is still one, with its id and key.
+func FuzzPatch(f *testing.F) {
+	f.Add([]byte(`{"operations":[{"op":"set","path":"/a/b","value":1},{"op":"incr","path":"/n","value":-1}]}`), []byte(`{"id":"1","pk":"a","a":{"b":0},"n":1}`))
+	f.Add([]byte(`[{"op":"move","from":"/a","path":"/b"}]`), []byte(`{"id":"1","pk":"a","a":[1,2,3]}`))
+	f.Add([]byte(`{"condition":"from c where c.n > 1","operations":[{"op":"remove","path":"/list/-"}]}`), []byte(`{"id":"1","pk":"a","list":[1]}`))
+	var key partition.Definition
+	require.NoError(f, key.UnmarshalJSON([]byte(`{"kind":"Hash","paths":["/pk"],"version":2}`)))
+	f.Fuzz(func(t *testing.T, sent, text []byte) {
+		v, err := sql.ParseJSON(sent)
+		doc, errDoc := sql.ParseJSON(text)
+		if err != nil || errDoc != nil || doc.Kind() != sql.Object {
+			return
+		}
+		p, bad := ParsePatch(v)
+		if bad == nil {
+			var changed sql.Value
+			if changed, bad = p.Apply(doc, &key); bad == nil {
+				require.Equal(t, sql.Object, changed.Kind())
+				require.True(t, sql.Equal(doc.Get("id"), changed.Get("id")))
+				require.True(t, sql.Equal(doc.Get("pk"), changed.Get("pk")))
+				require.True(t, json.Valid(changed.AppendJSON(nil)))
+				return
+			}
+		}
+		require.Contains(t, []int{400, 412}, bad.Status, bad.Message)
+		require.NotEmpty(t, bad.Message)
+	})
+}

@@ -1,0 +1,110 @@
+package rest
+
+import (
+	"log/slog"
+	"net/http"
+	"runtime/debug"
+
+	"github.com/relaybox/relaybox/local/minicosmos/internal/account"
+	"github.com/relaybox/relaybox/local/minicosmos/internal/fault"
+	"github.com/relaybox/relaybox/local/minicosmos/internal/refusal"
+	"github.com/relaybox/relaybox/local/minicosmos/internal/wire"
+	"golang.org/x/sync/semaphore"
+)
+
+// Service answers the requests of the REST surface. It is safe for concurrent use; all its fields are set before the
+// first request.
+type Service struct {
+	Account *account.Account    // what is served
+	Keys    *wire.Keys          // who is let in
+	Faults  *fault.Set          // what goes wrong
+	Charges *wire.Totals        // where each request is counted
+	Memory  *semaphore.Weighted // bytes of request bodies held at once; has wire.MaxBodies
+	Stop    <-chan struct{}     // closed when the server ends
+	Log     *slog.Logger        // hears of defects and faults of the store
+}
+
+// call is a request under way.
+type call struct {
+	wire.Request
+	on             wire.Operation
+	known          bool         // it was let in
+	stale, shuffle *fault.Armed // faults of this request
+}
+
+// ServeHTTP answers one request of the REST surface.
+func (s *Service) ServeHTTP(w http.ResponseWriter, hr *http.Request) {
+	r := &call{Request: wire.Request{Request: hr}}
+	a, bad, cut := s.answer(r)
+	if cut {
+		if a != nil { // it was done, and cost what it costs
+			s.Charges.Add(&r.Request, r.on, a)
+		}
+		panic(http.ErrAbortHandler) // closes the connection
+	}
+	if bad != nil {
+		a = wire.Refuse(bad)
+		if bad.Status == http.StatusInternalServerError {
+			s.Log.Error("request", "method", hr.Method, "path", hr.URL.Path, "error", bad)
+		}
+	}
+	if r.known {
+		s.Charges.Add(&r.Request, r.on, a)
+	}
+	a.Write(w, &r.Request)
+}
+
+func (s *Service) answer(r *call) (a *wire.Answer, bad *refusal.Error, cut bool) {
+	if !s.Account.Enter() {
+		return nil, refusal.Closed, false
+	}
+	defer s.Account.Leave()
+	defer func() {
+		if p := recover(); p != nil {
+			s.Log.Error("panic in a request", "path", r.URL.Path, "panic", p, "stack", string(debug.Stack()))
+			a, bad = nil, &refusal.Error{Status: http.StatusInternalServerError, Code: "InternalServerError", Message: "The server has a defect; see its log."}
+		}
+	}()
+	if bad := r.Route(); bad != nil {
+		return nil, bad, false
+	}
+	resourceType, link := r.Resource()
+	if bad := s.Keys.Authenticate(&r.Request, resourceType, link); bad != nil {
+		return nil, bad, false
+	}
+	release, bad := r.ReadBody(s.Memory)
+	if bad != nil {
+		return nil, bad, false
+	}
+	defer release()
+	r.known, r.on = true, r.Operation()
+	return s.under(r, r.on)
+}
+
+// dispatch calls what answers the request.
+func (s *Service) dispatch(r *call) (*wire.Answer, *refusal.Error) {
+	switch {
+	case len(r.Names) == 0 && r.Feed == "":
+		return s.describe(r)
+	case r.Feed == "offers":
+		return s.offers(r)
+	case r.Feed == "dbs":
+		return s.databaseFeed(r)
+	case len(r.Names) == 1 && r.Feed == "":
+		return s.databaseResource(r)
+	case r.Feed == "colls":
+		return s.containerFeed(r)
+	}
+	c, bad := s.Account.Container(r.Names[0], r.Names[1])
+	switch {
+	case bad != nil:
+		return nil, bad
+	case r.Feed == "pkranges":
+		return s.rangeFeed(r, c)
+	case r.Feed == "docs":
+		return s.documentFeed(r, c)
+	case len(r.Names) == 2:
+		return s.containerResource(r, c)
+	}
+	return s.documentResource(r, c)
+}
