@@ -1,6 +1,7 @@
 package minibus
 
 import (
+	"cmp"
 	"net/http"
 	"net/url"
 )
@@ -141,7 +142,7 @@ func (v view) address(to string) string {
 
 func megabytes(e *entity) int { return max(1, e.quota()>>20) }
 
-func (s settings) statusText() string { return or(s.status, statusActive) }
+func (s settings) statusText() string { return cmp.Or(s.status, statusActive) }
 
 // countDetails counts as the service does: what is locked or deferred is active.
 func (e *entity) countDetails() countDetails {

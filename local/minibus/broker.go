@@ -9,6 +9,7 @@ import (
 	"github.com/cockroachdb/pebble/v2"
 
 	"github.com/relaybox/relaybox/local/minibus/amqpserver"
+	"github.com/relaybox/relaybox/local/minibus/internal/journal"
 )
 
 // broker is the state of all entities. One lock guards it: an operation touches several entities at once (a topic and
@@ -19,7 +20,7 @@ type broker struct {
 	policies map[string]Policy
 	jwt      bool
 	maxBytes int                    // of one entity
-	maxWarm  int                    // see warm.go
+	maxWarm  int                    // see content
 	faults   atomic.Pointer[faults] // nil: none; stored under mu
 	ahead    atomic.Int64           // of the real clock, in milliseconds: Advance
 
@@ -27,7 +28,7 @@ type broker struct {
 	entities map[string]*entity
 	times    times // of the namespace
 	alarms   alarms
-	journal  *journal
+	journal  *journal.Journal
 	scratch  []byte     // of the message being delivered
 	record   []byte     // of the message being stored
 	warm     int        // bytes of messages whose content is in memory
@@ -40,18 +41,18 @@ func (b *broker) Connect(string) amqpserver.Peer {
 }
 
 // Position implements amqpserver.Backend.
-func (b *broker) Position() uint64 { return b.journal.position() }
+func (b *broker) Position() uint64 { return b.journal.Position() }
 
 // Durable implements amqpserver.Backend.
 func (b *broker) Durable(position uint64) error {
-	return b.journal.sync(position, b.take, b.chill)
+	return b.journal.Sync(position, b.take, b.chill)
 }
 
 // take hands over the changes since the last time.
 func (b *broker) take() (*pebble.Batch, uint64) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	return b.journal.take()
+	return b.journal.Take()
 }
 
 // Suffixes of addresses, in lower case.

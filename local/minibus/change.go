@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/relaybox/relaybox/local/minibus/amqpwire"
+	"github.com/relaybox/relaybox/local/minibus/internal/journal"
 )
 
 // Entities that come, change and go while the broker runs. The caller holds mu, and makes it durable before anybody is
@@ -69,8 +70,8 @@ func (b *broker) drop(e *entity) {
 		part.clear()
 		part.gone = true
 		delete(b.entities, part.key)
-		for _, kind := range []byte{kindMessage, kindStatus, kindSequence, kindSession, kindHistory, kindTimes} {
-			b.journal.deleteAll(key(kind, part.key, 0))
+		for _, kind := range []byte{journal.KindMessage, journal.KindStatus, journal.KindSequence, journal.KindSession, journal.KindHistory, journal.KindTimes} {
+			b.journal.DeleteAll(journal.Key(kind, part.key, 0))
 		}
 		part.detachSoon(notFound(part.path))
 		if part.kind != deadLetterKind {

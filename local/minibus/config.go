@@ -63,11 +63,3 @@ const (
 	defaultLock        = time.Minute
 	defaultMaxDelivery = 3
 )
-
-func or[T comparable](v, otherwise T) T {
-	var zero T
-	if v == zero {
-		return otherwise
-	}
-	return v
-}

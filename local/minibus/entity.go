@@ -1,6 +1,7 @@
 package minibus
 
 import (
+	"cmp"
 	"fmt"
 	"time"
 
@@ -335,6 +336,6 @@ func (e *entity) deadLetter(m *message, to *entity, hops uint8, why []amqpwire.P
 		e.b.log.Error("application properties cannot be extended", "entity", e.path, "sequence", m.seq, "error", err)
 		explained = c
 	}
-	to.put(&message{kept: explained, enqueued: m.enqueued, origin: m.seq, count: m.count, source: or(m.source, e.path), hops: hops}, e.b.now())
+	to.put(&message{kept: explained, enqueued: m.enqueued, origin: m.seq, count: m.count, source: cmp.Or(m.source, e.path), hops: hops}, e.b.now())
 	to.storeSequence()
 }

@@ -1,6 +1,7 @@
 package minibus
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"slices"
@@ -112,8 +113,8 @@ func (f *Fault) refusal() *amqpwire.Error {
 		return amqpwire.Errorf(condServerBusy, "The request was terminated because the namespace is being throttled. Please wait 10 seconds and try again.")
 	}
 	return &amqpwire.Error{
-		Condition:   amqpwire.Symbol(or(f.Condition, string(amqpwire.CondInternalError))),
-		Description: or(f.Text, "The request was refused because a fault was injected."),
+		Condition:   amqpwire.Symbol(cmp.Or(f.Condition, string(amqpwire.CondInternalError))),
+		Description: cmp.Or(f.Text, "The request was refused because a fault was injected."),
 	}
 }
 

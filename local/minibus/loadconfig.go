@@ -2,6 +2,7 @@ package minibus
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -54,7 +55,7 @@ func required(read func(string, any)) keyReader { return keyReader{read, true} }
 func allowed(read func(string, any)) keyReader  { return keyReader{read, false} }
 
 func (l *loader) fault(path, format string, args ...any) {
-	l.faults = append(l.faults, fmt.Errorf("%s: %s", or(path, "the file"), fmt.Sprintf(format, args...)))
+	l.faults = append(l.faults, fmt.Errorf("%s: %s", cmp.Or(path, "the file"), fmt.Sprintf(format, args...)))
 }
 
 // object reads the keys of an object in the order of their names.

@@ -1,6 +1,7 @@
 package minibus
 
 import (
+	"cmp"
 	"fmt"
 	"regexp"
 	"slices"
@@ -262,7 +263,7 @@ func readDefaultRule(p *proposal, e element) error {
 	if err != nil {
 		return err
 	}
-	r.name = or(r.name, defaultRule)
+	r.name = cmp.Or(r.name, defaultRule)
 	p.rules = []rule{r}
 	return nil
 }

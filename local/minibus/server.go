@@ -1,6 +1,7 @@
 package minibus
 
 import (
+	"cmp"
 	"crypto/tls"
 	"errors"
 	"fmt"
@@ -11,6 +12,8 @@ import (
 	"github.com/cockroachdb/pebble/v2/vfs"
 
 	"github.com/relaybox/relaybox/local/minibus/amqpserver"
+	"github.com/relaybox/relaybox/local/minibus/internal/door"
+	"github.com/relaybox/relaybox/local/minibus/internal/journal"
 	"github.com/relaybox/relaybox/local/selfsigned"
 )
 
@@ -34,7 +37,7 @@ type Server struct {
 	broker *broker
 	amqp   *amqpserver.Server
 	admins adminServers
-	door   *door
+	door   *door.Door
 
 	certificate func() (tls.Certificate, error)
 
@@ -55,7 +58,7 @@ func Open(o Options) (*Server, error) {
 		o.Policies = []Policy{DefaultPolicy}
 	}
 	b := &broker{
-		log: o.Logger, policies: map[string]Policy{}, jwt: o.AcceptJWT, maxBytes: or(o.MaxEntityBytes, 1<<30), maxWarm: or(o.CacheBytes, 64<<20),
+		log: o.Logger, policies: map[string]Policy{}, jwt: o.AcceptJWT, maxBytes: cmp.Or(o.MaxEntityBytes, 1<<30), maxWarm: cmp.Or(o.CacheBytes, 64<<20),
 		entities: map[string]*entity{}, alarms: alarms{sooner: make(chan struct{}, 1)},
 	}
 	for _, p := range o.Policies {
@@ -70,38 +73,39 @@ func Open(o Options) (*Server, error) {
 	if o.FS == nil {
 		o.FS = vfs.Default
 	}
-	journal, err := openJournal(o.Dir, o.FS)
+	j, err := journal.Open(o.Dir, o.FS)
 	if err != nil {
 		return nil, err
 	}
-	b.journal = journal
+	b.journal = j
 	if err := b.restoreChanges(); err != nil {
-		return nil, errors.Join(err, journal.close())
+		return nil, errors.Join(err, j.Close())
 	}
 	if err := b.restore(); err != nil {
-		return nil, errors.Join(err, journal.close())
+		return nil, errors.Join(err, j.Close())
 	}
 	b.date(b.now())
 	b.resumeIdle()
 	s := &Server{broker: b, amqp: amqpserver.New(b, o.Logger), stop: make(chan struct{}), certificate: newCertificate()}
-	s.door = &door{
-		amqp: s.amqp, web: s.ServeAdmin, tls: s.tlsConfig(o.TLS),
-		entrance: map[net.Listener]struct{}{}, silent: map[net.Conn]struct{}{},
-	}
+	s.door = door.New(s.amqp, s.ServeAdmin, s.tlsConfig(o.TLS))
 	s.clock.Go(func() { b.keepTime(s.stop) })
 	return s, nil
 }
+
+// Serve accepts connections until Close and returns nil then. It may be called for several listeners, and closes them.
+// Each of them speaks AMQP and HTTP (AdminHandler), both also over TLS.
+func (s *Server) Serve(l net.Listener) error { return s.door.Serve(l) }
 
 // Close ends all connections and closes the store.
 func (s *Server) Close() error {
 	var err error
 	s.closed.Do(func() {
-		s.door.close()
+		s.door.Close()
 		err = errors.Join(s.admins.close(), s.amqp.Close())
-		s.door.wait.Wait()
+		s.door.Wait()
 		close(s.stop)
 		s.clock.Wait()
-		err = errors.Join(err, s.broker.Durable(s.broker.Position()), s.broker.journal.close())
+		err = errors.Join(err, s.broker.Durable(s.broker.Position()), s.broker.journal.Close())
 	})
 	return err
 }
@@ -115,6 +119,11 @@ func (s *Server) tlsConfig(given *tls.Config) func() (*tls.Config, error) {
 		c, err := s.certificate()
 		return &tls.Config{Certificates: []tls.Certificate{c}, MinVersion: tls.VersionTLS12}, err
 	}
+}
+
+// newCertificate makes the certificate when the first client wants TLS, or its text.
+func newCertificate() func() (tls.Certificate, error) {
+	return sync.OnceValues(func() (tls.Certificate, error) { return selfsigned.Certificate("relaybox minibus") })
 }
 
 // CertificatePEM is the certificate that the server shows without Options.TLS, for clients to trust: as RootCAs, or in

@@ -7,63 +7,67 @@ import (
 	"strings"
 
 	"github.com/cockroachdb/pebble/v2"
+
+	"github.com/relaybox/relaybox/local/minibus/internal/journal"
 )
 
 // What an entity writes to the journal. The caller holds broker.mu; nobody is told anything before it is durable.
 
 func (e *entity) storeMessage(m *message) {
-	if e.b.journal.db == nil {
+	if !e.b.journal.OnDisk() {
 		return
 	}
 	e.b.record = m.appendRecord(e.b.record[:0])
-	e.b.journal.set(numberKey(kindMessage, e.key, m.seq), e.b.record)
+	e.b.journal.Set(journal.NumberKey(journal.KindMessage, e.key, m.seq), e.b.record)
 	e.b.cool(m)
 }
 
 // storeStatus notes a new state or delivery count without writing the message again.
 func (e *entity) storeStatus(m *message) {
 	m.restated = true
-	e.b.journal.set(numberKey(kindStatus, e.key, m.seq), binary.AppendUvarint([]byte{byte(m.state)}, uint64(m.count)))
+	e.b.journal.Set(journal.NumberKey(journal.KindStatus, e.key, m.seq), binary.AppendUvarint([]byte{byte(m.state)}, uint64(m.count)))
 }
 
 // forget removes a message's records.
 func (e *entity) forget(m *message) {
 	m.stored = never
-	e.b.journal.delete(numberKey(kindMessage, e.key, m.seq))
+	e.b.journal.Delete(journal.NumberKey(journal.KindMessage, e.key, m.seq))
 	if m.restated {
-		e.b.journal.delete(numberKey(kindStatus, e.key, m.seq))
+		e.b.journal.Delete(journal.NumberKey(journal.KindStatus, e.key, m.seq))
 	}
 }
 
 // storeSequence keeps numbers from being given twice after the messages that had them are gone.
 func (e *entity) storeSequence() {
-	e.b.journal.set(key(kindSequence, e.key, 0), binary.AppendVarint(nil, e.last))
+	e.b.journal.Set(journal.Key(journal.KindSequence, e.key, 0), binary.AppendVarint(nil, e.last))
 }
 
 func (e *entity) storeHistory(id string, until int64) {
-	e.b.journal.set(nameKey(kindHistory, e.key, id), binary.AppendVarint(nil, until))
+	e.b.journal.Set(journal.NameKey(journal.KindHistory, e.key, id), binary.AppendVarint(nil, until))
 }
 
-func (e *entity) forgetHistory(id string) { e.b.journal.delete(nameKey(kindHistory, e.key, id)) }
+func (e *entity) forgetHistory(id string) {
+	e.b.journal.Delete(journal.NameKey(journal.KindHistory, e.key, id))
+}
 
 // storeState writes a session's state, or removes it.
 func (s *session) storeState() {
-	k := nameKey(kindSession, s.in.key, s.id)
+	k := journal.NameKey(journal.KindSession, s.in.key, s.id)
 	if s.state == nil {
-		s.in.b.journal.delete(k)
+		s.in.b.journal.Delete(k)
 		return
 	}
-	s.in.b.journal.set(k, append(binary.AppendVarint(nil, s.stateAt), s.state...))
+	s.in.b.journal.Set(k, append(binary.AppendVarint(nil, s.stateAt), s.state...))
 }
 
 // restore rebuilds the entities from the store. Locks are gone: what was locked can be received again, its count as it was.
 func (b *broker) restore() error {
-	if b.journal.db == nil {
+	if !b.journal.OnDisk() {
 		return nil
 	}
-	it, err := b.journal.db.NewIter(nil)
+	it, err := b.journal.Walk(nil, nil)
 	if err != nil {
-		return fmt.Errorf("read broker store: %w", err)
+		return err
 	}
 	defer it.Close()
 	orphans := map[string]int{}
@@ -84,43 +88,42 @@ func (b *broker) restore() error {
 }
 
 func (b *broker) restoreOne(it *pebble.Iterator, orphans map[string]int) error {
-	k := it.Key()
-	if len(k) < 3 || len(k) < 3+int(binary.BigEndian.Uint16(k[1:])) {
-		return errRecord
+	kind, path, rest, err := journal.SplitKey(it.Key())
+	if err != nil {
+		return err
 	}
-	n := 3 + int(binary.BigEndian.Uint16(k[1:]))
-	e, rest := b.entities[string(k[3:n])], k[n:]
+	e := b.entities[string(path)]
 	v, err := it.ValueAndErr()
 	switch {
 	case err != nil:
 		return err
-	case k[0] == kindChange:
+	case kind == journal.KindChange:
 		return nil // restoreChanges has read it
-	case k[0] == kindTimes:
-		return b.restoreTimes(string(k[3:n]), v)
+	case kind == journal.KindTimes:
+		return b.restoreTimes(string(path), v)
 	case e == nil:
-		orphans[string(k[3:n])]++
+		orphans[string(path)]++
 		return nil
 	}
-	switch k[0] {
-	case kindSession:
+	switch kind {
+	case journal.KindSession:
 		at, w := binary.Varint(v)
 		if w <= 0 {
-			return errRecord
+			return journal.ErrRecord
 		}
 		s := e.sessionOf(string(rest))
 		s.stateAt, s.state = at, append([]byte{}, v[w:]...)
-	case kindHistory:
+	case journal.KindHistory:
 		until, w := binary.Varint(v)
 		if w <= 0 {
-			return errRecord
+			return journal.ErrRecord
 		}
 		e.history.order = append(e.history.order, remembered{string(rest), until})
-	case kindSequence:
+	case journal.KindSequence:
 		e.last, _ = binary.Varint(v)
-	case kindMessage:
+	case journal.KindMessage:
 		return e.restoreMessage(rest, v)
-	case kindStatus:
+	case journal.KindStatus:
 		return e.restoreStatus(rest, v)
 	}
 	return nil
@@ -128,7 +131,7 @@ func (b *broker) restoreOne(it *pebble.Iterator, orphans map[string]int) error {
 
 func (e *entity) restoreMessage(number, record []byte) error {
 	if len(number) != 8 {
-		return errRecord
+		return journal.ErrRecord
 	}
 	warm := e.b.warm < e.b.maxWarm
 	if warm {
@@ -156,15 +159,15 @@ func (e *entity) restoreMessage(number, record []byte) error {
 
 func (e *entity) restoreStatus(number, status []byte) error {
 	if len(number) != 8 || len(status) < 2 {
-		return errRecord
+		return journal.ErrRecord
 	}
 	m := e.log.get(int64(binary.BigEndian.Uint64(number)))
 	if m == nil {
-		return errRecord
+		return journal.ErrRecord
 	}
 	n, _ := binary.Uvarint(status[1:])
 	if State(status[0]) > Scheduled {
-		return errRecord
+		return journal.ErrRecord
 	}
 	e.restate(m, State(status[0]))
 	m.count, m.restated = uint32(n), true

@@ -5,6 +5,8 @@ import (
 	"encoding/xml"
 	"fmt"
 	"slices"
+
+	"github.com/relaybox/relaybox/local/minibus/internal/journal"
 )
 
 // What clients have changed is stored beside the configuration. It goes over the configuration for as long as that says
@@ -32,7 +34,7 @@ func (e *entity) storeChange() {
 // storeDrop remembers that a configured entity has been deleted; of another one nothing remains.
 func (e *entity) storeDrop() {
 	if e.configured == 0 {
-		e.b.journal.delete(key(kindChange, e.key, 0))
+		e.b.journal.Delete(journal.Key(journal.KindChange, e.key, 0))
 		return
 	}
 	e.b.storeChange(e.key, changeRecord{Configured: e.configured, Deleted: true})
@@ -50,7 +52,7 @@ func (b *broker) storeChange(path string, r changeRecord) {
 	if err != nil {
 		panic(err) // it has only strings and numbers
 	}
-	b.journal.set(key(kindChange, path, 0), text)
+	b.journal.Set(journal.Key(journal.KindChange, path, 0), text)
 }
 
 // encoded is a description of ours as text.
@@ -65,14 +67,14 @@ func encoded(description any) string {
 // restoreChanges applies what clients have changed to the configured entities.
 func (b *broker) restoreChanges() error {
 	defer b.relink()
-	if b.journal.db == nil {
+	if !b.journal.OnDisk() {
 		return nil
 	}
 	// Shorter paths come first, and with them topics before their subscriptions.
-	return b.journal.each(kindChange, func(path string, value []byte) error {
+	return b.journal.Each(journal.KindChange, func(path string, value []byte) error {
 		var r changeRecord
 		if err := json.Unmarshal(value, &r); err != nil {
-			return fmt.Errorf("%w: change of %q: %w", errRecord, path, err)
+			return fmt.Errorf("%w: change of %q: %w", journal.ErrRecord, path, err)
 		}
 		return b.restoreChange(path, r)
 	})
@@ -85,7 +87,7 @@ func (b *broker) restoreChange(path string, r changeRecord) error {
 	}
 	if configured != r.Configured {
 		b.log.Warn("the configuration of an entity has changed and goes over what clients had changed", "entity", path)
-		b.journal.delete(key(kindChange, path, 0))
+		b.journal.Delete(journal.Key(journal.KindChange, path, 0))
 		return nil
 	}
 	if r.Deleted {
@@ -94,7 +96,7 @@ func (b *broker) restoreChange(path string, r changeRecord) error {
 	}
 	p, err := b.parseChange(r, e)
 	if err != nil {
-		return fmt.Errorf("%w: change of %q: %w", errRecord, path, err)
+		return fmt.Errorf("%w: change of %q: %w", journal.ErrRecord, path, err)
 	}
 	if p.kind == subscriptionKind && p.topic == nil {
 		return nil // its topic is not there any more

@@ -4,6 +4,8 @@ import (
 	"encoding/binary"
 	"fmt"
 	"hash/fnv"
+
+	"github.com/relaybox/relaybox/local/minibus/internal/journal"
 )
 
 // times are what the administration interface tells about an entity's life, in Unix milliseconds; broker.mu guards
@@ -51,19 +53,17 @@ func (e *entity) digest() uint64 {
 
 func (b *broker) storeTimes(path string, t times) {
 	record := binary.AppendVarint(binary.AppendVarint(nil, t.created), t.updated)
-	b.journal.set(key(kindTimes, path, 0), binary.AppendUvarint(record, t.properties))
+	b.journal.Set(journal.Key(journal.KindTimes, path, 0), binary.AppendUvarint(record, t.properties))
 }
 
 // restoreTimes reads what storeTimes has written. An entity that is not configured any more keeps its record: it may
 // come back.
 func (b *broker) restoreTimes(path string, record []byte) error {
-	r := recordReader{b: record}
-	t := times{created: r.number(), updated: r.number()}
-	n, w := binary.Uvarint(r.b)
-	if r.err != nil || w <= 0 {
-		return errRecord
+	r := journal.NewReader(record)
+	t := times{created: r.Number(), updated: r.Number(), properties: r.Unsigned()}
+	if err := r.Fault(); err != nil {
+		return err
 	}
-	t.properties = n
 	if path == "" {
 		b.times = t
 	} else if e := b.entities[path]; e != nil {

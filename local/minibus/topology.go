@@ -1,6 +1,7 @@
 package minibus
 
 import (
+	"cmp"
 	"fmt"
 	"strings"
 	"time"
@@ -13,10 +14,10 @@ import (
 func (b *broker) build(c *Config) error {
 	for _, q := range c.Queues {
 		e, err := b.add(queueKind, q.Name, settings{
-			lock: or(q.LockDuration, defaultLock), ttl: or(q.DefaultMessageTimeToLive, defaultTTL),
-			maxDelivery: or(q.MaxDeliveryCount, defaultMaxDelivery), deadLetterLate: q.DeadLetteringOnMessageExpiration,
+			lock: cmp.Or(q.LockDuration, defaultLock), ttl: cmp.Or(q.DefaultMessageTimeToLive, defaultTTL),
+			maxDelivery: cmp.Or(q.MaxDeliveryCount, defaultMaxDelivery), deadLetterLate: q.DeadLetteringOnMessageExpiration,
 			requiresSession: q.RequiresSession, duplicates: window(q.RequiresDuplicateDetection, q.DuplicateDetectionHistoryTimeWindow),
-			window: or(q.DuplicateDetectionHistoryTimeWindow, defaultHistory),
+			window: cmp.Or(q.DuplicateDetectionHistoryTimeWindow, defaultHistory),
 		})
 		if err != nil {
 			return err
@@ -41,21 +42,21 @@ func window(detect bool, w time.Duration) time.Duration {
 	if !detect {
 		return 0
 	}
-	return or(w, defaultHistory)
+	return cmp.Or(w, defaultHistory)
 }
 
 func (b *broker) addTopic(t Topic) error {
 	topic, err := b.add(topicKind, t.Name, settings{
-		ttl: or(t.DefaultMessageTimeToLive, defaultTTL), duplicates: window(t.RequiresDuplicateDetection, t.DuplicateDetectionHistoryTimeWindow),
-		window: or(t.DuplicateDetectionHistoryTimeWindow, defaultHistory),
+		ttl: cmp.Or(t.DefaultMessageTimeToLive, defaultTTL), duplicates: window(t.RequiresDuplicateDetection, t.DuplicateDetectionHistoryTimeWindow),
+		window: cmp.Or(t.DuplicateDetectionHistoryTimeWindow, defaultHistory),
 	})
 	if err != nil {
 		return err
 	}
 	for _, s := range t.Subscriptions {
 		e, err := b.add(subscriptionKind, subscriptionPath(t.Name, s.Name), settings{
-			lock: or(s.LockDuration, defaultLock), ttl: or(s.DefaultMessageTimeToLive, defaultTTL),
-			maxDelivery: or(s.MaxDeliveryCount, defaultMaxDelivery), deadLetterLate: s.DeadLetteringOnMessageExpiration,
+			lock: cmp.Or(s.LockDuration, defaultLock), ttl: cmp.Or(s.DefaultMessageTimeToLive, defaultTTL),
+			maxDelivery: cmp.Or(s.MaxDeliveryCount, defaultMaxDelivery), deadLetterLate: s.DeadLetteringOnMessageExpiration,
 			requiresSession: s.RequiresSession,
 		})
 		if err != nil {

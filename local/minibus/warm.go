@@ -6,7 +6,7 @@ import (
 	"fmt"
 	"math"
 
-	"github.com/cockroachdb/pebble/v2"
+	"github.com/relaybox/relaybox/local/minibus/internal/journal"
 )
 
 // Contents of messages take most of a broker's memory. With a store, those of a long backlog are left to it: as soon as
@@ -18,7 +18,7 @@ const never = math.MaxUint64
 
 // cool notes where a message's record is, and lets the content go after the next commit if there is too much in memory.
 func (b *broker) cool(m *message) {
-	m.stored = b.journal.position()
+	m.stored = b.journal.Position()
 	if b.warm > b.maxWarm {
 		b.cooling = append(b.cooling, m)
 	}
@@ -52,7 +52,7 @@ func (m *message) content() *content {
 	c, err := m.in.read(m.seq)
 	if err != nil {
 		// Nothing of what memory would tell now may get out: as when a commit fails.
-		m.in.b.journal.fail(fmt.Errorf("read message %d of %s: %w", m.seq, m.in.path, err))
+		m.in.b.journal.Fail(fmt.Errorf("read message %d of %s: %w", m.seq, m.in.path, err))
 		return &content{size: m.size}
 	}
 	return c
@@ -70,9 +70,7 @@ func (e *entity) readAhead(m *message) {
 	if m.kept != nil {
 		return
 	}
-	it, err := e.b.journal.db.NewIter(&pebble.IterOptions{
-		LowerBound: numberKey(kindMessage, e.key, m.seq), UpperBound: after(key(kindMessage, e.key, 0)),
-	})
+	it, err := e.b.journal.Walk(journal.NumberKey(journal.KindMessage, e.key, m.seq), journal.After(journal.Key(journal.KindMessage, e.key, 0)))
 	if err != nil {
 		return
 	}
@@ -101,21 +99,18 @@ func (e *entity) readAhead(m *message) {
 // rest lets the content of a message go that has been handed out, if there is too much in memory: it is wanted again only
 // if it comes back.
 func (e *entity) rest(m *message) {
-	if e.b.journal.db != nil && e.b.warm > e.b.maxWarm && m.kept != nil && m.stored <= e.b.journal.synced() {
+	if e.b.journal.OnDisk() && e.b.warm > e.b.maxWarm && m.kept != nil && m.stored <= e.b.journal.Synced() {
 		m.kept = nil
 		e.b.warm -= m.size
 	}
 }
 
 func (e *entity) read(seq int64) (*content, error) {
-	record, closer, err := e.b.journal.db.Get(numberKey(kindMessage, e.key, seq))
+	record, err := e.b.journal.Get(journal.NumberKey(journal.KindMessage, e.key, seq))
 	if err != nil {
 		return nil, err
 	}
-	m, err := decodeRecord(bytes.Clone(record))
-	if err == nil {
-		err = closer.Close()
-	}
+	m, err := decodeRecord(record)
 	if err != nil {
 		return nil, err
 	}

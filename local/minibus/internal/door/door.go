@@ -1,4 +1,4 @@
-package minibus
+package door
 
 import (
 	"crypto/tls"
@@ -8,16 +8,14 @@ import (
 	"time"
 
 	"github.com/relaybox/relaybox/local/minibus/amqpserver"
-	"github.com/relaybox/relaybox/local/selfsigned"
 )
 
-// door lets clients of all protocols in on one port. The first byte tells which: AMQP begins with the letters, a TLS
-// client with a handshake record, an HTTP request with its method. Inside TLS there is a first byte again.
-type door struct {
+// Door is one for all of a server's listeners.
+type Door struct {
 	amqp *amqpserver.Server
 	web  func(net.Listener) error // serves HTTP
 	tls  func() (*tls.Config, error)
-	wait sync.WaitGroup // connections that have not said what they are, and web
+	busy sync.WaitGroup // connections that have not said what they are, and web
 
 	mu       sync.Mutex // guards what follows
 	closed   bool
@@ -31,11 +29,14 @@ const sayWithin = 30 * time.Second
 
 const firstOfTLS = 0x16 // handshake (RFC 8446, 5.1)
 
-// Serve accepts connections until Close and returns nil then. It may be called for several listeners, and closes them.
-// Each of them speaks AMQP and HTTP (AdminHandler), both also over TLS.
-func (s *Server) Serve(l net.Listener) error { return s.door.serve(l) }
+// New makes a door to a server of AMQP and to web, which serves HTTP on a listener. config is asked when a client
+// wants TLS.
+func New(amqp *amqpserver.Server, web func(net.Listener) error, config func() (*tls.Config, error)) *Door {
+	return &Door{amqp: amqp, web: web, tls: config, entrance: map[net.Listener]struct{}{}, silent: map[net.Conn]struct{}{}}
+}
 
-func (d *door) serve(l net.Listener) error {
+// Serve lets in whoever connects until close and returns nil then. It closes the listener.
+func (d *Door) Serve(l net.Listener) error {
 	defer l.Close()
 	if !d.add(l) {
 		return nil
@@ -55,7 +56,7 @@ func (d *door) serve(l net.Listener) error {
 	}
 }
 
-func (d *door) add(l net.Listener) bool {
+func (d *Door) add(l net.Listener) bool {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	if d.closed {
@@ -66,7 +67,7 @@ func (d *door) add(l net.Listener) bool {
 }
 
 // admit finds out what a client speaks without holding up others. The goroutine ends within sayWithin, or with close.
-func (d *door) admit(nc net.Conn) {
+func (d *Door) admit(nc net.Conn) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	if d.closed {
@@ -74,7 +75,7 @@ func (d *door) admit(nc net.Conn) {
 		return
 	}
 	d.silent[nc] = struct{}{}
-	d.wait.Go(func() {
+	d.busy.Go(func() {
 		known, err := d.ask(nc)
 		d.mu.Lock()
 		delete(d.silent, nc)
@@ -88,7 +89,7 @@ func (d *door) admit(nc net.Conn) {
 }
 
 // ask reads the first byte, through TLS if the client wants it.
-func (d *door) ask(nc net.Conn) (known *begun, err error) {
+func (d *Door) ask(nc net.Conn) (known *begun, err error) {
 	if err := nc.SetDeadline(time.Now().Add(sayWithin)); err != nil {
 		return nil, err
 	}
@@ -108,7 +109,7 @@ func (d *door) ask(nc net.Conn) (known *begun, err error) {
 }
 
 // seat hands a connection to the server of its protocol. What is neither is told by amqpserver what would be.
-func (d *door) seat(nc *begun) {
+func (d *Door) seat(nc *begun) {
 	if nc.first < 'B' || nc.first > 'Z' {
 		d.amqp.Take(nc)
 		return
@@ -116,7 +117,7 @@ func (d *door) seat(nc *begun) {
 	d.mu.Lock()
 	if d.visitors == nil && !d.closed {
 		d.visitors = newVisitors(nc.LocalAddr())
-		d.wait.Go(func() { _ = d.web(d.visitors) }) // ends with close; it has no other way to fail
+		d.busy.Go(func() { _ = d.web(d.visitors) }) // ends with close; it has no other way to fail
 	}
 	v := d.visitors
 	d.mu.Unlock()
@@ -125,8 +126,9 @@ func (d *door) seat(nc *begun) {
 	}
 }
 
-// close turns everybody away who is not in yet. Who is in, is the servers' matter.
-func (d *door) close() {
+// Close turns everybody away who is not in yet. Who is in, is the servers' matter; after they have been closed, wait
+// returns.
+func (d *Door) Close() {
 	d.mu.Lock()
 	d.closed = true
 	for l := range d.entrance {
@@ -141,7 +143,5 @@ func (d *door) close() {
 	d.mu.Unlock()
 }
 
-// certificate is made when the first client wants TLS, or its text.
-func newCertificate() func() (tls.Certificate, error) {
-	return sync.OnceValues(func() (tls.Certificate, error) { return selfsigned.Certificate("relaybox minibus") })
-}
+// Wait returns when no goroutine of the door is left.
+func (d *Door) Wait() { d.busy.Wait() }
