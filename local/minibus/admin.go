@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/relaybox/relaybox/local/faulthttp"
+	"github.com/relaybox/relaybox/local/minibus/internal/sas"
 )
 
 // Limits of the administration interface.
@@ -50,7 +51,7 @@ var verbs = map[string]verb{
 type adminRequest struct {
 	*http.Request
 	to     target
-	claims map[Claim]bool
+	claims map[sas.Claim]bool
 }
 
 // ServeHTTP implements http.Handler.

@@ -9,7 +9,9 @@ import (
 	"github.com/cockroachdb/pebble/v2"
 
 	"github.com/relaybox/relaybox/local/minibus/amqpserver"
+	"github.com/relaybox/relaybox/local/minibus/internal/fault"
 	"github.com/relaybox/relaybox/local/minibus/internal/journal"
+	"github.com/relaybox/relaybox/local/minibus/internal/sas"
 )
 
 // broker is the state of all entities. One lock guards it: an operation touches several entities at once (a topic and
@@ -17,12 +19,12 @@ import (
 // the content of a message that has left memory is read under it.
 type broker struct {
 	log      *slog.Logger
-	policies map[string]Policy
+	policies sas.Keyring
 	jwt      bool
-	maxBytes int                    // of one entity
-	maxWarm  int                    // see content
-	faults   atomic.Pointer[faults] // nil: none; stored under mu
-	ahead    atomic.Int64           // of the real clock, in milliseconds: Advance
+	maxBytes int // of one entity
+	maxWarm  int // see content
+	faults   fault.Set
+	ahead    atomic.Int64 // of the real clock, in milliseconds: Advance
 
 	mu       sync.Mutex // guards the rest; taken after an amqpserver connection's lock
 	entities map[string]*entity
@@ -47,6 +49,9 @@ func (b *broker) Position() uint64 { return b.journal.Position() }
 func (b *broker) Durable(position uint64) error {
 	return b.journal.Sync(position, b.take, b.chill)
 }
+
+// fault is what goes wrong now, or nil.
+func (b *broker) fault(on fault.Moment, e *entity) *fault.Armed { return b.faults.Next(on, e.key) }
 
 // take hands over the changes since the last time.
 func (b *broker) take() (*pebble.Batch, uint64) {

@@ -1,10 +1,11 @@
 package minibus
 
 import (
-	"slices"
+	"strings"
 	"time"
 
 	"github.com/relaybox/relaybox/local/minibus/amqpwire"
+	"github.com/relaybox/relaybox/local/minibus/internal/sas"
 )
 
 // tokens is the $cbs node of a connection: clients put the tokens there that their links need.
@@ -28,8 +29,6 @@ func (t *tokens) Respond(payload []byte) ([]byte, error) {
 	return t.put(r).encode(r), nil
 }
 
-const maxGrants = 1000
-
 // put checks a token. An entity that does not exist must be reported here: it is the only answer that clients take for
 // "not found".
 func (t *tokens) put(r *request) response {
@@ -39,25 +38,24 @@ func (t *tokens) put(r *request) response {
 	if op, _ := amqpwire.Text(r.properties.Get("operation")); op != "put-token" {
 		return failure(500, condNotSupported, "The operation '"+op+"' is not known to $cbs.")
 	}
-	var g grant
+	var g sas.Grant
 	switch kind, _ := amqpwire.Text(r.properties.Get("type")); {
 	case kind == "jwt" && p.b.jwt:
-		g = grant{scope: normalize(audience), claims: map[Claim]bool{Manage: true}, until: time.Now().Add(time.Hour).UnixMilli()}
+		g = sas.Grant{Scope: normalize(audience), Claims: map[sas.Claim]bool{sas.Manage: true}, Until: time.Now().Add(time.Hour).UnixMilli()}
 	case kind != "servicebus.windows.net:sastoken":
 		return failure(401, amqpwire.CondUnauthorized, "InvalidToken: Tokens of type '"+kind+"' are not accepted here.")
 	default:
 		var refusal string
-		if g, refusal = p.b.verify(token, audience, time.Now()); refusal != "" {
+		if g, refusal = p.b.policies.Verify(token, audience, time.Now()); refusal != "" {
 			return failure(401, amqpwire.CondUnauthorized, refusal)
 		}
+		g.Scope = strings.TrimSuffix(normalize(audience), suffixManagement)
 	}
 	if e, _ := p.b.find(audience); e == nil && normalize(audience) != "" {
 		return failure(404, amqpwire.CondNotFound, notFound(audience).Description)
 	}
-	p.grants = slices.DeleteFunc(p.grants, func(old grant) bool { return old.scope == g.scope || old.until <= time.Now().UnixMilli() })
-	if len(p.grants) >= maxGrants {
+	if !p.grants.Add(g, time.Now().UnixMilli()) {
 		return failure(500, amqpwire.CondResourceLimit, "Too many tokens on one connection.")
 	}
-	p.grants = append(p.grants, g)
 	return response{code: 202, description: "Accepted"}
 }

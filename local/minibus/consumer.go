@@ -3,6 +3,7 @@ package minibus
 import (
 	"github.com/relaybox/relaybox/local/minibus/amqpserver"
 	"github.com/relaybox/relaybox/local/minibus/amqpwire"
+	"github.com/relaybox/relaybox/local/minibus/internal/fault"
 )
 
 // consumer is a receiving link on an entity. broker.mu guards what changes.
@@ -30,7 +31,7 @@ func (c *consumer) Take(n int, emit func(tag, payload []byte)) int {
 			return i
 		}
 		f := c.fault()
-		if f != nil && f.Do != LoseLock && f.Do != DropAfter {
+		if f != nil && f.Do != fault.LoseLock && f.Do != fault.DropAfter {
 			c.interrupt(f, m)
 			return i
 		}
@@ -89,11 +90,11 @@ func (c *consumer) Settle(tag []byte, state amqpwire.State) error {
 	}
 	c.in.b.mu.Lock()
 	defer c.in.b.mu.Unlock()
-	token, f := lockTag(amqpwire.UUID(tag)), c.in.b.fault(OnSettle, c.in)
-	return f.around(func() error {
-		if m := c.in.locks[token]; m != nil && f.spoils(state) {
+	token, f := lockTag(amqpwire.UUID(tag)), c.in.b.fault(fault.OnSettle, c.in)
+	return f.Around(func() error {
+		if m := c.in.locks[token]; m != nil && f.Spoils(state) {
 			c.in.fail(m, nil)
-			if f.Do == Duplicate {
+			if f.Do == fault.Duplicate {
 				return nil
 			}
 		}

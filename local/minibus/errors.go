@@ -21,7 +21,6 @@ const (
 	condDisabled         amqpwire.Symbol = "com.microsoft:entity-disabled"
 	condDetachForced     amqpwire.Symbol = "amqp:link:detach-forced"
 	condExists           amqpwire.Symbol = "com.microsoft:entity-already-exists"
-	condServerBusy       amqpwire.Symbol = "com.microsoft:server-busy"
 	condArgument         amqpwire.Symbol = "com.microsoft:argument-error"
 	condMessageNotFound  amqpwire.Symbol = "com.microsoft:message-not-found"
 	condNotSupported     amqpwire.Symbol = "amqp:not-implemented"

@@ -6,6 +6,8 @@ import (
 
 	"github.com/relaybox/relaybox/local/minibus/amqpserver"
 	"github.com/relaybox/relaybox/local/minibus/amqpwire"
+	"github.com/relaybox/relaybox/local/minibus/internal/fault"
+	"github.com/relaybox/relaybox/local/minibus/internal/sas"
 )
 
 // manager is the $management node of an entity, as seen from one connection.
@@ -26,22 +28,22 @@ func (*manager) Receive(uint32, []byte) error { return nil }
 
 // operations of $management, without their prefix, and the claim that each needs.
 var operations = map[string]struct {
-	claim Claim
+	claim sas.Claim
 	run   func(*manager, *request) (response, error)
 }{
-	"renew-lock":                 {Listen, (*manager).renewLock},
-	"update-disposition":         {Listen, (*manager).updateDisposition},
-	"peek-message":               {Listen, (*manager).peek},
-	"receive-by-sequence-number": {Listen, (*manager).receiveDeferred},
-	"schedule-message":           {Send, (*manager).schedule},
-	"cancel-scheduled-message":   {Send, (*manager).cancelScheduled},
-	"renew-session-lock":         {Listen, (*manager).renewSessionLock},
-	"get-session-state":          {Listen, (*manager).sessionState},
-	"set-session-state":          {Listen, (*manager).setSessionState},
-	"get-message-sessions":       {Listen, (*manager).listSessions},
-	"add-rule":                   {Listen, (*manager).addRule},
-	"remove-rule":                {Listen, (*manager).removeRule},
-	"enumerate-rules":            {Listen, (*manager).enumerateRules},
+	"renew-lock":                 {sas.Listen, (*manager).renewLock},
+	"update-disposition":         {sas.Listen, (*manager).updateDisposition},
+	"peek-message":               {sas.Listen, (*manager).peek},
+	"receive-by-sequence-number": {sas.Listen, (*manager).receiveDeferred},
+	"schedule-message":           {sas.Send, (*manager).schedule},
+	"cancel-scheduled-message":   {sas.Send, (*manager).cancelScheduled},
+	"renew-session-lock":         {sas.Listen, (*manager).renewSessionLock},
+	"get-session-state":          {sas.Listen, (*manager).sessionState},
+	"set-session-state":          {sas.Listen, (*manager).setSessionState},
+	"get-message-sessions":       {sas.Listen, (*manager).listSessions},
+	"add-rule":                   {sas.Listen, (*manager).addRule},
+	"remove-rule":                {sas.Listen, (*manager).removeRule},
+	"enumerate-rules":            {sas.Listen, (*manager).enumerateRules},
 }
 
 // Respond implements amqpserver.Responder.
@@ -64,7 +66,7 @@ func (g *manager) Respond(payload []byte) ([]byte, error) {
 		return refusal(err).encode(r), nil
 	}
 	var answer response
-	err = g.in.b.fault(OnManage, g.in).around(func() error {
+	err = g.in.b.fault(fault.OnManage, g.in).Around(func() error {
 		answer, err = op.run(g, r)
 		return err
 	})

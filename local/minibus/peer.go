@@ -6,12 +6,14 @@ import (
 
 	"github.com/relaybox/relaybox/local/minibus/amqpserver"
 	"github.com/relaybox/relaybox/local/minibus/amqpwire"
+	"github.com/relaybox/relaybox/local/minibus/internal/fault"
+	"github.com/relaybox/relaybox/local/minibus/internal/sas"
 )
 
 // peer is one connection. Its maps are used under broker.mu, the rest by amqpserver's calls alone, one at a time.
 type peer struct {
 	b         *broker
-	grants    []grant
+	grants    sas.Grants
 	cbsIn     bool // a $cbs sender is open
 	cbsOut    bool // a $cbs receiver is open
 	consumers map[string]*consumer
@@ -47,10 +49,10 @@ func (p *peer) AttachTarget(a *amqpwire.Attach, link amqpserver.Link) (amqpserve
 	case e.kind != queueKind && e.kind != topicKind:
 		return nil, amqpwire.Errorf(amqpwire.CondNotAllowed, "Messages cannot be sent to '%s'. Send to the queue or topic it belongs to.", e.path)
 	}
-	if err := p.need(e, Send); err != nil {
+	if err := p.need(e, sas.Send); err != nil {
 		return nil, err
 	}
-	if err := p.b.fault(OnAttach, e).around(nothingToDo); err != nil {
+	if err := p.b.fault(fault.OnAttach, e).Around(nothingToDo); err != nil {
 		return nil, err
 	}
 	return &producer{in: e, link: link}, e.admit(link, sending)
@@ -88,11 +90,11 @@ func (p *peer) AttachSource(a *amqpwire.Attach, link amqpserver.Link) func() {
 
 // receive attaches a consumer to an entity.
 func (p *peer) receive(a *amqpwire.Attach, e *entity, link amqpserver.Link) (cancel func()) {
-	if err := p.need(e, Listen); err != nil {
+	if err := p.need(e, sas.Listen); err != nil {
 		link.Attached(nil, err)
 		return nil
 	}
-	if err := p.b.fault(OnAttach, e).around(nothingToDo); err != nil {
+	if err := p.b.fault(fault.OnAttach, e).Around(nothingToDo); err != nil {
 		link.Attached(nil, err)
 		return nil
 	}
@@ -166,25 +168,20 @@ func notFound(address string) *amqpwire.Error {
 }
 
 // need checks that the client has shown a token with a claim on an entity.
-func (p *peer) need(e *entity, claims ...Claim) error {
-	now := time.Now().UnixMilli() // tokens live by the clock of those who make them
-	for _, g := range p.grants {
-		if g.until > now && covers(g.scope, e.key) {
-			for _, c := range claims {
-				if g.claims[c] || g.claims[Manage] {
-					return nil
-				}
-			}
-		}
+func (p *peer) need(e *entity, claims ...sas.Claim) error {
+	if p.grants.Allow(e.key, time.Now().UnixMilli(), claims...) { // tokens live by the clock of those who make them
+		return nil
 	}
 	return amqpwire.Errorf(amqpwire.CondUnauthorized,
 		"Unauthorized access. '%s' claim(s) are required to perform this operation. Resource: '%s'.", joinClaims(claims), e.path)
 }
 
-// needAny: senders and receivers open $management alike; each operation checks its own claim.
-func (p *peer) needAny(e *entity) error { return p.need(e, Send, Listen) }
+func nothingToDo() error { return nil }
 
-func joinClaims(claims []Claim) string {
+// needAny: senders and receivers open $management alike; each operation checks its own claim.
+func (p *peer) needAny(e *entity) error { return p.need(e, sas.Send, sas.Listen) }
+
+func joinClaims(claims []sas.Claim) string {
 	names := make([]string, len(claims))
 	for i, c := range claims {
 		names[i] = string(c)
@@ -230,7 +227,7 @@ func (t *producer) Receive(format uint32, payload []byte) error {
 	b := t.in.b
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	return b.fault(OnSend, t.in).around(func() error {
+	return b.fault(fault.OnSend, t.in).Around(func() error {
 		_, err := t.in.accept(batch)
 		return err
 	})

@@ -14,6 +14,7 @@ import (
 	"github.com/relaybox/relaybox/local/minibus/amqpserver"
 	"github.com/relaybox/relaybox/local/minibus/internal/door"
 	"github.com/relaybox/relaybox/local/minibus/internal/journal"
+	"github.com/relaybox/relaybox/local/minibus/internal/sas"
 	"github.com/relaybox/relaybox/local/selfsigned"
 )
 
@@ -58,7 +59,7 @@ func Open(o Options) (*Server, error) {
 		o.Policies = []Policy{DefaultPolicy}
 	}
 	b := &broker{
-		log: o.Logger, policies: map[string]Policy{}, jwt: o.AcceptJWT, maxBytes: cmp.Or(o.MaxEntityBytes, 1<<30), maxWarm: cmp.Or(o.CacheBytes, 64<<20),
+		log: o.Logger, policies: sas.Keyring{}, jwt: o.AcceptJWT, maxBytes: cmp.Or(o.MaxEntityBytes, 1<<30), maxWarm: cmp.Or(o.CacheBytes, 64<<20),
 		entities: map[string]*entity{}, alarms: alarms{sooner: make(chan struct{}, 1)},
 	}
 	for _, p := range o.Policies {
@@ -145,9 +146,4 @@ func (s *Server) ConnectionString(addr string) string {
 		}
 	}
 	return p.ConnectionString(addr)
-}
-
-// ConnectionString is what clients need to reach a broker at host:port with this key.
-func (p Policy) ConnectionString(addr string) string {
-	return fmt.Sprintf("Endpoint=sb://%s;SharedAccessKeyName=%s;SharedAccessKey=%s;UseDevelopmentEmulator=true;", addr, p.Name, p.Key)
 }

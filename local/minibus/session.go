@@ -5,6 +5,7 @@ import (
 	"slices"
 
 	"github.com/relaybox/relaybox/local/minibus/amqpwire"
+	"github.com/relaybox/relaybox/local/minibus/internal/fault"
 )
 
 // session is the messages of one session id, and its state. broker.mu guards it. It exists as long as there is
@@ -157,8 +158,8 @@ func (e *entity) acceptNext(c *consumer) bool {
 		return false
 	}
 	first := 0
-	if f := e.b.fault(OnAccept, e); f != nil {
-		first = f.pick(len(e.offers))
+	if f := e.b.fault(fault.OnAccept, e); f != nil {
+		first = f.Pick(len(e.offers))
 	}
 	e.offers[first].acquire(c)
 	return true

@@ -1,4 +1,4 @@
-package minibus
+package sas
 
 import (
 	"crypto/hmac"
@@ -12,47 +12,19 @@ import (
 	"time"
 )
 
-// Claim is a right on an entity.
-type Claim string
-
-// The claims. Manage includes the other two.
-const (
-	Send   Claim = "Send"
-	Listen Claim = "Listen"
-	Manage Claim = "Manage"
-)
-
-// Policy is a shared access key and what it is good for.
-type Policy struct {
-	Name, Key string
-	Claims    []Claim
-}
-
-// DefaultPolicy is the public key of the official emulator, with every claim.
-var DefaultPolicy = Policy{Name: "RootManageSharedAccessKey", Key: "SAS_KEY_VALUE", Claims: []Claim{Manage, Send, Listen}}
-
-// grant is what a token has given to a connection.
-type grant struct {
-	scope  string // path in lower case; "" is the namespace
-	claims map[Claim]bool
-	until  int64
-}
-
-// covers: a token for a path is good for everything below it.
-func covers(scope, path string) bool {
-	return scope == "" || path == scope || strings.HasPrefix(path, scope+"/")
-}
-
-// signature is a SAS token that has been checked but for its scope.
-type signature struct {
-	resource string // URI for which it was made
+// Signature is a SAS token that has been checked but for its scope.
+type Signature struct {
+	Resource string // URI for which it was made
 	until    time.Time
-	claims   map[Claim]bool
+	Claims   map[Claim]bool
 }
 
-// authenticate checks the signature and the expiry of a SAS token, or returns the text that refuses it.
-func (b *broker) authenticate(token string, now time.Time) (s signature, refusal string) {
-	text, ok := strings.CutPrefix(token, sasPrefix)
+// Keyring is the policies of a broker, by name.
+type Keyring map[string]Policy
+
+// Authenticate checks the signature and the expiry of a SAS token, or returns the text that refuses it.
+func (k Keyring) Authenticate(token string, now time.Time) (s Signature, refusal string) {
+	text, ok := strings.CutPrefix(token, Prefix)
 	if !ok {
 		return s, "InvalidToken: The token is not a shared access signature."
 	}
@@ -62,7 +34,7 @@ func (b *broker) authenticate(token string, now time.Time) (s signature, refusal
 		fields[name] = value
 	}
 	name, err := url.QueryUnescape(fields["skn"])
-	policy, known := b.policies[name]
+	policy, known := k[name]
 	if err != nil || !known {
 		return s, fmt.Sprintf("InvalidSignature: The token names the key '%s', which does not exist.", name)
 	}
@@ -77,31 +49,34 @@ func (b *broker) authenticate(token string, now time.Time) (s signature, refusal
 	if !now.Before(s.until) {
 		return s, fmt.Sprintf("ExpiredToken: The token is expired. Expiration time: %s.", s.until.UTC().Format(time.RFC3339))
 	}
-	if s.resource, err = url.QueryUnescape(fields["sr"]); err != nil {
+	if s.Resource, err = url.QueryUnescape(fields["sr"]); err != nil {
 		return s, fmt.Sprintf("InvalidToken: The token's resource '%s' is not well escaped.", fields["sr"])
 	}
-	s.claims = map[Claim]bool{}
+	s.Claims = map[Claim]bool{}
 	for _, c := range policy.Claims {
-		s.claims[c] = true
+		s.Claims[c] = true
 	}
 	return s, ""
 }
 
-const sasPrefix = "SharedAccessSignature "
+// Prefix is how every such token begins.
+const Prefix = "SharedAccessSignature "
 
-// verify checks a SAS token for an audience and returns what it grants, or the text that refuses it.
-func (b *broker) verify(token, audience string, now time.Time) (g grant, refusal string) {
-	s, refusal := b.authenticate(token, now)
+// Verify checks a SAS token for an audience and returns what it grants, whose scope is the caller's to find, or the text
+// that refuses it.
+func (k Keyring) Verify(token, audience string, now time.Time) (g Grant, refusal string) {
+	s, refusal := k.Authenticate(token, now)
 	if refusal != "" {
-		return grant{}, refusal
+		return Grant{}, refusal
 	}
-	if !covers(authority(s.resource), authority(audience)) {
-		return grant{}, wrongAudience(s.resource, audience)
+	if !covers(authority(s.Resource), authority(audience)) {
+		return Grant{}, WrongAudience(s.Resource, audience)
 	}
-	return grant{scope: strings.TrimSuffix(normalize(audience), suffixManagement), claims: s.claims, until: s.until.UnixMilli()}, ""
+	return Grant{Claims: s.Claims, Until: s.until.UnixMilli()}, ""
 }
 
-func wrongAudience(resource, audience string) string {
+// WrongAudience is the text that refuses a token for something else.
+func WrongAudience(resource, audience string) string {
 	return fmt.Sprintf("InvalidAudience: The token is for '%s' and not for '%s'.", resource, audience)
 }
 
@@ -127,4 +102,19 @@ func authority(uri string) string {
 		host = h
 	}
 	return strings.TrimSuffix(host+"/"+strings.Trim(path, "/"), "/")
+}
+
+// Reaches says whether the token was made for the path of a request or one above.
+func (s Signature) Reaches(path string) bool {
+	signed, err := signedPath(s.Resource)
+	return err == nil && covers(signed, strings.ToLower(strings.Trim(path, "/")))
+}
+
+// signedPath is the path for which a token was made, in lower case and unescaped: the URL of a request with its
+// query, of an entity, or the name of the namespace alone.
+func signedPath(resource string) (string, error) {
+	_, path, _ := strings.Cut(authority(resource), "/")
+	path, _, _ = strings.Cut(path, "?")
+	path, err := url.PathUnescape(path)
+	return strings.ToLower(strings.Trim(path, "/")), err // again: what was escaped was not seen
 }

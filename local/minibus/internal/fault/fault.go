@@ -1,4 +1,4 @@
-package minibus
+package fault
 
 import (
 	"cmp"
@@ -8,6 +8,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/relaybox/relaybox/local/faulthttp"
 	"github.com/relaybox/relaybox/local/minibus/amqpserver"
 	"github.com/relaybox/relaybox/local/minibus/amqpwire"
 )
@@ -23,7 +24,7 @@ type Fault struct {
 	// Chance is how likely it happens each time, above 0 and up to 1; 0: always.
 	Chance float64 `json:"chance,omitempty"`
 	// Delay is how long Delay takes.
-	Delay Duration `json:"delay,omitempty"`
+	Delay faulthttp.Duration `json:"delay,omitempty"`
 	// Condition and Text are the AMQP error with which Refuse answers; "": amqp:internal-error.
 	Condition string `json:"condition,omitempty"`
 	Text      string `json:"text,omitempty"`
@@ -107,10 +108,12 @@ func list(effects []Effect) string {
 	return strings.Join(names, ", ")
 }
 
-// refusal is the error of Refuse and Busy.
-func (f *Fault) refusal() *amqpwire.Error {
+const serverBusy amqpwire.Symbol = "com.microsoft:server-busy"
+
+// Refusal is the error of Refuse and Busy.
+func (f *Armed) Refusal() *amqpwire.Error {
 	if f.Do == Busy {
-		return amqpwire.Errorf(condServerBusy, "The request was terminated because the namespace is being throttled. Please wait 10 seconds and try again.")
+		return amqpwire.Errorf(serverBusy, "The request was terminated because the namespace is being throttled. Please wait 10 seconds and try again.")
 	}
 	return &amqpwire.Error{
 		Condition:   amqpwire.Symbol(cmp.Or(f.Condition, string(amqpwire.CondInternalError))),
@@ -118,16 +121,14 @@ func (f *Fault) refusal() *amqpwire.Error {
 	}
 }
 
-func nothingToDo() error { return nil }
-
-// around does an operation under a fault, of which there may be none.
-func (f *armed) around(do func() error) error {
+// Around does an operation under a fault, of which there may be none.
+func (f *Armed) Around(do func() error) error {
 	if f == nil {
 		return do()
 	}
 	switch f.Do {
 	case Refuse, Busy:
-		return f.refusal()
+		return f.Refusal()
 	case DropBefore:
 		return &amqpserver.Interruption{Cut: true}
 	}
@@ -136,7 +137,7 @@ func (f *armed) around(do func() error) error {
 	case DropAfter:
 		return &amqpserver.Interruption{Cut: true}
 	case Delay, Stall:
-		return &amqpserver.Interruption{Err: err, Hold: f.hold}
+		return &amqpserver.Interruption{Err: err, Hold: f.Hold}
 	}
 	return err
 }
