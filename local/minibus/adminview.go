@@ -4,6 +4,8 @@ import (
 	"cmp"
 	"net/http"
 	"net/url"
+
+	"github.com/relaybox/relaybox/local/minibus/internal/content"
 )
 
 // view turns the broker's state into documents. Its methods are called with broker.mu held; what they return is a copy.
@@ -91,7 +93,7 @@ func (v view) queue(e *entity) queueDescription {
 		ForwardTo: v.address(e.forwardTo), ForwardDeadLetteredMessagesTo: v.address(e.forwardDeadTo),
 		CreatedAt: atomTime(e.times.created), UpdatedAt: atomTime(e.times.updated), AccessedAt: atomTime(e.times.accessed),
 		SupportOrdering: true, CountDetails: c, AutoDeleteOnIdle: formatDuration(e.rule.idle), UserMetadata: e.rule.metadata, EntityAvailabilityStatus: available,
-		MaxMessageSizeInKilobytes: maxMessageSize >> 10,
+		MaxMessageSizeInKilobytes: content.MaxSize >> 10,
 	}
 }
 
@@ -102,7 +104,7 @@ func (v view) topic(e *entity) topicDescription {
 		EnableBatchedOperations: !e.rule.unbatched, SizeInBytes: e.size(), Status: e.rule.statusText(), UserMetadata: e.rule.metadata,
 		CreatedAt: atomTime(e.times.created), UpdatedAt: atomTime(e.times.updated), AccessedAt: atomTime(e.times.accessed),
 		SupportOrdering: true, CountDetails: e.countDetails(), SubscriptionCount: len(e.subscriptions), AutoDeleteOnIdle: formatDuration(e.rule.idle),
-		EntityAvailabilityStatus: available, MaxMessageSizeInKilobytes: maxMessageSize >> 10,
+		EntityAvailabilityStatus: available, MaxMessageSizeInKilobytes: content.MaxSize >> 10,
 	}
 	for _, s := range e.subscriptions {
 		for _, r := range s.rules {

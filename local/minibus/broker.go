@@ -4,11 +4,11 @@ import (
 	"log/slog"
 	"strings"
 	"sync"
-	"sync/atomic"
 
 	"github.com/cockroachdb/pebble/v2"
 
 	"github.com/relaybox/relaybox/local/minibus/amqpserver"
+	"github.com/relaybox/relaybox/local/minibus/internal/clock"
 	"github.com/relaybox/relaybox/local/minibus/internal/fault"
 	"github.com/relaybox/relaybox/local/minibus/internal/journal"
 	"github.com/relaybox/relaybox/local/minibus/internal/sas"
@@ -24,12 +24,11 @@ type broker struct {
 	maxBytes int // of one entity
 	maxWarm  int // see content
 	faults   fault.Set
-	ahead    atomic.Int64 // of the real clock, in milliseconds: Advance
+	clock    *clock.Clock // its alarms are guarded by mu
 
 	mu       sync.Mutex // guards the rest; taken after an amqpserver connection's lock
 	entities map[string]*entity
 	times    times // of the namespace
-	alarms   alarms
 	journal  *journal.Journal
 	scratch  []byte     // of the message being delivered
 	record   []byte     // of the message being stored
@@ -52,6 +51,18 @@ func (b *broker) Durable(position uint64) error {
 
 // fault is what goes wrong now, or nil.
 func (b *broker) fault(on fault.Moment, e *entity) *fault.Armed { return b.faults.Next(on, e.key) }
+
+// now is the broker's time, in Unix milliseconds. Tokens live by the real one: it is their makers'.
+func (b *broker) now() int64 { return b.clock.Now() }
+
+// keepTime rings alarms until stop is closed.
+func (b *broker) keepTime(stop <-chan struct{}) {
+	b.clock.Keep(stop, &b.mu, func() {
+		if err := b.Durable(b.Position()); err != nil {
+			b.log.Error("broker cannot make expiries durable", "error", err)
+		}
+	})
+}
 
 // take hands over the changes since the last time.
 func (b *broker) take() (*pebble.Batch, uint64) {

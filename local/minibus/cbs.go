@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/relaybox/relaybox/local/minibus/amqpwire"
+	"github.com/relaybox/relaybox/local/minibus/internal/content"
 	"github.com/relaybox/relaybox/local/minibus/internal/sas"
 )
 
@@ -12,7 +13,7 @@ import (
 type tokens struct{ peer *peer }
 
 // MaxMessageSize implements amqpserver.Target.
-func (*tokens) MaxMessageSize() uint64 { return maxMessageSize }
+func (*tokens) MaxMessageSize() uint64 { return content.MaxSize }
 
 // Detach implements amqpserver.Target.
 func (t *tokens) Detach() { t.peer.cbsIn = false }

@@ -100,20 +100,20 @@ func (e *entity) clear() {
 		w.consumer.link.Attached(nil, notFound(e.path))
 	}
 	for m := range e.log.all(0) {
-		e.b.alarms.cancel(&m.alarm)
+		e.b.clock.Cancel(&m.alarm)
 		if m.kept != nil {
 			e.b.warm -= m.size
 		}
 		m.stored = never
 	}
 	for _, s := range e.sessions {
-		e.b.alarms.cancel(&s.alarm)
+		e.b.clock.Cancel(&s.alarm)
 		if s.owner != nil {
 			s.owner.session = nil
 		}
 	}
-	e.b.alarms.cancel(&e.history.alarm)
-	e.b.alarms.cancel(&e.idle)
+	e.b.clock.Cancel(&e.history.alarm)
+	e.b.clock.Cancel(&e.idle)
 	e.log, e.ready, e.bytes, e.states = backlog{}, nil, 0, [3]int{}
 	e.history.order = nil
 	clear(e.locks)
@@ -139,10 +139,10 @@ type idleness entity
 // watchIdle starts the wait of AutoDeleteOnIdle anew.
 func (e *entity) watchIdle() {
 	if e.rule.idle == 0 {
-		e.b.alarms.cancel(&e.idle)
+		e.b.clock.Cancel(&e.idle)
 		return
 	}
-	e.b.alarms.set(&e.idle, max(e.times.accessed, e.times.updated)+e.rule.idle.Milliseconds())
+	e.b.clock.Set(&e.idle, max(e.times.accessed, e.times.updated)+e.rule.idle.Milliseconds())
 }
 
 // resumeIdle starts the waits of AutoDeleteOnIdle: when entities were used before a restart is not known.
@@ -157,8 +157,8 @@ func (b *broker) resumeIdle() {
 	}
 }
 
-// ring implements alarm.owner: an entity that nobody uses and has used for long enough goes.
-func (i *idleness) ring(now int64) {
+// Ring implements clock.Ringer: an entity that nobody uses and has used for long enough goes.
+func (i *idleness) Ring(now int64) {
 	e := (*entity)(i)
 	if len(e.links) > 0 {
 		e.times.accessed = now

@@ -7,6 +7,8 @@ import (
 
 	"github.com/relaybox/relaybox/local/minibus/amqpserver"
 	"github.com/relaybox/relaybox/local/minibus/amqpwire"
+	"github.com/relaybox/relaybox/local/minibus/internal/clock"
+	"github.com/relaybox/relaybox/local/minibus/internal/content"
 )
 
 // kind says what an entity is.
@@ -40,7 +42,7 @@ type entity struct {
 	forward       *entity   // ForwardTo
 	forwardDead   *entity   // ForwardDeadLetteredMessagesTo
 	links         map[amqpserver.Link]struct{}
-	idle          alarm // AutoDeleteOnIdle
+	idle          clock.Alarm // AutoDeleteOnIdle
 
 	gone     bool // deleted
 	times    times
@@ -110,16 +112,16 @@ const (
 const maxHops = 4
 
 // accept takes what a client sends: all messages or none. It returns their sequence numbers.
-func (e *entity) accept(batch []*content) ([]int64, error) {
+func (e *entity) accept(batch []*content.Content) ([]int64, error) {
 	if err := e.open(sending); err != nil {
 		return nil, err
 	}
 	size := 0
 	for _, c := range batch {
-		if e.rule.requiresSession && !c.hasSession {
+		if e.rule.requiresSession && !c.HasSession {
 			return nil, amqpwire.Errorf(amqpwire.CondNotAllowed, noSession)
 		}
-		size += c.size
+		size += c.Size
 	}
 	for _, target := range append([]*entity{e}, e.subscriptions...) {
 		if target.bytes+size > target.quota() {
@@ -130,12 +132,12 @@ func (e *entity) accept(batch []*content) ([]int64, error) {
 	e.times.accessed = now
 	numbers := make([]int64, len(batch))
 	for i, c := range batch {
-		if e.rule.duplicates > 0 && !c.generated && !e.remember(c.messageID, now) {
+		if e.rule.duplicates > 0 && !c.Generated && !e.remember(c.MessageID, now) {
 			e.last++ // a duplicate is accepted and dropped: the sender must not see a difference
 			numbers[i] = e.last
 			continue
 		}
-		numbers[i] = e.put(&message{kept: c, due: c.due, enqueued: now}, now)
+		numbers[i] = e.put(&message{kept: c, due: c.Due, enqueued: now}, now)
 	}
 	e.storeSequence()
 	return numbers, nil
@@ -144,23 +146,23 @@ func (e *entity) accept(batch []*content) ([]int64, error) {
 // put makes a message part of the entity, or passes it on if the entity forwards or is a topic.
 func (e *entity) put(m *message, now int64) int64 {
 	e.last++
-	m.in, m.seq, m.place, m.size = e, e.last, nowhere, m.kept.size
-	m.alarm = alarm{place: nowhere, owner: m}
+	m.in, m.seq, m.place, m.size = e, e.last, nowhere, m.kept.Size
+	m.alarm = clock.NewAlarm(m)
 	switch {
 	case m.due > now:
 		m.state = Scheduled
 		e.keep(m)
-		e.b.alarms.set(&m.alarm, m.due)
+		e.b.clock.Set(&m.alarm, m.due)
 	case e.kind == topicKind:
 		e.limitLife(m, now)
 		e.publish(m, now)
 	case e.forward != nil:
 		e.passOn(m, e.forward, now)
-	case e.rule.requiresSession && !m.kept.hasSession:
-		e.bury(m, property(propReason, reasonNoSession))
-	case e.kind != deadLetterKind && m.kept.headerSize() > maxHeader:
-		e.bury(m, property(propReason, reasonHeader), property(propDescription,
-			fmt.Sprintf("The properties of the message have %d bytes; %d are allowed.", m.kept.headerSize(), maxHeader)))
+	case e.rule.requiresSession && !m.kept.HasSession:
+		e.bury(m, content.Property(propReason, reasonNoSession))
+	case e.kind != deadLetterKind && m.kept.HeaderSize() > maxHeader:
+		e.bury(m, content.Property(propReason, reasonHeader), content.Property(propDescription,
+			fmt.Sprintf("The properties of the message have %d bytes; %d are allowed.", m.kept.HeaderSize(), maxHeader)))
 	default:
 		e.limitLife(m, now)
 		e.keep(m)
@@ -175,7 +177,7 @@ func (e *entity) keep(m *message) {
 	e.bytes += m.size
 	e.states[m.state]++
 	if e.rule.requiresSession {
-		m.session = e.sessionOf(m.kept.sessionID)
+		m.session = e.sessionOf(m.kept.SessionID)
 		m.session.messages++
 	}
 	e.storeMessage(m)
@@ -183,12 +185,12 @@ func (e *entity) keep(m *message) {
 }
 
 // rewrite gives a message another content.
-func (e *entity) rewrite(m *message, c *content) {
+func (e *entity) rewrite(m *message, c *content.Content) {
 	if m.kept != nil {
 		e.b.warm -= m.size
 	}
-	e.bytes += c.size - m.size
-	m.kept, m.size = c, c.size
+	e.bytes += c.Size - m.size
+	m.kept, m.size = c, c.Size
 	e.b.warm += m.size
 	e.storeMessage(m)
 }
@@ -201,10 +203,10 @@ func (e *entity) limitLife(m *message, now int64) {
 	if e.rule.ttl > 0 {
 		m.expires = earlier(m.expires, now+e.rule.ttl.Milliseconds())
 	}
-	if ttl := m.kept.header.TTL; ttl != nil {
+	if ttl := m.kept.Header.TTL; ttl != nil {
 		m.expires = earlier(m.expires, now+int64(*ttl))
 	}
-	m.expires = earlier(m.expires, m.kept.expiry)
+	m.expires = earlier(m.expires, m.kept.Expiry)
 }
 
 // earlier is the first of two times of which 0 means never.
@@ -226,11 +228,11 @@ func (e *entity) publish(m *message, now int64) {
 // passOn forwards a message that is not in the backlog (any more).
 func (e *entity) passOn(m *message, to *entity, now int64) {
 	if m.hops >= maxHops {
-		e.bury(m, property(propReason, reasonHops))
+		e.bury(m, content.Property(propReason, reasonHops))
 		return
 	}
 	if refusal := to.refusal(m); refusal != "" {
-		e.deadLetter(m, e.transferDead, m.hops, []amqpwire.Pair{property(propReason, reasonTransfer), property(propDescription, refusal)})
+		e.deadLetter(m, e.transferDead, m.hops, []amqpwire.Pair{content.Property(propReason, reasonTransfer), content.Property(propDescription, refusal)})
 		return
 	}
 	to.put(&message{kept: m.content(), enqueued: m.enqueued, origin: m.seq, hops: m.hops + 1, source: m.source}, now)
@@ -244,7 +246,7 @@ func (e *entity) refusal(m *message) string {
 		return e.open(sending).Error()
 	case e.bytes+m.size > e.quota():
 		return e.full()
-	case e.rule.requiresSession && !m.content().hasSession:
+	case e.rule.requiresSession && !m.content().HasSession:
 		return noSession
 	}
 	return ""
@@ -261,9 +263,9 @@ func (e *entity) offer(m *message) {
 			e.expire(m)
 			return
 		}
-		e.b.alarms.set(&m.alarm, m.expires)
+		e.b.clock.Set(&m.alarm, m.expires)
 	} else {
-		e.b.alarms.cancel(&m.alarm)
+		e.b.clock.Cancel(&m.alarm)
 	}
 	if m.session != nil {
 		m.session.offer(m)
@@ -280,14 +282,14 @@ func (e *entity) offer(m *message) {
 func (e *entity) expire(m *message) {
 	e.remove(m)
 	if e.rule.deadLetterLate {
-		e.bury(m, property(propReason, reasonExpired), property(propDescription, "The message expired and was dead lettered."))
+		e.bury(m, content.Property(propReason, reasonExpired), content.Property(propDescription, "The message expired and was dead lettered."))
 	}
 }
 
 // remove takes a message out of the entity for good.
 func (e *entity) remove(m *message) {
 	e.unlock(m)
-	e.b.alarms.cancel(&m.alarm)
+	e.b.clock.Cancel(&m.alarm)
 	e.log.remove(m.seq)
 	e.bytes -= m.size
 	if m.kept != nil {
@@ -331,7 +333,7 @@ func (e *entity) bury(m *message, why ...amqpwire.Pair) {
 // deadLetter makes a message with a reason part of a dead-letter queue, or of where that one's messages go.
 func (e *entity) deadLetter(m *message, to *entity, hops uint8, why []amqpwire.Pair) {
 	c := m.content()
-	explained, err := c.with(why)
+	explained, err := c.With(why)
 	if err != nil {
 		e.b.log.Error("application properties cannot be extended", "entity", e.path, "sequence", m.seq, "error", err)
 		explained = c

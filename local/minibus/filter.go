@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/relaybox/relaybox/local/minibus/amqpwire"
+	"github.com/relaybox/relaybox/local/minibus/internal/content"
 )
 
 // filter decides whether a subscription wants a message, and tells what it is.
@@ -33,7 +34,7 @@ type CorrelationFilter struct {
 // candidate is a message whose properties are decoded when the first filter looks at them.
 type candidate struct {
 	m       *message
-	content *content // of m
+	content *content.Content // of m
 	read    bool
 	system  map[string]string
 	user    map[string]any
@@ -46,12 +47,12 @@ func (c *candidate) decode() {
 	}
 	c.read, c.system, c.user = true, map[string]string{}, map[string]any{}
 	var p amqpwire.Properties
-	if p.Decode(c.content.properties) != nil {
+	if p.Decode(c.content.Properties) != nil {
 		return
 	}
 	c.system["ContentType"] = string(p.ContentType)
-	c.system["CorrelationID"] = idText(p.CorrelationID)
-	c.system["MessageID"] = c.content.messageID
+	c.system["CorrelationID"] = content.IDText(p.CorrelationID)
+	c.system["MessageID"] = c.content.MessageID
 	for name, s := range map[string]*string{
 		"Label": p.Subject, "ReplyTo": p.ReplyTo, "ReplyToSessionID": p.ReplyToGroupID, "SessionID": p.GroupID, "To": p.To,
 	} {
@@ -59,7 +60,7 @@ func (c *candidate) decode() {
 			c.system[name] = *s
 		}
 	}
-	pairs, err := amqpwire.DecodePairs(c.content.appProps)
+	pairs, err := amqpwire.DecodePairs(c.content.AppProps)
 	if err != nil {
 		return
 	}

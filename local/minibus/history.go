@@ -1,11 +1,15 @@
 package minibus
 
+import (
+	"github.com/relaybox/relaybox/local/minibus/internal/clock"
+)
+
 // history remembers the message ids of an entity with duplicate detection for as long as the window is. broker.mu
 // guards it. It does not matter what has become of the messages.
 type history struct {
 	until map[string]int64
 	order []remembered // oldest first
-	alarm alarm
+	alarm clock.Alarm
 }
 
 type remembered struct {
@@ -30,13 +34,13 @@ func (e *entity) recall(id string, until int64) {
 	h := &e.history
 	h.until[id] = until
 	h.order = append(h.order, remembered{id, until})
-	if h.alarm.place == nowhere {
-		e.b.alarms.set(&h.alarm, h.order[0].until)
+	if !h.alarm.IsSet() {
+		e.b.clock.Set(&h.alarm, h.order[0].until)
 	}
 }
 
-// ring implements alarm.owner: the oldest ids leave the window.
-func (e *entity) ring(now int64) {
+// Ring implements clock.Ringer: the oldest ids leave the window.
+func (e *entity) Ring(now int64) {
 	h := &e.history
 	n := 0
 	for ; n < len(h.order) && h.order[n].until <= now; n++ {
@@ -49,6 +53,6 @@ func (e *entity) ring(now int64) {
 	h.order = append([]remembered(nil), h.order[n:]...)
 	if len(h.order) > 0 {
 		// At most some ten purges per window: each copies what is left.
-		e.b.alarms.set(&h.alarm, max(h.order[0].until, now+e.rule.duplicates.Milliseconds()/16))
+		e.b.clock.Set(&h.alarm, max(h.order[0].until, now+e.rule.duplicates.Milliseconds()/16))
 	}
 }

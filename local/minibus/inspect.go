@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/relaybox/relaybox/local/minibus/amqpwire"
+	"github.com/relaybox/relaybox/local/minibus/internal/content"
 )
 
 // Message is what Peek shows of a message.
@@ -74,25 +75,25 @@ func (e *entity) counts() Counts {
 func (m *message) show() Message {
 	c := m.content()
 	out := Message{
-		SequenceNumber: m.seq, MessageID: c.messageID, SessionID: c.sessionID, State: m.state, Locked: m.locked(),
+		SequenceNumber: m.seq, MessageID: c.MessageID, SessionID: c.SessionID, State: m.state, Locked: m.locked(),
 		DeliveryCount: int(m.count), EnqueuedTime: time.UnixMilli(m.enqueued), Properties: map[string]any{},
 	}
 	if m.state == Scheduled {
 		out.ScheduledTime = time.UnixMilli(m.due)
 	}
 	var p amqpwire.Properties
-	if p.Decode(c.properties) == nil {
-		out.ContentType, out.CorrelationID = string(p.ContentType), idText(p.CorrelationID)
+	if p.Decode(c.Properties) == nil {
+		out.ContentType, out.CorrelationID = string(p.ContentType), content.IDText(p.CorrelationID)
 		if p.Subject != nil {
 			out.Subject = *p.Subject
 		}
 	}
-	if parts, err := (amqpwire.Message{Body: c.body}).DataSections(); err == nil {
+	if parts, err := (amqpwire.Message{Body: c.Body}).DataSections(); err == nil {
 		for _, part := range parts {
 			out.Body = append(out.Body, part...)
 		}
 	}
-	pairs, _ := amqpwire.DecodePairs(c.appProps)
+	pairs, _ := amqpwire.DecodePairs(c.AppProps)
 	for _, p := range pairs {
 		if v, err := amqpwire.NewReader(p.Value).Value(); err == nil {
 			out.Properties[p.Key] = v

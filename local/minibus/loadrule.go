@@ -81,7 +81,9 @@ func (t Topic) sqlFilters() int {
 	n := 0
 	for _, s := range t.Subscriptions {
 		for _, r := range s.Rules {
-			n += count(r.SQL != "")
+			if r.SQL != "" {
+				n++
+			}
 		}
 	}
 	return n

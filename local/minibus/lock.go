@@ -6,6 +6,7 @@ import (
 	"github.com/google/uuid"
 
 	"github.com/relaybox/relaybox/local/minibus/amqpwire"
+	"github.com/relaybox/relaybox/local/minibus/internal/content"
 )
 
 // A lock belongs to a message, not to the link that received it: whoever has the token may settle or renew until it
@@ -16,12 +17,12 @@ func (e *entity) lock(m *message) {
 	m.token = amqpwire.UUID(uuid.New())
 	e.locks[m.token] = m
 	if m.session != nil {
-		e.b.alarms.cancel(&m.alarm) // the session's alarm counts
+		e.b.clock.Cancel(&m.alarm) // the session's alarm counts
 		m.session.locked[m] = struct{}{}
 		return
 	}
 	m.until = e.b.now() + e.rule.lock.Milliseconds()
-	e.b.alarms.set(&m.alarm, m.until)
+	e.b.clock.Set(&m.alarm, m.until)
 }
 
 func (e *entity) unlock(m *message) {
@@ -33,7 +34,7 @@ func (e *entity) unlock(m *message) {
 		delete(m.session.locked, m)
 	}
 	m.token, m.until = amqpwire.UUID{}, 0
-	e.b.alarms.cancel(&m.alarm)
+	e.b.clock.Cancel(&m.alarm)
 }
 
 // held finds the message that a token locks.
@@ -69,8 +70,8 @@ func (e *entity) fail(m *message, changes []amqpwire.Pair) {
 	case m.state == Deferred:
 	case e.kind != deadLetterKind && int(m.count) >= e.rule.maxDelivery:
 		e.remove(m)
-		e.bury(m, property(propReason, reasonMaxDelivery),
-			property(propDescription, "Message could not be consumed after the maximum number of delivery attempts."))
+		e.bury(m, content.Property(propReason, reasonMaxDelivery),
+			content.Property(propDescription, "Message could not be consumed after the maximum number of delivery attempts."))
 	default:
 		e.offer(m)
 	}
@@ -108,7 +109,7 @@ func (e *entity) change(m *message, changes []amqpwire.Pair) {
 	if len(changes) == 0 {
 		return
 	}
-	changed, err := m.content().with(changes)
+	changed, err := m.content().With(changes)
 	if err != nil {
 		e.b.log.Error("application properties cannot be extended", "entity", e.path, "sequence", m.seq, "error", err)
 		return
@@ -122,7 +123,7 @@ func (e *entity) renew(m *message) int64 {
 		return m.session.until
 	}
 	m.until = e.b.now() + e.rule.lock.Milliseconds()
-	e.b.alarms.set(&m.alarm, m.until)
+	e.b.clock.Set(&m.alarm, m.until)
 	return m.until
 }
 

@@ -6,6 +6,7 @@ import (
 
 	"github.com/relaybox/relaybox/local/minibus/amqpserver"
 	"github.com/relaybox/relaybox/local/minibus/amqpwire"
+	"github.com/relaybox/relaybox/local/minibus/internal/content"
 	"github.com/relaybox/relaybox/local/minibus/internal/fault"
 	"github.com/relaybox/relaybox/local/minibus/internal/sas"
 )
@@ -18,7 +19,7 @@ type manager struct {
 }
 
 // MaxMessageSize implements amqpserver.Target.
-func (*manager) MaxMessageSize() uint64 { return 4 * maxMessageSize }
+func (*manager) MaxMessageSize() uint64 { return 4 * content.MaxSize }
 
 // Detach implements amqpserver.Target.
 func (g *manager) Detach() { g.in.part(g.link) }

@@ -1,6 +1,9 @@
 package minibus
 
-import "github.com/relaybox/relaybox/local/minibus/amqpwire"
+import (
+	"github.com/relaybox/relaybox/local/minibus/amqpwire"
+	"github.com/relaybox/relaybox/local/minibus/internal/content"
+)
 
 // renewLock extends message locks: all or none.
 func (g *manager) renewLock(r *request) (response, error) {
@@ -54,7 +57,7 @@ func (g *manager) updateDisposition(r *request) (response, error) {
 	case "suspended":
 		for field, name := range map[string]string{"deadletter-reason": propReason, "deadletter-description": propDescription} {
 			if text, ok := r.text(field); ok {
-				changes = append(changes, property(name, text))
+				changes = append(changes, content.Property(name, text))
 			}
 		}
 		settle = func(m *message) { g.in.reject(m, changes) }

@@ -2,6 +2,7 @@ package minibus
 
 import (
 	"github.com/relaybox/relaybox/local/minibus/amqpwire"
+	"github.com/relaybox/relaybox/local/minibus/internal/content"
 )
 
 // What one answer may hold.
@@ -72,14 +73,14 @@ func (g *manager) schedule(r *request) (response, error) {
 		return response{}, amqpwire.Errorf(amqpwire.CondNotAllowed, "Messages cannot be sent to '%s'.", g.in.path)
 	}
 	elems, _ := amqpwire.Elems(r.field("messages"))
-	batch := make([]*content, 0, len(elems))
+	batch := make([]*content.Content, 0, len(elems))
 	for _, e := range elems {
 		entry, _ := e.(amqpwire.Map)
 		payload, ok := entry.Get("message").([]byte)
 		if !ok {
 			return response{}, amqpwire.Errorf(condArgument, "an entry of 'messages' has no 'message'")
 		}
-		c, err := parseContent(payload)
+		c, err := content.Parse(payload)
 		if err != nil {
 			return response{}, err
 		}

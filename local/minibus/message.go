@@ -2,6 +2,8 @@ package minibus
 
 import (
 	"github.com/relaybox/relaybox/local/minibus/amqpwire"
+	"github.com/relaybox/relaybox/local/minibus/internal/clock"
+	"github.com/relaybox/relaybox/local/minibus/internal/content"
 )
 
 // State says whether a message can be received: the values of x-opt-message-state.
@@ -16,7 +18,7 @@ const (
 
 // message is one message in one entity. broker.mu guards it.
 type message struct {
-	kept     *content // nil: only the store has it; content reads it
+	kept     *content.Content // nil: only the store has it; content reads it
 	in       *entity
 	session  *session // nil in an entity without sessions
 	seq      int64
@@ -33,7 +35,7 @@ type message struct {
 	token    amqpwire.UUID // of the lock; zero: unlocked
 	until    int64         // the lock's end; a session's messages are locked as long as their session is
 	place    int           // in a ready heap, or nowhere
-	alarm    alarm         // the lock's end, else the schedule's, else the life's
+	alarm    clock.Alarm   // the lock's end, else the schedule's, else the life's
 	restated bool          // a status record has been written
 	stored   uint64        // position of the message's record in the journal
 }
@@ -43,7 +45,7 @@ func (m *message) sessionID() string {
 	if m.session != nil {
 		return m.session.id
 	}
-	return m.content().sessionID
+	return m.content().SessionID
 }
 
 func (m *message) locked() bool { return m.token != amqpwire.UUID{} }
@@ -56,8 +58,8 @@ func (m *message) lockedUntil() int64 {
 	return m.until
 }
 
-// ring implements alarm.owner: what was waited for depends on the state that the message is in.
-func (m *message) ring(now int64) {
+// Ring implements clock.Ringer: what was waited for depends on the state that the message is in.
+func (m *message) Ring(now int64) {
 	switch {
 	case m.locked():
 		m.in.fail(m, nil)
@@ -78,69 +80,50 @@ type form struct {
 // appendTo encodes the message as receivers see it: header and annotations are the broker's, the rest is verbatim.
 func (m *message) appendTo(b []byte, f form) []byte {
 	c := m.content()
-	h := c.header
+	h := c.Header
 	h.DeliveryCount = &m.count // explicit even when 0: clients of other languages fail without it
 	b = h.Append(b)
-	if n := c.deliveryAnn.count; n > 0 || f.lock {
+	if n := c.DeliveryAnn.Count; n > 0 || f.lock {
 		b = amqpwire.AppendSectionMap(b, amqpwire.DeliveryAnnotations, n+count(f.lock), func(b []byte) []byte {
-			b = append(b, c.deliveryAnn.pairs...)
+			b = append(b, c.DeliveryAnn.Pairs...)
 			if f.lock {
-				b = amqpwire.AppendUUID(amqpwire.AppendSymbol(b, annLockToken), m.token)
+				b = amqpwire.AppendUUID(amqpwire.AppendSymbol(b, content.AnnLockToken), m.token)
 			}
 			return b
 		})
 	}
-	b = m.appendAnnotations(b, c.messageAnn, f)
-	b = append(append(b, c.properties...), c.appProps...)
+	b = m.appendAnnotations(b, c.MessageAnn, f)
+	b = append(append(b, c.Properties...), c.AppProps...)
 	if !f.short {
-		b = append(b, c.body...)
+		b = append(b, c.Body...)
 	}
-	return append(b, c.footer...)
+	return append(b, c.Footer...)
 }
 
 // appendAnnotations writes the message annotations. Clients assert their exact types.
-func (m *message) appendAnnotations(b []byte, user annotations, f form) []byte {
+func (m *message) appendAnnotations(b []byte, user content.Annotations, f form) []byte {
 	if m.source != "" {
-		user = user.without(annDeadSource)
+		user = user.Without(content.AnnDeadSource)
 	}
-	n := user.count + 2 + count(f.lock) + count(f.state) + count(m.origin != 0) + count(m.source != "")
+	n := user.Count + 2 + count(f.lock) + count(f.state) + count(m.origin != 0) + count(m.source != "")
 	return amqpwire.AppendSectionMap(b, amqpwire.MessageAnnotations, n, func(b []byte) []byte {
-		b = append(b, user.pairs...)
-		b = amqpwire.AppendLong(amqpwire.AppendSymbol(b, annSequence), m.seq)
-		b = amqpwire.AppendTimestamp(amqpwire.AppendSymbol(b, annEnqueued), amqpwire.Timestamp(m.enqueued))
+		b = append(b, user.Pairs...)
+		b = amqpwire.AppendLong(amqpwire.AppendSymbol(b, content.AnnSequence), m.seq)
+		b = amqpwire.AppendTimestamp(amqpwire.AppendSymbol(b, content.AnnEnqueued), amqpwire.Timestamp(m.enqueued))
 		if f.lock {
-			b = amqpwire.AppendTimestamp(amqpwire.AppendSymbol(b, annLockedUntil), amqpwire.Timestamp(m.lockedUntil()))
+			b = amqpwire.AppendTimestamp(amqpwire.AppendSymbol(b, content.AnnLockedUntil), amqpwire.Timestamp(m.lockedUntil()))
 		}
 		if m.origin != 0 {
-			b = amqpwire.AppendLong(amqpwire.AppendSymbol(b, annEnqueueSequence), m.origin)
+			b = amqpwire.AppendLong(amqpwire.AppendSymbol(b, content.AnnEnqueueSequence), m.origin)
 		}
 		if m.source != "" {
-			b = amqpwire.AppendString(amqpwire.AppendSymbol(b, annDeadSource), m.source)
+			b = amqpwire.AppendString(amqpwire.AppendSymbol(b, content.AnnDeadSource), m.source)
 		}
 		if f.state {
-			b = amqpwire.Append(amqpwire.AppendSymbol(b, annState), int32(m.state))
+			b = amqpwire.Append(amqpwire.AppendSymbol(b, content.AnnState), int32(m.state))
 		}
 		return b
 	})
-}
-
-// without drops one annotation. The pairs have been decoded before, so that they decode again.
-func (a annotations) without(key string) annotations {
-	var out annotations
-	for r := amqpwire.NewReader(a.pairs); r.Len() > 0; {
-		k, err := r.Raw()
-		if err != nil {
-			return a
-		}
-		v, err := r.Raw()
-		if err != nil {
-			return a
-		}
-		if name, _ := amqpwire.NewReader(k).Value(); name != amqpwire.Symbol(key) {
-			out.add(amqpwire.Pair{Raw: k, Value: v})
-		}
-	}
-	return out
 }
 
 func count(b bool) int {

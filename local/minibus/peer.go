@@ -6,6 +6,7 @@ import (
 
 	"github.com/relaybox/relaybox/local/minibus/amqpserver"
 	"github.com/relaybox/relaybox/local/minibus/amqpwire"
+	"github.com/relaybox/relaybox/local/minibus/internal/content"
 	"github.com/relaybox/relaybox/local/minibus/internal/fault"
 	"github.com/relaybox/relaybox/local/minibus/internal/sas"
 )
@@ -21,7 +22,6 @@ type peer struct {
 
 const (
 	sessionFilter     = "com.microsoft:session-filter"
-	maxMessageSize    = 262144
 	formatBatch       = 0x80013700
 	defaultSessionMs  = 60_000 // how long "next session" waits if the client does not say
 	maxSessionStateKB = 256
@@ -196,7 +196,7 @@ type producer struct {
 }
 
 // MaxMessageSize implements amqpserver.Target.
-func (*producer) MaxMessageSize() uint64 { return maxMessageSize }
+func (*producer) MaxMessageSize() uint64 { return content.MaxSize }
 
 // Detach implements amqpserver.Target.
 func (t *producer) Detach() { t.in.part(t.link) }
@@ -216,9 +216,9 @@ func (t *producer) Receive(format uint32, payload []byte) error {
 			parts[i] = append([]byte(nil), part...) // one message must not keep the whole batch in memory
 		}
 	}
-	batch := make([]*content, len(parts))
+	batch := make([]*content.Content, len(parts))
 	for i, part := range parts {
-		c, err := parseContent(part)
+		c, err := content.Parse(part)
 		if err != nil {
 			return err
 		}

@@ -8,6 +8,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/relaybox/relaybox/local/minibus/internal/content"
 )
 
 // proposal is what a client wants an entity to be.
@@ -71,7 +73,7 @@ var sharedElements = map[string]elementReader{
 	"EnableExpress":             off("express entities are not supported here"),
 	"IsAnonymousAccessible":     off("every client needs a token here"),
 	"AuthorizationRules":        readKeys,
-	"MaxMessageSizeInKilobytes": number(func(*proposal) *int { return new(maxMessageSize >> 10) }, 1, maxMessageSize>>10),
+	"MaxMessageSizeInKilobytes": number(func(*proposal) *int { return new(content.MaxSize >> 10) }, 1, content.MaxSize>>10),
 	"SupportOrdering":           ignored, "SizeInBytes": ignored, "MessageCount": ignored, "CreatedAt": ignored, "UpdatedAt": ignored,
 	"AccessedAt": ignored, "CountDetails": ignored, "EntityAvailabilityStatus": ignored,
 }

@@ -14,7 +14,7 @@ func (b *broker) resume() {
 		for _, m := range due {
 			switch m.state {
 			case Scheduled:
-				b.alarms.set(&m.alarm, m.due)
+				b.clock.Set(&m.alarm, m.due)
 			case Active:
 				e.offer(m)
 			}

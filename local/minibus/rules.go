@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 
+	"github.com/relaybox/relaybox/local/minibus/internal/content"
 	"github.com/relaybox/relaybox/local/minibus/sqlfilter"
 )
 
@@ -77,9 +78,9 @@ func (e *entity) take(c *candidate, now int64) {
 			e.last++
 			m := c.m
 			e.bury(&message{kept: c.content, in: e, seq: e.last, enqueued: m.enqueued, hops: m.hops},
-				property(propReason, reasonFilter), property(propDescription, fmt.Sprintf("rule %s: %v", r.name, err)))
+				content.Property(propReason, reasonFilter), content.Property(propDescription, fmt.Sprintf("rule %s: %v", r.name, err)))
 		case err != nil:
-			e.b.log.Debug("a rule cannot be applied and takes nothing", "subscription", e.path, "rule", r.name, "messageId", c.content.messageID, "error", err)
+			e.b.log.Debug("a rule cannot be applied and takes nothing", "subscription", e.path, "rule", r.name, "messageId", c.content.MessageID, "error", err)
 		case next != nil:
 			found, plain = true, plain || r.action == nil
 			e.put(next, now)

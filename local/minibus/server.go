@@ -8,10 +8,12 @@ import (
 	"log/slog"
 	"net"
 	"sync"
+	"time"
 
 	"github.com/cockroachdb/pebble/v2/vfs"
 
 	"github.com/relaybox/relaybox/local/minibus/amqpserver"
+	"github.com/relaybox/relaybox/local/minibus/internal/clock"
 	"github.com/relaybox/relaybox/local/minibus/internal/door"
 	"github.com/relaybox/relaybox/local/minibus/internal/journal"
 	"github.com/relaybox/relaybox/local/minibus/internal/sas"
@@ -60,7 +62,7 @@ func Open(o Options) (*Server, error) {
 	}
 	b := &broker{
 		log: o.Logger, policies: sas.Keyring{}, jwt: o.AcceptJWT, maxBytes: cmp.Or(o.MaxEntityBytes, 1<<30), maxWarm: cmp.Or(o.CacheBytes, 64<<20),
-		entities: map[string]*entity{}, alarms: alarms{sooner: make(chan struct{}, 1)},
+		entities: map[string]*entity{}, clock: clock.New(),
 	}
 	for _, p := range o.Policies {
 		if p.Name == "" || p.Key == "" {
@@ -96,6 +98,16 @@ func Open(o Options) (*Server, error) {
 // Serve accepts connections until Close and returns nil then. It may be called for several listeners, and closes them.
 // Each of them speaks AMQP and HTTP (AdminHandler), both also over TLS.
 func (s *Server) Serve(l net.Listener) error { return s.door.Serve(l) }
+
+// Advance moves the broker's clock forward, for tests: what ends within d - locks, lives, schedules, waits, the windows
+// of duplicate detection - has ended when it returns, in order, and durably. The clock is right again after a restart.
+func (s *Server) Advance(d time.Duration) error {
+	b := s.broker
+	b.mu.Lock()
+	b.clock.Advance(d)
+	b.mu.Unlock()
+	return b.Durable(b.Position())
+}
 
 // Close ends all connections and closes the store.
 func (s *Server) Close() error {

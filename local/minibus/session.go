@@ -5,6 +5,7 @@ import (
 	"slices"
 
 	"github.com/relaybox/relaybox/local/minibus/amqpwire"
+	"github.com/relaybox/relaybox/local/minibus/internal/clock"
 	"github.com/relaybox/relaybox/local/minibus/internal/fault"
 )
 
@@ -21,7 +22,7 @@ type session struct {
 
 	owner *consumer
 	until int64 // end of the owner's lock
-	alarm alarm
+	alarm clock.Alarm
 	place int // in entity.offers, or nowhere
 }
 
@@ -30,7 +31,7 @@ func (e *entity) sessionOf(id string) *session {
 	s := e.sessions[id]
 	if s == nil {
 		s = &session{in: e, id: id, locked: map[*message]struct{}{}, place: nowhere}
-		s.alarm = alarm{place: nowhere, owner: s}
+		s.alarm = clock.NewAlarm(s)
 		e.sessions[id] = s
 	}
 	return s
@@ -99,11 +100,11 @@ func (s *session) acquire(c *consumer) {
 // renew extends the owner's lock.
 func (s *session) renew() {
 	s.until = s.in.b.now() + s.in.rule.lock.Milliseconds()
-	s.in.b.alarms.set(&s.alarm, s.until)
+	s.in.b.clock.Set(&s.alarm, s.until)
 }
 
-// ring implements alarm.owner: the lock has expired. Its messages have failed, and the owner's link ends.
-func (s *session) ring(int64) {
+// Ring implements clock.Ringer: the lock has expired. Its messages have failed, and the owner's link ends.
+func (s *session) Ring(int64) {
 	owner := s.owner
 	s.leave(func(m *message) { s.in.fail(m, nil) })
 	owner.link.Fail(errSessionLockLost)
@@ -114,7 +115,7 @@ func (s *session) close() { s.leave(s.in.release) }
 
 // leave takes the session from its owner; back returns each message that it had locked.
 func (s *session) leave(back func(*message)) {
-	s.in.b.alarms.cancel(&s.alarm)
+	s.in.b.clock.Cancel(&s.alarm)
 	s.owner.session = nil
 	locked := make([]*message, 0, len(s.locked))
 	for m := range s.locked {
@@ -169,28 +170,28 @@ func (e *entity) acceptNext(c *consumer) bool {
 type waiter struct {
 	in       *entity
 	consumer *consumer
-	alarm    alarm
+	alarm    clock.Alarm
 }
 
 // park lets a consumer wait until a session has messages, at most for some time.
 func (e *entity) park(c *consumer, millis int64) *waiter {
 	w := &waiter{in: e, consumer: c}
-	w.alarm = alarm{place: nowhere, owner: w}
+	w.alarm = clock.NewAlarm(w)
 	e.waiting = append(e.waiting, w)
-	e.b.alarms.set(&w.alarm, e.b.now()+millis)
+	e.b.clock.Set(&w.alarm, e.b.now()+millis)
 	return w
 }
 
 // leave ends the waiting.
 func (w *waiter) leave() {
-	w.in.b.alarms.cancel(&w.alarm)
+	w.in.b.clock.Cancel(&w.alarm)
 	if i := slices.Index(w.in.waiting, w); i >= 0 {
 		w.in.waiting = slices.Delete(w.in.waiting, i, i+1)
 	}
 }
 
-// ring implements alarm.owner.
-func (w *waiter) ring(int64) {
+// Ring implements clock.Ringer.
+func (w *waiter) Ring(int64) {
 	w.leave()
 	w.consumer.link.Attached(nil, amqpwire.Errorf(condTimeout,
 		"The operation did not complete within the allotted timeout. No session with messages became available."))

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/relaybox/relaybox/local/minibus/amqpwire"
+	"github.com/relaybox/relaybox/local/minibus/internal/content"
 )
 
 // sqlDraft is a message that an action changes: sqlfilter.Changeable. What it was made of stays as it is.
@@ -62,7 +63,7 @@ func (d *sqlDraft) SetSystem(name string, value any) bool {
 	field := textField(p, name)
 	switch {
 	case field != nil:
-		if name == "sessionid" && text != nil && tooLong(*text) {
+		if name == "sessionid" && text != nil && content.TooLong(*text) {
 			return false
 		}
 		*field = text
@@ -76,7 +77,7 @@ func (d *sqlDraft) SetSystem(name string, value any) bool {
 		if text != nil {
 			p.CorrelationID = *text
 		}
-	case name == "messageid" && text != nil && !tooLong(*text): // clients cannot complete a message without an id
+	case name == "messageid" && text != nil && !content.TooLong(*text): // clients cannot complete a message without an id
 		p.MessageID = *text
 	default:
 		return false
@@ -111,36 +112,36 @@ func (d *sqlDraft) RemoveUser(name string) {
 
 // fits stops an action that doubles a text with every statement.
 func (d *sqlDraft) fits(text string) bool {
-	if len(text) > maxMessageSize {
-		d.err = fmt.Errorf("the action makes a text of %d bytes; a message has at most %d", len(text), maxMessageSize)
+	if len(text) > content.MaxSize {
+		d.err = fmt.Errorf("the action makes a text of %d bytes; a message has at most %d", len(text), content.MaxSize)
 		return false
 	}
 	return true
 }
 
 // encode makes the copy's content of it. Sections that have not changed keep their bytes.
-func (d *sqlDraft) encode() (*content, error) {
+func (d *sqlDraft) encode() (*content.Content, error) {
 	if d.err != nil {
 		return nil, d.err
 	}
 	c := *d.content
 	if d.system {
-		c.properties = d.properties.Append(nil)
-		if id := idText(d.properties.MessageID); id != c.messageID {
-			c.messageID, c.generated = id, false
+		c.Properties = d.properties.Append(nil)
+		if id := content.IDText(d.properties.MessageID); id != c.MessageID {
+			c.MessageID, c.Generated = id, false
 		}
-		c.sessionID, c.hasSession = "", d.properties.GroupID != nil
-		if c.hasSession {
-			c.sessionID = *d.properties.GroupID
+		c.SessionID, c.HasSession = "", d.properties.GroupID != nil
+		if c.HasSession {
+			c.SessionID = *d.properties.GroupID
 		}
 	}
-	c.appProps = amqpwire.AppendSectionMap(nil, amqpwire.ApplicationProperties, len(d.user), func(b []byte) []byte {
+	c.AppProps = amqpwire.AppendSectionMap(nil, amqpwire.ApplicationProperties, len(d.user), func(b []byte) []byte {
 		for _, p := range d.user {
 			b = amqpwire.AppendPair(b, p.Pair)
 		}
 		return b
 	})
 	// A message of the greatest size may grow: it would be lost for its RuleName otherwise.
-	c.size += len(c.properties) - len(d.content.properties) + len(c.appProps) - len(d.content.appProps)
+	c.Size += len(c.Properties) - len(d.content.Properties) + len(c.AppProps) - len(d.content.AppProps)
 	return &c, nil
 }

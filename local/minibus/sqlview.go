@@ -7,6 +7,7 @@ import (
 	"github.com/google/uuid"
 
 	"github.com/relaybox/relaybox/local/minibus/amqpwire"
+	"github.com/relaybox/relaybox/local/minibus/internal/content"
 	"github.com/relaybox/relaybox/local/minibus/sqlfilter"
 )
 
@@ -28,7 +29,7 @@ func (s sqlCondition) match(c *candidate) (bool, error) {
 // sqlView is a message as SQL sees it: sqlfilter.Message. Nothing changes it, so that all rules share it.
 type sqlView struct {
 	m          *message
-	content    *content
+	content    *content.Content
 	properties amqpwire.Properties
 	user       []userProperty // in the message's order
 }
@@ -45,10 +46,10 @@ func (c *candidate) sql() (*sqlView, error) {
 		return c.view, nil
 	}
 	v := &sqlView{m: c.m, content: c.content}
-	if err := v.properties.Decode(c.content.properties); err != nil {
+	if err := v.properties.Decode(c.content.Properties); err != nil {
 		return nil, err
 	}
-	pairs, err := amqpwire.DecodePairs(c.content.appProps)
+	pairs, err := amqpwire.DecodePairs(c.content.AppProps)
 	if err != nil {
 		return nil, err
 	}
@@ -102,15 +103,15 @@ func (v *sqlView) System(name string) (any, bool) {
 	case "enqueuedtimeutc":
 		return sqlTime(v.m.enqueued), true
 	case "scheduledenqueuetimeutc":
-		if v.content.due == 0 {
+		if v.content.Due == 0 {
 			return nil, true
 		}
-		return sqlTime(v.content.due), true
+		return sqlTime(v.content.Due), true
 	case "timetolive": // a duration, which SQL has no constant for: it exists or not, and no more
-		if v.content.header.TTL == nil {
+		if v.content.Header.TTL == nil {
 			return nil, true
 		}
-		return time.Duration(*v.content.header.TTL) * time.Millisecond, true
+		return time.Duration(*v.content.Header.TTL) * time.Millisecond, true
 	case "sequencenumber":
 		return v.m.seq, true
 	case "deliverycount":

@@ -146,7 +146,7 @@ func (e *entity) restoreMessage(number, record []byte) error {
 	e.bytes += m.size
 	e.states[m.state]++
 	if e.rule.requiresSession {
-		m.session = e.sessionOf(strings.Clone(m.kept.sessionID))
+		m.session = e.sessionOf(strings.Clone(m.kept.SessionID))
 		m.session.messages++
 	}
 	if warm {

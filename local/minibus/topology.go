@@ -8,6 +8,7 @@ import (
 
 	"github.com/relaybox/relaybox/local/minibus/amqpserver"
 	"github.com/relaybox/relaybox/local/minibus/amqpwire"
+	"github.com/relaybox/relaybox/local/minibus/internal/clock"
 )
 
 // build makes the entities of a configuration.
@@ -82,14 +83,14 @@ func (b *broker) add(k kind, path string, rule settings) (*entity, error) {
 		b: b, kind: k, path: path, name: path, key: strings.ToLower(path), rule: rule,
 		links: map[amqpserver.Link]struct{}{}, locks: map[amqpwire.UUID]*message{}, hungry: map[*consumer]struct{}{}, sessions: map[string]*session{},
 	}
-	e.history = history{until: map[string]int64{}, alarm: alarm{place: nowhere, owner: e}}
+	e.history = history{until: map[string]int64{}, alarm: clock.NewAlarm(e)}
 	if path == "" || len(path) > 1024 {
 		return nil, fmt.Errorf("%w: an entity name must have 1 to 1024 characters, %q has not", ErrConfig, path)
 	}
 	if b.entities[e.key] != nil {
 		return nil, fmt.Errorf("%w: there are two entities %q (names do not differ by case): rename one", ErrConfig, path)
 	}
-	e.idle = alarm{place: nowhere, owner: (*idleness)(e)}
+	e.idle = clock.NewAlarm((*idleness)(e))
 	b.entities[e.key] = e
 	if k == queueKind || k == subscriptionKind {
 		b.addDead(e)

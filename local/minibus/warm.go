@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"math"
 
+	"github.com/relaybox/relaybox/local/minibus/internal/content"
 	"github.com/relaybox/relaybox/local/minibus/internal/journal"
 )
 
@@ -45,7 +46,7 @@ func (b *broker) chill(upTo uint64) {
 
 // content is what the message says. A content that is not in memory is read: its record is in the store, and stays
 // there at least until mu is released, also if the message has just been removed.
-func (m *message) content() *content {
+func (m *message) content() *content.Content {
 	if m.kept != nil {
 		return m.kept
 	}
@@ -53,7 +54,7 @@ func (m *message) content() *content {
 	if err != nil {
 		// Nothing of what memory would tell now may get out: as when a commit fails.
 		m.in.b.journal.Fail(fmt.Errorf("read message %d of %s: %w", m.seq, m.in.path, err))
-		return &content{size: m.size}
+		return &content.Content{Size: m.size}
 	}
 	return c
 }
@@ -105,7 +106,7 @@ func (e *entity) rest(m *message) {
 	}
 }
 
-func (e *entity) read(seq int64) (*content, error) {
+func (e *entity) read(seq int64) (*content.Content, error) {
 	record, err := e.b.journal.Get(journal.NumberKey(journal.KindMessage, e.key, seq))
 	if err != nil {
 		return nil, err
