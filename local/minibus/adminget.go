@@ -7,6 +7,8 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+
+	"github.com/relaybox/relaybox/local/minibus/internal/rules"
 )
 
 // get reads one thing, or a page of many. A queue or topic that is missing is an empty feed with status 200, whatever
@@ -34,10 +36,10 @@ func (a *admin) get(r *adminRequest) (any, *adminError) {
 	case atSubscriptions:
 		return page(r, v, "Subscriptions", byPath(slices.Clone(e.subscriptions)), v.entity)
 	case atRules:
-		return page(r, v, "Rules", e.rules, func(known rule) atomEntry { return v.rule(e, known) })
+		return page(r, v, "Rules", e.rules, func(known rules.Compiled) atomEntry { return v.rule(e, known) })
 	case atRule:
 		for _, known := range e.rules {
-			if strings.EqualFold(known.name, r.to.rule) {
+			if strings.EqualFold(known.Name, r.to.rule) {
 				return v.rule(e, known), nil
 			}
 		}

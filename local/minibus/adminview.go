@@ -6,6 +6,7 @@ import (
 	"net/url"
 
 	"github.com/relaybox/relaybox/local/minibus/internal/content"
+	"github.com/relaybox/relaybox/local/minibus/internal/rules"
 )
 
 // view turns the broker's state into documents. Its methods are called with broker.mu held; what they return is a copy.
@@ -60,9 +61,9 @@ func (v view) namespace() atomEntry {
 }
 
 // rule tells of a rule of a subscription. Rules are as old as their subscription: they come with it.
-func (v view) rule(in *entity, r rule) atomEntry {
-	return v.entry(in.path+"/Rules/"+r.name, r.name, in.times, ruleDescription{
-		I: instanceSchema, Filter: r.filter.describe(), Action: r.describeAction(), CreatedAt: atomTime(in.times.created), Name: r.name,
+func (v view) rule(in *entity, r rules.Compiled) atomEntry {
+	return v.entry(in.path+"/Rules/"+r.Name, r.Name, in.times, ruleDescription{
+		I: instanceSchema, Filter: describeFilter(r.Filter), Action: describeAction(r), CreatedAt: atomTime(in.times.created), Name: r.Name,
 	})
 }
 
@@ -108,7 +109,7 @@ func (v view) topic(e *entity) topicDescription {
 	}
 	for _, s := range e.subscriptions {
 		for _, r := range s.rules {
-			if _, ok := r.filter.(*CorrelationFilter); ok {
+			if _, ok := r.Filter.(*rules.Correlation); ok {
 				d.CorrelationFilterCount++
 			} else {
 				d.SQLFilterCount++ // the true filter is one for the service

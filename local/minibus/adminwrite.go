@@ -139,7 +139,7 @@ func (a *admin) putRule(r *adminRequest, text []byte) (any, *adminError) {
 	if err != nil {
 		return nil, badRequest(err)
 	}
-	given.name = r.to.rule
+	given.Name = r.to.rule
 	v := newView(a.b, r.Request)
 	if r.Header.Get("If-Match") != "" {
 		if !e.replaceRule(given) {

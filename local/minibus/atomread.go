@@ -11,6 +11,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/relaybox/relaybox/local/minibus/internal/rules"
 	"github.com/relaybox/relaybox/local/minibus/sqlfilter"
 )
 
@@ -96,30 +97,30 @@ func readEntry(text []byte, want string) (element, error) {
 	return d, nil
 }
 
-func readRuleText(text []byte) (rule, error) {
+func readRuleText(text []byte) (rules.Compiled, error) {
 	e, err := parseElement(text)
 	if err != nil {
-		return rule{}, err
+		return rules.Compiled{}, err
 	}
 	return readRule(e)
 }
 
 // readRule reads a RuleDescription. Without a filter it takes everything.
-func readRule(e element) (rule, error) {
-	r := rule{name: e.child("Name").text(), filter: everything{}}
+func readRule(e element) (rules.Compiled, error) {
+	r := rules.Compiled{Name: e.child("Name").text(), Filter: rules.Everything{}}
 	var err error
 	if f := e.child("Filter"); f.XMLName.Local != "" {
-		if r.filter, err = readFilter(f); err != nil {
+		if r.Filter, err = readFilter(f); err != nil {
 			return r, fmt.Errorf("Filter: %w", err)
 		}
 	}
 	switch a := e.child("Action"); a.kind() {
 	case "", "EmptyRuleAction":
 	case "SqlRuleAction":
-		if r.parameters, err = readPairs(a.child("Parameters")); err != nil {
+		if r.Parameters, err = readPairs(a.child("Parameters")); err != nil {
 			return r, fmt.Errorf("Action: Parameters: %w", err)
 		}
-		if r.action, err = sqlfilter.ParseAction(a.child("SqlExpression").Text, r.parameters); err != nil {
+		if r.Action, err = sqlfilter.ParseAction(a.child("SqlExpression").Text, r.Parameters); err != nil {
 			return r, fmt.Errorf("Action: SqlExpression: %w", err)
 		}
 	default:
@@ -128,12 +129,12 @@ func readRule(e element) (rule, error) {
 	return r, nil
 }
 
-func readFilter(e element) (filter, error) {
+func readFilter(e element) (rules.Filter, error) {
 	switch e.kind() {
 	case "TrueFilter":
-		return everything{}, nil
+		return rules.Everything{}, nil
 	case "FalseFilter":
-		return falsehood{}, nil
+		return rules.Falsehood{}, nil
 	case "CorrelationFilter":
 		return readCorrelation(e)
 	case "SqlFilter":
@@ -141,21 +142,21 @@ func readFilter(e element) (filter, error) {
 		if err != nil {
 			return nil, fmt.Errorf("Parameters: %w", err)
 		}
-		f, err := sqlfilter.Parse(e.child("SqlExpression").Text, parameters)
+		f, err := rules.ParseSQL(e.child("SqlExpression").Text, parameters)
 		if err != nil {
 			return nil, fmt.Errorf("SqlExpression: %w", err)
 		}
-		return sqlCondition{f, parameters}, nil
+		return f, nil
 	}
 	return nil, fmt.Errorf("the type '%s' is not known: use TrueFilter, FalseFilter, SqlFilter or CorrelationFilter", e.kind())
 }
 
-func readCorrelation(e element) (filter, error) {
+func readCorrelation(e element) (rules.Filter, error) {
 	pairs, err := readPairs(e.child("Properties"))
 	if err != nil {
 		return nil, fmt.Errorf("Properties: %w", err)
 	}
-	return &CorrelationFilter{
+	return &rules.Correlation{
 		ContentType: e.child("ContentType").Text, CorrelationID: e.child("CorrelationId").Text, Label: e.child("Label").Text,
 		MessageID: e.child("MessageId").Text, ReplyTo: e.child("ReplyTo").Text, ReplyToSessionID: e.child("ReplyToSessionId").Text,
 		SessionID: e.child("SessionId").Text, To: e.child("To").Text, Properties: pairs,

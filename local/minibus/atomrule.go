@@ -7,6 +7,8 @@ import (
 	"slices"
 	"strconv"
 	"time"
+
+	"github.com/relaybox/relaybox/local/minibus/internal/rules"
 )
 
 // Descriptions of rules.
@@ -45,9 +47,6 @@ type filterDescription struct {
 	Properties         *propertyList
 }
 
-// sqlLevel is the version of the SQL that the service reports.
-const sqlLevel = 20
-
 type propertyList struct {
 	Pairs []propertyPair `xml:"KeyValueOfstringanyType"`
 }
@@ -63,35 +62,29 @@ type propertyValue struct {
 	Text   string `xml:",chardata"`
 }
 
-// describe implements filter.
-func (everything) describe() filterDescription {
-	return filterDescription{Type: "TrueFilter", SQLExpression: "1=1", CompatibilityLevel: sqlLevel}
+func describeFilter(f rules.Filter) filterDescription {
+	switch f := f.(type) {
+	case rules.Everything:
+		return filterDescription{Type: "TrueFilter", SQLExpression: "1=1", CompatibilityLevel: rules.SQLLevel}
+	case rules.Falsehood:
+		return filterDescription{Type: "FalseFilter", SQLExpression: "1=0", CompatibilityLevel: rules.SQLLevel}
+	case rules.SQL:
+		return filterDescription{Type: "SqlFilter", SQLExpression: f.Filter.String(), CompatibilityLevel: rules.SQLLevel, Parameters: describePairs(f.Parameters)}
+	case *rules.Correlation:
+		return filterDescription{
+			Type: "CorrelationFilter", CorrelationID: f.CorrelationID, MessageID: f.MessageID, To: f.To, ReplyTo: f.ReplyTo,
+			Label: f.Label, SessionID: f.SessionID, ReplyToSessionID: f.ReplyToSessionID, ContentType: f.ContentType,
+			Properties: describePairs(f.Properties),
+		}
+	}
+	panic(fmt.Sprintf("no description of %T", f)) // there are no others
 }
 
-// describe implements filter.
-func (falsehood) describe() filterDescription {
-	return filterDescription{Type: "FalseFilter", SQLExpression: "1=0", CompatibilityLevel: sqlLevel}
-}
-
-// describe implements filter.
-func (s sqlCondition) describe() filterDescription {
-	return filterDescription{Type: "SqlFilter", SQLExpression: s.Filter.String(), CompatibilityLevel: sqlLevel, Parameters: describePairs(s.parameters)}
-}
-
-func (r rule) describeAction() actionDescription {
-	if r.action == nil {
+func describeAction(r rules.Compiled) actionDescription {
+	if r.Action == nil {
 		return actionDescription{Type: "EmptyRuleAction"}
 	}
-	return actionDescription{Type: "SqlRuleAction", SQLExpression: r.action.String(), CompatibilityLevel: sqlLevel, Parameters: describePairs(r.parameters)}
-}
-
-// describe implements filter.
-func (f *CorrelationFilter) describe() filterDescription {
-	return filterDescription{
-		Type: "CorrelationFilter", CorrelationID: f.CorrelationID, MessageID: f.MessageID, To: f.To, ReplyTo: f.ReplyTo,
-		Label: f.Label, SessionID: f.SessionID, ReplyToSessionID: f.ReplyToSessionID, ContentType: f.ContentType,
-		Properties: describePairs(f.Properties),
-	}
+	return actionDescription{Type: "SqlRuleAction", SQLExpression: r.Action.String(), CompatibilityLevel: rules.SQLLevel, Parameters: describePairs(r.Parameters)}
 }
 
 // describePairs names values in the order of their names; nil for none.

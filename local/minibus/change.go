@@ -6,6 +6,7 @@ import (
 
 	"github.com/relaybox/relaybox/local/minibus/amqpwire"
 	"github.com/relaybox/relaybox/local/minibus/internal/journal"
+	"github.com/relaybox/relaybox/local/minibus/internal/rules"
 )
 
 // Entities that come, change and go while the broker runs. The caller holds mu, and makes it durable before anybody is
@@ -46,7 +47,7 @@ func (e *entity) apply(p *proposal) {
 }
 
 // setRules replaces the rules of a subscription. Links need not hear of it.
-func (e *entity) setRules(rules []rule) {
+func (e *entity) setRules(rules []rules.Compiled) {
 	e.rules = rules
 	e.times.updated = e.b.now()
 	e.b.changed(e)

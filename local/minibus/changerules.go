@@ -5,6 +5,9 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+
+	"github.com/relaybox/relaybox/local/minibus/internal/content"
+	"github.com/relaybox/relaybox/local/minibus/internal/rules"
 )
 
 // errRuleExists: a subscription has a rule of that name.
@@ -13,22 +16,22 @@ var errRuleExists = errors.New("the rule already exists")
 // maxRuleName is the service's.
 const maxRuleName = 50
 
-// Rules of a subscription that change while the broker runs. The caller holds mu.
+// Rules of a subscription, which change while the broker runs. The caller holds mu.
 
 func (e *entity) ruleIndex(name string) int {
-	return slices.IndexFunc(e.rules, func(r rule) bool { return strings.EqualFold(r.name, name) })
+	return slices.IndexFunc(e.rules, func(r rules.Compiled) bool { return strings.EqualFold(r.Name, name) })
 }
 
-func (e *entity) addRule(r rule) error {
+func (e *entity) addRule(r rules.Compiled) error {
 	switch {
-	case r.name == "" || len(r.name) > maxRuleName || strings.ContainsAny(r.name, "/\\?#"):
-		return fmt.Errorf("the name '%s' is no rule's: use 1 to %d characters without / \\ ? #", r.name, maxRuleName)
-	case e.ruleIndex(r.name) >= 0:
-		return fmt.Errorf("%w: '%s' of '%s'", errRuleExists, r.name, e.path)
+	case r.Name == "" || len(r.Name) > maxRuleName || strings.ContainsAny(r.Name, "/\\?#"):
+		return fmt.Errorf("the name '%s' is no rule's: use 1 to %d characters without / \\ ? #", r.Name, maxRuleName)
+	case e.ruleIndex(r.Name) >= 0:
+		return fmt.Errorf("%w: '%s' of '%s'", errRuleExists, r.Name, e.path)
 	case len(e.rules) >= maxRules:
 		return fmt.Errorf("'%s' has %d rules, and may not have more", e.path, maxRules)
 	}
-	if err := r.storable(e); err != nil {
+	if err := storable(r, e); err != nil {
 		return err
 	}
 	e.setRules(append(slices.Clone(e.rules), r))
@@ -36,8 +39,8 @@ func (e *entity) addRule(r rule) error {
 }
 
 // replaceRule reports whether there was one of that name.
-func (e *entity) replaceRule(r rule) bool {
-	i := e.ruleIndex(r.name)
+func (e *entity) replaceRule(r rules.Compiled) bool {
+	i := e.ruleIndex(r.Name)
 	if i < 0 {
 		return false
 	}
@@ -55,4 +58,32 @@ func (e *entity) removeRule(name string) bool {
 	}
 	e.setRules(slices.Delete(slices.Clone(e.rules), i, i+1))
 	return true
+}
+
+// take gives a subscription its copies of a message: one for all rules without an action that match, and one for each
+// rule with an action that does.
+func (e *entity) take(m *message, c *rules.Candidate, now int64) {
+	found, plain := false, false
+	for i := range e.rules {
+		r := &e.rules[i]
+		if plain && r.Action == nil {
+			continue
+		}
+		next, err := r.Copy(c)
+		switch {
+		case err != nil && e.rule.filterErrors && !found:
+			found = true
+			e.last++
+			e.bury(&message{kept: m.kept, in: e, seq: e.last, enqueued: m.enqueued, hops: m.hops},
+				content.Property(propReason, reasonFilter), content.Property(propDescription, fmt.Sprintf("rule %s: %v", r.Name, err)))
+		case err != nil:
+			e.b.log.Debug("a rule cannot be applied and takes nothing", "subscription", e.path, "rule", r.Name, "messageId", m.kept.MessageID, "error", err)
+		case next != nil:
+			found, plain = true, plain || r.Action == nil
+			e.put(&message{kept: next, enqueued: m.enqueued, expires: m.expires, origin: m.seq, hops: m.hops}, now)
+		}
+	}
+	if found {
+		e.storeSequence()
+	}
 }

@@ -2,6 +2,8 @@ package minibus
 
 import (
 	"time"
+
+	"github.com/relaybox/relaybox/local/minibus/internal/rules"
 )
 
 // Config is the topology. LoadConfig reads it from the official emulator's Config.json; a program may also write it
@@ -44,17 +46,15 @@ type Subscription struct {
 	LockDuration                     time.Duration
 	MaxDeliveryCount                 int
 	RequiresSession                  bool
-	Rules                            []Rule // nil: everything
+	Rules                            []rules.Rule // nil: everything
 }
 
 // Rule takes messages: those that its correlation filter or its SQL condition matches; with neither, all. With an
 // action the subscription gets a copy of its own for this rule, which the action has changed.
-type Rule struct {
-	Name        string
-	Correlation *CorrelationFilter
-	SQL         string // condition, such as "sys.Label = 'urgent' AND level > 3"
-	Action      string // statements, such as "SET sys.Label = 'seen'; REMOVE level"
-}
+type Rule = rules.Rule
+
+// CorrelationFilter matches messages that are equal in every property it names. Strings are case-sensitive.
+type CorrelationFilter = rules.CorrelationFilter
 
 // Defaults of the official emulator.
 const (

@@ -9,6 +9,7 @@ import (
 	"github.com/relaybox/relaybox/local/minibus/amqpwire"
 	"github.com/relaybox/relaybox/local/minibus/internal/clock"
 	"github.com/relaybox/relaybox/local/minibus/internal/content"
+	"github.com/relaybox/relaybox/local/minibus/internal/rules"
 )
 
 // kind says what an entity is.
@@ -34,13 +35,13 @@ type entity struct {
 	forwardDeadTo string
 	configured    uint64 // digest of what the configuration says; 0: it has no such entity
 
-	dead          *entity   // dead-letter queue; nil in one
-	transferDead  *entity   // transfer dead-letter queue; nil in one
-	subscriptions []*entity // of a topic
-	topic         *entity   // of a subscription
-	rules         []rule    // of a subscription; a message that none of them takes is not copied
-	forward       *entity   // ForwardTo
-	forwardDead   *entity   // ForwardDeadLetteredMessagesTo
+	dead          *entity          // dead-letter queue; nil in one
+	transferDead  *entity          // transfer dead-letter queue; nil in one
+	subscriptions []*entity        // of a topic
+	topic         *entity          // of a subscription
+	rules         []rules.Compiled // of a subscription; a message that none of them takes is not copied
+	forward       *entity          // ForwardTo
+	forwardDead   *entity          // ForwardDeadLetteredMessagesTo
 	links         map[amqpserver.Link]struct{}
 	idle          clock.Alarm // AutoDeleteOnIdle
 
@@ -219,9 +220,9 @@ func earlier(a, b int64) int64 {
 
 // publish gives every subscription its copies of the message.
 func (e *entity) publish(m *message, now int64) {
-	c := &candidate{m: m, content: m.kept}
+	c := &rules.Candidate{Content: m.kept, Sequence: m.seq, Enqueued: m.enqueued, Deliveries: m.count}
 	for _, s := range e.subscriptions {
-		s.take(c, now)
+		s.take(m, c, now)
 	}
 }
 

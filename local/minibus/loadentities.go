@@ -3,6 +3,8 @@ package minibus
 import (
 	"encoding/json"
 	"time"
+
+	"github.com/relaybox/relaybox/local/minibus/internal/rules"
 )
 
 // Limits of the official emulator.
@@ -111,14 +113,14 @@ func (l *loader) subscription(path string, v any) (s Subscription) {
 			"RequiresSession":                  l.flag(&s.RequiresSession),
 		}),
 		"Rules": allowed(func(path string, v any) {
-			s.Rules = []Rule{}
+			s.Rules = []rules.Rule{}
 			l.list(path, v, 0, maxRules, func(path string, v any) { s.Rules = append(s.Rules, l.rule(path, v)) })
 		}),
 	})
 	return s
 }
 
-func (l *loader) correlation(f *CorrelationFilter) keyReader {
+func (l *loader) correlation(f *rules.CorrelationFilter) keyReader {
 	return l.properties(keys{
 		"ContentType":      l.text(&f.ContentType),
 		"CorrelationId":    l.text(&f.CorrelationID),

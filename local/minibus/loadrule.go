@@ -3,6 +3,7 @@ package minibus
 import (
 	"strings"
 
+	"github.com/relaybox/relaybox/local/minibus/internal/rules"
 	"github.com/relaybox/relaybox/local/minibus/sqlfilter"
 )
 
@@ -12,8 +13,8 @@ const (
 	kindSQL         = "Sql"
 )
 
-func (l *loader) rule(path string, v any) (r Rule) {
-	kind, correlation, sql, f := "", false, false, &CorrelationFilter{}
+func (l *loader) rule(path string, v any) (r rules.Rule) {
+	kind, correlation, sql, f := "", false, false, &rules.CorrelationFilter{}
 	readCorrelation := l.correlation(f).read
 	l.object(path, v, keys{
 		"Name": l.name(&r.Name),

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/relaybox/relaybox/local/minibus/internal/content"
+	"github.com/relaybox/relaybox/local/minibus/internal/rules"
 )
 
 // proposal is what a client wants an entity to be.
@@ -19,7 +20,7 @@ type proposal struct {
 	path, name               string
 	topic                    *entity // of a subscription
 	forwardTo, forwardDeadTo string
-	rules                    []rule
+	rules                    []rules.Compiled
 
 	detect   bool // RequiresDuplicateDetection
 	existing bool
@@ -55,7 +56,7 @@ func (b *broker) propose(to target, k kind, current *entity) *proposal {
 	}
 	if k == subscriptionKind {
 		p.window = 0
-		p.rules = []rule{{name: defaultRule, filter: everything{}}}
+		p.rules = []rules.Compiled{{Name: rules.DefaultName, Filter: rules.Everything{}}}
 	}
 	return p
 }
@@ -265,8 +266,8 @@ func readDefaultRule(p *proposal, e element) error {
 	if err != nil {
 		return err
 	}
-	r.name = cmp.Or(r.name, defaultRule)
-	p.rules = []rule{r}
+	r.Name = cmp.Or(r.Name, rules.DefaultName)
+	p.rules = []rules.Compiled{r}
 	return nil
 }
 

@@ -7,6 +7,7 @@ import (
 	"slices"
 
 	"github.com/relaybox/relaybox/local/minibus/internal/journal"
+	"github.com/relaybox/relaybox/local/minibus/internal/rules"
 )
 
 // What clients have changed is stored beside the configuration. It goes over the configuration for as long as that says
@@ -41,7 +42,7 @@ func (e *entity) storeDrop() {
 }
 
 // storable refuses a rule that would not be read back: what is stored is what the administration interface can say.
-func (r rule) storable(in *entity) error {
+func storable(r rules.Compiled, in *entity) error {
 	v := view{b: in.b}
 	_, err := readRuleText([]byte(encoded(v.rule(in, r).Content.Description)))
 	return err

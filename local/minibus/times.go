@@ -43,9 +43,9 @@ func (e *entity) digest() uint64 {
 	fmt.Fprintf(h, "%d %s %+v", e.kind, e.path, e.rule)
 	fmt.Fprintf(h, " > %s > %s", e.forwardTo, e.forwardDeadTo)
 	for _, r := range e.rules {
-		fmt.Fprintf(h, " %s %+v", r.name, r.filter)
-		if r.action != nil {
-			fmt.Fprintf(h, " ! %s", r.action)
+		fmt.Fprintf(h, " %s %+v", r.Name, r.Filter)
+		if r.Action != nil {
+			fmt.Fprintf(h, " ! %s", r.Action)
 		}
 	}
 	return h.Sum64() | 1 // never 0, which stands for nothing noted

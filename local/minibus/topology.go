@@ -9,6 +9,7 @@ import (
 	"github.com/relaybox/relaybox/local/minibus/amqpserver"
 	"github.com/relaybox/relaybox/local/minibus/amqpwire"
 	"github.com/relaybox/relaybox/local/minibus/internal/clock"
+	"github.com/relaybox/relaybox/local/minibus/internal/rules"
 )
 
 // build makes the entities of a configuration.
@@ -142,4 +143,19 @@ func (b *broker) relink() {
 	for _, e := range b.entities {
 		e.forward, e.forwardDead = find(e.forwardTo, e.forward), find(e.forwardDeadTo, e.forwardDead)
 	}
+}
+
+// rulesOf are the rules of a subscription, whose path stands in errors.
+func rulesOf(path string, s Subscription) ([]rules.Compiled, error) {
+	if s.Rules == nil {
+		return []rules.Compiled{{Name: rules.DefaultName, Filter: rules.Everything{}}}, nil
+	}
+	compiled := make([]rules.Compiled, len(s.Rules))
+	for i, r := range s.Rules {
+		var err error
+		if compiled[i], err = rules.Compile(r); err != nil {
+			return nil, fmt.Errorf("%w: rule %q: %w", ErrConfig, path+"/Rules/"+r.Name, err)
+		}
+	}
+	return compiled, nil
 }

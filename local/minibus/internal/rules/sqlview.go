@@ -1,4 +1,4 @@
-package minibus
+package rules
 
 import (
 	"strings"
@@ -7,18 +7,26 @@ import (
 	"github.com/google/uuid"
 
 	"github.com/relaybox/relaybox/local/minibus/amqpwire"
-	"github.com/relaybox/relaybox/local/minibus/internal/content"
 	"github.com/relaybox/relaybox/local/minibus/sqlfilter"
 )
 
-// sqlCondition is an SQL filter. It prints as its text, for which a digest of the rules relies on it.
-type sqlCondition struct {
+// SQL is an SQL filter. It prints as its text, for which a digest of the rules relies on it.
+type SQL struct {
 	*sqlfilter.Filter
-	parameters map[string]any
+	Parameters map[string]any
 }
 
-// match implements filter.
-func (s sqlCondition) match(c *candidate) (bool, error) {
+// ParseSQL makes a filter of a condition.
+func ParseSQL(text string, parameters map[string]any) (Filter, error) {
+	f, err := sqlfilter.Parse(text, parameters)
+	if err != nil {
+		return nil, err
+	}
+	return SQL{f, parameters}, nil
+}
+
+// match implements Filter.
+func (s SQL) match(c *Candidate) (bool, error) {
 	v, err := c.sql()
 	if err != nil {
 		return false, err
@@ -28,8 +36,7 @@ func (s sqlCondition) match(c *candidate) (bool, error) {
 
 // sqlView is a message as SQL sees it: sqlfilter.Message. Nothing changes it, so that all rules share it.
 type sqlView struct {
-	m          *message
-	content    *content.Content
+	of         *Candidate
 	properties amqpwire.Properties
 	user       []userProperty // in the message's order
 }
@@ -41,15 +48,15 @@ type userProperty struct {
 }
 
 // sql decodes the message when the first SQL asks.
-func (c *candidate) sql() (*sqlView, error) {
+func (c *Candidate) sql() (*sqlView, error) {
 	if c.view != nil {
 		return c.view, nil
 	}
-	v := &sqlView{m: c.m, content: c.content}
-	if err := v.properties.Decode(c.content.Properties); err != nil {
+	v := &sqlView{of: c}
+	if err := v.properties.Decode(c.Content.Properties); err != nil {
 		return nil, err
 	}
-	pairs, err := amqpwire.DecodePairs(c.content.AppProps)
+	pairs, err := amqpwire.DecodePairs(c.Content.AppProps)
 	if err != nil {
 		return nil, err
 	}
@@ -101,21 +108,21 @@ func (v *sqlView) System(name string) (any, bool) {
 	case "messageid":
 		return sqlValue(v.properties.MessageID), true
 	case "enqueuedtimeutc":
-		return sqlTime(v.m.enqueued), true
+		return sqlTime(v.of.Enqueued), true
 	case "scheduledenqueuetimeutc":
-		if v.content.Due == 0 {
+		if v.of.Content.Due == 0 {
 			return nil, true
 		}
-		return sqlTime(v.content.Due), true
+		return sqlTime(v.of.Content.Due), true
 	case "timetolive": // a duration, which SQL has no constant for: it exists or not, and no more
-		if v.content.Header.TTL == nil {
+		if v.of.Content.Header.TTL == nil {
 			return nil, true
 		}
-		return time.Duration(*v.content.Header.TTL) * time.Millisecond, true
+		return time.Duration(*v.of.Content.Header.TTL) * time.Millisecond, true
 	case "sequencenumber":
-		return v.m.seq, true
+		return v.of.Sequence, true
 	case "deliverycount":
-		return int64(v.m.count), true
+		return int64(v.of.Deliveries), true
 	}
 	return nil, false
 }

@@ -1,4 +1,4 @@
-package minibus
+package rules
 
 import (
 	"reflect"
@@ -8,51 +8,50 @@ import (
 	"github.com/relaybox/relaybox/local/minibus/internal/content"
 )
 
-// filter decides whether a subscription wants a message, and tells what it is.
-type filter interface {
-	match(*candidate) (bool, error)
-	describe() filterDescription // in the administration interface
-	wire() any                   // in answers of $management
+// Filter decides whether a subscription wants a message: Everything, Falsehood, SQL or *Correlation.
+type Filter interface {
+	match(*Candidate) (bool, error)
+	wire() any // in answers of $management
 }
 
-// everything is the true filter of $Default.
-type everything struct{}
+// Correlation is a CorrelationFilter as the broker keeps it.
+type Correlation CorrelationFilter
 
-func (everything) match(*candidate) (bool, error) { return true, nil }
+// Everything is the true filter of $Default.
+type Everything struct{}
 
-// falsehood is the false filter.
-type falsehood struct{}
+func (Everything) match(*Candidate) (bool, error) { return true, nil }
 
-func (falsehood) match(*candidate) (bool, error) { return false, nil }
+// Falsehood is the false filter.
+type Falsehood struct{}
 
-// CorrelationFilter matches messages that are equal in every property it names. Strings are case-sensitive.
-type CorrelationFilter struct {
-	ContentType, CorrelationID, Label, MessageID, ReplyTo, ReplyToSessionID, SessionID, To string
-	Properties                                                                             map[string]any
+func (Falsehood) match(*Candidate) (bool, error) { return false, nil }
+
+// Candidate is a message, with what the broker has given it, whose properties are decoded when the first filter looks at them.
+type Candidate struct {
+	Content    *content.Content
+	Sequence   int64
+	Enqueued   int64  // Unix milliseconds
+	Deliveries uint32 // deliveries
+
+	read   bool
+	system map[string]string
+	user   map[string]any
+	view   *sqlView
 }
 
-// candidate is a message whose properties are decoded when the first filter looks at them.
-type candidate struct {
-	m       *message
-	content *content.Content // of m
-	read    bool
-	system  map[string]string
-	user    map[string]any
-	view    *sqlView
-}
-
-func (c *candidate) decode() {
+func (c *Candidate) decode() {
 	if c.read {
 		return
 	}
 	c.read, c.system, c.user = true, map[string]string{}, map[string]any{}
 	var p amqpwire.Properties
-	if p.Decode(c.content.Properties) != nil {
+	if p.Decode(c.Content.Properties) != nil {
 		return
 	}
 	c.system["ContentType"] = string(p.ContentType)
 	c.system["CorrelationID"] = content.IDText(p.CorrelationID)
-	c.system["MessageID"] = c.content.MessageID
+	c.system["MessageID"] = c.Content.MessageID
 	for name, s := range map[string]*string{
 		"Label": p.Subject, "ReplyTo": p.ReplyTo, "ReplyToSessionID": p.ReplyToGroupID, "SessionID": p.GroupID, "To": p.To,
 	} {
@@ -60,7 +59,7 @@ func (c *candidate) decode() {
 			c.system[name] = *s
 		}
 	}
-	pairs, err := amqpwire.DecodePairs(c.content.AppProps)
+	pairs, err := amqpwire.DecodePairs(c.Content.AppProps)
 	if err != nil {
 		return
 	}
@@ -71,7 +70,7 @@ func (c *candidate) decode() {
 	}
 }
 
-func (f *CorrelationFilter) match(c *candidate) (bool, error) {
+func (f *Correlation) match(c *Candidate) (bool, error) {
 	c.decode()
 	for name, want := range map[string]string{
 		"ContentType": f.ContentType, "CorrelationID": f.CorrelationID, "Label": f.Label, "MessageID": f.MessageID,

@@ -1,4 +1,4 @@
-package minibus
+package rules
 
 import (
 	"fmt"
@@ -124,7 +124,7 @@ func (d *sqlDraft) encode() (*content.Content, error) {
 	if d.err != nil {
 		return nil, d.err
 	}
-	c := *d.content
+	c := *d.of.Content
 	if d.system {
 		c.Properties = d.properties.Append(nil)
 		if id := content.IDText(d.properties.MessageID); id != c.MessageID {
@@ -142,6 +142,6 @@ func (d *sqlDraft) encode() (*content.Content, error) {
 		return b
 	})
 	// A message of the greatest size may grow: it would be lost for its RuleName otherwise.
-	c.Size += len(c.Properties) - len(d.content.Properties) + len(c.AppProps) - len(d.content.AppProps)
+	c.Size += len(c.Properties) - len(d.of.Content.Properties) + len(c.AppProps) - len(d.of.Content.AppProps)
 	return &c, nil
 }
