@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"github.com/relaybox/relaybox/local/minibus/internal/rules"
+	"github.com/relaybox/relaybox/local/minibus/internal/topology"
 )
 
 // get reads one thing, or a page of many. A queue or topic that is missing is an empty feed with status 200, whatever
@@ -30,15 +31,15 @@ func (a *admin) get(r *adminRequest) (any, *adminError) {
 	case atNamespace:
 		return v.namespace(), nil
 	case atQueues:
-		return page(r, v, "Queues", a.b.ofKind(queueKind), v.entity)
+		return page(r, v, "Queues", a.b.ofKind(topology.QueueKind), v.entity)
 	case atTopics:
-		return page(r, v, "Topics", a.b.ofKind(topicKind), v.entity)
+		return page(r, v, "Topics", a.b.ofKind(topology.TopicKind), v.entity)
 	case atSubscriptions:
 		return page(r, v, "Subscriptions", byPath(slices.Clone(e.subscriptions)), v.entity)
 	case atRules:
-		return page(r, v, "Rules", e.rules, func(known rules.Compiled) atomEntry { return v.rule(e, known) })
+		return page(r, v, "Rules", e.Rules, func(known rules.Compiled) atomEntry { return v.rule(e, known) })
 	case atRule:
-		for _, known := range e.rules {
+		for _, known := range e.Rules {
 			if strings.EqualFold(known.Name, r.to.rule) {
 				return v.rule(e, known), nil
 			}
@@ -49,24 +50,24 @@ func (a *admin) get(r *adminRequest) (any, *adminError) {
 }
 
 // kindsAt are the entities that a path may mean.
-var kindsAt = map[targetKind][]kind{
-	atEntity: {queueKind, topicKind}, atSubscriptions: {topicKind},
-	atSubscription: {subscriptionKind}, atRules: {subscriptionKind}, atRule: {subscriptionKind},
+var kindsAt = map[targetKind][]topology.Kind{
+	atEntity: {topology.QueueKind, topology.TopicKind}, atSubscriptions: {topology.TopicKind},
+	atSubscription: {topology.SubscriptionKind}, atRules: {topology.SubscriptionKind}, atRule: {topology.SubscriptionKind},
 }
 
 // at is the entity that a target is, or is in; nil when it is missing or something else. The caller holds mu.
 func (b *broker) at(t target) *entity {
 	e := b.entities[strings.ToLower(t.path())]
-	if e == nil || !slices.Contains(kindsAt[t.kind], e.kind) {
+	if e == nil || !slices.Contains(kindsAt[t.kind], e.Kind) {
 		return nil
 	}
 	return e
 }
 
-func (b *broker) ofKind(k kind) []*entity {
+func (b *broker) ofKind(k topology.Kind) []*entity {
 	var all []*entity
 	for _, e := range b.entities {
-		if e.kind == k {
+		if e.Kind == k {
 			all = append(all, e)
 		}
 	}

@@ -4,6 +4,8 @@ import (
 	"net/http"
 	"strings"
 	"unicode"
+
+	"github.com/relaybox/relaybox/local/minibus/internal/topology"
 )
 
 // target is what the path of a request means. Topics' names may have slashes, so that a path is understood by the
@@ -97,7 +99,7 @@ func (t target) path() string {
 	if t.subscription == "" {
 		return t.topic
 	}
-	return subscriptionPath(t.topic, t.subscription)
+	return topology.SubscriptionPath(t.topic, t.subscription)
 }
 
 // thing is what the service calls the target of an operation.

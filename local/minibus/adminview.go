@@ -1,12 +1,12 @@
 package minibus
 
 import (
-	"cmp"
 	"net/http"
 	"net/url"
 
 	"github.com/relaybox/relaybox/local/minibus/internal/content"
 	"github.com/relaybox/relaybox/local/minibus/internal/rules"
+	"github.com/relaybox/relaybox/local/minibus/internal/topology"
 )
 
 // view turns the broker's state into documents. Its methods are called with broker.mu held; what they return is a copy.
@@ -44,7 +44,7 @@ func (v view) entry(path, name string, t times, description any) atomEntry {
 	link := v.link(path)
 	return atomEntry{
 		ID: link, Title: atomTitle{"text", name}, Published: atomTime(t.created), Updated: atomTime(t.updated),
-		Author: emulatorName, Link: atomLink{"self", link}, Content: atomContent{"application/xml", description},
+		Author: topology.EmulatorName, Link: atomLink{"self", link}, Content: atomContent{"application/xml", description},
 	}
 }
 
@@ -54,15 +54,15 @@ func (v view) namespace() atomEntry {
 	for _, e := range v.b.entities {
 		t.updated = max(t.updated, e.times.updated)
 	}
-	return v.entry("$namespaceinfo", emulatorName, t, namespaceInfo{
+	return v.entry("$namespaceinfo", topology.EmulatorName, t, namespaceInfo{
 		I: instanceSchema, CreatedTime: atomTime(t.created), ModifiedTime: atomTime(t.updated),
-		MessagingSKU: "Standard", Name: emulatorName, NamespaceType: "Messaging",
+		MessagingSKU: "Standard", Name: topology.EmulatorName, NamespaceType: "Messaging",
 	})
 }
 
 // rule tells of a rule of a subscription. Rules are as old as their subscription: they come with it.
 func (v view) rule(in *entity, r rules.Compiled) atomEntry {
-	return v.entry(in.path+"/Rules/"+r.Name, r.Name, in.times, ruleDescription{
+	return v.entry(in.Path+"/Rules/"+r.Name, r.Name, in.times, ruleDescription{
 		I: instanceSchema, Filter: describeFilter(r.Filter), Action: describeAction(r), CreatedAt: atomTime(in.times.created), Name: r.Name,
 	})
 }
@@ -70,15 +70,15 @@ func (v view) rule(in *entity, r rules.Compiled) atomEntry {
 // entity tells of a queue, a topic or a subscription.
 func (v view) entity(e *entity) atomEntry {
 	var description any
-	switch e.kind {
-	case queueKind:
+	switch e.Kind {
+	case topology.QueueKind:
 		description = v.queue(e)
-	case topicKind:
+	case topology.TopicKind:
 		description = v.topic(e)
 	default:
 		description = v.subscription(e)
 	}
-	return v.entry(e.path, e.name, e.times, description)
+	return v.entry(e.Path, e.Name, e.times, description)
 }
 
 const available = "Available"
@@ -86,29 +86,29 @@ const available = "Available"
 func (v view) queue(e *entity) queueDescription {
 	c := e.countDetails()
 	return queueDescription{
-		I: instanceSchema, LockDuration: formatDuration(e.rule.lock), MaxSizeInMegabytes: megabytes(e),
-		RequiresDuplicateDetection: e.rule.duplicates > 0, DuplicateDetectionHistoryTimeWindow: formatDuration(e.rule.window),
-		RequiresSession: e.rule.requiresSession, DefaultMessageTimeToLive: formatDuration(e.rule.ttl),
-		DeadLetteringOnMessageExpiration: e.rule.deadLetterLate, MaxDeliveryCount: e.rule.maxDelivery,
-		EnableBatchedOperations: !e.rule.unbatched, SizeInBytes: e.size(), MessageCount: c.total(), Status: e.rule.statusText(),
-		ForwardTo: v.address(e.forwardTo), ForwardDeadLetteredMessagesTo: v.address(e.forwardDeadTo),
+		I: instanceSchema, LockDuration: topology.FormatDuration(e.Settings.Lock), MaxSizeInMegabytes: megabytes(e),
+		RequiresDuplicateDetection: e.Settings.Duplicates > 0, DuplicateDetectionHistoryTimeWindow: topology.FormatDuration(e.Settings.Window),
+		RequiresSession: e.Settings.RequiresSession, DefaultMessageTimeToLive: topology.FormatDuration(e.Settings.TTL),
+		DeadLetteringOnMessageExpiration: e.Settings.DeadLetterLate, MaxDeliveryCount: e.Settings.MaxDelivery,
+		EnableBatchedOperations: !e.Settings.Unbatched, SizeInBytes: e.size(), MessageCount: c.total(), Status: e.Settings.StatusText(),
+		ForwardTo: v.address(e.ForwardTo), ForwardDeadLetteredMessagesTo: v.address(e.ForwardDeadTo),
 		CreatedAt: atomTime(e.times.created), UpdatedAt: atomTime(e.times.updated), AccessedAt: atomTime(e.times.accessed),
-		SupportOrdering: true, CountDetails: c, AutoDeleteOnIdle: formatDuration(e.rule.idle), UserMetadata: e.rule.metadata, EntityAvailabilityStatus: available,
+		SupportOrdering: true, CountDetails: c, AutoDeleteOnIdle: topology.FormatDuration(e.Settings.Idle), UserMetadata: e.Settings.Metadata, EntityAvailabilityStatus: available,
 		MaxMessageSizeInKilobytes: content.MaxSize >> 10,
 	}
 }
 
 func (v view) topic(e *entity) topicDescription {
 	d := topicDescription{
-		I: instanceSchema, DefaultMessageTimeToLive: formatDuration(e.rule.ttl), MaxSizeInMegabytes: megabytes(e),
-		RequiresDuplicateDetection: e.rule.duplicates > 0, DuplicateDetectionHistoryTimeWindow: formatDuration(e.rule.window),
-		EnableBatchedOperations: !e.rule.unbatched, SizeInBytes: e.size(), Status: e.rule.statusText(), UserMetadata: e.rule.metadata,
+		I: instanceSchema, DefaultMessageTimeToLive: topology.FormatDuration(e.Settings.TTL), MaxSizeInMegabytes: megabytes(e),
+		RequiresDuplicateDetection: e.Settings.Duplicates > 0, DuplicateDetectionHistoryTimeWindow: topology.FormatDuration(e.Settings.Window),
+		EnableBatchedOperations: !e.Settings.Unbatched, SizeInBytes: e.size(), Status: e.Settings.StatusText(), UserMetadata: e.Settings.Metadata,
 		CreatedAt: atomTime(e.times.created), UpdatedAt: atomTime(e.times.updated), AccessedAt: atomTime(e.times.accessed),
-		SupportOrdering: true, CountDetails: e.countDetails(), SubscriptionCount: len(e.subscriptions), AutoDeleteOnIdle: formatDuration(e.rule.idle),
+		SupportOrdering: true, CountDetails: e.countDetails(), SubscriptionCount: len(e.subscriptions), AutoDeleteOnIdle: topology.FormatDuration(e.Settings.Idle),
 		EntityAvailabilityStatus: available, MaxMessageSizeInKilobytes: content.MaxSize >> 10,
 	}
 	for _, s := range e.subscriptions {
-		for _, r := range s.rules {
+		for _, r := range s.Rules {
 			if _, ok := r.Filter.(*rules.Correlation); ok {
 				d.CorrelationFilterCount++
 			} else {
@@ -122,13 +122,13 @@ func (v view) topic(e *entity) topicDescription {
 func (v view) subscription(e *entity) subscriptionDescription {
 	c := e.countDetails()
 	return subscriptionDescription{
-		I: instanceSchema, LockDuration: formatDuration(e.rule.lock), RequiresSession: e.rule.requiresSession,
-		DefaultMessageTimeToLive: formatDuration(e.rule.ttl), DeadLetteringOnMessageExpiration: e.rule.deadLetterLate,
-		MessageCount: c.total(), MaxDeliveryCount: e.rule.maxDelivery, EnableBatchedOperations: !e.rule.unbatched, Status: e.rule.statusText(),
-		DeadLetteringOnFilterEvaluationExceptions: e.rule.filterErrors, UserMetadata: e.rule.metadata,
-		ForwardTo: v.address(e.forwardTo), ForwardDeadLetteredMessagesTo: v.address(e.forwardDeadTo),
+		I: instanceSchema, LockDuration: topology.FormatDuration(e.Settings.Lock), RequiresSession: e.Settings.RequiresSession,
+		DefaultMessageTimeToLive: topology.FormatDuration(e.Settings.TTL), DeadLetteringOnMessageExpiration: e.Settings.DeadLetterLate,
+		MessageCount: c.total(), MaxDeliveryCount: e.Settings.MaxDelivery, EnableBatchedOperations: !e.Settings.Unbatched, Status: e.Settings.StatusText(),
+		DeadLetteringOnFilterEvaluationExceptions: e.Settings.FilterErrors, UserMetadata: e.Settings.Metadata,
+		ForwardTo: v.address(e.ForwardTo), ForwardDeadLetteredMessagesTo: v.address(e.ForwardDeadTo),
 		CreatedAt: atomTime(e.times.created), UpdatedAt: atomTime(e.times.updated), AccessedAt: atomTime(e.times.accessed),
-		CountDetails: c, AutoDeleteOnIdle: formatDuration(e.rule.idle), EntityAvailabilityStatus: available,
+		CountDetails: c, AutoDeleteOnIdle: topology.FormatDuration(e.Settings.Idle), EntityAvailabilityStatus: available,
 	}
 }
 
@@ -138,14 +138,12 @@ func (v view) address(to string) string {
 		return ""
 	}
 	if e, _ := v.b.lookup(to); e != nil {
-		to = e.path // as its owner writes it
+		to = e.Path // as its owner writes it
 	}
 	return "sb://" + v.host + "/" + to
 }
 
 func megabytes(e *entity) int { return max(1, e.quota()>>20) }
-
-func (s settings) statusText() string { return cmp.Or(s.status, statusActive) }
 
 // countDetails counts as the service does: what is locked or deferred is active.
 func (e *entity) countDetails() countDetails {

@@ -5,6 +5,8 @@ import (
 	"io"
 	"net/http"
 	"strings"
+
+	"github.com/relaybox/relaybox/local/minibus/internal/topology"
 )
 
 // put creates an entity or a rule, or changes an entity if the client says that it exists (If-Match).
@@ -72,13 +74,13 @@ func (a *admin) putEntity(r *adminRequest, text []byte) (any, *adminError) {
 	}
 	updates := r.Header.Get("If-Match") != ""
 	switch {
-	case updates && (e == nil || e.kind != kind):
+	case updates && (e == nil || e.Kind != kind):
 		return nil, missing(r.to.path())
 	case !updates && e != nil:
-		return nil, refuse(http.StatusConflict, "SubCode=40900. Conflict. The entity '%s' already exists; send If-Match: * to change it.", e.path)
+		return nil, refuse(http.StatusConflict, "SubCode=40900. Conflict. The entity '%s' already exists; send If-Match: * to change it.", e.Path)
 	}
 	p := a.b.propose(r.to, kind, e)
-	if kind == subscriptionKind && p.topic == nil && e == nil {
+	if kind == topology.SubscriptionKind && p.Topic == "" && e == nil {
 		return nil, missing(r.to.topic)
 	}
 	if err := p.read(description); err != nil {
@@ -88,7 +90,7 @@ func (a *admin) putEntity(r *adminRequest, text []byte) (any, *adminError) {
 	if e == nil {
 		return a.create(p, v)
 	}
-	if err := a.b.checkForwards(&entity{path: p.path, forwardTo: p.forwardTo, forwardDeadTo: p.forwardDeadTo}); err != nil {
+	if err := a.b.checkForwards(p.Description, nil); err != nil {
 		return nil, badRequest(err)
 	}
 	e.update(p)
@@ -99,7 +101,7 @@ func (a *admin) create(p *proposal, v view) (any, *adminError) {
 	if err := p.checkName(); err != nil {
 		return nil, badRequest(err)
 	}
-	if err := a.b.checkForwards(&entity{path: p.path, forwardTo: p.forwardTo, forwardDeadTo: p.forwardDeadTo}); err != nil {
+	if err := a.b.checkForwards(p.Description, nil); err != nil {
 		return nil, badRequest(err)
 	}
 	e, err := a.b.create(p)
@@ -110,10 +112,10 @@ func (a *admin) create(p *proposal, v view) (any, *adminError) {
 }
 
 // described finds out what a body describes.
-func described(r *adminRequest, text []byte) (kind, element, *adminError) {
-	kinds := []kind{queueKind, topicKind}
+func described(r *adminRequest, text []byte) (topology.Kind, element, *adminError) {
+	kinds := []topology.Kind{topology.QueueKind, topology.TopicKind}
 	if r.to.kind == atSubscription {
-		kinds = []kind{subscriptionKind}
+		kinds = []topology.Kind{topology.SubscriptionKind}
 	}
 	var fault error
 	for _, k := range kinds {
@@ -157,7 +159,7 @@ func (a *admin) putRule(r *adminRequest, text []byte) (any, *adminError) {
 }
 
 func badRequest(err error) *adminError {
-	text := strings.TrimSuffix(strings.TrimPrefix(err.Error(), ErrConfig.Error()+": "), ".")
+	text := strings.TrimSuffix(strings.TrimPrefix(err.Error(), topology.ErrConfig.Error()+": "), ".")
 	return refuse(http.StatusBadRequest, "SubCode=40000. BadRequest. %s.", text)
 }
 

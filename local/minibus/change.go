@@ -7,6 +7,7 @@ import (
 	"github.com/relaybox/relaybox/local/minibus/amqpwire"
 	"github.com/relaybox/relaybox/local/minibus/internal/journal"
 	"github.com/relaybox/relaybox/local/minibus/internal/rules"
+	"github.com/relaybox/relaybox/local/minibus/internal/topology"
 )
 
 // Entities that come, change and go while the broker runs. The caller holds mu, and makes it durable before anybody is
@@ -14,14 +15,9 @@ import (
 
 // create makes an entity of a proposal that has been checked.
 func (b *broker) create(p *proposal) (*entity, error) {
-	e, err := b.add(p.kind, p.path, p.settings)
+	e, err := b.add(p.Description)
 	if err != nil {
 		return nil, err
-	}
-	e.forwardTo, e.forwardDeadTo, e.rules = p.forwardTo, p.forwardDeadTo, p.rules
-	if p.topic != nil {
-		e.name, e.topic = p.name, p.topic
-		p.topic.subscriptions = append(p.topic.subscriptions, e)
 	}
 	now := b.now()
 	e.times = times{created: now, updated: now, accessed: now}
@@ -35,20 +31,20 @@ func (e *entity) update(p *proposal) {
 	e.apply(p)
 	e.times.updated = e.b.now()
 	e.b.changed(e)
-	e.detachSoon(amqpwire.Errorf(condDetachForced, "The link was detached because the entity '%s' was updated.", e.path))
+	e.detachSoon(amqpwire.Errorf(condDetachForced, "The link was detached because the entity '%s' was updated.", e.Path))
 }
 
 // apply takes over a proposal.
 func (e *entity) apply(p *proposal) {
-	e.rule, e.forwardTo, e.forwardDeadTo, e.rules = p.settings, p.forwardTo, p.forwardDeadTo, p.rules
+	e.Settings, e.ForwardTo, e.ForwardDeadTo, e.Rules = p.Settings, p.ForwardTo, p.ForwardDeadTo, p.Rules
 	if e.dead != nil {
-		e.dead.rule.lock, e.transferDead.rule.lock = e.rule.lock, e.rule.lock
+		e.dead.Settings.Lock, e.transferDead.Settings.Lock = e.Settings.Lock, e.Settings.Lock
 	}
 }
 
 // setRules replaces the rules of a subscription. Links need not hear of it.
 func (e *entity) setRules(rules []rules.Compiled) {
-	e.rules = rules
+	e.Rules = rules
 	e.times.updated = e.b.now()
 	e.b.changed(e)
 }
@@ -57,15 +53,15 @@ func (e *entity) setRules(rules []rules.Compiled) {
 func (b *broker) changed(e *entity) {
 	b.relink()
 	e.watchIdle()
-	e.times.properties = e.digest()
+	e.times.properties = e.Digest()
 	b.storeTimes(e.key, e.times)
 	e.storeChange()
 }
 
 // drop deletes an entity with everything in it.
 func (b *broker) drop(e *entity) {
-	if e.topic != nil {
-		e.topic.subscriptions = slices.DeleteFunc(e.topic.subscriptions, func(s *entity) bool { return s == e })
+	if e.parent != nil {
+		e.parent.subscriptions = slices.DeleteFunc(e.parent.subscriptions, func(s *entity) bool { return s == e })
 	}
 	for _, part := range e.parts() {
 		part.clear()
@@ -74,8 +70,8 @@ func (b *broker) drop(e *entity) {
 		for _, kind := range []byte{journal.KindMessage, journal.KindStatus, journal.KindSequence, journal.KindSession, journal.KindHistory, journal.KindTimes} {
 			b.journal.DeleteAll(journal.Key(kind, part.key, 0))
 		}
-		part.detachSoon(notFound(part.path))
-		if part.kind != deadLetterKind {
+		part.detachSoon(notFound(part.Path))
+		if part.Kind != topology.DeadLetterKind {
 			part.storeDrop()
 		}
 	}
@@ -98,7 +94,7 @@ func (e *entity) parts() []*entity {
 func (e *entity) clear() {
 	for _, w := range slices.Clone(e.waiting) {
 		w.leave()
-		w.consumer.link.Attached(nil, notFound(e.path))
+		w.consumer.link.Attached(nil, notFound(e.Path))
 	}
 	for m := range e.log.all(0) {
 		e.b.clock.Cancel(&m.alarm)
@@ -139,11 +135,11 @@ type idleness entity
 
 // watchIdle starts the wait of AutoDeleteOnIdle anew.
 func (e *entity) watchIdle() {
-	if e.rule.idle == 0 {
+	if e.Settings.Idle == 0 {
 		e.b.clock.Cancel(&e.idle)
 		return
 	}
-	e.b.clock.Set(&e.idle, max(e.times.accessed, e.times.updated)+e.rule.idle.Milliseconds())
+	e.b.clock.Set(&e.idle, max(e.times.accessed, e.times.updated)+e.Settings.Idle.Milliseconds())
 }
 
 // resumeIdle starts the waits of AutoDeleteOnIdle: when entities were used before a restart is not known.
@@ -151,7 +147,7 @@ func (b *broker) resumeIdle() {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	for _, e := range b.entities {
-		if e.rule.idle > 0 {
+		if e.Settings.Idle > 0 {
 			e.times.accessed = b.now()
 			e.watchIdle()
 		}
@@ -164,10 +160,10 @@ func (i *idleness) Ring(now int64) {
 	if len(e.links) > 0 {
 		e.times.accessed = now
 	}
-	if last := max(e.times.accessed, e.times.updated); now < last+e.rule.idle.Milliseconds() {
+	if last := max(e.times.accessed, e.times.updated); now < last+e.Settings.Idle.Milliseconds() {
 		e.watchIdle()
 		return
 	}
-	e.b.log.Info("entity deleted because nobody has used it", "entity", e.path, "for", e.rule.idle)
+	e.b.log.Info("entity deleted because nobody has used it", "entity", e.Path, "for", e.Settings.Idle)
 	e.b.drop(e)
 }

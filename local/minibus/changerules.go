@@ -8,6 +8,7 @@ import (
 
 	"github.com/relaybox/relaybox/local/minibus/internal/content"
 	"github.com/relaybox/relaybox/local/minibus/internal/rules"
+	"github.com/relaybox/relaybox/local/minibus/internal/topology"
 )
 
 // errRuleExists: a subscription has a rule of that name.
@@ -19,7 +20,7 @@ const maxRuleName = 50
 // Rules of a subscription, which change while the broker runs. The caller holds mu.
 
 func (e *entity) ruleIndex(name string) int {
-	return slices.IndexFunc(e.rules, func(r rules.Compiled) bool { return strings.EqualFold(r.Name, name) })
+	return slices.IndexFunc(e.Rules, func(r rules.Compiled) bool { return strings.EqualFold(r.Name, name) })
 }
 
 func (e *entity) addRule(r rules.Compiled) error {
@@ -27,14 +28,14 @@ func (e *entity) addRule(r rules.Compiled) error {
 	case r.Name == "" || len(r.Name) > maxRuleName || strings.ContainsAny(r.Name, "/\\?#"):
 		return fmt.Errorf("the name '%s' is no rule's: use 1 to %d characters without / \\ ? #", r.Name, maxRuleName)
 	case e.ruleIndex(r.Name) >= 0:
-		return fmt.Errorf("%w: '%s' of '%s'", errRuleExists, r.Name, e.path)
-	case len(e.rules) >= maxRules:
-		return fmt.Errorf("'%s' has %d rules, and may not have more", e.path, maxRules)
+		return fmt.Errorf("%w: '%s' of '%s'", errRuleExists, r.Name, e.Path)
+	case len(e.Rules) >= topology.MaxRules:
+		return fmt.Errorf("'%s' has %d rules, and may not have more", e.Path, topology.MaxRules)
 	}
 	if err := storable(r, e); err != nil {
 		return err
 	}
-	e.setRules(append(slices.Clone(e.rules), r))
+	e.setRules(append(slices.Clone(e.Rules), r))
 	return nil
 }
 
@@ -44,7 +45,7 @@ func (e *entity) replaceRule(r rules.Compiled) bool {
 	if i < 0 {
 		return false
 	}
-	rules := slices.Clone(e.rules)
+	rules := slices.Clone(e.Rules)
 	rules[i] = r
 	e.setRules(rules)
 	return true
@@ -56,7 +57,7 @@ func (e *entity) removeRule(name string) bool {
 	if i < 0 {
 		return false
 	}
-	e.setRules(slices.Delete(slices.Clone(e.rules), i, i+1))
+	e.setRules(slices.Delete(slices.Clone(e.Rules), i, i+1))
 	return true
 }
 
@@ -64,20 +65,20 @@ func (e *entity) removeRule(name string) bool {
 // rule with an action that does.
 func (e *entity) take(m *message, c *rules.Candidate, now int64) {
 	found, plain := false, false
-	for i := range e.rules {
-		r := &e.rules[i]
+	for i := range e.Rules {
+		r := &e.Rules[i]
 		if plain && r.Action == nil {
 			continue
 		}
 		next, err := r.Copy(c)
 		switch {
-		case err != nil && e.rule.filterErrors && !found:
+		case err != nil && e.Settings.FilterErrors && !found:
 			found = true
 			e.last++
 			e.bury(&message{kept: m.kept, in: e, seq: e.last, enqueued: m.enqueued, hops: m.hops},
 				content.Property(propReason, reasonFilter), content.Property(propDescription, fmt.Sprintf("rule %s: %v", r.Name, err)))
 		case err != nil:
-			e.b.log.Debug("a rule cannot be applied and takes nothing", "subscription", e.path, "rule", r.Name, "messageId", m.kept.MessageID, "error", err)
+			e.b.log.Debug("a rule cannot be applied and takes nothing", "subscription", e.Path, "rule", r.Name, "messageId", m.kept.MessageID, "error", err)
 		case next != nil:
 			found, plain = true, plain || r.Action == nil
 			e.put(&message{kept: next, enqueued: m.enqueued, expires: m.expires, origin: m.seq, hops: m.hops}, now)

@@ -62,7 +62,7 @@ func (c *consumer) next() *message {
 	switch {
 	case c.gone, c.in.open(receiving) != nil:
 		return nil
-	case c.in.rule.requiresSession:
+	case c.in.Settings.RequiresSession:
 		if c.session == nil || c.session.until <= c.in.b.now() {
 			return nil
 		}

@@ -3,45 +3,28 @@ package minibus
 import (
 	"cmp"
 	"fmt"
-	"time"
 
 	"github.com/relaybox/relaybox/local/minibus/amqpserver"
 	"github.com/relaybox/relaybox/local/minibus/amqpwire"
 	"github.com/relaybox/relaybox/local/minibus/internal/clock"
 	"github.com/relaybox/relaybox/local/minibus/internal/content"
 	"github.com/relaybox/relaybox/local/minibus/internal/rules"
-)
-
-// kind says what an entity is.
-type kind int
-
-const (
-	queueKind kind = iota
-	topicKind      // holds only scheduled messages; the others go to its subscriptions at once
-	subscriptionKind
-	deadLetterKind
+	"github.com/relaybox/relaybox/local/minibus/internal/topology"
 )
 
 // entity is a queue, a topic, a subscription or the dead-letter queue of one of them. broker.mu guards its fields.
 type entity struct {
-	b    *broker
-	kind kind
-	path string // as configured
-	name string // the last part of path
-	key  string // lower case: in the store and in lookups
-	rule settings
+	topology.Description
+	b          *broker
+	key        string // its path in lower case: in the store and in lookups
+	configured uint64 // digest of what the configuration says; 0: it has no such entity
 
-	forwardTo     string // names of forward and forwardDead, as configured
-	forwardDeadTo string
-	configured    uint64 // digest of what the configuration says; 0: it has no such entity
-
-	dead          *entity          // dead-letter queue; nil in one
-	transferDead  *entity          // transfer dead-letter queue; nil in one
-	subscriptions []*entity        // of a topic
-	topic         *entity          // of a subscription
-	rules         []rules.Compiled // of a subscription; a message that none of them takes is not copied
-	forward       *entity          // ForwardTo
-	forwardDead   *entity          // ForwardDeadLetteredMessagesTo
+	dead          *entity   // dead-letter queue; nil in one
+	transferDead  *entity   // transfer dead-letter queue; nil in one
+	subscriptions []*entity // of a topic
+	parent        *entity   // topic of a subscription
+	forward       *entity   // ForwardTo
+	forwardDead   *entity   // ForwardDeadLetteredMessagesTo
 	links         map[amqpserver.Link]struct{}
 	idle          clock.Alarm // AutoDeleteOnIdle
 
@@ -60,28 +43,10 @@ type entity struct {
 	history  history                    // duplicate detection
 }
 
-// settings are an entity's properties.
-type settings struct {
-	lock            time.Duration
-	ttl             time.Duration // 0: for ever
-	maxDelivery     int
-	deadLetterLate  bool // expired messages are dead-lettered
-	requiresSession bool
-	duplicates      time.Duration // history window; 0: no detection
-	window          time.Duration // as configured, also without detection
-
-	status       string        // statusActive or another; "" is active
-	metadata     string        // the user's
-	unbatched    bool          // only told: the broker batches anyway
-	filterErrors bool          // of a subscription: a message whose rules cannot be evaluated is dead-lettered
-	maxMB        int           // quota; 0: the broker's
-	idle         time.Duration // AutoDeleteOnIdle; 0: never
-}
-
 // quota is what the messages of the entity may have in bytes.
 func (e *entity) quota() int {
-	if e.rule.maxMB > 0 {
-		return e.rule.maxMB << 20
+	if e.Settings.MaxMB > 0 {
+		return e.Settings.MaxMB << 20
 	}
 	return e.b.maxBytes
 }
@@ -119,7 +84,7 @@ func (e *entity) accept(batch []*content.Content) ([]int64, error) {
 	}
 	size := 0
 	for _, c := range batch {
-		if e.rule.requiresSession && !c.HasSession {
+		if e.Settings.RequiresSession && !c.HasSession {
 			return nil, amqpwire.Errorf(amqpwire.CondNotAllowed, noSession)
 		}
 		size += c.Size
@@ -133,7 +98,7 @@ func (e *entity) accept(batch []*content.Content) ([]int64, error) {
 	e.times.accessed = now
 	numbers := make([]int64, len(batch))
 	for i, c := range batch {
-		if e.rule.duplicates > 0 && !c.Generated && !e.remember(c.MessageID, now) {
+		if e.Settings.Duplicates > 0 && !c.Generated && !e.remember(c.MessageID, now) {
 			e.last++ // a duplicate is accepted and dropped: the sender must not see a difference
 			numbers[i] = e.last
 			continue
@@ -154,14 +119,14 @@ func (e *entity) put(m *message, now int64) int64 {
 		m.state = Scheduled
 		e.keep(m)
 		e.b.clock.Set(&m.alarm, m.due)
-	case e.kind == topicKind:
+	case e.Kind == topology.TopicKind:
 		e.limitLife(m, now)
 		e.publish(m, now)
 	case e.forward != nil:
 		e.passOn(m, e.forward, now)
-	case e.rule.requiresSession && !m.kept.HasSession:
+	case e.Settings.RequiresSession && !m.kept.HasSession:
 		e.bury(m, content.Property(propReason, reasonNoSession))
-	case e.kind != deadLetterKind && m.kept.HeaderSize() > maxHeader:
+	case e.Kind != topology.DeadLetterKind && m.kept.HeaderSize() > maxHeader:
 		e.bury(m, content.Property(propReason, reasonHeader), content.Property(propDescription,
 			fmt.Sprintf("The properties of the message have %d bytes; %d are allowed.", m.kept.HeaderSize(), maxHeader)))
 	default:
@@ -177,7 +142,7 @@ func (e *entity) keep(m *message) {
 	e.log.add(m)
 	e.bytes += m.size
 	e.states[m.state]++
-	if e.rule.requiresSession {
+	if e.Settings.RequiresSession {
 		m.session = e.sessionOf(m.kept.SessionID)
 		m.session.messages++
 	}
@@ -198,11 +163,11 @@ func (e *entity) rewrite(m *message, c *content.Content) {
 
 // limitLife sets when the message expires: the sender's wish, at most the entity's default, and the topic's before.
 func (e *entity) limitLife(m *message, now int64) {
-	if e.kind == deadLetterKind {
+	if e.Kind == topology.DeadLetterKind {
 		return
 	}
-	if e.rule.ttl > 0 {
-		m.expires = earlier(m.expires, now+e.rule.ttl.Milliseconds())
+	if e.Settings.TTL > 0 {
+		m.expires = earlier(m.expires, now+e.Settings.TTL.Milliseconds())
 	}
 	if ttl := m.kept.Header.TTL; ttl != nil {
 		m.expires = earlier(m.expires, now+int64(*ttl))
@@ -247,14 +212,14 @@ func (e *entity) refusal(m *message) string {
 		return e.open(sending).Error()
 	case e.bytes+m.size > e.quota():
 		return e.full()
-	case e.rule.requiresSession && !m.content().HasSession:
+	case e.Settings.RequiresSession && !m.content().HasSession:
 		return noSession
 	}
 	return ""
 }
 
 func (e *entity) full() string {
-	return fmt.Sprintf("The entity '%s' has reached its quota of %d bytes. Receive messages to make room.", e.path, e.quota())
+	return fmt.Sprintf("The entity '%s' has reached its quota of %d bytes. Receive messages to make room.", e.Path, e.quota())
 }
 
 // offer makes an unlocked message receivable again and wakes whoever waits for it. Its life may have ended meanwhile.
@@ -282,7 +247,7 @@ func (e *entity) offer(m *message) {
 // expire ends a message's life.
 func (e *entity) expire(m *message) {
 	e.remove(m)
-	if e.rule.deadLetterLate {
+	if e.Settings.DeadLetterLate {
 		e.bury(m, content.Property(propReason, reasonExpired), content.Property(propDescription, "The message expired and was dead lettered."))
 	}
 }
@@ -320,7 +285,7 @@ func (e *entity) activate(m *message, now int64) {
 // bury moves a message, which is in the backlog no more, to the dead-letter queue.
 func (e *entity) bury(m *message, why ...amqpwire.Pair) {
 	to := e.dead
-	if e.kind == deadLetterKind {
+	if e.Kind == topology.DeadLetterKind {
 		to = e // there is nowhere below a dead-letter queue
 	}
 	hops := m.hops
@@ -336,9 +301,9 @@ func (e *entity) deadLetter(m *message, to *entity, hops uint8, why []amqpwire.P
 	c := m.content()
 	explained, err := c.With(why)
 	if err != nil {
-		e.b.log.Error("application properties cannot be extended", "entity", e.path, "sequence", m.seq, "error", err)
+		e.b.log.Error("application properties cannot be extended", "entity", e.Path, "sequence", m.seq, "error", err)
 		explained = c
 	}
-	to.put(&message{kept: explained, enqueued: m.enqueued, origin: m.seq, count: m.count, source: cmp.Or(m.source, e.path), hops: hops}, e.b.now())
+	to.put(&message{kept: explained, enqueued: m.enqueued, origin: m.seq, count: m.count, source: cmp.Or(m.source, e.Path), hops: hops}, e.b.now())
 	to.storeSequence()
 }

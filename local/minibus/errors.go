@@ -1,16 +1,6 @@
 package minibus
 
-import (
-	"errors"
-
-	"github.com/relaybox/relaybox/local/minibus/amqpwire"
-)
-
-// Faults of the configuration.
-var (
-	// ErrConfig: Config.json cannot be used; the text names each key and the remedy. Change the file.
-	ErrConfig = errors.New("broker configuration")
-)
+import "github.com/relaybox/relaybox/local/minibus/amqpwire"
 
 // Conditions of Service Bus that AMQP does not define.
 const (

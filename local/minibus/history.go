@@ -23,7 +23,7 @@ func (e *entity) remember(id string, now int64) bool {
 	if until, ok := h.until[id]; ok && until > now {
 		return false
 	}
-	until := now + e.rule.duplicates.Milliseconds()
+	until := now + e.Settings.Duplicates.Milliseconds()
 	e.recall(id, until)
 	e.storeHistory(id, until)
 	return true
@@ -53,6 +53,6 @@ func (e *entity) Ring(now int64) {
 	h.order = append([]remembered(nil), h.order[n:]...)
 	if len(h.order) > 0 {
 		// At most some ten purges per window: each copies what is left.
-		e.b.clock.Set(&h.alarm, max(h.order[0].until, now+e.rule.duplicates.Milliseconds()/16))
+		e.b.clock.Set(&h.alarm, max(h.order[0].until, now+e.Settings.Duplicates.Milliseconds()/16))
 	}
 }

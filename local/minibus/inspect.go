@@ -131,7 +131,7 @@ func (s *Server) Snapshot() map[string]Snapshot {
 		for _, id := range slices.Sorted(maps.Keys(e.sessions)) {
 			shot.Sessions = append(shot.Sessions, e.sessions[id].show())
 		}
-		all[e.path] = shot
+		all[e.Path] = shot
 	}
 	return all
 }
@@ -165,7 +165,7 @@ func (b *broker) check() error {
 		}
 		if locked != len(e.locks) || receivable != 0 || bytes != e.bytes || states != e.states {
 			return fmt.Errorf("entity %q: %d messages locked and %d locks, %d receivable too many, %d bytes and %d counted, by state %v and %v counted",
-				e.path, locked, len(e.locks), receivable, bytes, e.bytes, states, e.states)
+				e.Path, locked, len(e.locks), receivable, bytes, e.bytes, states, e.states)
 		}
 	}
 	return nil

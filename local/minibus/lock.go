@@ -7,6 +7,7 @@ import (
 
 	"github.com/relaybox/relaybox/local/minibus/amqpwire"
 	"github.com/relaybox/relaybox/local/minibus/internal/content"
+	"github.com/relaybox/relaybox/local/minibus/internal/topology"
 )
 
 // A lock belongs to a message, not to the link that received it: whoever has the token may settle or renew until it
@@ -21,7 +22,7 @@ func (e *entity) lock(m *message) {
 		m.session.locked[m] = struct{}{}
 		return
 	}
-	m.until = e.b.now() + e.rule.lock.Milliseconds()
+	m.until = e.b.now() + e.Settings.Lock.Milliseconds()
 	e.b.clock.Set(&m.alarm, m.until)
 }
 
@@ -62,13 +63,13 @@ func (e *entity) release(m *message) {
 func (e *entity) fail(m *message, changes []amqpwire.Pair) {
 	e.unlock(m)
 	e.change(m, changes)
-	if e.kind != deadLetterKind {
+	if e.Kind != topology.DeadLetterKind {
 		m.count++
 		e.storeStatus(m)
 	}
 	switch {
 	case m.state == Deferred:
-	case e.kind != deadLetterKind && int(m.count) >= e.rule.maxDelivery:
+	case e.Kind != topology.DeadLetterKind && int(m.count) >= e.Settings.MaxDelivery:
 		e.remove(m)
 		e.bury(m, content.Property(propReason, reasonMaxDelivery),
 			content.Property(propDescription, "Message could not be consumed after the maximum number of delivery attempts."))
@@ -94,7 +95,7 @@ func (e *entity) restate(m *message, to State) {
 
 // reject moves a message to the dead-letter queue because a receiver says so.
 func (e *entity) reject(m *message, why []amqpwire.Pair) {
-	if e.kind == deadLetterKind {
+	if e.Kind == topology.DeadLetterKind {
 		e.unlock(m)
 		e.change(m, why)
 		e.offer(m)
@@ -111,7 +112,7 @@ func (e *entity) change(m *message, changes []amqpwire.Pair) {
 	}
 	changed, err := m.content().With(changes)
 	if err != nil {
-		e.b.log.Error("application properties cannot be extended", "entity", e.path, "sequence", m.seq, "error", err)
+		e.b.log.Error("application properties cannot be extended", "entity", e.Path, "sequence", m.seq, "error", err)
 		return
 	}
 	e.rewrite(m, changed)
@@ -122,7 +123,7 @@ func (e *entity) renew(m *message) int64 {
 	if m.session != nil {
 		return m.session.until
 	}
-	m.until = e.b.now() + e.rule.lock.Milliseconds()
+	m.until = e.b.now() + e.Settings.Lock.Milliseconds()
 	e.b.clock.Set(&m.alarm, m.until)
 	return m.until
 }

@@ -3,6 +3,7 @@ package minibus
 import (
 	"github.com/relaybox/relaybox/local/minibus/amqpwire"
 	"github.com/relaybox/relaybox/local/minibus/internal/content"
+	"github.com/relaybox/relaybox/local/minibus/internal/topology"
 )
 
 // What one answer may hold.
@@ -38,7 +39,7 @@ func (g *manager) peek(r *request) (response, error) {
 // receiveDeferred hands out deferred messages by number.
 func (g *manager) receiveDeferred(r *request) (response, error) {
 	session, one := g.linkSession(r)
-	if g.in.rule.requiresSession {
+	if g.in.Settings.RequiresSession {
 		if _, err := g.in.ownedBy(g.peer, session); err != nil {
 			return response{}, err
 		}
@@ -47,7 +48,7 @@ func (g *manager) receiveDeferred(r *request) (response, error) {
 	var list []any
 	for _, seq := range r.numbers("sequence-numbers") {
 		m := g.in.log.get(seq)
-		if m == nil || m.state != Deferred || m.locked() || one && g.in.rule.requiresSession && m.sessionID() != session {
+		if m == nil || m.state != Deferred || m.locked() || one && g.in.Settings.RequiresSession && m.sessionID() != session {
 			continue
 		}
 		if deletes {
@@ -69,8 +70,8 @@ func (g *manager) receiveDeferred(r *request) (response, error) {
 
 // schedule takes messages that are due later.
 func (g *manager) schedule(r *request) (response, error) {
-	if g.in.kind != queueKind && g.in.kind != topicKind {
-		return response{}, amqpwire.Errorf(amqpwire.CondNotAllowed, "Messages cannot be sent to '%s'.", g.in.path)
+	if g.in.Kind != topology.QueueKind && g.in.Kind != topology.TopicKind {
+		return response{}, amqpwire.Errorf(amqpwire.CondNotAllowed, "Messages cannot be sent to '%s'.", g.in.Path)
 	}
 	elems, _ := amqpwire.Elems(r.field("messages"))
 	batch := make([]*content.Content, 0, len(elems))

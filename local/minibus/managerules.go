@@ -7,11 +7,12 @@ import (
 
 	"github.com/relaybox/relaybox/local/minibus/amqpwire"
 	"github.com/relaybox/relaybox/local/minibus/internal/rules"
+	"github.com/relaybox/relaybox/local/minibus/internal/topology"
 )
 
 // addRule adds a rule to the subscription.
 func (g *manager) addRule(r *request) (response, error) {
-	if g.in.kind != subscriptionKind {
+	if g.in.Kind != topology.SubscriptionKind {
 		return response{}, noRules(g.in)
 	}
 	name, _ := r.text("rule-name")
@@ -22,7 +23,7 @@ func (g *manager) addRule(r *request) (response, error) {
 	}
 	switch err := g.in.addRule(given); {
 	case errors.Is(err, errRuleExists):
-		return failure(409, condExists, "The messaging entity '"+g.in.path+"/Rules/"+name+"' already exists."), nil
+		return failure(409, condExists, "The messaging entity '"+g.in.Path+"/Rules/"+name+"' already exists."), nil
 	case err != nil:
 		return response{}, amqpwire.Errorf(condArgument, "%v", err)
 	}
@@ -30,24 +31,24 @@ func (g *manager) addRule(r *request) (response, error) {
 }
 
 func noRules(e *entity) *amqpwire.Error {
-	return amqpwire.Errorf(amqpwire.CondNotAllowed, "'%s' has no rules: only subscriptions have.", e.path)
+	return amqpwire.Errorf(amqpwire.CondNotAllowed, "'%s' has no rules: only subscriptions have.", e.Path)
 }
 
 // removeRule removes one.
 func (g *manager) removeRule(r *request) (response, error) {
 	name, _ := r.text("rule-name")
 	if !g.in.removeRule(name) {
-		return response{}, notFound(g.in.path + "/Rules/" + name)
+		return response{}, notFound(g.in.Path + "/Rules/" + name)
 	}
 	return succeed(), nil
 }
 
 // enumerateRules pages through the rules in the order of their names.
 func (g *manager) enumerateRules(r *request) (response, error) {
-	if g.in.kind != subscriptionKind {
+	if g.in.Kind != topology.SubscriptionKind {
 		return response{}, noRules(g.in)
 	}
-	sorted := slices.Clone(g.in.rules)
+	sorted := slices.Clone(g.in.Rules)
 	slices.SortFunc(sorted, func(a, b rules.Compiled) int { return cmp.Compare(a.Name, b.Name) })
 	sorted = sorted[min(max(int(r.number("skip")), 0), len(sorted)):]
 	sorted = sorted[:min(max(int(r.number("top")), 0), len(sorted))]

@@ -9,6 +9,7 @@ import (
 	"github.com/relaybox/relaybox/local/minibus/internal/content"
 	"github.com/relaybox/relaybox/local/minibus/internal/fault"
 	"github.com/relaybox/relaybox/local/minibus/internal/sas"
+	"github.com/relaybox/relaybox/local/minibus/internal/topology"
 )
 
 // peer is one connection. Its maps are used under broker.mu, the rest by amqpserver's calls alone, one at a time.
@@ -46,8 +47,8 @@ func (p *peer) AttachTarget(a *amqpwire.Attach, link amqpserver.Link) (amqpserve
 			return nil, err
 		}
 		return &manager{peer: p, in: e, link: link}, e.admit(link, anything)
-	case e.kind != queueKind && e.kind != topicKind:
-		return nil, amqpwire.Errorf(amqpwire.CondNotAllowed, "Messages cannot be sent to '%s'. Send to the queue or topic it belongs to.", e.path)
+	case e.Kind != topology.QueueKind && e.Kind != topology.TopicKind:
+		return nil, amqpwire.Errorf(amqpwire.CondNotAllowed, "Messages cannot be sent to '%s'. Send to the queue or topic it belongs to.", e.Path)
 	}
 	if err := p.need(e, sas.Send); err != nil {
 		return nil, err
@@ -80,8 +81,8 @@ func (p *peer) AttachSource(a *amqpwire.Attach, link amqpserver.Link) func() {
 			err = e.admit(link, anything)
 		}
 		link.Attached(&amqpserver.Replies{OnDetach: func() { e.part(link) }}, err)
-	case e.kind == topicKind:
-		link.Attached(nil, amqpwire.Errorf(amqpwire.CondNotAllowed, "Messages cannot be received from the topic '%s'. Receive from a subscription.", e.path))
+	case e.Kind == topology.TopicKind:
+		link.Attached(nil, amqpwire.Errorf(amqpwire.CondNotAllowed, "Messages cannot be received from the topic '%s'. Receive from a subscription.", e.Path))
 	default:
 		return p.receive(a, e, link)
 	}
@@ -108,11 +109,11 @@ func (p *peer) receive(a *amqpwire.Attach, e *entity, link amqpserver.Link) (can
 		return nil
 	}
 	switch {
-	case sessions && !e.rule.requiresSession:
+	case sessions && !e.Settings.RequiresSession:
 		link.Attached(nil, amqpwire.Errorf(amqpwire.CondNotAllowed,
 			"A sessionful message receiver cannot be created on an entity that does not require sessions. Ensure RequiresSession is set to true when creating the entity."))
 		return nil
-	case !sessions && e.rule.requiresSession:
+	case !sessions && e.Settings.RequiresSession:
 		link.Attached(nil, amqpwire.Errorf(amqpwire.CondNotAllowed,
 			"It is not possible for an entity that requires sessions to create a non-sessionful message receiver."))
 		return nil
@@ -173,7 +174,7 @@ func (p *peer) need(e *entity, claims ...sas.Claim) error {
 		return nil
 	}
 	return amqpwire.Errorf(amqpwire.CondUnauthorized,
-		"Unauthorized access. '%s' claim(s) are required to perform this operation. Resource: '%s'.", joinClaims(claims), e.path)
+		"Unauthorized access. '%s' claim(s) are required to perform this operation. Resource: '%s'.", joinClaims(claims), e.Path)
 }
 
 func nothingToDo() error { return nil }

@@ -11,16 +11,12 @@ import (
 
 	"github.com/relaybox/relaybox/local/minibus/internal/content"
 	"github.com/relaybox/relaybox/local/minibus/internal/rules"
+	"github.com/relaybox/relaybox/local/minibus/internal/topology"
 )
 
 // proposal is what a client wants an entity to be.
 type proposal struct {
-	settings
-	kind                     kind
-	path, name               string
-	topic                    *entity // of a subscription
-	forwardTo, forwardDeadTo string
-	rules                    []rules.Compiled
+	topology.Description
 
 	detect   bool // RequiresDuplicateDetection
 	existing bool
@@ -36,27 +32,24 @@ const (
 )
 
 // propose begins with the entity as it is, or with the service's defaults for one that is new.
-func (b *broker) propose(to target, k kind, current *entity) *proposal {
-	p := &proposal{kind: k, path: to.path(), name: to.name, quotaMB: megabytes(&entity{b: b})}
+func (b *broker) propose(to target, k topology.Kind, current *entity) *proposal {
+	if current != nil {
+		return &proposal{Description: current.Description, existing: true, detect: current.Settings.Duplicates > 0, quotaMB: megabytes(current)}
+	}
+	p := &proposal{Description: topology.Description{Kind: k, Path: to.path(), Name: to.name}, quotaMB: megabytes(&entity{b: b})}
 	if to.topic != "" {
-		p.name = to.subscription
-		if t := b.entities[strings.ToLower(to.topic)]; t != nil && t.kind == topicKind {
-			p.topic, p.path = t, subscriptionPath(t.path, to.subscription)
+		p.Name = to.subscription
+		if t := b.entities[strings.ToLower(to.topic)]; t != nil && t.Kind == topology.TopicKind {
+			p.Topic, p.Path = t.Path, topology.SubscriptionPath(t.Path, to.subscription)
 		}
 	}
-	if current != nil {
-		p.settings, p.path, p.name, p.existing = current.rule, current.path, current.name, true
-		p.forwardTo, p.forwardDeadTo, p.rules = current.forwardTo, current.forwardDeadTo, current.rules
-		p.detect, p.quotaMB = current.rule.duplicates > 0, megabytes(current)
-		return p
+	p.Settings = topology.Settings{Window: serviceWindow}
+	if k != topology.TopicKind {
+		p.Settings.Lock, p.Settings.MaxDelivery = serviceLock, serviceMaxDelivery
 	}
-	p.settings = settings{window: serviceWindow}
-	if k != topicKind {
-		p.lock, p.maxDelivery = serviceLock, serviceMaxDelivery
-	}
-	if k == subscriptionKind {
-		p.window = 0
-		p.rules = []rules.Compiled{{Name: rules.DefaultName, Filter: rules.Everything{}}}
+	if k == topology.SubscriptionKind {
+		p.Settings.Window = 0
+		p.Rules = []rules.Compiled{{Name: rules.DefaultName, Filter: rules.Everything{}}}
 	}
 	return p
 }
@@ -65,9 +58,9 @@ func (b *broker) propose(to target, k kind, current *entity) *proposal {
 type elementReader func(p *proposal, e element) error
 
 var sharedElements = map[string]elementReader{
-	"DefaultMessageTimeToLive":  lasting(func(p *proposal) *time.Duration { return &p.ttl }, time.Second),
-	"AutoDeleteOnIdle":          lasting(func(p *proposal) *time.Duration { return &p.settings.idle }, 5*time.Minute),
-	"EnableBatchedOperations":   flag(func(p *proposal, on bool) error { p.unbatched = !on; return nil }),
+	"DefaultMessageTimeToLive":  lasting(func(p *proposal) *time.Duration { return &p.Settings.TTL }, time.Second),
+	"AutoDeleteOnIdle":          lasting(func(p *proposal) *time.Duration { return &p.Settings.Idle }, 5*time.Minute),
+	"EnableBatchedOperations":   flag(func(p *proposal, on bool) error { p.Settings.Unbatched = !on; return nil }),
 	"Status":                    readStatus,
 	"UserMetadata":              readMetadata,
 	"EnablePartitioning":        off("partitioned entities are not supported here"),
@@ -80,35 +73,35 @@ var sharedElements = map[string]elementReader{
 }
 
 var queueElements = map[string]elementReader{
-	"LockDuration":                     between(func(p *proposal) *time.Duration { return &p.lock }, 5*time.Second, 5*time.Minute),
-	"MaxDeliveryCount":                 number(func(p *proposal) *int { return &p.maxDelivery }, 1, 2000),
-	"DeadLetteringOnMessageExpiration": flag(func(p *proposal, on bool) error { p.deadLetterLate = on; return nil }),
-	"RequiresSession":                  flag(func(p *proposal, on bool) error { return p.fixed(&p.requiresSession, on, "RequiresSession") }),
-	"ForwardTo":                        func(p *proposal, e element) error { p.forwardTo = entityIn(e.text()); return nil },
-	"ForwardDeadLetteredMessagesTo":    func(p *proposal, e element) error { p.forwardDeadTo = entityIn(e.text()); return nil },
+	"LockDuration":                     between(func(p *proposal) *time.Duration { return &p.Settings.Lock }, 5*time.Second, 5*time.Minute),
+	"MaxDeliveryCount":                 number(func(p *proposal) *int { return &p.Settings.MaxDelivery }, 1, 2000),
+	"DeadLetteringOnMessageExpiration": flag(func(p *proposal, on bool) error { p.Settings.DeadLetterLate = on; return nil }),
+	"RequiresSession":                  flag(func(p *proposal, on bool) error { return p.fixed(&p.Settings.RequiresSession, on, "RequiresSession") }),
+	"ForwardTo":                        func(p *proposal, e element) error { p.ForwardTo = entityIn(e.text()); return nil },
+	"ForwardDeadLetteredMessagesTo":    func(p *proposal, e element) error { p.ForwardDeadTo = entityIn(e.text()); return nil },
 }
 
 var topicElements = map[string]elementReader{
 	"MaxSizeInMegabytes":                  readQuota,
 	"RequiresDuplicateDetection":          flag(func(p *proposal, on bool) error { return p.fixed(&p.detect, on, "RequiresDuplicateDetection") }),
-	"DuplicateDetectionHistoryTimeWindow": between(func(p *proposal) *time.Duration { return &p.window }, 20*time.Second, 7*24*time.Hour),
+	"DuplicateDetectionHistoryTimeWindow": between(func(p *proposal) *time.Duration { return &p.Settings.Window }, 20*time.Second, 7*24*time.Hour),
 	"FilteringMessagesBeforePublishing":   ignored, "SubscriptionCount": ignored, "SqlFilterCount": ignored, "CorrelationFilterCount": ignored,
 	"EnableSubscriptionPartitioning": off("partitioned entities are not supported here"),
 }
 
 var subscriptionElements = map[string]elementReader{
-	"DeadLetteringOnFilterEvaluationExceptions": flag(func(p *proposal, on bool) error { p.filterErrors = on; return nil }),
+	"DeadLetteringOnFilterEvaluationExceptions": flag(func(p *proposal, on bool) error { p.Settings.FilterErrors = on; return nil }),
 	"DefaultRuleDescription":                    readDefaultRule,
 }
 
 // descriptionOf is the element that describes a kind, and the tables that read it.
-var descriptionOf = map[kind]struct {
+var descriptionOf = map[topology.Kind]struct {
 	element string
 	tables  []map[string]elementReader
 }{
-	queueKind:        {"QueueDescription", []map[string]elementReader{sharedElements, queueElements, topicElements}},
-	topicKind:        {"TopicDescription", []map[string]elementReader{sharedElements, topicElements}},
-	subscriptionKind: {"SubscriptionDescription", []map[string]elementReader{sharedElements, queueElements, subscriptionElements}},
+	topology.QueueKind:        {"QueueDescription", []map[string]elementReader{sharedElements, queueElements, topicElements}},
+	topology.TopicKind:        {"TopicDescription", []map[string]elementReader{sharedElements, topicElements}},
+	topology.SubscriptionKind: {"SubscriptionDescription", []map[string]elementReader{sharedElements, queueElements, subscriptionElements}},
 }
 
 // readText reads a description.
@@ -122,7 +115,7 @@ func (p *proposal) readText(text []byte) error {
 
 // read takes over every element of a description.
 func (p *proposal) read(description element) error {
-	of := descriptionOf[p.kind]
+	of := descriptionOf[p.Kind]
 	for _, child := range description.Children {
 		i := slices.IndexFunc(of.tables, func(t map[string]elementReader) bool { return t[child.XMLName.Local] != nil })
 		if i < 0 {
@@ -132,9 +125,9 @@ func (p *proposal) read(description element) error {
 			return fmt.Errorf("%s: %w", child.XMLName.Local, err)
 		}
 	}
-	p.duplicates = 0
+	p.Settings.Duplicates = 0
 	if p.detect {
-		p.duplicates = p.window
+		p.Settings.Duplicates = p.Settings.Window
 	}
 	return nil
 }
@@ -147,10 +140,10 @@ var (
 // checkName is for entities that are new.
 func (p *proposal) checkName() error {
 	switch {
-	case p.kind == subscriptionKind && !subscriptionName.MatchString(p.name):
-		return fmt.Errorf("the name '%s' is no subscription's: use 1 to 50 letters, digits and - _ . inside, letters or digits at both ends", p.name)
-	case p.kind != subscriptionKind && !queueName.MatchString(p.name):
-		return fmt.Errorf("the name '%s' is no queue's or topic's: use 1 to 260 letters, digits and - _ . / ~ inside, letters or digits at both ends", p.name)
+	case p.Kind == topology.SubscriptionKind && !subscriptionName.MatchString(p.Name):
+		return fmt.Errorf("the name '%s' is no subscription's: use 1 to 50 letters, digits and - _ . inside, letters or digits at both ends", p.Name)
+	case p.Kind != topology.SubscriptionKind && !queueName.MatchString(p.Name):
+		return fmt.Errorf("the name '%s' is no queue's or topic's: use 1 to 260 letters, digits and - _ . / ~ inside, letters or digits at both ends", p.Name)
 	}
 	return nil
 }
@@ -201,9 +194,9 @@ func number(field func(*proposal) *int, least, most int) elementReader {
 
 func between(field func(*proposal) *time.Duration, least, most time.Duration) elementReader {
 	return func(p *proposal, e element) error {
-		d, ok := parseDuration(e.text())
+		d, ok := topology.ParseDuration(e.text())
 		if !ok || (d < least || d > most) && d != *field(p) && !p.ours {
-			return fmt.Errorf("'%s' must be an ISO 8601 duration from %s to %s", e.text(), formatDuration(least), formatDuration(most))
+			return fmt.Errorf("'%s' must be an ISO 8601 duration from %s to %s", e.text(), topology.FormatDuration(least), topology.FormatDuration(most))
 		}
 		*field(p) = d
 		return nil
@@ -213,12 +206,12 @@ func between(field func(*proposal) *time.Duration, least, most time.Duration) el
 // lasting reads a duration that may be for ever, which is 0 here: the service writes its longest for that.
 func lasting(field func(*proposal) *time.Duration, least time.Duration) elementReader {
 	return func(p *proposal, e element) error {
-		d, ok := parseDuration(e.text())
+		d, ok := topology.ParseDuration(e.text())
 		switch {
-		case !ok && isoDuration.MatchString(e.text()): // too long for us
+		case !ok && topology.IsDuration(e.text()): // too long for us
 			d = 0
 		case !ok || d < least && d != *field(p) && !p.ours:
-			return fmt.Errorf("'%s' must be an ISO 8601 duration of %s or more", e.text(), formatDuration(least))
+			return fmt.Errorf("'%s' must be an ISO 8601 duration of %s or more", e.text(), topology.FormatDuration(least))
 		}
 		*field(p) = d
 		return nil
@@ -227,16 +220,16 @@ func lasting(field func(*proposal) *time.Duration, least time.Duration) elementR
 
 // readQuota reads MaxSizeInMegabytes; an entity whose quota is the broker's keeps that.
 func readQuota(p *proposal, e element) error {
-	if p.maxMB == 0 && e.text() == strconv.Itoa(p.quotaMB) {
+	if p.Settings.MaxMB == 0 && e.text() == strconv.Itoa(p.quotaMB) {
 		return nil
 	}
-	return number(func(p *proposal) *int { return &p.maxMB }, 1, 81920)(p, e)
+	return number(func(p *proposal) *int { return &p.Settings.MaxMB }, 1, 81920)(p, e)
 }
 
 func readStatus(p *proposal, e element) error {
 	switch s := e.text(); s {
-	case statusActive, statusDisabled, statusSendDisabled, statusReceiveDisabled:
-		p.status = s
+	case topology.StatusActive, topology.StatusDisabled, topology.StatusSendDisabled, topology.StatusReceiveDisabled:
+		p.Settings.Status = s
 		return nil
 	default:
 		return fmt.Errorf("'%s' must be Active, Disabled, SendDisabled or ReceiveDisabled", s)
@@ -247,7 +240,7 @@ func readMetadata(p *proposal, e element) error {
 	if len([]rune(e.Text)) > 1024 {
 		return fmt.Errorf("it has %d characters; 1024 are allowed", len([]rune(e.Text)))
 	}
-	p.metadata = e.Text
+	p.Settings.Metadata = e.Text
 	return nil
 }
 
@@ -267,7 +260,7 @@ func readDefaultRule(p *proposal, e element) error {
 		return err
 	}
 	r.Name = cmp.Or(r.Name, rules.DefaultName)
-	p.rules = []rules.Compiled{r}
+	p.Rules = []rules.Compiled{r}
 	return nil
 }
 

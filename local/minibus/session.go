@@ -99,7 +99,7 @@ func (s *session) acquire(c *consumer) {
 
 // renew extends the owner's lock.
 func (s *session) renew() {
-	s.until = s.in.b.now() + s.in.rule.lock.Milliseconds()
+	s.until = s.in.b.now() + s.in.Settings.Lock.Milliseconds()
 	s.in.b.clock.Set(&s.alarm, s.until)
 }
 

@@ -3,14 +3,7 @@ package minibus
 import (
 	"github.com/relaybox/relaybox/local/minibus/amqpserver"
 	"github.com/relaybox/relaybox/local/minibus/amqpwire"
-)
-
-// Statuses of an entity, as the administration interface writes them.
-const (
-	statusActive          = "Active"
-	statusDisabled        = "Disabled"
-	statusSendDisabled    = "SendDisabled"
-	statusReceiveDisabled = "ReceiveDisabled"
+	"github.com/relaybox/relaybox/local/minibus/internal/topology"
 )
 
 // use is what a client does with an entity.
@@ -26,10 +19,10 @@ const (
 func (e *entity) open(u use) error {
 	switch {
 	case e.gone:
-		return notFound(e.path)
-	case e.rule.status == statusDisabled && u != anything, e.rule.status == statusSendDisabled && u == sending,
-		e.rule.status == statusReceiveDisabled && u == receiving:
-		return amqpwire.Errorf(condDisabled, "The messaging entity '%s' is disabled for this: its status is %s.", e.path, e.rule.status)
+		return notFound(e.Path)
+	case e.Settings.Status == topology.StatusDisabled && u != anything, e.Settings.Status == topology.StatusSendDisabled && u == sending,
+		e.Settings.Status == topology.StatusReceiveDisabled && u == receiving:
+		return amqpwire.Errorf(condDisabled, "The messaging entity '%s' is disabled for this: its status is %s.", e.Path, e.Settings.Status)
 	}
 	return nil
 }

@@ -145,7 +145,7 @@ func (e *entity) restoreMessage(number, record []byte) error {
 	e.log.add(m)
 	e.bytes += m.size
 	e.states[m.state]++
-	if e.rule.requiresSession {
+	if e.Settings.RequiresSession {
 		m.session = e.sessionOf(strings.Clone(m.kept.SessionID))
 		m.session.messages++
 	}

@@ -8,6 +8,7 @@ import (
 
 	"github.com/relaybox/relaybox/local/minibus/internal/journal"
 	"github.com/relaybox/relaybox/local/minibus/internal/rules"
+	"github.com/relaybox/relaybox/local/minibus/internal/topology"
 )
 
 // What clients have changed is stored beside the configuration. It goes over the configuration for as long as that says
@@ -15,18 +16,18 @@ import (
 
 // changeRecord is what is stored of an entity that a client has created, updated or deleted.
 type changeRecord struct {
-	Configured  uint64   // digest of what the configuration said then
-	Deleted     bool     `json:",omitempty"`
-	Kind        kind     `json:",omitempty"`
-	Path        string   `json:",omitempty"`
-	Description string   `json:",omitempty"` // as in ATOM
-	Rules       []string `json:",omitempty"` // as in ATOM
+	Configured  uint64        // digest of what the configuration said then
+	Deleted     bool          `json:",omitempty"`
+	Kind        topology.Kind `json:",omitempty"`
+	Path        string        `json:",omitempty"`
+	Description string        `json:",omitempty"` // as in ATOM
+	Rules       []string      `json:",omitempty"` // as in ATOM
 }
 
 func (e *entity) storeChange() {
 	v := view{b: e.b}
-	r := changeRecord{Configured: e.configured, Kind: e.kind, Path: e.path, Description: encoded(v.entity(e).Content.Description)}
-	for _, rule := range e.rules {
+	r := changeRecord{Configured: e.configured, Kind: e.Kind, Path: e.Path, Description: encoded(v.entity(e).Content.Description)}
+	for _, rule := range e.Rules {
 		r.Rules = append(r.Rules, encoded(v.rule(e, rule).Content.Description))
 	}
 	e.b.storeChange(e.key, r)
@@ -99,22 +100,15 @@ func (b *broker) restoreChange(path string, r changeRecord) error {
 	if err != nil {
 		return fmt.Errorf("%w: change of %q: %w", journal.ErrRecord, path, err)
 	}
-	if p.kind == subscriptionKind && p.topic == nil {
+	if p.Kind == topology.SubscriptionKind && p.Topic == "" {
 		return nil // its topic is not there any more
 	}
 	if e != nil {
 		e.apply(p)
 		return nil
 	}
-	if e, err = b.add(p.kind, p.path, p.settings); err != nil {
-		return err
-	}
-	e.apply(p)
-	if e.topic = p.topic; e.topic != nil {
-		e.name = p.name
-		e.topic.subscriptions = append(e.topic.subscriptions, e)
-	}
-	return nil
+	_, err = b.add(p.Description)
+	return err
 }
 
 // parseChange reads a stored description as a client's is read.
@@ -128,13 +122,13 @@ func (b *broker) parseChange(r changeRecord, current *entity) (*proposal, error)
 	if err := p.readText([]byte(r.Description)); err != nil {
 		return nil, err
 	}
-	p.rules = nil
+	p.Rules = nil
 	for _, text := range r.Rules {
 		rule, err := readRuleText([]byte(text))
 		if err != nil {
 			return nil, err
 		}
-		p.rules = append(p.rules, rule)
+		p.Rules = append(p.Rules, rule)
 	}
 	return p, nil
 }
@@ -145,7 +139,7 @@ func (b *broker) forgetEntity(e *entity) {
 		part.gone = true
 		delete(b.entities, part.key)
 	}
-	if e.topic != nil {
-		e.topic.subscriptions = slices.DeleteFunc(e.topic.subscriptions, func(s *entity) bool { return s == e })
+	if e.parent != nil {
+		e.parent.subscriptions = slices.DeleteFunc(e.parent.subscriptions, func(s *entity) bool { return s == e })
 	}
 }

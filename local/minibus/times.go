@@ -2,8 +2,6 @@ package minibus
 
 import (
 	"encoding/binary"
-	"fmt"
-	"hash/fnv"
 
 	"github.com/relaybox/relaybox/local/minibus/internal/journal"
 )
@@ -25,7 +23,7 @@ func (b *broker) date(now int64) {
 		b.storeTimes("", b.times)
 	}
 	for _, e := range b.entities {
-		digest := e.digest()
+		digest := e.Digest()
 		if e.times.properties == digest {
 			continue
 		}
@@ -35,20 +33,6 @@ func (b *broker) date(now int64) {
 		e.times.updated, e.times.properties = now, digest
 		b.storeTimes(e.key, e.times)
 	}
-}
-
-// digest stands for an entity's properties.
-func (e *entity) digest() uint64 {
-	h := fnv.New64a()
-	fmt.Fprintf(h, "%d %s %+v", e.kind, e.path, e.rule)
-	fmt.Fprintf(h, " > %s > %s", e.forwardTo, e.forwardDeadTo)
-	for _, r := range e.rules {
-		fmt.Fprintf(h, " %s %+v", r.Name, r.Filter)
-		if r.Action != nil {
-			fmt.Fprintf(h, " ! %s", r.Action)
-		}
-	}
-	return h.Sum64() | 1 // never 0, which stands for nothing noted
 }
 
 func (b *broker) storeTimes(path string, t times) {

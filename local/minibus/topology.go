@@ -1,99 +1,54 @@
 package minibus
 
 import (
-	"cmp"
 	"fmt"
 	"strings"
-	"time"
 
 	"github.com/relaybox/relaybox/local/minibus/amqpserver"
 	"github.com/relaybox/relaybox/local/minibus/amqpwire"
 	"github.com/relaybox/relaybox/local/minibus/internal/clock"
-	"github.com/relaybox/relaybox/local/minibus/internal/rules"
+	"github.com/relaybox/relaybox/local/minibus/internal/topology"
 )
 
 // build makes the entities of a configuration.
-func (b *broker) build(c *Config) error {
-	for _, q := range c.Queues {
-		e, err := b.add(queueKind, q.Name, settings{
-			lock: cmp.Or(q.LockDuration, defaultLock), ttl: cmp.Or(q.DefaultMessageTimeToLive, defaultTTL),
-			maxDelivery: cmp.Or(q.MaxDeliveryCount, defaultMaxDelivery), deadLetterLate: q.DeadLetteringOnMessageExpiration,
-			requiresSession: q.RequiresSession, duplicates: window(q.RequiresDuplicateDetection, q.DuplicateDetectionHistoryTimeWindow),
-			window: cmp.Or(q.DuplicateDetectionHistoryTimeWindow, defaultHistory),
-		})
-		if err != nil {
-			return err
-		}
-		e.forwardTo, e.forwardDeadTo = q.ForwardTo, q.ForwardDeadLetteredMessagesTo
-	}
-	for _, t := range c.Topics {
-		if err := b.addTopic(t); err != nil {
-			return err
-		}
-	}
-	for _, e := range b.entities {
-		if err := b.checkForwards(e); err != nil {
-			return fmt.Errorf("%w: %w", ErrConfig, err)
-		}
-		e.configured = e.digest()
-	}
-	return nil
-}
-
-func window(detect bool, w time.Duration) time.Duration {
-	if !detect {
-		return 0
-	}
-	return cmp.Or(w, defaultHistory)
-}
-
-func (b *broker) addTopic(t Topic) error {
-	topic, err := b.add(topicKind, t.Name, settings{
-		ttl: cmp.Or(t.DefaultMessageTimeToLive, defaultTTL), duplicates: window(t.RequiresDuplicateDetection, t.DuplicateDetectionHistoryTimeWindow),
-		window: cmp.Or(t.DuplicateDetectionHistoryTimeWindow, defaultHistory),
+func (b *broker) build(c *topology.Config) error {
+	err := topology.Describe(c, func(d topology.Description) error {
+		_, err := b.add(d)
+		return err
 	})
 	if err != nil {
 		return err
 	}
-	for _, s := range t.Subscriptions {
-		e, err := b.add(subscriptionKind, subscriptionPath(t.Name, s.Name), settings{
-			lock: cmp.Or(s.LockDuration, defaultLock), ttl: cmp.Or(s.DefaultMessageTimeToLive, defaultTTL),
-			maxDelivery: cmp.Or(s.MaxDeliveryCount, defaultMaxDelivery), deadLetterLate: s.DeadLetteringOnMessageExpiration,
-			requiresSession: s.RequiresSession,
-		})
-		if err != nil {
-			return err
+	for _, e := range b.entities {
+		if err := b.checkForwards(e.Description, e); err != nil {
+			return fmt.Errorf("%w: %w", topology.ErrConfig, err)
 		}
-		e.name, e.topic = s.Name, topic
-		e.forwardTo, e.forwardDeadTo = s.ForwardTo, s.ForwardDeadLetteredMessagesTo
-		if e.rules, err = rulesOf(e.path, s); err != nil {
-			return err
-		}
-		topic.subscriptions = append(topic.subscriptions, e)
+		e.configured = e.Digest()
 	}
 	return nil
 }
 
-func subscriptionPath(topic, subscription string) string {
-	return topic + "/Subscriptions/" + subscription
-}
-
-// add makes one entity.
-func (b *broker) add(k kind, path string, rule settings) (*entity, error) {
+// add makes one entity. A subscription needs its topic.
+func (b *broker) add(d topology.Description) (*entity, error) {
+	path := d.Path
 	e := &entity{
-		b: b, kind: k, path: path, name: path, key: strings.ToLower(path), rule: rule,
+		Description: d, b: b, key: strings.ToLower(path),
 		links: map[amqpserver.Link]struct{}{}, locks: map[amqpwire.UUID]*message{}, hungry: map[*consumer]struct{}{}, sessions: map[string]*session{},
 	}
 	e.history = history{until: map[string]int64{}, alarm: clock.NewAlarm(e)}
 	if path == "" || len(path) > 1024 {
-		return nil, fmt.Errorf("%w: an entity name must have 1 to 1024 characters, %q has not", ErrConfig, path)
+		return nil, fmt.Errorf("%w: an entity name must have 1 to 1024 characters, %q has not", topology.ErrConfig, path)
 	}
 	if b.entities[e.key] != nil {
-		return nil, fmt.Errorf("%w: there are two entities %q (names do not differ by case): rename one", ErrConfig, path)
+		return nil, fmt.Errorf("%w: there are two entities %q (names do not differ by case): rename one", topology.ErrConfig, path)
 	}
 	e.idle = clock.NewAlarm((*idleness)(e))
 	b.entities[e.key] = e
-	if k == queueKind || k == subscriptionKind {
+	if e.Kind == topology.SubscriptionKind {
+		e.parent = b.entities[strings.ToLower(d.Topic)]
+		e.parent.subscriptions = append(e.parent.subscriptions, e)
+	}
+	if e.Kind == topology.QueueKind || e.Kind == topology.SubscriptionKind {
 		b.addDead(e)
 	}
 	return e, nil
@@ -102,23 +57,25 @@ func (b *broker) add(k kind, path string, rule settings) (*entity, error) {
 // addDead makes the dead-letter queues of an entity. Nothing is transferred through an entity here, so that the second
 // one stays empty.
 func (b *broker) addDead(e *entity) {
-	rule := settings{lock: e.rule.lock}
-	e.dead, _ = b.add(deadLetterKind, e.path+"/$DeadLetterQueue", rule)
-	e.transferDead, _ = b.add(deadLetterKind, e.path+"/$Transfer/$DeadLetterQueue", rule)
+	add := func(path string) *entity {
+		dead, _ := b.add(topology.Description{Kind: topology.DeadLetterKind, Path: path, Name: path, Settings: topology.Settings{Lock: e.Settings.Lock}})
+		return dead
+	}
+	e.dead, e.transferDead = add(e.Path+"/$DeadLetterQueue"), add(e.Path+"/$Transfer/$DeadLetterQueue")
 }
 
-// checkForwards finds names that forward to nowhere.
-func (b *broker) checkForwards(e *entity) error {
-	for key, to := range map[string]string{"ForwardTo": e.forwardTo, "ForwardDeadLetteredMessagesTo": e.forwardDeadTo} {
+// checkForwards finds names that forward to nowhere, or to the entity itself, which is nil if there is none yet.
+func (b *broker) checkForwards(d topology.Description, self *entity) error {
+	for key, to := range map[string]string{"ForwardTo": d.ForwardTo, "ForwardDeadLetteredMessagesTo": d.ForwardDeadTo} {
 		if to == "" {
 			continue
 		}
 		target, _ := b.lookup(to)
 		switch {
-		case target == nil || target.kind != queueKind && target.kind != topicKind:
-			return fmt.Errorf("%s of %q names %q, which is no queue or topic: add it or remove the key", key, e.path, to)
-		case target == e:
-			return fmt.Errorf("%s of %q names itself: name another queue or topic, or remove the key", key, e.path)
+		case target == nil || target.Kind != topology.QueueKind && target.Kind != topology.TopicKind:
+			return fmt.Errorf("%s of %q names %q, which is no queue or topic: add it or remove the key", key, d.Path, to)
+		case target == self:
+			return fmt.Errorf("%s of %q names itself: name another queue or topic, or remove the key", key, d.Path)
 		}
 	}
 	return nil
@@ -132,30 +89,15 @@ func (b *broker) relink() {
 			return nil
 		}
 		e, _ := b.lookup(name)
-		if e != nil && (e.kind == queueKind || e.kind == topicKind) {
+		if e != nil && (e.Kind == topology.QueueKind || e.Kind == topology.TopicKind) {
 			return e
 		}
 		if last != nil && last.gone {
 			return last
 		}
-		return &entity{b: b, path: normalize(name), gone: true}
+		return &entity{b: b, Description: topology.Description{Path: normalize(name)}, gone: true}
 	}
 	for _, e := range b.entities {
-		e.forward, e.forwardDead = find(e.forwardTo, e.forward), find(e.forwardDeadTo, e.forwardDead)
+		e.forward, e.forwardDead = find(e.ForwardTo, e.forward), find(e.ForwardDeadTo, e.forwardDead)
 	}
-}
-
-// rulesOf are the rules of a subscription, whose path stands in errors.
-func rulesOf(path string, s Subscription) ([]rules.Compiled, error) {
-	if s.Rules == nil {
-		return []rules.Compiled{{Name: rules.DefaultName, Filter: rules.Everything{}}}, nil
-	}
-	compiled := make([]rules.Compiled, len(s.Rules))
-	for i, r := range s.Rules {
-		var err error
-		if compiled[i], err = rules.Compile(r); err != nil {
-			return nil, fmt.Errorf("%w: rule %q: %w", ErrConfig, path+"/Rules/"+r.Name, err)
-		}
-	}
-	return compiled, nil
 }

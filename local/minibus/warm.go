@@ -53,7 +53,7 @@ func (m *message) content() *content.Content {
 	c, err := m.in.read(m.seq)
 	if err != nil {
 		// Nothing of what memory would tell now may get out: as when a commit fails.
-		m.in.b.journal.Fail(fmt.Errorf("read message %d of %s: %w", m.seq, m.in.path, err))
+		m.in.b.journal.Fail(fmt.Errorf("read message %d of %s: %w", m.seq, m.in.Path, err))
 		return &content.Content{Size: m.size}
 	}
 	return c

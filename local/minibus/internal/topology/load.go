@@ -1,4 +1,4 @@
-package minibus
+package topology
 
 import (
 	"bytes"
@@ -16,10 +16,10 @@ import (
 	"github.com/tidwall/jsonc"
 )
 
-// LoadConfig reads the official emulator's Config.json. Comments and trailing commas are allowed, keys that the
+// Load reads the official emulator's Config.json. Comments and trailing commas are allowed, keys that the
 // emulator does not know and values that it forbids are not. All faults are reported together, each with the path of
 // its key and the remedy.
-func LoadConfig(r io.Reader) (*Config, error) {
+func Load(r io.Reader) (*Config, error) {
 	text, err := io.ReadAll(r)
 	if err != nil {
 		return nil, fmt.Errorf("read broker configuration: %w", err)
@@ -142,7 +142,7 @@ func (l *loader) number(p *int, least, most int) keyReader {
 func (l *loader) duration(p *time.Duration, least, most time.Duration) keyReader {
 	return allowed(func(path string, v any) {
 		s, _ := v.(string)
-		d, ok := parseDuration(s)
+		d, ok := ParseDuration(s)
 		switch {
 		case !ok:
 			l.fault(path, "is %v, which is no ISO 8601 duration: write it like \"PT1M\"", v)

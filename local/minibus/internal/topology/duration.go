@@ -1,4 +1,4 @@
-package minibus
+package topology
 
 import (
 	"regexp"
@@ -9,8 +9,11 @@ import (
 
 var isoDuration = regexp.MustCompile(`^P(?:(\d+)Y)?(?:(\d+)M)?(?:(\d+)D)?(?:T(?:(\d+)H)?(?:(\d+)M)?(?:(\d+(?:\.\d+)?)S)?)?$`)
 
-// parseDuration reads an ISO 8601 duration; a year has 365 days here and a month 30.
-func parseDuration(s string) (time.Duration, bool) {
+// IsDuration says whether a text is an ISO 8601 duration, also one that is too long for parseDuration.
+func IsDuration(s string) bool { return isoDuration.MatchString(s) }
+
+// ParseDuration reads an ISO 8601 duration; a year has 365 days here and a month 30.
+func ParseDuration(s string) (time.Duration, bool) {
 	parts := isoDuration.FindStringSubmatch(s)
 	if parts == nil || s == "P" || strings.HasSuffix(s, "T") {
 		return 0, false
@@ -34,8 +37,8 @@ func parseDuration(s string) (time.Duration, bool) {
 // forever is how Service Bus writes "never": the longest .NET TimeSpan.
 const forever = "P10675199DT2H48M5.4775807S"
 
-// formatDuration writes a duration as ISO 8601, as the service does: days, then time. 0 means never.
-func formatDuration(d time.Duration) string {
+// FormatDuration writes a duration as ISO 8601, as the service does: days, then time. 0 means never.
+func FormatDuration(d time.Duration) string {
 	const day = 24 * time.Hour
 	if d <= 0 {
 		return forever

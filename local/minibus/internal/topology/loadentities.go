@@ -1,4 +1,4 @@
-package minibus
+package topology
 
 import (
 	"encoding/json"
@@ -7,13 +7,13 @@ import (
 	"github.com/relaybox/relaybox/local/minibus/internal/rules"
 )
 
-// Limits of the official emulator.
+// Limits of the official emulator, and the name of its one namespace.
 const (
 	maxEntities      = 50
 	maxSubscriptions = 50
-	maxRules         = 1000
+	MaxRules         = 1000
 	maxSQLFilters    = 20 // of a topic
-	emulatorName     = "sbemulatorns"
+	EmulatorName     = "sbemulatorns"
 	century          = 100 * 365 * 24 * time.Hour
 )
 
@@ -37,8 +37,8 @@ func (l *loader) user(path string, v any, c *Config) {
 func (l *loader) namespace(path string, v any, c *Config) {
 	l.object(path, v, keys{
 		"Name": required(func(path string, v any) {
-			if v != emulatorName {
-				l.fault(path, "is %v: the emulator has one namespace, %s", v, emulatorName)
+			if v != EmulatorName {
+				l.fault(path, "is %v: the emulator has one namespace, %s", v, EmulatorName)
 			}
 		}),
 		"Queues": allowed(func(path string, v any) {
@@ -114,7 +114,7 @@ func (l *loader) subscription(path string, v any) (s Subscription) {
 		}),
 		"Rules": allowed(func(path string, v any) {
 			s.Rules = []rules.Rule{}
-			l.list(path, v, 0, maxRules, func(path string, v any) { s.Rules = append(s.Rules, l.rule(path, v)) })
+			l.list(path, v, 0, MaxRules, func(path string, v any) { s.Rules = append(s.Rules, l.rule(path, v)) })
 		}),
 	})
 	return s

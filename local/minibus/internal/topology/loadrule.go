@@ -1,4 +1,4 @@
-package minibus
+package topology
 
 import (
 	"strings"
