@@ -1,8 +1,6 @@
 package minibus
 
 import (
-	"encoding/xml"
-	"fmt"
 	"io"
 	"net/http"
 	"slices"
@@ -10,6 +8,7 @@ import (
 	"time"
 
 	"github.com/relaybox/relaybox/local/faulthttp"
+	"github.com/relaybox/relaybox/local/minibus/internal/atom"
 	"github.com/relaybox/relaybox/local/minibus/internal/sas"
 )
 
@@ -37,7 +36,7 @@ func (s *Server) AdminHandler() http.Handler {
 type admin struct{ b *broker }
 
 // verb answers one method. It returns a document of atom.go.
-type verb func(*admin, *adminRequest) (any, *adminError)
+type verb func(*admin, *adminRequest) (any, *atom.Refusal)
 
 // verbs are the methods that there are. One that does something has a file of its own.
 var verbs = map[string]verb{
@@ -50,7 +49,7 @@ var verbs = map[string]verb{
 // adminRequest is a request whose token has been checked and whose path has been understood.
 type adminRequest struct {
 	*http.Request
-	to     target
+	to     atom.Target
 	claims map[sas.Claim]bool
 }
 
@@ -68,23 +67,23 @@ func (a *admin) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		}
 		document = refusal
 	}
-	if err := writeATOM(w, document); err != nil {
+	if err := atom.Write(w, document); err != nil {
 		a.b.log.Error("administration reply cannot be encoded", "path", r.URL.Path, "error", err)
 	}
 }
 
 // answer checks what all methods have in common, in the order in which the service does: the token before anything
 // else is told.
-func (a *admin) answer(r *http.Request) (any, *adminError) {
+func (a *admin) answer(r *http.Request) (any, *atom.Refusal) {
 	claims, refusal := a.authorize(r)
 	if refusal != nil {
 		return nil, refusal
 	}
 	answer, known := verbs[r.Method]
 	if !known {
-		return nil, refuse(http.StatusMethodNotAllowed, "The method %s is not allowed. Use one of %s.", r.Method, allowedMethods())
+		return nil, atom.Refuse(http.StatusMethodNotAllowed, "The method %s is not allowed. Use one of %s.", r.Method, allowedMethods())
 	}
-	to, refusal := parseTarget(r.URL.Path)
+	to, refusal := atom.ParseTarget(r.URL.Path)
 	if refusal != nil {
 		return nil, refusal
 	}
@@ -111,17 +110,4 @@ func health(w http.ResponseWriter, r *http.Request) {
 	}
 	w.Header().Set("Content-Type", "application/json")
 	_, _ = io.WriteString(w, `{"status":"healthy"}`) // the client is gone
-}
-
-// adminError is a refusal: the error, and the reply in the service's shape.
-type adminError struct {
-	XMLName xml.Name `xml:"Error"`
-	Code    int
-	Detail  string
-}
-
-func (e *adminError) Error() string { return fmt.Sprintf("%d: %s", e.Code, e.Detail) }
-
-func refuse(code int, format string, args ...any) *adminError {
-	return &adminError{Code: code, Detail: fmt.Sprintf(format, args...)}
 }

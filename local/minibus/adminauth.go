@@ -5,44 +5,45 @@ import (
 	"strings"
 	"time"
 
+	"github.com/relaybox/relaybox/local/minibus/internal/atom"
 	"github.com/relaybox/relaybox/local/minibus/internal/sas"
 )
 
 // authorize checks the token of a request as $cbs checks it: signature, expiry, and that it was made for this path or
 // one above. The host is not compared: clients sign the name by which they know the broker, and reach it under another.
-func (a *admin) authorize(r *http.Request) (map[sas.Claim]bool, *adminError) {
+func (a *admin) authorize(r *http.Request) (map[sas.Claim]bool, *atom.Refusal) {
 	token := r.Header.Get("Authorization")
 	if token == "" {
-		return nil, refuse(http.StatusUnauthorized, "MissingToken: The request has no Authorization header. Send a shared access signature.")
+		return nil, atom.Refuse(http.StatusUnauthorized, "MissingToken: The request has no Authorization header. Send a shared access signature.")
 	}
 	if !strings.HasPrefix(token, sas.Prefix) {
 		if !a.b.jwt {
-			return nil, refuse(http.StatusUnauthorized, "InvalidToken: The token is not a shared access signature, and others are not accepted here.")
+			return nil, atom.Refuse(http.StatusUnauthorized, "InvalidToken: The token is not a shared access signature, and others are not accepted here.")
 		}
 		return map[sas.Claim]bool{sas.Manage: true}, nil
 	}
 	s, refusal := a.b.policies.Authenticate(token, time.Now())
 	if refusal != "" {
-		return nil, refuse(http.StatusUnauthorized, "%s", refusal)
+		return nil, atom.Refuse(http.StatusUnauthorized, "%s", refusal)
 	}
 	if !s.Reaches(r.URL.Path) {
-		return nil, refuse(http.StatusUnauthorized, "%s", sas.WrongAudience(s.Resource, r.URL.Path))
+		return nil, atom.Refuse(http.StatusUnauthorized, "%s", sas.WrongAudience(s.Resource, r.URL.Path))
 	}
 	return s.Claims, nil
 }
 
 // need refuses whoever has no Manage claim. The texts are the service's: clients look for them.
-func (r *adminRequest) need(action string) *adminError {
+func (r *adminRequest) need(action string) *atom.Refusal {
 	switch {
 	case r.claims[sas.Manage]:
 		return nil
-	case r.to.topic != "":
-		return refuse(http.StatusUnauthorized, "401 SubCode=40100: Unauthorized : Unauthorized access for '%s%s' operation on '%s'. The token needs the Manage claim.",
-			r.to.operation(action), r.to.thing(), r.to.path())
+	case r.to.Topic != "":
+		return atom.Refuse(http.StatusUnauthorized, "401 SubCode=40100: Unauthorized : Unauthorized access for '%s%s' operation on '%s'. The token needs the Manage claim.",
+			operation(r.to, action), thing(r.to), r.to.Path())
 	case action == entityRead:
-		return refuse(http.StatusUnauthorized, "Manage,%s claims required for this operation.", action)
+		return atom.Refuse(http.StatusUnauthorized, "Manage,%s claims required for this operation.", action)
 	}
-	return refuse(http.StatusUnauthorized, "Authorization failed for specified action: Manage,%s.", action)
+	return atom.Refuse(http.StatusUnauthorized, "Authorization failed for specified action: Manage,%s.", action)
 }
 
 // Actions, as the service names them in refusals.
@@ -51,3 +52,31 @@ const (
 	entityWrite  = "EntityWrite"
 	entityDelete = "EntityDelete"
 )
+
+// thing is what the service calls the target of an operation.
+func thing(t atom.Target) string {
+	switch t.Kind {
+	case atom.AtSubscription:
+		return "Subscription"
+	case atom.AtSubscriptions:
+		return "Subscriptions"
+	case atom.AtRule:
+		return "Rule"
+	case atom.AtRules:
+		return "Rules"
+	}
+	return "Entity"
+}
+
+// operation is what the service calls an action on the target.
+func operation(t atom.Target, action string) string {
+	switch {
+	case action == entityWrite:
+		return "CreateOrUpdate"
+	case action == entityDelete:
+		return "Delete"
+	case t.Kind == atom.AtSubscriptions || t.Kind == atom.AtRules:
+		return "Enumerate"
+	}
+	return "Get"
+}

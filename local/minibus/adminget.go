@@ -8,57 +8,59 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/relaybox/relaybox/local/minibus/internal/atom"
 	"github.com/relaybox/relaybox/local/minibus/internal/rules"
 	"github.com/relaybox/relaybox/local/minibus/internal/topology"
 )
 
 // get reads one thing, or a page of many. A queue or topic that is missing is an empty feed with status 200, whatever
 // the claims, and everything else that is missing a 404: so does the service, and its clients know both.
-func (a *admin) get(r *adminRequest) (any, *adminError) {
+func (a *admin) get(r *adminRequest) (any, *atom.Refusal) {
 	a.b.mu.Lock()
 	defer a.b.mu.Unlock()
-	e, v := a.b.at(r.to), newView(a.b, r.Request)
-	if r.to.kind == atRoot || r.to.kind == atEntity && e == nil {
-		return v.nothing(), nil
+	e, v := a.b.at(r.to), atom.NewView(r.Request, a.b.now())
+	if r.to.Kind == atom.AtRoot || r.to.Kind == atom.AtEntity && e == nil {
+		return v.Nothing(), nil
 	}
 	if refusal := r.need(entityRead); refusal != nil {
 		return nil, refusal
 	}
-	if e == nil && r.to.kind.below() {
-		return nil, missing(r.to.path())
+	if e == nil && r.to.Kind.Below() {
+		return nil, missing(r.to.Path())
 	}
-	switch r.to.kind {
-	case atNamespace:
-		return v.namespace(), nil
-	case atQueues:
-		return page(r, v, "Queues", a.b.ofKind(topology.QueueKind), v.entity)
-	case atTopics:
-		return page(r, v, "Topics", a.b.ofKind(topology.TopicKind), v.entity)
-	case atSubscriptions:
-		return page(r, v, "Subscriptions", byPath(slices.Clone(e.subscriptions)), v.entity)
-	case atRules:
-		return page(r, v, "Rules", e.Rules, func(known rules.Compiled) atomEntry { return v.rule(e, known) })
-	case atRule:
+	entry := func(e *entity) atom.Entry { return v.Entity(e.tell()) }
+	switch r.to.Kind {
+	case atom.AtNamespace:
+		return v.Namespace(a.b.tellTimes()), nil
+	case atom.AtQueues:
+		return page(r, v, "Queues", a.b.ofKind(topology.QueueKind), entry)
+	case atom.AtTopics:
+		return page(r, v, "Topics", a.b.ofKind(topology.TopicKind), entry)
+	case atom.AtSubscriptions:
+		return page(r, v, "Subscriptions", byPath(slices.Clone(e.subscriptions)), entry)
+	case atom.AtRules:
+		return page(r, v, "Rules", e.Rules, func(known rules.Compiled) atom.Entry { return v.Rule(e.Path, e.times.told(), known) })
+	case atom.AtRule:
 		for _, known := range e.Rules {
-			if strings.EqualFold(known.Name, r.to.rule) {
-				return v.rule(e, known), nil
+			if strings.EqualFold(known.Name, r.to.Rule) {
+				return v.Rule(e.Path, e.times.told(), known), nil
 			}
 		}
-		return nil, missing(r.to.path() + "/Rules/" + r.to.rule)
+		return nil, missing(r.to.Path() + "/Rules/" + r.to.Rule)
 	}
-	return v.entity(e), nil
+	return entry(e), nil
 }
 
 // kindsAt are the entities that a path may mean.
-var kindsAt = map[targetKind][]topology.Kind{
-	atEntity: {topology.QueueKind, topology.TopicKind}, atSubscriptions: {topology.TopicKind},
-	atSubscription: {topology.SubscriptionKind}, atRules: {topology.SubscriptionKind}, atRule: {topology.SubscriptionKind},
+var kindsAt = map[atom.TargetKind][]topology.Kind{
+	atom.AtEntity: {topology.QueueKind, topology.TopicKind}, atom.AtSubscriptions: {topology.TopicKind},
+	atom.AtSubscription: {topology.SubscriptionKind}, atom.AtRules: {topology.SubscriptionKind}, atom.AtRule: {topology.SubscriptionKind},
 }
 
 // at is the entity that a target is, or is in; nil when it is missing or something else. The caller holds mu.
-func (b *broker) at(t target) *entity {
-	e := b.entities[strings.ToLower(t.path())]
-	if e == nil || !slices.Contains(kindsAt[t.kind], e.Kind) {
+func (b *broker) at(t atom.Target) *entity {
+	e := b.entities[strings.ToLower(t.Path())]
+	if e == nil || !slices.Contains(kindsAt[t.Kind], e.Kind) {
 		return nil
 	}
 	return e
@@ -80,8 +82,8 @@ func byPath(all []*entity) []*entity {
 	return all
 }
 
-func missing(path string) *adminError {
-	return refuse(http.StatusNotFound, "%s", notFound(path).Description)
+func missing(path string) *atom.Refusal {
+	return atom.Refuse(http.StatusNotFound, "%s", notFound(path).Description)
 }
 
 // defaultPage is how much a client gets that does not say $top. More than it asks for is never withheld: some clients
@@ -89,10 +91,10 @@ func missing(path string) *adminError {
 const defaultPage = 100
 
 // page is the part of a list that $skip and $top choose.
-func page[T any](r *adminRequest, v view, title string, all []T, show func(T) atomEntry) (any, *adminError) {
+func page[T any](r *adminRequest, v atom.View, title string, all []T, show func(T) atom.Entry) (any, *atom.Refusal) {
 	query, err := url.ParseQuery(r.URL.RawQuery)
 	if err != nil {
-		return nil, refuse(http.StatusBadRequest, "The query cannot be read: %v.", err)
+		return nil, atom.Refuse(http.StatusBadRequest, "The query cannot be read: %v.", err)
 	}
 	skip, refusal := natural(query, "$skip", 0, 0)
 	if refusal != nil {
@@ -103,7 +105,7 @@ func page[T any](r *adminRequest, v view, title string, all []T, show func(T) at
 		return nil, refusal
 	}
 	all = all[min(skip, len(all)):]
-	feed := v.feed(title)
+	feed := v.Feed(title)
 	for _, one := range all[:min(top, len(all))] {
 		feed.Entries = append(feed.Entries, show(one))
 	}
@@ -111,13 +113,13 @@ func page[T any](r *adminRequest, v view, title string, all []T, show func(T) at
 }
 
 // natural reads a number of the query.
-func natural(query url.Values, name string, least, otherwise int) (int, *adminError) {
+func natural(query url.Values, name string, least, otherwise int) (int, *atom.Refusal) {
 	if !query.Has(name) {
 		return otherwise, nil
 	}
 	n, err := strconv.Atoi(query.Get(name))
 	if err != nil || n < least {
-		return 0, refuse(http.StatusBadRequest, "%s is '%s': it must be a whole number, %d or more.", name, query.Get(name), least)
+		return 0, atom.Refuse(http.StatusBadRequest, "%s is '%s': it must be a whole number, %d or more.", name, query.Get(name), least)
 	}
 	return n, nil
 }

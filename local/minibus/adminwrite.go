@@ -6,67 +6,68 @@ import (
 	"net/http"
 	"strings"
 
+	"github.com/relaybox/relaybox/local/minibus/internal/atom"
 	"github.com/relaybox/relaybox/local/minibus/internal/topology"
 )
 
 // put creates an entity or a rule, or changes an entity if the client says that it exists (If-Match).
-func (a *admin) put(r *adminRequest) (any, *adminError) {
+func (a *admin) put(r *adminRequest) (any, *atom.Refusal) {
 	if refusal := r.need(entityWrite); refusal != nil {
 		return nil, refusal
 	}
 	text, err := io.ReadAll(r.Body)
 	if err != nil {
 		if _, tooLong := errors.AsType[*http.MaxBytesError](err); tooLong {
-			return nil, refuse(http.StatusRequestEntityTooLarge, "The body has more than %d bytes.", adminMaxBody)
+			return nil, atom.Refuse(http.StatusRequestEntityTooLarge, "The body has more than %d bytes.", adminMaxBody)
 		}
-		return nil, refuse(http.StatusBadRequest, "The body cannot be read: %v.", err)
+		return nil, atom.Refuse(http.StatusBadRequest, "The body cannot be read: %v.", err)
 	}
-	switch r.to.kind {
-	case atRule:
-		return a.durably(func() (any, *adminError) { return a.putRule(r, text) })
-	case atEntity, atSubscription:
-		return a.durably(func() (any, *adminError) { return a.putEntity(r, text) })
+	switch r.to.Kind {
+	case atom.AtRule:
+		return a.durably(func() (any, *atom.Refusal) { return a.putRule(r, text) })
+	case atom.AtEntity, atom.AtSubscription:
+		return a.durably(func() (any, *atom.Refusal) { return a.putEntity(r, text) })
 	}
-	return nil, refuse(http.StatusMethodNotAllowed, "%s cannot be written: name an entity.", r.URL.Path)
+	return nil, atom.Refuse(http.StatusMethodNotAllowed, "%s cannot be written: name an entity.", r.URL.Path)
 }
 
 // delete removes an entity or a rule.
-func (a *admin) delete(r *adminRequest) (any, *adminError) {
+func (a *admin) delete(r *adminRequest) (any, *atom.Refusal) {
 	if refusal := r.need(entityDelete); refusal != nil {
 		return nil, refusal
 	}
-	if r.to.kind != atEntity && r.to.kind != atSubscription && r.to.kind != atRule {
-		return nil, refuse(http.StatusMethodNotAllowed, "%s cannot be deleted: name an entity.", r.URL.Path)
+	if r.to.Kind != atom.AtEntity && r.to.Kind != atom.AtSubscription && r.to.Kind != atom.AtRule {
+		return nil, atom.Refuse(http.StatusMethodNotAllowed, "%s cannot be deleted: name an entity.", r.URL.Path)
 	}
-	return a.durably(func() (any, *adminError) {
+	return a.durably(func() (any, *atom.Refusal) {
 		e := a.b.at(r.to)
 		if e == nil {
-			return nil, missing(r.to.path())
+			return nil, missing(r.to.Path())
 		}
-		if r.to.kind != atRule {
+		if r.to.Kind != atom.AtRule {
 			a.b.drop(e)
-			return done{}, nil
+			return atom.Done{}, nil
 		}
-		if !e.removeRule(r.to.rule) {
-			return nil, missing(r.to.path() + "/Rules/" + r.to.rule)
+		if !e.removeRule(r.to.Rule) {
+			return nil, missing(r.to.Path() + "/Rules/" + r.to.Rule)
 		}
-		return done{}, nil
+		return atom.Done{}, nil
 	})
 }
 
 // durably does something under the lock, and waits until it is on disk.
-func (a *admin) durably(do func() (any, *adminError)) (any, *adminError) {
+func (a *admin) durably(do func() (any, *atom.Refusal)) (any, *atom.Refusal) {
 	a.b.mu.Lock()
 	document, refusal := do()
 	a.b.mu.Unlock()
 	if err := a.b.Durable(a.b.Position()); err != nil {
 		a.b.log.Error("broker cannot make a change durable", "error", err)
-		return nil, refuse(http.StatusInternalServerError, "The change cannot be stored.")
+		return nil, atom.Refuse(http.StatusInternalServerError, "The change cannot be stored.")
 	}
 	return document, refusal
 }
 
-func (a *admin) putEntity(r *adminRequest, text []byte) (any, *adminError) {
+func (a *admin) putEntity(r *adminRequest, text []byte) (any, *atom.Refusal) {
 	e := a.b.at(r.to)
 	kind, description, refusal := described(r, text)
 	if refusal != nil {
@@ -75,18 +76,18 @@ func (a *admin) putEntity(r *adminRequest, text []byte) (any, *adminError) {
 	updates := r.Header.Get("If-Match") != ""
 	switch {
 	case updates && (e == nil || e.Kind != kind):
-		return nil, missing(r.to.path())
+		return nil, missing(r.to.Path())
 	case !updates && e != nil:
-		return nil, refuse(http.StatusConflict, "SubCode=40900. Conflict. The entity '%s' already exists; send If-Match: * to change it.", e.Path)
+		return nil, atom.Refuse(http.StatusConflict, "SubCode=40900. Conflict. The entity '%s' already exists; send If-Match: * to change it.", e.Path)
 	}
 	p := a.b.propose(r.to, kind, e)
 	if kind == topology.SubscriptionKind && p.Topic == "" && e == nil {
-		return nil, missing(r.to.topic)
+		return nil, missing(r.to.Topic)
 	}
-	if err := p.read(description); err != nil {
+	if err := p.Read(description); err != nil {
 		return nil, badRequest(err)
 	}
-	v := newView(a.b, r.Request)
+	v := atom.NewView(r.Request, a.b.now())
 	if e == nil {
 		return a.create(p, v)
 	}
@@ -94,11 +95,11 @@ func (a *admin) putEntity(r *adminRequest, text []byte) (any, *adminError) {
 		return nil, badRequest(err)
 	}
 	e.update(p)
-	return v.entity(e), nil
+	return v.Entity(e.tell()), nil
 }
 
-func (a *admin) create(p *proposal, v view) (any, *adminError) {
-	if err := p.checkName(); err != nil {
+func (a *admin) create(p *atom.Proposal, v atom.View) (any, *atom.Refusal) {
+	if err := p.CheckName(); err != nil {
 		return nil, badRequest(err)
 	}
 	if err := a.b.checkForwards(p.Description, nil); err != nil {
@@ -108,63 +109,49 @@ func (a *admin) create(p *proposal, v view) (any, *adminError) {
 	if err != nil {
 		return nil, badRequest(err)
 	}
-	return created{v.entity(e)}, nil
+	return atom.Created{Entry: v.Entity(e.tell())}, nil
 }
 
 // described finds out what a body describes.
-func described(r *adminRequest, text []byte) (topology.Kind, element, *adminError) {
+func described(r *adminRequest, text []byte) (topology.Kind, atom.Element, *atom.Refusal) {
 	kinds := []topology.Kind{topology.QueueKind, topology.TopicKind}
-	if r.to.kind == atSubscription {
+	if r.to.Kind == atom.AtSubscription {
 		kinds = []topology.Kind{topology.SubscriptionKind}
 	}
-	var fault error
-	for _, k := range kinds {
-		d, err := readEntry(text, descriptionOf[k].element)
-		if err == nil {
-			return k, d, nil
-		}
-		fault = err
+	kind, d, err := atom.ReadDescription(text, kinds...)
+	if err != nil {
+		return 0, atom.Element{}, badRequest(err)
 	}
-	return 0, element{}, badRequest(fault)
+	return kind, d, nil
 }
 
-func (a *admin) putRule(r *adminRequest, text []byte) (any, *adminError) {
+func (a *admin) putRule(r *adminRequest, text []byte) (any, *atom.Refusal) {
 	e := a.b.at(r.to)
 	if e == nil {
-		return nil, missing(r.to.path())
+		return nil, missing(r.to.Path())
 	}
-	d, err := readEntry(text, "RuleDescription")
+	given, err := atom.ReadRuleEntry(text)
 	if err != nil {
 		return nil, badRequest(err)
 	}
-	given, err := readRule(d)
-	if err != nil {
-		return nil, badRequest(err)
-	}
-	given.Name = r.to.rule
-	v := newView(a.b, r.Request)
+	given.Name = r.to.Rule
+	v := atom.NewView(r.Request, a.b.now())
 	if r.Header.Get("If-Match") != "" {
 		if !e.replaceRule(given) {
-			return nil, missing(r.to.path() + "/Rules/" + r.to.rule)
+			return nil, missing(r.to.Path() + "/Rules/" + r.to.Rule)
 		}
-		return v.rule(e, given), nil
+		return v.Rule(e.Path, e.times.told(), given), nil
 	}
 	if err := e.addRule(given); err != nil {
 		if errors.Is(err, errRuleExists) {
-			return nil, refuse(http.StatusConflict, "SubCode=40900. Conflict. %v", err)
+			return nil, atom.Refuse(http.StatusConflict, "SubCode=40900. Conflict. %v", err)
 		}
 		return nil, badRequest(err)
 	}
-	return created{v.rule(e, given)}, nil
+	return atom.Created{Entry: v.Rule(e.Path, e.times.told(), given)}, nil
 }
 
-func badRequest(err error) *adminError {
+func badRequest(err error) *atom.Refusal {
 	text := strings.TrimSuffix(strings.TrimPrefix(err.Error(), topology.ErrConfig.Error()+": "), ".")
-	return refuse(http.StatusBadRequest, "SubCode=40000. BadRequest. %s.", text)
+	return atom.Refuse(http.StatusBadRequest, "SubCode=40000. BadRequest. %s.", text)
 }
-
-// created and done are replies whose status is their own.
-type (
-	created struct{ entry atomEntry }
-	done    struct{}
-)

@@ -2,9 +2,11 @@ package minibus
 
 import (
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/relaybox/relaybox/local/minibus/amqpwire"
+	"github.com/relaybox/relaybox/local/minibus/internal/atom"
 	"github.com/relaybox/relaybox/local/minibus/internal/journal"
 	"github.com/relaybox/relaybox/local/minibus/internal/rules"
 	"github.com/relaybox/relaybox/local/minibus/internal/topology"
@@ -13,8 +15,23 @@ import (
 // Entities that come, change and go while the broker runs. The caller holds mu, and makes it durable before anybody is
 // told.
 
+// propose begins with the entity as it is, or with the service's defaults for one that is new.
+func (b *broker) propose(to atom.Target, k topology.Kind, current *entity) *atom.Proposal {
+	if current != nil {
+		return atom.ProposeChange(current.Description, current.quota())
+	}
+	d := topology.Description{Kind: k, Path: to.Path(), Name: to.Name}
+	if to.Topic != "" {
+		d.Name = to.Subscription
+		if t := b.entities[strings.ToLower(to.Topic)]; t != nil && t.Kind == topology.TopicKind {
+			d.Topic, d.Path = t.Path, topology.SubscriptionPath(t.Path, to.Subscription)
+		}
+	}
+	return atom.Propose(d, b.maxBytes)
+}
+
 // create makes an entity of a proposal that has been checked.
-func (b *broker) create(p *proposal) (*entity, error) {
+func (b *broker) create(p *atom.Proposal) (*entity, error) {
 	e, err := b.add(p.Description)
 	if err != nil {
 		return nil, err
@@ -27,7 +44,7 @@ func (b *broker) create(p *proposal) (*entity, error) {
 
 // update changes what may change. Clients are detached a little later, as by the service: their next operation finds a
 // link that is gone, and attaches again.
-func (e *entity) update(p *proposal) {
+func (e *entity) update(p *atom.Proposal) {
 	e.apply(p)
 	e.times.updated = e.b.now()
 	e.b.changed(e)
@@ -35,7 +52,7 @@ func (e *entity) update(p *proposal) {
 }
 
 // apply takes over a proposal.
-func (e *entity) apply(p *proposal) {
+func (e *entity) apply(p *atom.Proposal) {
 	e.Settings, e.ForwardTo, e.ForwardDeadTo, e.Rules = p.Settings, p.ForwardTo, p.ForwardDeadTo, p.Rules
 	if e.dead != nil {
 		e.dead.Settings.Lock, e.transferDead.Settings.Lock = e.Settings.Lock, e.Settings.Lock

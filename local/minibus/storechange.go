@@ -2,10 +2,10 @@ package minibus
 
 import (
 	"encoding/json"
-	"encoding/xml"
 	"fmt"
 	"slices"
 
+	"github.com/relaybox/relaybox/local/minibus/internal/atom"
 	"github.com/relaybox/relaybox/local/minibus/internal/journal"
 	"github.com/relaybox/relaybox/local/minibus/internal/rules"
 	"github.com/relaybox/relaybox/local/minibus/internal/topology"
@@ -25,10 +25,10 @@ type changeRecord struct {
 }
 
 func (e *entity) storeChange() {
-	v := view{b: e.b}
-	r := changeRecord{Configured: e.configured, Kind: e.Kind, Path: e.Path, Description: encoded(v.entity(e).Content.Description)}
+	var v atom.View
+	r := changeRecord{Configured: e.configured, Kind: e.Kind, Path: e.Path, Description: atom.TextOf(v.Entity(e.tell()))}
 	for _, rule := range e.Rules {
-		r.Rules = append(r.Rules, encoded(v.rule(e, rule).Content.Description))
+		r.Rules = append(r.Rules, atom.TextOf(v.Rule(e.Path, e.times.told(), rule)))
 	}
 	e.b.storeChange(e.key, r)
 }
@@ -44,8 +44,7 @@ func (e *entity) storeDrop() {
 
 // storable refuses a rule that would not be read back: what is stored is what the administration interface can say.
 func storable(r rules.Compiled, in *entity) error {
-	v := view{b: in.b}
-	_, err := readRuleText([]byte(encoded(v.rule(in, r).Content.Description)))
+	_, err := atom.ReadRule([]byte(atom.TextOf(atom.View{}.Rule(in.Path, in.times.told(), r))))
 	return err
 }
 
@@ -55,15 +54,6 @@ func (b *broker) storeChange(path string, r changeRecord) {
 		panic(err) // it has only strings and numbers
 	}
 	b.journal.Set(journal.Key(journal.KindChange, path, 0), text)
-}
-
-// encoded is a description of ours as text.
-func encoded(description any) string {
-	text, err := xml.Marshal(description)
-	if err != nil {
-		panic(err) // so does this
-	}
-	return string(text)
 }
 
 // restoreChanges applies what clients have changed to the configured entities.
@@ -112,19 +102,19 @@ func (b *broker) restoreChange(path string, r changeRecord) error {
 }
 
 // parseChange reads a stored description as a client's is read.
-func (b *broker) parseChange(r changeRecord, current *entity) (*proposal, error) {
-	to, refusal := parseTarget(r.Path)
+func (b *broker) parseChange(r changeRecord, current *entity) (*atom.Proposal, error) {
+	to, refusal := atom.ParseTarget(r.Path)
 	if refusal != nil {
 		return nil, refusal
 	}
 	p := b.propose(to, r.Kind, current)
-	p.ours = true
-	if err := p.readText([]byte(r.Description)); err != nil {
+	p.Ours = true
+	if err := p.ReadText([]byte(r.Description)); err != nil {
 		return nil, err
 	}
 	p.Rules = nil
 	for _, text := range r.Rules {
-		rule, err := readRuleText([]byte(text))
+		rule, err := atom.ReadRule([]byte(text))
 		if err != nil {
 			return nil, err
 		}

@@ -1,4 +1,4 @@
-package minibus
+package atom
 
 import (
 	"bytes"
@@ -15,28 +15,28 @@ import (
 	"github.com/relaybox/relaybox/local/minibus/sqlfilter"
 )
 
-// element is an XML element as it came. Names are compared without their namespaces: clients do not agree on those.
-type element struct {
+// Element is an XML element as it came. Names are compared without their namespaces: clients do not agree on those.
+type Element struct {
 	XMLName  xml.Name
 	Attrs    []xml.Attr `xml:",any,attr"`
 	Text     string     `xml:",chardata"`
-	Children []element  `xml:",any"`
+	Children []Element  `xml:",any"`
 }
 
-func (e element) text() string { return strings.TrimSpace(e.Text) }
+func (e Element) text() string { return strings.TrimSpace(e.Text) }
 
 // child is the first child of a name, or an empty element.
-func (e element) child(name string) element {
+func (e Element) child(name string) Element {
 	for _, c := range e.Children {
 		if c.XMLName.Local == name {
 			return c
 		}
 	}
-	return element{}
+	return Element{}
 }
 
 // kind is the type that stands in the attribute i:type, without its prefix.
-func (e element) kind() string {
+func (e Element) kind() string {
 	for _, a := range e.Attrs {
 		if a.Name.Local == "type" {
 			_, kind, prefixed := strings.Cut(a.Value, ":")
@@ -49,7 +49,7 @@ func (e element) kind() string {
 	return ""
 }
 
-func parseElement(text []byte) (e element, err error) {
+func parseElement(text []byte) (e Element, err error) {
 	if err := shallow(text); err != nil {
 		return e, err
 	}
@@ -85,7 +85,7 @@ func shallow(text []byte) error {
 }
 
 // readEntry finds the description in an ATOM entry.
-func readEntry(text []byte, want string) (element, error) {
+func readEntry(text []byte, want string) (Element, error) {
 	e, err := parseElement(text)
 	if err != nil {
 		return e, err
@@ -97,7 +97,17 @@ func readEntry(text []byte, want string) (element, error) {
 	return d, nil
 }
 
-func readRuleText(text []byte) (rules.Compiled, error) {
+// ReadRuleEntry reads the rule in an ATOM entry.
+func ReadRuleEntry(text []byte) (rules.Compiled, error) {
+	d, err := readEntry(text, "RuleDescription")
+	if err != nil {
+		return rules.Compiled{}, err
+	}
+	return readRule(d)
+}
+
+// ReadRule reads a description of a rule without its entry, as TextOf writes it.
+func ReadRule(text []byte) (rules.Compiled, error) {
 	e, err := parseElement(text)
 	if err != nil {
 		return rules.Compiled{}, err
@@ -106,7 +116,7 @@ func readRuleText(text []byte) (rules.Compiled, error) {
 }
 
 // readRule reads a RuleDescription. Without a filter it takes everything.
-func readRule(e element) (rules.Compiled, error) {
+func readRule(e Element) (rules.Compiled, error) {
 	r := rules.Compiled{Name: e.child("Name").text(), Filter: rules.Everything{}}
 	var err error
 	if f := e.child("Filter"); f.XMLName.Local != "" {
@@ -129,7 +139,7 @@ func readRule(e element) (rules.Compiled, error) {
 	return r, nil
 }
 
-func readFilter(e element) (rules.Filter, error) {
+func readFilter(e Element) (rules.Filter, error) {
 	switch e.kind() {
 	case "TrueFilter":
 		return rules.Everything{}, nil
@@ -151,7 +161,7 @@ func readFilter(e element) (rules.Filter, error) {
 	return nil, fmt.Errorf("the type '%s' is not known: use TrueFilter, FalseFilter, SqlFilter or CorrelationFilter", e.kind())
 }
 
-func readCorrelation(e element) (rules.Filter, error) {
+func readCorrelation(e Element) (rules.Filter, error) {
 	pairs, err := readPairs(e.child("Properties"))
 	if err != nil {
 		return nil, fmt.Errorf("Properties: %w", err)
@@ -164,7 +174,7 @@ func readCorrelation(e element) (rules.Filter, error) {
 }
 
 // readPairs reads named values; nil if there are none.
-func readPairs(e element) (map[string]any, error) {
+func readPairs(e Element) (map[string]any, error) {
 	if len(e.Children) == 0 {
 		return nil, nil
 	}

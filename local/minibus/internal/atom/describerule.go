@@ -1,4 +1,4 @@
-package minibus
+package atom
 
 import (
 	"encoding/xml"

@@ -1,4 +1,4 @@
-package minibus
+package atom
 
 import (
 	"bytes"
@@ -9,16 +9,18 @@ import (
 
 // The documents of the administration interface. Elements are in the service's order: some readers want it.
 
-type atomFeed struct {
-	XMLName xml.Name    `xml:"http://www.w3.org/2005/Atom feed"`
-	Title   atomTitle   `xml:"title"`
-	ID      string      `xml:"id"`
-	Updated string      `xml:"updated"`
-	Link    atomLink    `xml:"link"`
-	Entries []atomEntry `xml:"entry"`
+// Feed is a list of entries.
+type Feed struct {
+	XMLName xml.Name  `xml:"http://www.w3.org/2005/Atom feed"`
+	Title   atomTitle `xml:"title"`
+	ID      string    `xml:"id"`
+	Updated string    `xml:"updated"`
+	Link    atomLink  `xml:"link"`
+	Entries []Entry   `xml:"entry"`
 }
 
-type atomEntry struct {
+// Entry is one thing: its Content describes it.
+type Entry struct {
 	XMLName   xml.Name    `xml:"http://www.w3.org/2005/Atom entry"`
 	ID        string      `xml:"id"`
 	Title     atomTitle   `xml:"title"`
@@ -55,21 +57,27 @@ func atomTime(ms int64) string {
 	return time.UnixMilli(ms).UTC().Format("2006-01-02T15:04:05.0000000Z")
 }
 
-// writeATOM writes a feed, an entry or a refusal. An error is a bug in this package.
-func writeATOM(w http.ResponseWriter, document any) error {
+// Created is an entry that is new, and Done a reply without a document.
+type (
+	Created struct{ Entry Entry }
+	Done    struct{}
+)
+
+// Write writes a feed, an entry or a refusal. An error is a bug in this package.
+func Write(w http.ResponseWriter, document any) error {
 	contentType, status := "application/xml; charset=utf-8", http.StatusOK
 	switch d := document.(type) {
-	case *atomFeed:
+	case *Feed:
 		contentType = "application/atom+xml;type=feed;charset=utf-8"
-	case atomEntry:
+	case Entry:
 		contentType = "application/atom+xml;type=entry;charset=utf-8"
-	case created:
+	case Created:
 		contentType = "application/atom+xml;type=entry;charset=utf-8"
-		document, status = d.entry, http.StatusCreated
-	case done:
+		document, status = d.Entry, http.StatusCreated
+	case Done:
 		w.WriteHeader(http.StatusOK)
 		return nil
-	case *adminError:
+	case *Refusal:
 		status = d.Code
 	}
 	text, err := xml.Marshal(document)
