@@ -56,27 +56,10 @@ const (
 )
 
 // Inject switches faults on, after those that are: of several that could happen at the same moment, the first does.
-func (s *Server) Inject(list ...Fault) error {
-	b := s.broker
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return b.faults.Inject(normalize, list...)
-}
+func (s *Server) Inject(list ...Fault) error { return s.broker.Inject(list...) }
 
 // Faults lists what Inject has switched on since ClearFaults, in order, with what has happened. Those that are over stay.
-func (s *Server) Faults() []Injected { return s.broker.faults.List() }
+func (s *Server) Faults() []Injected { return s.broker.Injected() }
 
 // ClearFaults switches all faults off. What a Stall has held back goes out.
-func (s *Server) ClearFaults() {
-	b := s.broker
-	b.mu.Lock()
-	resume := b.faults.Clear()
-	b.mu.Unlock()
-	resume()
-}
-
-// faultSwitch switches faults over HTTP.
-func (s *Server) faultSwitch() faulthttp.Switch[Fault, Injected] {
-	return faulthttp.Switch[Fault, Injected]{Inject: s.Inject, List: s.Faults, Clear: s.ClearFaults,
-		Fields: "entity, on, do, times, chance, delay, condition, text"}
-}
+func (s *Server) ClearFaults() { s.broker.ClearFaults() }

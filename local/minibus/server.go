@@ -7,15 +7,17 @@ import (
 	"fmt"
 	"log/slog"
 	"net"
+	"net/http"
 	"sync"
 	"time"
 
 	"github.com/cockroachdb/pebble/v2/vfs"
 
 	"github.com/relaybox/relaybox/local/minibus/amqpserver"
-	"github.com/relaybox/relaybox/local/minibus/internal/clock"
+	"github.com/relaybox/relaybox/local/minibus/internal/admin"
+	"github.com/relaybox/relaybox/local/minibus/internal/broker"
 	"github.com/relaybox/relaybox/local/minibus/internal/door"
-	"github.com/relaybox/relaybox/local/minibus/internal/journal"
+	"github.com/relaybox/relaybox/local/minibus/internal/node"
 	"github.com/relaybox/relaybox/local/minibus/internal/sas"
 	"github.com/relaybox/relaybox/local/selfsigned"
 )
@@ -37,9 +39,10 @@ type Options struct {
 
 // Server is a broker.
 type Server struct {
-	broker *broker
+	broker *broker.Broker
+	keys   sas.Keyring
 	amqp   *amqpserver.Server
-	admins adminServers
+	admin  *admin.Handler
 	door   *door.Door
 
 	certificate func() (tls.Certificate, error)
@@ -60,38 +63,29 @@ func Open(o Options) (*Server, error) {
 	if o.Policies == nil {
 		o.Policies = []Policy{DefaultPolicy}
 	}
-	b := &broker{
-		log: o.Logger, policies: sas.Keyring{}, jwt: o.AcceptJWT, maxBytes: cmp.Or(o.MaxEntityBytes, 1<<30), maxWarm: cmp.Or(o.CacheBytes, 64<<20),
-		entities: map[string]*entity{}, clock: clock.New(),
-	}
+	keys := sas.Keyring{}
 	for _, p := range o.Policies {
 		if p.Name == "" || p.Key == "" {
 			return nil, fmt.Errorf("%w: a policy needs a name and a key", ErrConfig)
 		}
-		b.policies[p.Name] = p
-	}
-	if err := b.build(o.Config); err != nil {
-		return nil, err
+		keys[p.Name] = p
 	}
 	if o.FS == nil {
 		o.FS = vfs.Default
 	}
-	j, err := journal.Open(o.Dir, o.FS)
+	b, err := broker.Open(broker.Options{
+		Dir: o.Dir, FS: o.FS, Config: o.Config, Logger: o.Logger,
+		MaxEntityBytes: cmp.Or(o.MaxEntityBytes, 1<<30), CacheBytes: cmp.Or(o.CacheBytes, 64<<20),
+	})
 	if err != nil {
 		return nil, err
 	}
-	b.journal = j
-	if err := b.restoreChanges(); err != nil {
-		return nil, errors.Join(err, j.Close())
+	s := &Server{
+		broker: b, keys: keys, amqp: amqpserver.New(node.New(b, keys, o.AcceptJWT), o.Logger), admin: admin.New(b, keys, o.AcceptJWT, o.Logger),
+		stop: make(chan struct{}), certificate: newCertificate(),
 	}
-	if err := b.restore(); err != nil {
-		return nil, errors.Join(err, j.Close())
-	}
-	b.date(b.now())
-	b.resumeIdle()
-	s := &Server{broker: b, amqp: amqpserver.New(b, o.Logger), stop: make(chan struct{}), certificate: newCertificate()}
-	s.door = door.New(s.amqp, s.ServeAdmin, s.tlsConfig(o.TLS))
-	s.clock.Go(func() { b.keepTime(s.stop) })
+	s.door = door.New(s.amqp, s.admin.Serve, s.tlsConfig(o.TLS))
+	s.clock.Go(func() { b.KeepTime(s.stop) })
 	return s, nil
 }
 
@@ -101,24 +95,27 @@ func (s *Server) Serve(l net.Listener) error { return s.door.Serve(l) }
 
 // Advance moves the broker's clock forward, for tests: what ends within d - locks, lives, schedules, waits, the windows
 // of duplicate detection - has ended when it returns, in order, and durably. The clock is right again after a restart.
-func (s *Server) Advance(d time.Duration) error {
-	b := s.broker
-	b.mu.Lock()
-	b.clock.Advance(d)
-	b.mu.Unlock()
-	return b.Durable(b.Position())
-}
+func (s *Server) Advance(d time.Duration) error { return s.broker.Advance(d) }
+
+// AdminHandler is the administration REST interface (ATOM), as azservicebus/admin uses it, and GET /health as the
+// official emulator has it: entities and rules are created, read, changed, listed and deleted. POST, GET and DELETE
+// /relaybox/faults switch faults.
+func (s *Server) AdminHandler() http.Handler { return s.admin }
+
+// ServeAdmin serves AdminHandler over plain HTTP, as the official emulator does, until Close and returns nil then. It
+// may be called for several listeners, and closes them.
+func (s *Server) ServeAdmin(l net.Listener) error { return s.admin.Serve(l) }
 
 // Close ends all connections and closes the store.
 func (s *Server) Close() error {
 	var err error
 	s.closed.Do(func() {
 		s.door.Close()
-		err = errors.Join(s.admins.close(), s.amqp.Close())
+		err = errors.Join(s.admin.Close(), s.amqp.Close())
 		s.door.Wait()
 		close(s.stop)
 		s.clock.Wait()
-		err = errors.Join(err, s.broker.Durable(s.broker.Position()), s.broker.journal.Close())
+		err = errors.Join(err, s.broker.Close())
 	})
 	return err
 }
@@ -151,9 +148,9 @@ func (s *Server) CertificatePEM() ([]byte, error) {
 
 // ConnectionString is what clients need to reach the broker at host:port with a policy; "" is DefaultPolicy's name.
 func (s *Server) ConnectionString(addr string) string {
-	p, ok := s.broker.policies[DefaultPolicy.Name]
+	p, ok := s.keys[DefaultPolicy.Name]
 	if !ok {
-		for _, p = range s.broker.policies {
+		for _, p = range s.keys {
 			break
 		}
 	}

@@ -9,7 +9,7 @@ import (
 
 var isoDuration = regexp.MustCompile(`^P(?:(\d+)Y)?(?:(\d+)M)?(?:(\d+)D)?(?:T(?:(\d+)H)?(?:(\d+)M)?(?:(\d+(?:\.\d+)?)S)?)?$`)
 
-// IsDuration says whether a text is an ISO 8601 duration, also one that is too long for parseDuration.
+// IsDuration says whether a text is an ISO 8601 duration, also one that is too long for ParseDuration.
 func IsDuration(s string) bool { return isoDuration.MatchString(s) }
 
 // ParseDuration reads an ISO 8601 duration; a year has 365 days here and a month 30.
