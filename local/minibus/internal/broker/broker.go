@@ -22,7 +22,7 @@ import (
 type Broker struct {
 	log      *slog.Logger
 	maxBytes int // of one entity
-	maxWarm  int // see content
+	maxWarm  int // bytes of contents in memory: warm.go
 	faults   fault.Set
 	clock    *clock.Clock // its alarms are guarded by mu
 
@@ -127,7 +127,7 @@ func Normalize(address string) string {
 	return strings.ToLower(strings.Trim(address, "/"))
 }
 
-// EntityPath is normalize without what names the entity's $management node.
+// EntityPath is Normalize without what names the entity's $management node.
 func EntityPath(address string) string {
 	return strings.TrimSuffix(Normalize(address), suffixManagement)
 }
