@@ -41,5 +41,21 @@
 // but for the fifth hop, which is dead-lettered. A message with properties of more than 64 KB is accepted and dead-lettered
 // (HeaderSizeExceeded).
 //
-// Lock order: an amqpserver connection's lock, broker.mu, then journal.mu or the faults' lock.
+// Where is what; an arrow is an import, and none goes back:
+//
+//	minibus ──→ door        one port: AMQP or HTTP, each also over TLS
+//	        ──→ amqpserver  AMQP 1.0, the server's side (amqpwire: its encoding)
+//	        ──→ node        what clients attach to: entities, $management, $cbs ──→ broker, sas
+//	        ──→ admin       the administration REST interface ──→ broker, sas
+//	broker  ──→ atom        the documents of that interface, in which the store keeps what clients have changed
+//	        ──→ topology    the configuration, and what an entity is ──→ rules ──→ content, sqlfilter
+//	        ──→ content     what a client has sent
+//	        ──→ journal     what is on disk
+//	        ──→ clock       time that tests can skip, and alarms
+//	        ──→ fault       what goes wrong on purpose
+//
+// Package broker, in internal like all but amqpserver, amqpwire and sqlfilter, is the heart: entities, their messages,
+// sessions and locks. Here is what a program sees of it: Options and Open, RunT for tests, Peek, Counts and Snapshot.
+//
+// Lock order: an amqpserver connection's lock, the broker's (Broker.mu), then the journal's or the faults' lock.
 package minibus

@@ -29,7 +29,7 @@ func RunT(t testing.TB, change ...func(*Options)) *Instance {
 	}
 	i := &Instance{Server: s, Addr: serveT(t, s.Serve), AdminAddr: serveT(t, s.ServeAdmin)}
 	t.Cleanup(func() {
-		if err := s.broker.check(); err != nil {
+		if err := s.broker.Check(); err != nil {
 			t.Error(err)
 		}
 		if err := s.Close(); err != nil {

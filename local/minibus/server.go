@@ -1,16 +1,24 @@
 package minibus
 
 import (
+	"cmp"
 	"crypto/tls"
 	"errors"
 	"fmt"
 	"log/slog"
 	"net"
+	"net/http"
 	"sync"
+	"time"
 
 	"github.com/cockroachdb/pebble/v2/vfs"
 
 	"github.com/relaybox/relaybox/local/minibus/amqpserver"
+	"github.com/relaybox/relaybox/local/minibus/internal/admin"
+	"github.com/relaybox/relaybox/local/minibus/internal/broker"
+	"github.com/relaybox/relaybox/local/minibus/internal/door"
+	"github.com/relaybox/relaybox/local/minibus/internal/node"
+	"github.com/relaybox/relaybox/local/minibus/internal/sas"
 	"github.com/relaybox/relaybox/local/selfsigned"
 )
 
@@ -31,10 +39,11 @@ type Options struct {
 
 // Server is a broker.
 type Server struct {
-	broker *broker
+	broker *broker.Broker
+	keys   sas.Keyring
 	amqp   *amqpserver.Server
-	admins adminServers
-	door   *door
+	admin  *admin.Handler
+	door   *door.Door
 
 	certificate func() (tls.Certificate, error)
 
@@ -54,54 +63,59 @@ func Open(o Options) (*Server, error) {
 	if o.Policies == nil {
 		o.Policies = []Policy{DefaultPolicy}
 	}
-	b := &broker{
-		log: o.Logger, policies: map[string]Policy{}, jwt: o.AcceptJWT, maxBytes: or(o.MaxEntityBytes, 1<<30), maxWarm: or(o.CacheBytes, 64<<20),
-		entities: map[string]*entity{}, alarms: alarms{sooner: make(chan struct{}, 1)},
-	}
+	keys := sas.Keyring{}
 	for _, p := range o.Policies {
 		if p.Name == "" || p.Key == "" {
 			return nil, fmt.Errorf("%w: a policy needs a name and a key", ErrConfig)
 		}
-		b.policies[p.Name] = p
-	}
-	if err := b.build(o.Config); err != nil {
-		return nil, err
+		keys[p.Name] = p
 	}
 	if o.FS == nil {
 		o.FS = vfs.Default
 	}
-	journal, err := openJournal(o.Dir, o.FS)
+	b, err := broker.Open(broker.Options{
+		Dir: o.Dir, FS: o.FS, Config: o.Config, Logger: o.Logger,
+		MaxEntityBytes: cmp.Or(o.MaxEntityBytes, 1<<30), CacheBytes: cmp.Or(o.CacheBytes, 64<<20),
+	})
 	if err != nil {
 		return nil, err
 	}
-	b.journal = journal
-	if err := b.restoreChanges(); err != nil {
-		return nil, errors.Join(err, journal.close())
+	s := &Server{
+		broker: b, keys: keys, amqp: amqpserver.New(node.New(b, keys, o.AcceptJWT), o.Logger), admin: admin.New(b, keys, o.AcceptJWT, o.Logger),
+		stop: make(chan struct{}), certificate: newCertificate(),
 	}
-	if err := b.restore(); err != nil {
-		return nil, errors.Join(err, journal.close())
-	}
-	b.date(b.now())
-	b.resumeIdle()
-	s := &Server{broker: b, amqp: amqpserver.New(b, o.Logger), stop: make(chan struct{}), certificate: newCertificate()}
-	s.door = &door{
-		amqp: s.amqp, web: s.ServeAdmin, tls: s.tlsConfig(o.TLS),
-		entrance: map[net.Listener]struct{}{}, silent: map[net.Conn]struct{}{},
-	}
-	s.clock.Go(func() { b.keepTime(s.stop) })
+	s.door = door.New(s.amqp, s.admin.Serve, s.tlsConfig(o.TLS))
+	s.clock.Go(func() { b.KeepTime(s.stop) })
 	return s, nil
 }
+
+// Serve accepts connections until Close and returns nil then. It may be called for several listeners, and closes them.
+// Each of them speaks AMQP and HTTP (AdminHandler), both also over TLS.
+func (s *Server) Serve(l net.Listener) error { return s.door.Serve(l) }
+
+// Advance moves the broker's clock forward, for tests: what ends within d - locks, lives, schedules, waits, the windows
+// of duplicate detection - has ended when it returns, in order, and durably. The clock is right again after a restart.
+func (s *Server) Advance(d time.Duration) error { return s.broker.Advance(d) }
+
+// AdminHandler is the administration REST interface (ATOM), as azservicebus/admin uses it, and GET /health as the
+// official emulator has it: entities and rules are created, read, changed, listed and deleted. POST, GET and DELETE
+// /relaybox/faults switch faults.
+func (s *Server) AdminHandler() http.Handler { return s.admin }
+
+// ServeAdmin serves AdminHandler over plain HTTP, as the official emulator does, until Close and returns nil then. It
+// may be called for several listeners, and closes them.
+func (s *Server) ServeAdmin(l net.Listener) error { return s.admin.Serve(l) }
 
 // Close ends all connections and closes the store.
 func (s *Server) Close() error {
 	var err error
 	s.closed.Do(func() {
-		s.door.close()
-		err = errors.Join(s.admins.close(), s.amqp.Close())
-		s.door.wait.Wait()
+		s.door.Close()
+		err = errors.Join(s.admin.Close(), s.amqp.Close())
+		s.door.Wait()
 		close(s.stop)
 		s.clock.Wait()
-		err = errors.Join(err, s.broker.Durable(s.broker.Position()), s.broker.journal.close())
+		err = errors.Join(err, s.broker.Close())
 	})
 	return err
 }
@@ -117,6 +131,11 @@ func (s *Server) tlsConfig(given *tls.Config) func() (*tls.Config, error) {
 	}
 }
 
+// newCertificate makes the certificate when the first client wants TLS, or its text.
+func newCertificate() func() (tls.Certificate, error) {
+	return sync.OnceValues(func() (tls.Certificate, error) { return selfsigned.Certificate("relaybox minibus") })
+}
+
 // CertificatePEM is the certificate that the server shows without Options.TLS, for clients to trust: as RootCAs, or in
 // the file that SSL_CERT_FILE names. It is good for localhost, 127.0.0.1 and ::1, and another one at each start.
 func (s *Server) CertificatePEM() ([]byte, error) {
@@ -129,16 +148,11 @@ func (s *Server) CertificatePEM() ([]byte, error) {
 
 // ConnectionString is what clients need to reach the broker at host:port with a policy; "" is DefaultPolicy's name.
 func (s *Server) ConnectionString(addr string) string {
-	p, ok := s.broker.policies[DefaultPolicy.Name]
+	p, ok := s.keys[DefaultPolicy.Name]
 	if !ok {
-		for _, p = range s.broker.policies {
+		for _, p = range s.keys {
 			break
 		}
 	}
 	return p.ConnectionString(addr)
-}
-
-// ConnectionString is what clients need to reach a broker at host:port with this key.
-func (p Policy) ConnectionString(addr string) string {
-	return fmt.Sprintf("Endpoint=sb://%s;SharedAccessKeyName=%s;SharedAccessKey=%s;UseDevelopmentEmulator=true;", addr, p.Name, p.Key)
 }

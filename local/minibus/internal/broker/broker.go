@@ -1,0 +1,146 @@
+package broker
+
+import (
+	"errors"
+	"log/slog"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/cockroachdb/pebble/v2"
+	"github.com/cockroachdb/pebble/v2/vfs"
+
+	"github.com/relaybox/relaybox/local/minibus/internal/clock"
+	"github.com/relaybox/relaybox/local/minibus/internal/fault"
+	"github.com/relaybox/relaybox/local/minibus/internal/journal"
+	"github.com/relaybox/relaybox/local/minibus/internal/topology"
+)
+
+// Broker is the state of all entities. One lock guards it: an operation touches several entities at once (a topic and
+// its subscriptions, a queue and its dead-letter queue), takes microseconds, and never waits for a sync; only
+// the content of a message that has left memory is read under it.
+type Broker struct {
+	log      *slog.Logger
+	maxBytes int // of one entity
+	maxWarm  int // bytes of contents in memory: warm.go
+	faults   fault.Set
+	clock    *clock.Clock // its alarms are guarded by mu
+
+	mu       sync.Mutex // guards the rest; taken after an amqpserver connection's lock
+	entities map[string]*Entity
+	times    times // of the namespace
+	journal  *journal.Journal
+	scratch  []byte     // of the message being delivered
+	record   []byte     // of the message being stored
+	warm     int        // bytes of messages whose content is in memory
+	cooling  []*message // whose content may leave memory once it is in the store
+}
+
+// Options are what a broker is made of.
+type Options struct {
+	Dir    string // of the store; "": in memory
+	FS     vfs.FS
+	Config *topology.Config
+	Logger *slog.Logger
+
+	MaxEntityBytes int // quota of an entity that has none of its own
+	CacheBytes     int // contents of messages that stay in memory
+}
+
+// Open makes a broker and loads what its store holds. Close it; KeepTime must have returned by then.
+func Open(o Options) (*Broker, error) {
+	b := &Broker{log: o.Logger, maxBytes: o.MaxEntityBytes, maxWarm: o.CacheBytes, clock: clock.New(), entities: map[string]*Entity{}}
+	if err := b.build(o.Config); err != nil {
+		return nil, err
+	}
+	var err error
+	if b.journal, err = journal.Open(o.Dir, o.FS); err != nil {
+		return nil, err
+	}
+	if err := b.restoreChanges(); err != nil {
+		return nil, errors.Join(err, b.journal.Close())
+	}
+	if err := b.restore(); err != nil {
+		return nil, errors.Join(err, b.journal.Close())
+	}
+	b.date(b.Now())
+	b.resumeIdle()
+	return b, nil
+}
+
+// Close makes what there is durable and closes the store.
+func (b *Broker) Close() error { return errors.Join(b.Durable(b.Position()), b.journal.Close()) }
+
+// Lock takes the broker's lock, for those who do several things at once.
+func (b *Broker) Lock() { b.mu.Lock() }
+
+// Unlock gives it back.
+func (b *Broker) Unlock() { b.mu.Unlock() }
+
+// Advance moves the clock: what ends within d has ended when it returns, durably.
+func (b *Broker) Advance(d time.Duration) error {
+	b.mu.Lock()
+	b.clock.Advance(d)
+	b.mu.Unlock()
+	return b.Durable(b.Position())
+}
+
+// Position names everything that the broker has been told up to now: amqpserver.Backend.
+func (b *Broker) Position() uint64 { return b.journal.Position() }
+
+// Durable returns when everything up to a position will survive a crash: amqpserver.Backend.
+func (b *Broker) Durable(position uint64) error {
+	return b.journal.Sync(position, b.take, b.chill)
+}
+
+// fault is what goes wrong now, or nil.
+func (b *Broker) fault(on fault.Moment, e *Entity) *fault.Armed { return b.faults.Next(on, e.Key) }
+
+// Now is the broker's time, in Unix milliseconds. Tokens live by the real one: it is their makers'.
+func (b *Broker) Now() int64 { return b.clock.Now() }
+
+// KeepTime rings alarms until stop is closed.
+func (b *Broker) KeepTime(stop <-chan struct{}) {
+	b.clock.Keep(stop, &b.mu, func() {
+		if err := b.Durable(b.Position()); err != nil {
+			b.log.Error("broker cannot make expiries durable", "error", err)
+		}
+	})
+}
+
+// take hands over the changes since the last time.
+func (b *Broker) take() (*pebble.Batch, uint64) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.journal.Take()
+}
+
+// suffixManagement is that of an entity's $management node, in lower case.
+const suffixManagement = "/$management"
+
+// Normalize reduces an address to its path in lower case: clients send paths, with or without a leading slash, and
+// whole URLs.
+func Normalize(address string) string {
+	if i := strings.Index(address, "://"); i >= 0 {
+		_, address, _ = strings.Cut(address[i+3:], "/")
+	}
+	return strings.ToLower(strings.Trim(address, "/"))
+}
+
+// EntityPath is Normalize without what names the entity's $management node.
+func EntityPath(address string) string {
+	return strings.TrimSuffix(Normalize(address), suffixManagement)
+}
+
+// Find is lookup for those who do not hold mu.
+func (b *Broker) Find(address string) (e *Entity, management bool) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.lookup(address)
+}
+
+// lookup finds an entity, and says whether its $management node is meant. The caller holds mu.
+func (b *Broker) lookup(address string) (e *Entity, management bool) {
+	path, management := strings.CutSuffix(Normalize(address), suffixManagement)
+	return b.entities[path], management
+}

@@ -1,0 +1,331 @@
+package broker
+
+import (
+	"cmp"
+	"fmt"
+
+	"github.com/relaybox/relaybox/local/minibus/amqpserver"
+	"github.com/relaybox/relaybox/local/minibus/amqpwire"
+	"github.com/relaybox/relaybox/local/minibus/internal/clock"
+	"github.com/relaybox/relaybox/local/minibus/internal/content"
+	"github.com/relaybox/relaybox/local/minibus/internal/fault"
+	"github.com/relaybox/relaybox/local/minibus/internal/rules"
+	"github.com/relaybox/relaybox/local/minibus/internal/topology"
+)
+
+// Entity is a queue, a topic, a subscription or the dead-letter queue of one of them. Broker.mu guards its fields.
+type Entity struct {
+	topology.Description
+	b          *Broker
+	Key        string // its path in lower case: in the store and in lookups
+	configured uint64 // digest of what the configuration says; 0: it has no such entity
+
+	dead          *Entity   // dead-letter queue; nil in one
+	transferDead  *Entity   // transfer dead-letter queue; nil in one
+	subscriptions []*Entity // of a topic
+	parent        *Entity   // topic of a subscription
+	forward       *Entity   // ForwardTo
+	forwardDead   *Entity   // ForwardDeadLetteredMessagesTo
+	links         map[amqpserver.Link]struct{}
+	idle          clock.Alarm // AutoDeleteOnIdle
+
+	gone     bool // deleted
+	times    times
+	last     int64  // sequence number
+	bytes    int    // of all messages
+	states   [3]int // messages by State
+	log      backlog
+	ready    ready                      // without sessions
+	locks    map[amqpwire.UUID]*message // by token
+	hungry   map[*consumer]struct{}     // have credit and found nothing
+	sessions map[string]*session        // with sessions
+	offers   offers                     // sessions that have messages and no owner
+	waiting  []*waiter                  // parked "next session" attaches, oldest first
+	history  history                    // duplicate detection
+}
+
+// quota is what the messages of the entity may have in bytes.
+func (e *Entity) quota() int {
+	if e.Settings.MaxMB > 0 {
+		return e.Settings.MaxMB << 20
+	}
+	return e.b.maxBytes
+}
+
+// Reasons that the broker gives in DeadLetterReason.
+const (
+	reasonMaxDelivery = "MaxDeliveryCountExceeded"
+	reasonExpired     = "TTLExpiredException"
+	reasonNoSession   = "Session ID is null."
+	reasonHops        = "MaxTransferHopCountExceeded"
+	reasonFilter      = "FilterEvaluationException" // Service Bus documents no name
+	reasonHeader      = "HeaderSizeExceeded"
+	reasonTransfer    = "TransferFailed" // Service Bus documents no name
+)
+
+const noSession = "The SessionId was not set on a message, and it cannot be sent to the entity. " +
+	"Entities that have session support enabled can only receive messages that have the SessionId set to a valid value."
+
+// maxHeader is what the properties and annotations of a message may have together. The sender is not told: the message
+// is dead-lettered.
+const maxHeader = 64 << 10
+
+// Application properties that say why a message has been dead-lettered.
+const (
+	PropReason      = "DeadLetterReason"
+	PropDescription = "DeadLetterErrorDescription"
+)
+
+// maxHops bounds chains of ForwardTo.
+const maxHops = 4
+
+// Accept takes what a client sends: all messages or none. It returns their sequence numbers.
+func (e *Entity) Accept(batch []*content.Content) ([]int64, error) {
+	if err := e.open(Sending); err != nil {
+		return nil, err
+	}
+	size := 0
+	for _, c := range batch {
+		if e.Settings.RequiresSession && !c.HasSession {
+			return nil, amqpwire.Errorf(amqpwire.CondNotAllowed, noSession)
+		}
+		size += c.Size
+	}
+	for _, target := range append([]*Entity{e}, e.subscriptions...) {
+		if target.bytes+size > target.quota() {
+			return nil, amqpwire.Errorf(amqpwire.CondResourceLimit, "%s", target.full())
+		}
+	}
+	now := e.b.Now()
+	e.times.accessed = now
+	numbers := make([]int64, len(batch))
+	for i, c := range batch {
+		if e.Settings.Duplicates > 0 && !c.Generated && !e.remember(c.MessageID, now) {
+			e.last++ // a duplicate is accepted and dropped: the sender must not see a difference
+			numbers[i] = e.last
+			continue
+		}
+		numbers[i] = e.put(&message{kept: c, due: c.Due, enqueued: now}, now)
+	}
+	e.storeSequence()
+	return numbers, nil
+}
+
+// Send is accept for a client's link, which a fault may hit.
+func (e *Entity) Send(batch []*content.Content) error {
+	e.b.mu.Lock()
+	defer e.b.mu.Unlock()
+	return e.b.fault(fault.OnSend, e).Around(func() error {
+		_, err := e.Accept(batch)
+		return err
+	})
+}
+
+// Manage does what a request to $management asks for, which a fault may hit, with Broker.mu held.
+func (e *Entity) Manage(do func() error) error {
+	e.b.mu.Lock()
+	defer e.b.mu.Unlock()
+	if err := e.open(Anything); err != nil {
+		return err
+	}
+	return e.b.fault(fault.OnManage, e).Around(do)
+}
+
+// put makes a message part of the entity, or passes it on if the entity forwards or is a topic.
+func (e *Entity) put(m *message, now int64) int64 {
+	e.last++
+	m.in, m.seq, m.place, m.size = e, e.last, nowhere, m.kept.Size
+	m.alarm = clock.NewAlarm(m)
+	switch {
+	case m.due > now:
+		m.state = Scheduled
+		e.keep(m)
+		e.b.clock.Set(&m.alarm, m.due)
+	case e.Kind == topology.TopicKind:
+		e.limitLife(m, now)
+		e.publish(m, now)
+	case e.forward != nil:
+		e.passOn(m, e.forward, now)
+	case e.Settings.RequiresSession && !m.kept.HasSession:
+		e.bury(m, content.Property(PropReason, reasonNoSession))
+	case e.Kind != topology.DeadLetterKind && m.kept.HeaderSize() > maxHeader:
+		e.bury(m, content.Property(PropReason, reasonHeader), content.Property(PropDescription,
+			fmt.Sprintf("The properties of the message have %d bytes; %d are allowed.", m.kept.HeaderSize(), maxHeader)))
+	default:
+		e.limitLife(m, now)
+		e.keep(m)
+		e.offer(m)
+	}
+	return m.seq
+}
+
+// keep stores a new message.
+func (e *Entity) keep(m *message) {
+	e.log.add(m)
+	e.bytes += m.size
+	e.states[m.state]++
+	if e.Settings.RequiresSession {
+		m.session = e.sessionOf(m.kept.SessionID)
+		m.session.messages++
+	}
+	e.storeMessage(m)
+	e.b.warm += m.size
+}
+
+// rewrite gives a message another content.
+func (e *Entity) rewrite(m *message, c *content.Content) {
+	if m.kept != nil {
+		e.b.warm -= m.size
+	}
+	e.bytes += c.Size - m.size
+	m.kept, m.size = c, c.Size
+	e.b.warm += m.size
+	e.storeMessage(m)
+}
+
+// limitLife sets when the message expires: the sender's wish, at most the entity's default, and the topic's before.
+func (e *Entity) limitLife(m *message, now int64) {
+	if e.Kind == topology.DeadLetterKind {
+		return
+	}
+	if e.Settings.TTL > 0 {
+		m.expires = earlier(m.expires, now+e.Settings.TTL.Milliseconds())
+	}
+	if ttl := m.kept.Header.TTL; ttl != nil {
+		m.expires = earlier(m.expires, now+int64(*ttl))
+	}
+	m.expires = earlier(m.expires, m.kept.Expiry)
+}
+
+// earlier is the first of two times of which 0 means never.
+func earlier(a, b int64) int64 {
+	if a == 0 || b != 0 && b < a {
+		return b
+	}
+	return a
+}
+
+// publish gives every subscription its copies of the message.
+func (e *Entity) publish(m *message, now int64) {
+	c := &rules.Candidate{Content: m.kept, Sequence: m.seq, Enqueued: m.enqueued, Deliveries: m.count}
+	for _, s := range e.subscriptions {
+		s.take(m, c, now)
+	}
+}
+
+// passOn forwards a message that is not in the backlog (any more).
+func (e *Entity) passOn(m *message, to *Entity, now int64) {
+	if m.hops >= maxHops {
+		e.bury(m, content.Property(PropReason, reasonHops))
+		return
+	}
+	if refusal := to.refusal(m); refusal != "" {
+		e.deadLetter(m, e.transferDead, m.hops, []amqpwire.Pair{content.Property(PropReason, reasonTransfer), content.Property(PropDescription, refusal)})
+		return
+	}
+	to.put(&message{kept: m.content(), enqueued: m.enqueued, origin: m.seq, hops: m.hops + 1, source: m.source}, now)
+	to.storeSequence()
+}
+
+// refusal says why an entity does not take a message that is passed on to it; "": it takes it.
+func (e *Entity) refusal(m *message) string {
+	switch {
+	case e.open(Sending) != nil:
+		return e.open(Sending).Error()
+	case e.bytes+m.size > e.quota():
+		return e.full()
+	case e.Settings.RequiresSession && !m.content().HasSession:
+		return noSession
+	}
+	return ""
+}
+
+func (e *Entity) full() string {
+	return fmt.Sprintf("The entity '%s' has reached its quota of %d bytes. Receive messages to make room.", e.Path, e.quota())
+}
+
+// offer makes an unlocked message receivable again and wakes whoever waits for it. Its life may have ended meanwhile.
+func (e *Entity) offer(m *message) {
+	if m.expires != 0 {
+		if m.expires <= e.b.Now() {
+			e.expire(m)
+			return
+		}
+		e.b.clock.Set(&m.alarm, m.expires)
+	} else {
+		e.b.clock.Cancel(&m.alarm)
+	}
+	if m.session != nil {
+		m.session.offer(m)
+		return
+	}
+	e.ready.add(m)
+	for c := range e.hungry {
+		c.link.Wake()
+	}
+	clear(e.hungry)
+}
+
+// expire ends a message's life.
+func (e *Entity) expire(m *message) {
+	e.remove(m)
+	if e.Settings.DeadLetterLate {
+		e.bury(m, content.Property(PropReason, reasonExpired), content.Property(PropDescription, "The message expired and was dead lettered."))
+	}
+}
+
+// remove takes a message out of the entity for good.
+func (e *Entity) remove(m *message) {
+	e.unlock(m)
+	e.b.clock.Cancel(&m.alarm)
+	e.log.remove(m.seq)
+	e.bytes -= m.size
+	if m.kept != nil {
+		e.b.warm -= m.size
+	}
+	e.states[m.state]--
+	e.forget(m)
+	if s := m.session; s != nil {
+		if m.place != nowhere {
+			s.withdraw(m)
+		}
+		s.messages--
+		s.sweep()
+	} else if m.place != nowhere {
+		e.ready.remove(m)
+	}
+}
+
+// activate ends a schedule: the message gets a new number, like one that is sent now.
+func (e *Entity) activate(m *message, now int64) {
+	c := m.content()
+	e.remove(m)
+	e.put(&message{kept: c, enqueued: now, origin: m.seq}, now)
+	e.storeSequence()
+}
+
+// bury moves a message, which is in the backlog no more, to the dead-letter queue.
+func (e *Entity) bury(m *message, why ...amqpwire.Pair) {
+	to := e.dead
+	if e.Kind == topology.DeadLetterKind {
+		to = e // there is nowhere below a dead-letter queue
+	}
+	hops := m.hops
+	if e.forwardDead != nil && hops < maxHops && e.forwardDead.refusal(m) == "" {
+		to = e.forwardDead
+		hops++
+	}
+	e.deadLetter(m, to, hops, why)
+}
+
+// deadLetter makes a message with a reason part of a dead-letter queue, or of where that one's messages go.
+func (e *Entity) deadLetter(m *message, to *Entity, hops uint8, why []amqpwire.Pair) {
+	c := m.content()
+	explained, err := c.With(why)
+	if err != nil {
+		e.b.log.Error("application properties cannot be extended", "entity", e.Path, "sequence", m.seq, "error", err)
+		explained = c
+	}
+	to.put(&message{kept: explained, enqueued: m.enqueued, origin: m.seq, count: m.count, source: cmp.Or(m.source, e.Path), hops: hops}, e.b.Now())
+	to.storeSequence()
+}

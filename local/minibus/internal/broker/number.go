@@ -1,0 +1,65 @@
+package broker
+
+import "github.com/relaybox/relaybox/local/minibus/amqpwire"
+
+// What is done with messages by their numbers. The caller holds Broker.mu.
+
+// Peek shows messages in any state from a number on, those of one session if that is wanted, until show returns false.
+// short is without bodies.
+func (e *Entity) Peek(from int64, session string, one, short bool, show func(encoded []byte) bool) {
+	for m := range e.log.all(from) {
+		if one && m.sessionID() != session {
+			continue
+		}
+		if !show(m.appendTo(nil, form{state: true, short: short})) {
+			return
+		}
+	}
+}
+
+// Delivery is a message that is handed out by its number.
+type Delivery struct {
+	Token   amqpwire.UUID // zero: it is gone from the entity
+	Encoded []byte
+}
+
+// ReceiveDeferred hands out the deferred messages of some numbers to a connection: locked, or removed if that is wanted.
+// Of an entity with sessions, only those of the session, which the connection must own.
+func (e *Entity) ReceiveDeferred(r *Receivers, numbers []int64, session string, one, removes bool) ([]Delivery, error) {
+	if e.Settings.RequiresSession {
+		if _, err := e.ownedBy(r, session); err != nil {
+			return nil, err
+		}
+	}
+	var list []Delivery
+	for _, seq := range numbers {
+		m := e.log.get(seq)
+		if m == nil || m.state != Deferred || m.locked() || one && e.Settings.RequiresSession && m.sessionID() != session {
+			continue
+		}
+		if removes {
+			list = append(list, Delivery{Encoded: m.appendTo(nil, form{state: true})})
+			e.remove(m)
+			continue
+		}
+		e.lock(m)
+		list = append(list, Delivery{m.token, m.appendTo(nil, form{lock: true, state: true})})
+	}
+	return list, nil
+}
+
+// CancelScheduled removes messages that are not due yet: all, or none and it reports false.
+func (e *Entity) CancelScheduled(numbers []int64) bool {
+	var found []*message
+	for _, seq := range numbers {
+		m := e.log.get(seq)
+		if m == nil || m.state != Scheduled {
+			return false
+		}
+		found = append(found, m)
+	}
+	for _, m := range found {
+		e.remove(m)
+	}
+	return true
+}

@@ -1,0 +1,45 @@
+package content
+
+import "github.com/relaybox/relaybox/local/minibus/amqpwire"
+
+// Annotations are the pairs of an annotation map that the broker passes on, encoded.
+type Annotations struct {
+	Pairs amqpwire.Raw
+	Count int
+}
+
+// Annotations of Service Bus.
+const (
+	AnnSequence        = "x-opt-sequence-number"
+	AnnEnqueued        = "x-opt-enqueued-time"
+	AnnLockedUntil     = "x-opt-locked-until"
+	AnnLockToken       = "x-opt-lock-token"
+	AnnEnqueueSequence = "x-opt-enqueue-sequence-number"
+	AnnState           = "x-opt-message-state"
+	annScheduled       = "x-opt-scheduled-enqueue-time"
+	AnnDeadSource      = "x-opt-deadletter-source"
+)
+
+func (a *Annotations) add(p amqpwire.Pair) {
+	a.Pairs = amqpwire.AppendPair(a.Pairs, p)
+	a.Count++
+}
+
+// Without drops one annotation. The pairs have been decoded before, so that they decode again.
+func (a Annotations) Without(key string) Annotations {
+	var out Annotations
+	for r := amqpwire.NewReader(a.Pairs); r.Len() > 0; {
+		k, err := r.Raw()
+		if err != nil {
+			return a
+		}
+		v, err := r.Raw()
+		if err != nil {
+			return a
+		}
+		if name, _ := amqpwire.NewReader(k).Value(); name != amqpwire.Symbol(key) {
+			out.add(amqpwire.Pair{Raw: k, Value: v})
+		}
+	}
+	return out
+}
