@@ -73,9 +73,13 @@ type answer struct {
 	body   string
 }
 
-// call sends one request; a body is JSON.
-func (s *system) call(method, id, body string, headers ...string) (answer, error) {
-	req, err := http.NewRequestWithContext(s.t.Context(), method, s.HostURL+"/api/profiles/"+id, strings.NewReader(body))
+// call sends one request for a profile, or for what has a slash in its path; a body is
+// JSON.
+func (s *system) call(method, path, body string, headers ...string) (answer, error) {
+	if !strings.Contains(path, "/") {
+		path = "profiles/" + path
+	}
+	req, err := http.NewRequestWithContext(s.t.Context(), method, s.HostURL+"/api/"+path, strings.NewReader(body))
 	if err != nil {
 		return answer{}, err
 	}
@@ -95,9 +99,9 @@ func (s *system) call(method, id, body string, headers ...string) (answer, error
 }
 
 // must is call for requests that have to be answered with status.
-func (s *system) must(status int, method, id, body string, headers ...string) answer {
+func (s *system) must(status int, method, path, body string, headers ...string) answer {
 	s.t.Helper()
-	got, err := s.call(method, id, body, headers...)
+	got, err := s.call(method, path, body, headers...)
 	require.NoError(s.t, err)
 	require.Equal(s.t, status, got.status, got.body)
 	return got
@@ -118,37 +122,50 @@ func (s *system) eventually(done func() bool, format string, args ...any) {
 	require.Eventuallyf(s.t, done, 30*time.Second, 20*time.Millisecond, format, args...)
 }
 
-// model is the consumer's read model of a profile.
+// model is the consumer's read model of an entity.
 type model struct {
 	ID, Kind      string
 	PK            string `json:"pk"`
 	LastSeq, Gaps int64
 	Data          struct {
-		Profile *struct{ DisplayName string }
-		Applied map[string]int64
+		State *struct {
+			DisplayName string // of a profile
+			Customer    string // of an order
+			Status      string
+		}
+		View struct {
+			Applied map[string]int64 // of a profile
+			Due     int64            // of an order
+			Ordered int64
+			History []struct{ Event string }
+		}
 	}
 }
 
-// model reads the consumer's container behind the app's back; nil while there is none.
-func (s *system) model(id string) *model {
+// model reads the consumer's container behind the app's back; nil while there is none. A
+// key without a kind is a profile's.
+func (s *system) model(key string) *model {
+	if !strings.Contains(key, ":") {
+		key = "profile:" + key
+	}
 	for _, text := range s.Cosmos.Documents(s.Settings["COSMOS_DATABASE"], s.Settings["COSMOS_INBOX_CONTAINER"]) {
 		var m model
 		require.NoError(s.t, json.Unmarshal(text, &m))
-		if m.Kind == "model" && m.PK == id {
+		if m.Kind == "model" && m.PK == key {
 			return &m
 		}
 	}
 	return nil
 }
 
-// consumed waits until the read model of id stands at seq.
-func (s *system) consumed(id string, seq int64) *model {
+// consumed waits until the read model of a key stands at seq.
+func (s *system) consumed(key string, seq int64) *model {
 	s.t.Helper()
 	var m *model
 	s.eventually(func() bool {
-		m = s.model(id)
+		m = s.model(key)
 		return m != nil && m.LastSeq >= seq
-	}, "the model of %s reaches event %d", id, seq)
+	}, "the model of %s reaches event %d", key, seq)
 	require.Equal(s.t, seq, m.LastSeq)
 	require.Zero(s.t, m.Gaps)
 	return m

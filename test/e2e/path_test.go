@@ -16,21 +16,20 @@ func TestWriteIsConsumed(t *testing.T) {
 	t.Parallel()
 	s := start(t)
 	created := s.must(201, http.MethodPut, "ada", `{"displayName":"Ada","email":"ada@example.com"}`)
-	require.Equal(t, `"1"`, created.etag)
+	require.Equal(t, 1, versionOf(created.etag))
 	s.must(304, http.MethodGet, "ada", "", "If-None-Match", created.etag)
 	s.must(200, http.MethodPatch, "ada", `{"email":"ada@example.org"}`)
 	s.must(412, http.MethodPut, "ada", `{"displayName":"late"}`, "If-Match", created.etag)
 	s.must(400, http.MethodPut, "ada", `{"displayName":`)
 	m := s.consumed("ada", 3)
-	require.Equal(t, "Ada", m.Data.Profile.DisplayName)
+	require.Equal(t, "Ada", m.Data.State.DisplayName)
 	s.must(204, http.MethodDelete, "ada", "")
 	s.must(404, http.MethodGet, "ada", "")
 	m = s.consumed("ada", 4)
-	require.Nil(t, m.Data.Profile)
+	require.Nil(t, m.Data.State)
 	require.Equal(t, map[string]int64{
-		"relaybox.profile.created": 1, "relaybox.profile.updated": 1,
-		"relaybox.profile.email-changed": 1, "relaybox.profile.deleted": 1,
-	}, m.Data.Applied)
+		"created": 1, "updated": 1, "email-changed": 1, "deleted": 1,
+	}, m.Data.View.Applied)
 	s.eventually(func() bool { return s.pending() == 0 }, "the outbox is empty")
 }
 
@@ -58,7 +57,7 @@ func TestTwinsMakeOneChange(t *testing.T) {
 	require.Equal(t, 201, answers[0].status)
 	s.must(422, http.MethodPut, "twin", `{"displayName":"Other"}`, "Idempotency-Key", `"k-1"`)
 	m := s.consumed("twin", 1)
-	require.Equal(t, map[string]int64{"relaybox.profile.created": 1}, m.Data.Applied)
+	require.Equal(t, map[string]int64{"created": 1}, m.Data.View.Applied)
 }
 
 func TestKilledHandlerLosesNothing(t *testing.T) {
@@ -124,8 +123,8 @@ func TestRestartOnTheSameData(t *testing.T) {
 	require.NoError(t, s.Close())
 
 	s = start(t, keep)
-	require.Equal(t, "New", s.consumed("old", 2).Data.Profile.DisplayName)
-	require.Equal(t, `"2"`, s.must(200, http.MethodGet, "old", "").etag)
+	require.Equal(t, "New", s.consumed("old", 2).Data.State.DisplayName)
+	require.Equal(t, 2, versionOf(s.must(200, http.MethodGet, "old", "").etag))
 }
 
 func kill(t *testing.T, pid int) {
