@@ -35,6 +35,20 @@
 // idempotent, and parking is conditional on the event being pending at the revision
 // that was read. So whatever a late dispatcher does, it changes nothing any more.
 //
+// # Keys and incarnations
+//
+// A key is a kind and an id (Key): two kinds never share an entity, whatever their ids
+// are. The session at the broker follows from the key (Session), the CloudEvents source
+// and subject from its parts.
+//
+// Numbers are unique as long as the container is. One that was made anew numbers from 1,
+// one that was restored from a backup gives out numbers a second time, and both would
+// have their events dropped as copies of old ones. So an entity has an Incarnation, which
+// its first write in a container draws: the ids of its events depend on it, and every
+// event says which it belongs to and how old its container is, by the store's own stamp.
+// Consumers follow the later one (package inbox). What was committed to a container that is
+// gone and had not left it yet is gone with it: no promise above is about that.
+//
 // # Errors cost attempts only when they are about the message
 //
 // Throttling, outage, timeout and lost authorisation say nothing about the message.

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net/http"
 	"os"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -187,4 +188,27 @@ func TestEventsOfNobodyAreDeadLettered(t *testing.T) {
 	s.eventually(func() bool { return log.holds(`"signal":"refused"`, `"reason":"unknown-kind"`, `"message":"e-cat"`) }, "the log says why")
 	s.put("healthy", "Still healthy")
 	s.consumed("healthy", 2)
+}
+
+// TestContainersOfItsOwn: orders live apart from the rest, in one app.
+func TestContainersOfItsOwn(t *testing.T) {
+	t.Parallel()
+	s := start(t, func(c *stack.Config) { c.Settings["COSMOS_KIND_CONTAINERS"] = "order=orders/order-views" })
+	s.must(201, http.MethodPut, "orders/apart", twoBooks)
+	s.must(201, http.MethodPut, "profiles/apart", `{"displayName":"Apart"}`)
+	s.consumed("profile:apart", 1)
+	database := s.Settings["COSMOS_DATABASE"]
+	s.eventually(func() bool { return len(s.Cosmos.Documents(database, "order-views")) == 2 }, "the model and the receipt of the order")
+	require.Nil(t, s.model("order:apart"), "not in the shared container")
+	s.eventually(func() bool { return len(s.Cosmos.Documents(database, "orders")) == 1 }, "its event was sent and settled")
+}
+
+// TestTheLongestID: its key is longer than a session may be.
+func TestTheLongestID(t *testing.T) {
+	t.Parallel()
+	s := start(t)
+	id := strings.Repeat("i", 128)
+	s.must(201, http.MethodPut, "profiles/"+id, `{"displayName":"Long"}`)
+	s.must(200, http.MethodPut, "profiles/"+id, `{"displayName":"Longer"}`)
+	require.Equal(t, "Longer", s.consumed("profile:"+id, 2).Data.State.DisplayName)
 }
