@@ -90,7 +90,7 @@ type Error struct {
 	Class Class
 	// RetryAfter is the other side's own wish; 0 when it named none.
 	RetryAfter time.Duration
-	// Op names the operation and its key: `commit profile "p-1"`.
+	// Op names the operation and its key: `commit "order:7"`.
 	Op  string
 	Err error
 }

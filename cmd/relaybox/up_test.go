@@ -36,9 +36,10 @@ func TestPlainRoute(t *testing.T) {
 	t.Parallel()
 	for route, want := range map[string]string{
 		"api/profiles/{id:regex(^[A-Za-z0-9._~-]{{1,128}}$)}": "api/profiles/{id}",
-		"api/profiles/{id}":                  "api/profiles/{id}",
-		"api/{a:int}/x/{b:length(1,2)}/tail": "api/{a}/x/{b}/tail",
-		"api/plain":                          "api/plain",
+		"api/profiles/{id}":                                     "api/profiles/{id}",
+		"api/{a:int}/x/{b:length(1,2)}/tail":                    "api/{a}/x/{b}/tail",
+		"api/p/{id}/{action:regex(^[a-z]?[a-z0-9-]{{0,31}}$)?}": "api/p/{id}/{action?}",
+		"api/plain": "api/plain",
 	} {
 		require.Equal(t, want, plainRoute(route))
 	}
@@ -54,6 +55,23 @@ func TestDescribe(t *testing.T) {
 		"Bad: does not load: no bindings; no route": {Name: "Bad", Errors: []string{"no bindings", "no route"}},
 	} {
 		require.Equal(t, want, describe(f, host))
+	}
+}
+
+// What up proposes is an address of a function that is there.
+func TestExample(t *testing.T) {
+	t.Parallel()
+	function := func(route string, methods ...string) minihost.Function {
+		return minihost.Function{Trigger: minihost.HTTPTrigger, Route: route, Methods: methods}
+	}
+	timer, disabled := minihost.Function{Trigger: minihost.TimerTrigger}, function("api/off", "GET")
+	disabled.Disabled = true
+	for want, all := range map[string][]minihost.Function{
+		"":                 {timer, disabled, function("api/p/{id}", "PUT")},
+		"http://x/api/p/1": {timer, disabled, function("api/w/{id}", "PUT"), function("api/p/{id:int}/{action:alpha?}", "get", "post"), function("api/q", "GET")},
+		"http://x/api/q":   {function("api/q", "GET")},
+	} {
+		require.Equal(t, want, example(all, "http://x"))
 	}
 }
 

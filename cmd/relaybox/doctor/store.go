@@ -47,7 +47,7 @@ func checkCosmos(ctx context.Context, c config.Config, who identities, transport
 func CheckRegions(write []string, multiple bool, consistency string) Finding {
 	found := strings.Join(write, ", ")
 	return unless(!multiple && len(write) <= 1, fmt.Sprintf("%s; %s consistency", found, consistency),
-		finding(Refused, "write region", found+": a profile and its event may be decided in different regions, and one of them lost",
+		finding(Refused, "write region", found+": an entity and its event may be decided in different regions, and one of them lost",
 			"turn enableMultipleWriteLocations off"))
 }
 
