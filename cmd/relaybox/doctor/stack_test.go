@@ -275,6 +275,14 @@ func TestWhatIsRefused(t *testing.T) {
 			"database relaybox", Warning, "no such database yet", "at its first start"},
 		"no container yet": {func(s *scene) { s.settings["COSMOS_OUTBOX_CONTAINER"] = "others" },
 			"container others", Warning, "no such container yet", "at its first start"},
+		"no container of a kind's own yet": {func(s *scene) { s.settings["COSMOS_KIND_CONTAINERS"] = "invoice=invoices/views" },
+			"container invoices (of kind invoice)", Warning, "no such container yet", "at its first start"},
+		"a time to live in a container of two kinds' own": {func(s *scene) {
+			s.container = func(p *azcosmos.ContainerProperties) { p.DefaultTimeToLive = new(int32(60)) }
+			s.settings["COSMOS_KIND_CONTAINERS"], s.settings["COSMOS_OUTBOX_CONTAINER"] = "credit=entities/views,invoice=entities/views", "others"
+		}, "entities (of kind credit, invoice) time to live", Refused, "not sent yet would expire", "default TTL to -1"},
+		"unreadable containers of kinds": {func(s *scene) { s.settings["COSMOS_KIND_CONTAINERS"] = "invoice=invoices" },
+			"COSMOS_KIND_CONTAINERS", Refused, "cannot be read", "write KIND=OUTBOX/INBOX"},
 		"no topic": {func(s *scene) { s.settings["EVENTS_TOPIC"] = "others" },
 			"topic others", Refused, "not there", "EVENTS_TOPIC"},
 		"no topic to send to": {func(s *scene) { s.settings["EVENTS_TOPIC"] = "others" },
