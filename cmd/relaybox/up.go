@@ -208,6 +208,14 @@ var flagOf = map[stack.Part]string{
 	stack.Host: "--host-addr", stack.Cosmos: "--cosmos-addr", stack.Bus: "--bus-addr", stack.BusAdmin: "--bus-admin-addr",
 }
 
+// remedies are what to do about faults of the data folder.
+var remedies = map[error]string{
+	stack.ErrInUse:       "stop it, or choose another folder with --data",
+	stack.ErrNotAFolder:  "remove the file, or choose a folder with --data",
+	stack.ErrNoAccess:    "choose another folder with --data, or run as the user that it belongs to",
+	stack.ErrOtherFormat: "--fresh forgets it, --data names another folder",
+}
+
 // explain adds to an error what the person at the keyboard can do about it.
 func explain(err error) error {
 	if busy, ok := errors.AsType[*stack.AddressError](err); ok {
@@ -217,8 +225,10 @@ func explain(err error) error {
 		}
 		return fmt.Errorf("%w; %s", busy, remedy)
 	}
-	if errors.Is(err, stack.ErrInUse) {
-		return fmt.Errorf("%w; stop it, or choose another folder with --data", err)
+	for fault, remedy := range remedies {
+		if errors.Is(err, fault) {
+			return fmt.Errorf("%w; %s", err, remedy)
+		}
 	}
 	return err
 }

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"net"
 	"os"
 	"path/filepath"
@@ -139,6 +140,32 @@ func TestSecondUpOnTheSameDataIsRefused(t *testing.T) {
 	err := run(t.Context(), []string{"up", "--only", "cosmos", "--cosmos-addr", "127.0.0.1:0", "--data", data}, t.Output(), t.Output())
 	require.ErrorContains(t, err, "another relaybox is running")
 	require.ErrorContains(t, err, "--data")
+}
+
+func TestADataFolderThatCannotBeUsedNamesTheFlags(t *testing.T) {
+	t.Parallel()
+	up := func(data string, more ...string) error {
+		ctx, cancel := context.WithCancel(t.Context())
+		cancel()
+		return run(ctx, append([]string{"up", "--only", "cosmos", "--cosmos-addr", "127.0.0.1:0", "--data", data}, more...), t.Output(), t.Output())
+	}
+	old := t.TempDir()
+	file := filepath.Join(old, "cosmos", "marker")
+	require.NoError(t, os.Mkdir(filepath.Dir(file), 0o700))
+	require.NoError(t, os.WriteFile(file, nil, 0o600))
+	err := up(old)
+	require.ErrorContains(t, err, old)
+	require.ErrorContains(t, err, "another version")
+	require.ErrorContains(t, err, "--fresh")
+	require.ErrorContains(t, err, "--data")
+
+	err = up(file)
+	require.ErrorContains(t, err, file)
+	require.ErrorContains(t, err, "choose a folder with --data")
+	require.NotContains(t, err.Error(), "another relaybox is running")
+
+	require.NoError(t, up(old, "--fresh"))
+	require.NoError(t, up(old))
 }
 
 func TestSettingsOrder(t *testing.T) {
