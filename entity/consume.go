@@ -27,6 +27,8 @@ const (
 	Disagreement inbox.Reason = "disagreement"
 	// BadData: the data is not what an event of the kind carries.
 	BadData inbox.Reason = "bad-data"
+	// NotApplicable: the kind's Apply returned an error.
+	NotApplicable inbox.Reason = "not-applicable"
 )
 
 // Event reads the event in a message's body, for the kind that it belongs to. session is
@@ -149,7 +151,7 @@ func (k Kind[T, V]) applyView(stored json.RawMessage, c Change[T]) (json.RawMess
 		return nil, err
 	}
 	if v, err = k.Apply(v, c); err != nil {
-		return nil, err
+		return nil, inbox.Refuse(NotApplicable, "kind %s: %v", k.Name, err)
 	}
 	next, err := document.Encode(v)
 	if err != nil || len(stored) == 0 {
@@ -175,16 +177,25 @@ func (k *Kinds) Consume(binding string, in Inbox, log *slog.Logger) http.Handler
 		// From the body alone: in text mode the host lets a body replace the broker's metadata.
 		e, err := k.Event(msg.Body, msg.SessionID)
 		if err != nil {
-			log.ErrorContext(ctx, "event refused: it can never be applied", "signal", "refused", "reason", string(inbox.ReasonOf(err)),
-				"message", msg.MessageID, "session", msg.SessionID, "delivery", msg.DeliveryCount, "error", err)
+			tellRefused(ctx, log, msg, err)
 			return azfunc.Result{}, fmt.Errorf("message %q (delivery %d): %w", msg.MessageID, msg.DeliveryCount, err)
 		}
 		outcome, err := in.Once(ctx, e)
 		if err != nil {
+			tellRefused(ctx, log, msg, err)
 			return azfunc.Result{}, fmt.Errorf("event %q (delivery %d): %w", e.ID, msg.DeliveryCount, err)
 		}
 		log.DebugContext(ctx, "consumed", "outcome", outcome.String(), "key", e.Key, "seq", e.Seq,
 			"event", e.ID, "type", e.Type, "delivery", msg.DeliveryCount, "traceparent", e.TraceParent)
 		return azfunc.Result{}, nil
 	})
+}
+
+// tellRefused logs why a message can never be applied: its dead letter will only say that it
+// was delivered too often. Other faults may pass, and are none of its business.
+func tellRefused(ctx context.Context, log *slog.Logger, msg azfunc.Message, err error) {
+	if reason := inbox.ReasonOf(err); reason != "" {
+		log.ErrorContext(ctx, "event refused: it can never be applied", "signal", "refused", "reason", string(reason),
+			"message", msg.MessageID, "session", msg.SessionID, "delivery", msg.DeliveryCount, "error", err)
+	}
 }

@@ -131,7 +131,7 @@ func eventType(kind, name string) string { return typePrefix + kind + "." + name
 // check says what keeps k from being a kind, with the remedy.
 func (k Kind[T, V]) check() error {
 	if !validName.MatchString(k.Name) {
-		return fmt.Errorf("kind %q: a name is 1 to 32 lower-case letters, digits and '-' and begins with a letter, like \"order\"", k.Name)
+		return fmt.Errorf("kind %q: a name is 1 to 32 lower-case letters, digits and '-' and begins with a letter, like \"invoice\"", k.Name)
 	}
 	for what, err := range map[string]error{"the entity": document.Check[T](), "the view": document.Check[V]()} {
 		if err != nil {

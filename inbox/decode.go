@@ -38,6 +38,7 @@ type RefusedError struct {
 	Detail string
 }
 
+// Error is the reason and the detail.
 func (e *RefusedError) Error() string { return fmt.Sprintf("%s: %s", e.Reason, e.Detail) }
 
 // Refuse returns a *RefusedError.

@@ -50,6 +50,7 @@ const (
 	Superseded
 )
 
+// String is the outcome as logs have it.
 func (o Outcome) String() string {
 	if o < Applied || o > Superseded {
 		return "none"
@@ -63,6 +64,7 @@ type GapError struct {
 	LastSeq, Seq int64
 }
 
+// Error names the key, the event and the one that is missing.
 func (e *GapError) Error() string {
 	return fmt.Sprintf("event %d of %q came before event %d", e.Seq, e.Key, e.LastSeq+1)
 }

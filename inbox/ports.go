@@ -53,6 +53,8 @@ type Transient struct {
 	Err error
 }
 
+// Error names the operation and its fault.
 func (t *Transient) Error() string { return fmt.Sprintf("%s: %v", t.Op, t.Err) }
 
+// Unwrap returns Err.
 func (t *Transient) Unwrap() error { return t.Err }

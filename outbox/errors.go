@@ -35,6 +35,7 @@ type EventTooLargeError struct {
 	Size, Max int // bytes of the encoded envelope
 }
 
+// Error names the type, the size and the limit.
 func (e *EventTooLargeError) Error() string {
 	return fmt.Sprintf("event %q would have %d bytes, the limit is %d", e.Type, e.Size, e.Max)
 }
@@ -75,6 +76,7 @@ const (
 
 var classNames = [...]string{"unclassified", "throttled", "unavailable", "timeout", "unauthorized", "ambiguous", "too large", "rejected"}
 
+// String is the class as logs have it.
 func (c Class) String() string {
 	if c < 0 || int(c) >= len(classNames) {
 		return fmt.Sprintf("class %d", int(c))
@@ -90,11 +92,12 @@ type Error struct {
 	Class Class
 	// RetryAfter is the other side's own wish; 0 when it named none.
 	RetryAfter time.Duration
-	// Op names the operation and its key: `commit profile "p-1"`.
+	// Op names the operation and its key: `commit "order:7"`.
 	Op  string
 	Err error
 }
 
+// Error names the operation, the class and the fault.
 func (e *Error) Error() string {
 	if e.Err == nil {
 		return fmt.Sprintf("%s: %s", e.Op, e.Class)
@@ -102,6 +105,7 @@ func (e *Error) Error() string {
 	return fmt.Sprintf("%s: %s: %v", e.Op, e.Class, e.Err)
 }
 
+// Unwrap returns Err.
 func (e *Error) Unwrap() error { return e.Err }
 
 // ClassOf returns the class of err, Unclassified when no adapter classified it.

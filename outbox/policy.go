@@ -18,6 +18,7 @@ const (
 	Park
 )
 
+// String is the action as logs have it.
 func (a Action) String() string { return [...]string{"pause", "retry", "park"}[a] }
 
 // Verdict is a Policy's answer.

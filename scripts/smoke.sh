@@ -1,15 +1,17 @@
 #!/usr/bin/env bash
-# Writes a profile to a deployed app, reads it back and deletes it.
+# Writes an entity to a deployed app, reads it back and deletes it.
 #
 #   scripts/smoke.sh RESOURCE_GROUP APP URL
 #
-# With SMOKE_KEY set it asks nobody for the function key.
+# With SMOKE_KEY set it asks nobody for the function key. SMOKE_ROUTE and SMOKE_ENTITY name
+# another kind's route and an entity of it.
 set -euo pipefail
 
 readonly GROUP=${1:?resource group} APP=${2:?function app} URL=${3:?https://APP.azurewebsites.net}
 readonly TRIES=${SMOKE_TRIES:-30} PAUSE=${SMOKE_PAUSE:-10}
+readonly ROUTE=${SMOKE_ROUTE:-profiles} ENTITY=${SMOKE_ENTITY:-'{"displayName":"Smoke"}'}
 
-profile="$URL/api/profiles/smoke-$(date +%s)-$$"
+address="$URL/api/$ROUTE/smoke-$(date +%s)-$$"
 body=$(mktemp)
 trap 'rm -f "$body"' EXIT
 
@@ -28,7 +30,7 @@ call() {
   local method=$1
   shift
   printf 'header = "x-functions-key: %s"\n' "$function_key" |
-    curl --silent --show-error --max-time 60 --config - --request "$method" --output "$body" --write-out '%{http_code}' "$@" "$profile" || true
+    curl --silent --show-error --max-time 60 --config - --request "$method" --output "$body" --write-out '%{http_code}' "$@" "$address" || true
 }
 
 # A first start takes its time, and a new role up to ten minutes to be known everywhere.
@@ -37,7 +39,7 @@ for _ in $(seq "$TRIES"); do
   function_key=$(key)
   if [ -n "$function_key" ]; then
     if [ -n "${GITHUB_ACTIONS:-}" ]; then echo "::add-mask::$function_key"; fi
-    status=$(call PUT --header 'Content-Type: application/json' --data '{"displayName":"Smoke"}')
+    status=$(call PUT --header 'Content-Type: application/json' --data "$ENTITY")
   else
     status="no function key yet"
   fi

@@ -37,7 +37,10 @@ type Error struct {
 	Err     error
 }
 
+// Error is one line, without a URL that may carry a signature.
 func (e *Error) Error() string { return oneLine(e.Err) }
+
+// Unwrap returns Err.
 func (e *Error) Unwrap() error { return e.Err }
 
 // Judge wraps err with the verdict that its type or its HTTP status tells, or NoAnswer

@@ -18,7 +18,7 @@ func demoCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "demo",
 		Short: "Send a thousand writes, cut the broker, kill the app, and account for every event",
-		Long: `Runs the whole stack in a temporary folder on free ports and sends profile writes over HTTP:
+		Long: `Runs the whole stack in a temporary folder on free ports and sends writes over HTTP:
 with If-Match, with Idempotency-Key twins, deletions, all kinds of text, bodies near the
 limit. In the middle the broker is away for three seconds and the handler is killed. Then
 every write and every event is accounted for, by what the clients were told, what the store
@@ -60,7 +60,7 @@ store shows the change in the consumer's read model. Exit status 0: every invari
 		},
 	}
 	cmd.Flags().StringVar(&app, "app", "", "assembled app folder (default: build the source tree's)")
-	cmd.Flags().IntVar(&o.Writes, "writes", 1000, "number of profile writes")
+	cmd.Flags().IntVar(&o.Writes, "writes", 1000, "number of writes")
 	cmd.Flags().Uint64Var(&o.Seed, "seed", 1, "seed of the workload")
 	cmd.Flags().BoolVar(&keep, "keep", false, "keep data and log")
 	return cmd

@@ -9,6 +9,8 @@ import (
 	"maps"
 	"os"
 	"path/filepath"
+	"regexp"
+	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -206,6 +208,14 @@ var flagOf = map[stack.Part]string{
 	stack.Host: "--host-addr", stack.Cosmos: "--cosmos-addr", stack.Bus: "--bus-addr", stack.BusAdmin: "--bus-admin-addr",
 }
 
+// remedies are what to do about faults of the data folder.
+var remedies = map[error]string{
+	stack.ErrInUse:       "stop it, or choose another folder with --data",
+	stack.ErrNotAFolder:  "remove the file, or choose a folder with --data",
+	stack.ErrNoAccess:    "choose another folder with --data, or run as the user that it belongs to",
+	stack.ErrOtherFormat: "--fresh forgets it, --data names another folder",
+}
+
 // explain adds to an error what the person at the keyboard can do about it.
 func explain(err error) error {
 	if busy, ok := errors.AsType[*stack.AddressError](err); ok {
@@ -215,8 +225,10 @@ func explain(err error) error {
 		}
 		return fmt.Errorf("%w; %s", busy, remedy)
 	}
-	if errors.Is(err, stack.ErrInUse) {
-		return fmt.Errorf("%w; stop it, or choose another folder with --data", err)
+	for fault, remedy := range remedies {
+		if errors.Is(err, fault) {
+			return fmt.Errorf("%w; %s", err, remedy)
+		}
 	}
 	return err
 }
@@ -247,8 +259,8 @@ func welcome(w io.Writer, s *stack.Stack, cfg stack.Config) {
 		say("data in %s", cfg.Data)
 	}
 	if s.HostURL != "" {
-		if url := example(s); url != "" {
-			say("\nTry:\n\n        curl -i -X PUT %s -H 'Content-Type: application/json' -d '{\"displayName\":\"Ada\"}'", url)
+		if url := example(s.Functions(), s.HostURL); url != "" {
+			say("\nTry:\n\n        curl -i %s", url)
 		}
 	}
 	say("\nCtrl-C stops it.\n")
@@ -269,17 +281,20 @@ func describe(f minihost.Function, host string) string {
 	return line
 }
 
-// plainRoute leaves the constraints of a route out: {id:regex(…)} becomes {id}. Braces
-// inside a constraint are doubled.
+// plainRoute leaves the constraints of a route out: {id:regex(…)} becomes {id}, and what
+// need not be there stays {action?}. Braces inside a constraint are doubled.
 func plainRoute(route string) string {
 	var plain strings.Builder
-	depth, constraint := 0, false
+	depth, constraint, last := 0, false, ' '
 	for _, r := range route {
 		switch {
 		case r == '{':
 			depth++
 		case r == '}':
 			depth--
+			if constraint && depth == 0 && last == '?' {
+				plain.WriteRune('?')
+			}
 			constraint = constraint && depth > 0
 		case r == ':' && depth == 1:
 			constraint = true
@@ -287,19 +302,26 @@ func plainRoute(route string) string {
 		if !constraint {
 			plain.WriteRune(r)
 		}
+		last = r
 	}
 	return plain.String()
 }
 
-// example is a URL for the first function that takes a PUT with one parameter.
-func example(s *stack.Stack) string {
-	for _, f := range s.Functions() {
-		route := plainRoute(f.Route)
-		for _, method := range f.Methods {
-			if before, after, ok := strings.Cut(route, "{id}"); ok && strings.EqualFold(method, "PUT") {
-				return s.HostURL + "/" + before + "ada" + after
-			}
+var (
+	optional  = regexp.MustCompile(`/?\{[^}]*\?\}`)
+	parameter = regexp.MustCompile(`\{[^}]*\}`)
+)
+
+// example is a URL that the first function with a GET answers, whatever it is about; "" if
+// there is none.
+func example(functions []minihost.Function, host string) string {
+	for _, f := range functions {
+		if f.Trigger != minihost.HTTPTrigger || f.Disabled || len(f.Errors) > 0 || !slices.ContainsFunc(f.Methods, isGet) {
+			continue
 		}
+		return host + "/" + parameter.ReplaceAllString(optional.ReplaceAllString(plainRoute(f.Route), ""), "1")
 	}
 	return ""
 }
+
+func isGet(method string) bool { return strings.EqualFold(method, "GET") }

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"net"
 	"os"
 	"path/filepath"
@@ -36,9 +37,10 @@ func TestPlainRoute(t *testing.T) {
 	t.Parallel()
 	for route, want := range map[string]string{
 		"api/profiles/{id:regex(^[A-Za-z0-9._~-]{{1,128}}$)}": "api/profiles/{id}",
-		"api/profiles/{id}":                  "api/profiles/{id}",
-		"api/{a:int}/x/{b:length(1,2)}/tail": "api/{a}/x/{b}/tail",
-		"api/plain":                          "api/plain",
+		"api/profiles/{id}":                                     "api/profiles/{id}",
+		"api/{a:int}/x/{b:length(1,2)}/tail":                    "api/{a}/x/{b}/tail",
+		"api/p/{id}/{action:regex(^[a-z]?[a-z0-9-]{{0,31}}$)?}": "api/p/{id}/{action?}",
+		"api/plain": "api/plain",
 	} {
 		require.Equal(t, want, plainRoute(route))
 	}
@@ -54,6 +56,23 @@ func TestDescribe(t *testing.T) {
 		"Bad: does not load: no bindings; no route": {Name: "Bad", Errors: []string{"no bindings", "no route"}},
 	} {
 		require.Equal(t, want, describe(f, host))
+	}
+}
+
+// What up proposes is an address of a function that is there.
+func TestExample(t *testing.T) {
+	t.Parallel()
+	function := func(route string, methods ...string) minihost.Function {
+		return minihost.Function{Trigger: minihost.HTTPTrigger, Route: route, Methods: methods}
+	}
+	timer, disabled := minihost.Function{Trigger: minihost.TimerTrigger}, function("api/off", "GET")
+	disabled.Disabled = true
+	for want, all := range map[string][]minihost.Function{
+		"":                 {timer, disabled, function("api/p/{id}", "PUT")},
+		"http://x/api/p/1": {timer, disabled, function("api/w/{id}", "PUT"), function("api/p/{id:int}/{action:alpha?}", "get", "post"), function("api/q", "GET")},
+		"http://x/api/q":   {function("api/q", "GET")},
+	} {
+		require.Equal(t, want, example(all, "http://x"))
 	}
 }
 
@@ -121,6 +140,32 @@ func TestSecondUpOnTheSameDataIsRefused(t *testing.T) {
 	err := run(t.Context(), []string{"up", "--only", "cosmos", "--cosmos-addr", "127.0.0.1:0", "--data", data}, t.Output(), t.Output())
 	require.ErrorContains(t, err, "another relaybox is running")
 	require.ErrorContains(t, err, "--data")
+}
+
+func TestADataFolderThatCannotBeUsedNamesTheFlags(t *testing.T) {
+	t.Parallel()
+	up := func(data string, more ...string) error {
+		ctx, cancel := context.WithCancel(t.Context())
+		cancel()
+		return run(ctx, append([]string{"up", "--only", "cosmos", "--cosmos-addr", "127.0.0.1:0", "--data", data}, more...), t.Output(), t.Output())
+	}
+	old := t.TempDir()
+	file := filepath.Join(old, "cosmos", "marker")
+	require.NoError(t, os.Mkdir(filepath.Dir(file), 0o700))
+	require.NoError(t, os.WriteFile(file, nil, 0o600))
+	err := up(old)
+	require.ErrorContains(t, err, old)
+	require.ErrorContains(t, err, "another version")
+	require.ErrorContains(t, err, "--fresh")
+	require.ErrorContains(t, err, "--data")
+
+	err = up(file)
+	require.ErrorContains(t, err, file)
+	require.ErrorContains(t, err, "choose a folder with --data")
+	require.NotContains(t, err.Error(), "another relaybox is running")
+
+	require.NoError(t, up(old, "--fresh"))
+	require.NoError(t, up(old))
 }
 
 func TestSettingsOrder(t *testing.T) {

@@ -11,6 +11,7 @@ type Position struct {
 	Offset, Line, Column int
 }
 
+// String is the position as editors write it.
 func (p Position) String() string { return fmt.Sprintf("line %d, column %d", p.Line, p.Column) }
 
 // SyntaxError: the text is not one JSON document in UTF-8. The sender mends the text.
@@ -19,6 +20,7 @@ type SyntaxError struct {
 	Reason string
 }
 
+// Error names the place and the reason.
 func (e *SyntaxError) Error() string { return fmt.Sprintf("%s: %s", e.Position, e.Reason) }
 
 // UnknownFieldError: the document has a field that its kind does not have.
@@ -29,6 +31,7 @@ type UnknownFieldError struct {
 	Meant string
 }
 
+// Error names the place, the field and the one that was meant.
 func (e *UnknownFieldError) Error() string {
 	if e.Meant != "" {
 		return fmt.Sprintf("%s: unknown field %q, did you mean %q", e.Position, e.Field, e.Meant)
@@ -43,6 +46,7 @@ type DuplicateFieldError struct {
 	Field string
 }
 
+// Error names the place and the field.
 func (e *DuplicateFieldError) Error() string {
 	return fmt.Sprintf("%s: field %q is there twice", e.Position, e.Field)
 }
@@ -58,6 +62,7 @@ type FieldError struct {
 // InvalidError: the document is JSON, but not of its kind. It names every bad field once.
 type InvalidError struct{ Fields []FieldError }
 
+// Error names every field with its fault.
 func (e *InvalidError) Error() string {
 	parts := make([]string, len(e.Fields))
 	for i, f := range e.Fields {

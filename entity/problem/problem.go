@@ -55,6 +55,7 @@ func New(k Kind, format string, args ...any) *Problem {
 	return &Problem{Kind: k, Detail: fmt.Sprintf(format, args...)}
 }
 
+// Error is the title and the cause; without one, the detail that the client gets.
 func (p *Problem) Error() string {
 	if p.Cause != nil {
 		return fmt.Sprintf("%s: %v", p.Title, p.Cause)
@@ -62,6 +63,7 @@ func (p *Problem) Error() string {
 	return p.Title + ": " + p.Detail
 }
 
+// Unwrap returns Cause.
 func (p *Problem) Unwrap() error { return p.Cause }
 
 // Answer ends a request with err. It logs what an operator should know of: the faults

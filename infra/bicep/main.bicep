@@ -26,6 +26,9 @@ param cosmosMaxThroughput int = 4000
 @description('Restore to any second of the last 7 days instead of to a copy every four hours. Cannot be taken back.')
 param cosmosContinuousBackup bool = false
 
+@description('Containers of kinds that do not share the two, by kind: { invoice: { outbox: \'invoices\', inbox: \'invoice-views\' } }.')
+param kindContainers object = {}
+
 @description('Premium has dedicated capacity, messages above 256 KB and private endpoints.')
 @allowed(['Standard', 'Premium'])
 param serviceBusTier string = 'Standard'
@@ -105,6 +108,7 @@ module resources 'resources.bicep' = {
     cosmosMode: cosmosMode
     cosmosMaxThroughput: cosmosMaxThroughput
     cosmosContinuousBackup: cosmosContinuousBackup
+    kindContainers: kindContainers
     serviceBusTier: serviceBusTier
     serviceBusMessagingUnits: serviceBusMessagingUnits
     duplicateDetectionWindow: duplicateDetectionWindow

@@ -23,6 +23,9 @@ param cosmosMaxThroughput int = 4000
 @description('Restore to any second of the last 7 days instead of to a copy every four hours. Cannot be taken back.')
 param cosmosContinuousBackup bool = false
 
+@description('Containers of kinds that do not share the two, by kind: { invoice: { outbox: \'invoices\', inbox: \'invoice-views\' } }.')
+param kindContainers object = {}
+
 @description('Premium has dedicated capacity, messages above 256 KB and private endpoints.')
 @allowed(['Standard', 'Premium'])
 param serviceBusTier string = 'Standard'
@@ -89,6 +92,10 @@ var names = {
   topic: 'entity-events'
   subscription: 'views'
 }
+// The same in the form of the app's setting, and as containers of either side.
+var kindSetting = [for kind in items(kindContainers): '${kind.key}=${kind.value.outbox}/${kind.value.inbox}']
+var kindOutboxes = [for kind in items(kindContainers): kind.value.outbox]
+var kindInboxes = [for kind in items(kindContainers): kind.value.inbox]
 var token = uniqueString(resourceGroup().id, environmentName)
 var suffix = '${toLower(environmentName)}-${take(token, 6)}'
 var identityName = 'id-relaybox-${suffix}'
@@ -147,6 +154,7 @@ module cosmos 'modules/cosmos.bicep' = {
     database: names.database
     outboxContainer: names.outboxContainer
     inboxContainer: names.inboxContainer
+    ownContainers: union(kindOutboxes, kindInboxes)
     zoneRedundant: zoneRedundant
     publicNetworkAccess: !privateNetwork
     workspaceId: monitoring.outputs.workspaceId
@@ -261,20 +269,23 @@ module app 'modules/app.bicep' = {
     subnetId: network.?outputs.appSubnetId ?? ''
     workspaceId: monitoring.outputs.workspaceId
     extraSettings: extraSettings
-    appSettings: {
-      COSMOS_CONNECTION__accountEndpoint: cosmos.outputs.endpoint
-      COSMOS_CONNECTION__credential: 'managedidentity'
-      COSMOS_CONNECTION__clientId: identity.outputs.clientId
-      COSMOS_DATABASE: names.database
-      COSMOS_OUTBOX_CONTAINER: names.outboxContainer
-      COSMOS_INBOX_CONTAINER: names.inboxContainer
-      SERVICEBUS_CONNECTION__fullyQualifiedNamespace: serviceBus.outputs.host
-      SERVICEBUS_CONNECTION__credential: 'managedidentity'
-      SERVICEBUS_CONNECTION__clientId: identity.outputs.clientId
-      EVENTS_TOPIC: names.topic
-      EVENTS_SUBSCRIPTION: names.subscription
-      DISPATCH_SCHEDULE: dispatchSchedule
-    }
+    appSettings: union(
+      {
+        COSMOS_CONNECTION__accountEndpoint: cosmos.outputs.endpoint
+        COSMOS_CONNECTION__credential: 'managedidentity'
+        COSMOS_CONNECTION__clientId: identity.outputs.clientId
+        COSMOS_DATABASE: names.database
+        COSMOS_OUTBOX_CONTAINER: names.outboxContainer
+        COSMOS_INBOX_CONTAINER: names.inboxContainer
+        SERVICEBUS_CONNECTION__fullyQualifiedNamespace: serviceBus.outputs.host
+        SERVICEBUS_CONNECTION__credential: 'managedidentity'
+        SERVICEBUS_CONNECTION__clientId: identity.outputs.clientId
+        EVENTS_TOPIC: names.topic
+        EVENTS_SUBSCRIPTION: names.subscription
+        DISPATCH_SCHEDULE: dispatchSchedule
+      },
+      empty(kindContainers) ? {} : { COSMOS_KIND_CONTAINERS: join(kindSetting, ',') }
+    )
   }
   // The host reads its storage as soon as it starts.
   dependsOn: [blobEndpoint, tableEndpoint, cosmosEndpoint, busEndpoint]

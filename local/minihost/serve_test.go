@@ -46,6 +46,11 @@ func TestServerEdges(t *testing.T) {
 		"not admin at all":        {"GET /administrator HTTP/1.1\r\nHost: x\r\n\r\n", "404"},
 		"run with an object":      {"POST /admin/functions/ReadProfile HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: 12\r\n\r\n{\"input\":{}}", "400"},
 		"run of an HTTP function": {"POST /admin/functions/ReadProfile HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: 2\r\n\r\n{}", "202"},
+		"run of nothing":          {"POST /admin/functions HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: 2\r\n\r\n{}", "404"},
+		"run of nothing, slash":   {"POST /admin/functions/ HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: 2\r\n\r\n{}", "404"},
+		"list, other method":      {"DELETE /admin/functions HTTP/1.1\r\nHost: x\r\n\r\n", "404"},
+		"run of an empty name":    {"POST /admin/functions//status HTTP/1.1\r\nHost: x\r\nContent-Length: 0\r\n\r\n", "404"},
+		"host without a question": {"POST /admin/host HTTP/1.1\r\nHost: x\r\nContent-Length: 0\r\n\r\n", "404"},
 		"empty lines in front":    {"\r\n\r\n" + get(""), "200"},
 	} {
 		status, _, _ := exchangeRaw(t, s.addr, c.raw)

@@ -13,10 +13,12 @@ type AddressError struct {
 	Err  error
 }
 
+// Error names the part, the address and the fault.
 func (e *AddressError) Error() string {
 	return fmt.Sprintf("%s cannot listen on %s: %v", e.Part, e.Addr, e.Err)
 }
 
+// Unwrap returns Err.
 func (e *AddressError) Unwrap() error { return e.Err }
 
 // opens says what a part gives to whoever reaches it.

@@ -3,11 +3,11 @@
 //
 // Promise: when Start returns, every part answers on its address. What the app was told
 // is stored survives Close, kill -9 and a new Start on the same data folder. While a
-// stack runs on a folder, a second one is refused. A part that fails ends the stack with
-// its error; nothing is retried silently.
+// stack runs on a folder, a second one is refused; so is data of another version. A part
+// that fails ends the stack with its error; nothing is retried silently.
 //
-// No promise: the stand-ins are one process, so they fail together, and the data folder
-// belongs to one version of them.
+// No promise: the stand-ins are one process, so they fail together. No version reads the
+// data of another.
 //
 // # The platform
 //

@@ -20,4 +20,12 @@ var (
 	// ErrInUse: another stack runs on the same data. Stop that one, or use another
 	// folder.
 	ErrInUse = errors.New("another relaybox is running on this data folder")
+	// ErrNotAFolder: the data folder, or one above it, is a file. Name another one.
+	ErrNotAFolder = errors.New("the data folder would be inside or in place of a file")
+	// ErrNoAccess: this user may not write in the data folder. Name another one, or get the
+	// right to it.
+	ErrNoAccess = errors.New("this user may not write in the data folder")
+	// ErrOtherFormat: another version wrote the data, and this one would read it wrongly.
+	// Start with Fresh, which forgets it, or use another folder.
+	ErrOtherFormat = errors.New("the data folder was written by another version of relaybox")
 )

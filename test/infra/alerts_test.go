@@ -14,7 +14,7 @@ import (
 func TestAlertsAskForWhatTheAppLogs(t *testing.T) {
 	t.Parallel()
 	logged := ""
-	for _, file := range []string{"handler/observe.go", "functions/OutboxDispatcher/dispatcher.go"} {
+	for _, file := range []string{"handler/observe.go", "entity/consume.go", "functions/OutboxDispatcher/dispatcher.go"} {
 		text, err := os.ReadFile(filepath.Join(root(t), filepath.FromSlash(file)))
 		require.NoError(t, err)
 		logged += string(text)
@@ -26,7 +26,7 @@ func TestAlertsAskForWhatTheAppLogs(t *testing.T) {
 			require.Equal(t, true, r.get("properties.enabled"))
 			require.NotEmpty(t, r.get("properties.description"))
 		}
-		for _, name := range []string{"oldest-pending", "no-sweep", "parked", "server-errors", "dead-letters", "bus-throttled", "store-throttled"} {
+		for _, name := range []string{"oldest-pending", "no-sweep", "parked", "refused", "incarnation", "server-errors", "dead-letters", "bus-throttled", "store-throttled"} {
 			require.Contains(t, byName, name)
 		}
 		signals := 0
@@ -44,7 +44,7 @@ func TestAlertsAskForWhatTheAppLogs(t *testing.T) {
 				require.Contains(t, query, measure)
 			}
 		}
-		require.Equal(t, 4, signals)
+		require.Equal(t, 7, signals)
 	})
 }
 

@@ -65,12 +65,24 @@ func TestSettingsAreTheAppsOwn(t *testing.T) {
 			require.Contains(t, got[name+"__clientId"], "outputs.clientId")
 		}
 		for name, value := range example(t) {
-			if _, ok := got[name]; ok && name != "DISPATCH_SCHEDULE" {
+			if _, ok := got[name]; ok && name != "DISPATCH_SCHEDULE" && name != "COSMOS_KIND_CONTAINERS" {
 				require.Equal(t, value, got[name], "%s is not what it is locally", name)
 			}
 		}
 		require.Equal(t, example(t)["DISPATCH_SCHEDULE"], got["DISPATCH_SCHEDULE"])
 	})
+}
+
+// TestKindsHaveContainersOfTheirOwn: the setting names what is made, in the form that the
+// handler reads.
+func TestKindsHaveContainersOfTheirOwn(t *testing.T) {
+	t.Parallel()
+	require.NotContains(t, settings(t, with(t, nil)), "COSMOS_KIND_CONTAINERS")
+	got := settings(t, with(t, map[string]any{"kindContainers": map[string]any{
+		"invoice": map[string]any{"outbox": "invoices", "inbox": "invoice-views"},
+		"credit":  map[string]any{"outbox": "credits", "inbox": "views"},
+	}}))
+	require.Equal(t, "credit=credits/views,invoice=invoices/invoice-views", got["COSMOS_KIND_CONTAINERS"])
 }
 
 // TestTheHandlerTakesTheSettings: the values are types of a deployment, so only the rules

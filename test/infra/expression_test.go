@@ -57,6 +57,22 @@ func (s *scope) eval(v any) any {
 	return v
 }
 
+// variable is one of the template, or one that is repeated.
+func (s *scope) variable(name string) any {
+	if v, ok := s.variables[name]; ok {
+		return s.eval(v)
+	}
+	repeated, _ := s.variables["copy"].([]any)
+	for _, c := range repeated {
+		if c := c.(map[string]any); c["name"] == name {
+			out := map[string]any{}
+			s.copies(out, c)
+			return out[name]
+		}
+	}
+	panic("there is no variable " + name)
+}
+
 // copies makes a property that is repeated.
 func (s *scope) copies(out map[string]any, c map[string]any) {
 	count, _ := number(s.eval(c["count"]))
@@ -150,11 +166,7 @@ func (p *parser) call(name string, args []any) any {
 		}
 		return v
 	case "variables":
-		v, ok := p.scope.variables[args[0].(string)]
-		if !ok {
-			panic(fmt.Sprintf("there is no variable %v", args[0]))
-		}
-		return p.scope.eval(v)
+		return p.scope.variable(args[0].(string))
 	case "copyIndex":
 		return float64(p.scope.index)
 	case "reference":
@@ -197,6 +209,17 @@ var functions = map[string]func([]any) any{
 		return out
 	},
 	"union": func(a []any) any {
+		if _, lists := a[0].([]any); lists {
+			var out []any
+			for _, list := range a {
+				for _, v := range list.([]any) {
+					if !slices.Contains(out, v) {
+						out = append(out, v)
+					}
+				}
+			}
+			return out
+		}
 		out := map[string]any{}
 		for _, m := range a {
 			maps.Copy(out, m.(map[string]any))
@@ -228,6 +251,13 @@ var functions = map[string]func([]any) any{
 			v = member(v, key)
 		}
 		return v
+	},
+	"join": func(a []any) any {
+		parts := make([]string, len(a[0].([]any)))
+		for i, v := range a[0].([]any) {
+			parts[i] = fmt.Sprint(v)
+		}
+		return strings.Join(parts, a[1].(string))
 	},
 	"split": func(a []any) any {
 		if r, ok := a[0].(runtime); ok {

@@ -16,7 +16,7 @@ type Role int
 
 // Roles.
 const (
-	Outbox Role = iota // profiles, their events and receipts
+	Outbox Role = iota // entities, their events and receipts
 	Inbox              // read models and receipts of the consumer
 )
 
@@ -45,7 +45,7 @@ func checkTTL(role Role, name string, c Container) Finding {
 	case *c.DefaultTTL == -1:
 		return ok(subject, "on, without a default")
 	case role == Outbox:
-		return finding(Refused, subject, fmt.Sprintf("default of %d s: profiles and events that were not sent yet would expire", *c.DefaultTTL), remedy)
+		return finding(Refused, subject, fmt.Sprintf("default of %d s: entities and events that were not sent yet would expire", *c.DefaultTTL), remedy)
 	}
 	return finding(Refused, subject, fmt.Sprintf("default of %d s: read models would expire, and old events be taken for new", *c.DefaultTTL), remedy)
 }

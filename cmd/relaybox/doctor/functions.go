@@ -30,7 +30,7 @@ func CheckFunctions(functions []Function, azure bool) []Finding {
 		}
 	}
 	miss(minihost.TimerTrigger, Refused, "no function has one: events that the fast path missed are never sent", "put the folder of OutboxDispatcher beside host.json: relaybox assemble")
-	miss(minihost.HTTPTrigger, Warning, "no function has one: nobody can write", "put the folder of WriteProfile beside host.json: relaybox assemble")
+	miss(minihost.HTTPTrigger, Warning, "no function has one: nobody can write", "put the folders of the HTTP functions beside host.json: relaybox assemble")
 	miss(minihost.ServiceBusTrigger, Warning, "no function has one: fine only if another app consumes the events", "put the folder of ConsumeEvent beside host.json: relaybox assemble")
 	return list
 }

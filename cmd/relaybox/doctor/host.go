@@ -73,7 +73,7 @@ func checkSessions(h HostConfig) Finding {
 	const subject = "sessions per instance"
 	switch {
 	case h.CallsPerSession > 1:
-		return finding(Refused, subject, fmt.Sprintf("%d events of one profile at once: their order is lost", h.CallsPerSession), "set extensions.serviceBus.maxConcurrentCallsPerSession to 1 in host.json")
+		return finding(Refused, subject, fmt.Sprintf("%d events of one entity at once: their order is lost", h.CallsPerSession), "set extensions.serviceBus.maxConcurrentCallsPerSession to 1 in host.json")
 	case !h.MaxSessionsSet:
 		return finding(Warning, subject, fmt.Sprintf("%d, the host's default", h.MaxSessions), "set extensions.serviceBus.maxConcurrentSessions in host.json to what the store bears")
 	}

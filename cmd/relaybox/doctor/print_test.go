@@ -16,7 +16,7 @@ func TestPrint(t *testing.T) {
 		{"Settings of x.json", []Finding{ok("application settings", "complete")}},
 		{"Nothing", nil},
 		{"Service Bus here", []Finding{
-			finding(Refused, "views sessions", "off:\n events of a profile are handled in any order", "make it anew"),
+			finding(Refused, "views sessions", "off:\n events of an entity are handled in any order", "make it anew"),
 			finding(Unknown, "views rules", "not read", "name the port"),
 			finding(Warning, "views lock", "5s", "set it"),
 		}},
@@ -28,7 +28,7 @@ func TestPrint(t *testing.T) {
   ok       application settings  complete
 
 Service Bus here
-  refused  views sessions        off: events of a profile are handled in any order → make it anew
+  refused  views sessions        off: events of an entity are handled in any order → make it anew
   unknown  views rules           not read → name the port
   warning  views lock            5s → set it
 

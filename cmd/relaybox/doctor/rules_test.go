@@ -243,7 +243,7 @@ func TestCheckFunctions(t *testing.T) {
 	}{
 		"as needed":      {[]Function{write, sweep, eat}, true, wanted{}},
 		"no timer":       {[]Function{write, eat}, false, wanted{Refused, "never sent", "OutboxDispatcher"}},
-		"no writer":      {[]Function{sweep, eat}, false, wanted{Warning, "nobody can write", "WriteProfile"}},
+		"no writer":      {[]Function{sweep, eat}, false, wanted{Warning, "nobody can write", "HTTP functions"}},
 		"no consumer":    {[]Function{write, sweep}, false, wanted{Warning, "another app", "ConsumeEvent"}},
 		"no sessions":    {[]Function{write, sweep, with(eat, func(f *Function) { f.Sessions = false })}, false, wanted{Refused, "without sessions", "isSessionsEnabled"}},
 		"a span":         {[]Function{write, eat, with(sweep, func(f *Function) { f.Cron = false })}, false, wanted{Warning, "time span", "NCRONTAB"}},

@@ -215,21 +215,21 @@ func TestWhatIsRefused(t *testing.T) {
 		"default TTL": {func(s *scene) {
 			s.container = func(p *azcosmos.ContainerProperties) { p.DefaultTimeToLive = new(int32(3600)) }
 		},
-			"profiles time to live", Refused, "not sent yet would expire", "default TTL to -1"},
+			"entities time to live", Refused, "not sent yet would expire", "default TTL to -1"},
 		"TTL off": {func(s *scene) { s.container = func(*azcosmos.ContainerProperties) {} },
-			"profiles time to live", Refused, "never expire", "default TTL to -1"},
+			"entities time to live", Refused, "never expire", "default TTL to -1"},
 		"other partition key": {func(s *scene) {
 			s.container = func(p *azcosmos.ContainerProperties) { p.PartitionKeyDefinition.Paths = []string{"/id"} }
-		}, "profiles partition key", Refused, "/id", "make the container anew"},
+		}, "entities partition key", Refused, "/id", "make the container anew"},
 		"everything indexed": {func(s *scene) {
 			s.container = func(p *azcosmos.ContainerProperties) { p.DefaultTimeToLive = new(int32(-1)) }
 		},
-			"profiles index", Warning, "everything is indexed", "exclude /*"},
+			"entities index", Warning, "everything is indexed", "exclude /*"},
 		"unique key": {func(s *scene) {
 			s.container = func(p *azcosmos.ContainerProperties) {
 				p.UniqueKeyPolicy = &azcosmos.UniqueKeyPolicy{UniqueKeys: []azcosmos.UniqueKey{{Paths: []string{"/email"}}}}
 			}
-		}, "profiles unique keys", Refused, "/email", "without them"},
+		}, "entities unique keys", Refused, "/email", "without them"},
 		"nested function": {func(s *scene) {
 			write(s.t, filepath.Join(s.app, "more", "Late", "function.json"), read(s.t, filepath.Join(s.app, "OutboxDispatcher", "function.json")))
 		}, "more/Late/function.json", Refused, "in silence", "move the folder Late up"},
@@ -275,6 +275,14 @@ func TestWhatIsRefused(t *testing.T) {
 			"database relaybox", Warning, "no such database yet", "at its first start"},
 		"no container yet": {func(s *scene) { s.settings["COSMOS_OUTBOX_CONTAINER"] = "others" },
 			"container others", Warning, "no such container yet", "at its first start"},
+		"no container of a kind's own yet": {func(s *scene) { s.settings["COSMOS_KIND_CONTAINERS"] = "invoice=invoices/views" },
+			"container invoices (of kind invoice)", Warning, "no such container yet", "at its first start"},
+		"a time to live in a container of two kinds' own": {func(s *scene) {
+			s.container = func(p *azcosmos.ContainerProperties) { p.DefaultTimeToLive = new(int32(60)) }
+			s.settings["COSMOS_KIND_CONTAINERS"], s.settings["COSMOS_OUTBOX_CONTAINER"] = "credit=entities/views,invoice=entities/views", "others"
+		}, "entities (of kind credit, invoice) time to live", Refused, "not sent yet would expire", "default TTL to -1"},
+		"unreadable containers of kinds": {func(s *scene) { s.settings["COSMOS_KIND_CONTAINERS"] = "invoice=invoices" },
+			"COSMOS_KIND_CONTAINERS", Refused, "cannot be read", "write KIND=OUTBOX/INBOX"},
 		"no topic": {func(s *scene) { s.settings["EVENTS_TOPIC"] = "others" },
 			"topic others", Refused, "not there", "EVENTS_TOPIC"},
 		"no topic to send to": {func(s *scene) { s.settings["EVENTS_TOPIC"] = "others" },

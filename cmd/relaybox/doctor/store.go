@@ -3,7 +3,9 @@ package doctor
 import (
 	"context"
 	"fmt"
+	"maps"
 	"net/http"
+	"slices"
 	"strings"
 
 	"github.com/relaybox/relaybox/azure/cosmos"
@@ -26,7 +28,7 @@ func checkCosmos(ctx context.Context, c config.Config, who identities, transport
 	if conn.ConnectionString == "" {
 		opts.Credential = who.of(conn.ClientID)
 	}
-	sight := cosmos.Inspect(ctx, conn, opts, c.Cosmos.Database, c.Cosmos.Outbox, c.Cosmos.Inbox)
+	sight := cosmos.Inspect(ctx, conn, opts, c.Cosmos.Database, names(uses(c))...)
 	g.Findings = append(g.Findings, CheckAccess(Access{
 		Subject: "account", Place: conn.Host(), Key: conn.ConnectionString != "", Err: sight.Err, Fine: "answers and lets us in",
 		Start: "start the stand-ins with relaybox up, or the emulators with make func-start", Role: cosmosRole,
@@ -47,11 +49,57 @@ func checkCosmos(ctx context.Context, c config.Config, who identities, transport
 func CheckRegions(write []string, multiple bool, consistency string) Finding {
 	found := strings.Join(write, ", ")
 	return unless(!multiple && len(write) <= 1, fmt.Sprintf("%s; %s consistency", found, consistency),
-		finding(Refused, "write region", found+": a profile and its event may be decided in different regions, and one of them lost",
+		finding(Refused, "write region", found+": an entity and its event may be decided in different regions, and one of them lost",
 			"turn enableMultipleWriteLocations off"))
 }
 
-// checkDatabase is about the database and its two containers.
+// use is what a container is there for.
+type use struct {
+	role  Role
+	name  string
+	kinds []string // those that have it for their own; none for the two that the others share
+}
+
+// uses are the containers that the settings name, each role of each once: the shared ones
+// first, then those of kinds that have their own.
+func uses(c config.Config) []use {
+	all := []use{{role: Outbox, name: c.Cosmos.Outbox}, {role: Inbox, name: c.Cosmos.Inbox}}
+	shared := len(all)
+	own := c.OwnContainers()
+	for _, kind := range slices.Sorted(maps.Keys(own)) {
+		for _, u := range []use{{Outbox, own[kind].Outbox, []string{kind}}, {Inbox, own[kind].Inbox, []string{kind}}} {
+			at := slices.IndexFunc(all, func(known use) bool { return known.role == u.role && known.name == u.name })
+			switch {
+			case at < 0:
+				all = append(all, u)
+			case at >= shared:
+				all[at].kinds = append(all[at].kinds, kind)
+			}
+		}
+	}
+	return all
+}
+
+// names are the containers, each once.
+func names(all []use) []string {
+	var list []string
+	for _, u := range all {
+		if !slices.Contains(list, u.name) {
+			list = append(list, u.name)
+		}
+	}
+	return list
+}
+
+// String is how findings call the container.
+func (u use) String() string {
+	if len(u.kinds) == 0 {
+		return u.name
+	}
+	return fmt.Sprintf("%s (of kind %s)", u.name, strings.Join(u.kinds, ", "))
+}
+
+// checkDatabase is about the database and its containers.
 func checkDatabase(c config.Config, conn cosmos.Connection, sight cosmos.Sight) []Finding {
 	missing := func(subject, what string) Finding {
 		if conn.Emulator() {
@@ -68,18 +116,15 @@ func checkDatabase(c config.Config, conn cosmos.Connection, sight cosmos.Sight) 
 	} else if err == nil {
 		list = append(list, ok("database "+c.Cosmos.Database, "is there"))
 	}
-	for _, k := range []struct {
-		role Role
-		name string
-	}{{Outbox, c.Cosmos.Outbox}, {Inbox, c.Cosmos.Inbox}} {
-		seen := sight.Containers[k.name]
+	for _, u := range uses(c) {
+		seen := sight.Containers[u.name]
 		switch {
 		case seen.Err == nil:
-			list = append(list, CheckContainer(k.role, k.name, seen.ContainerProperties)...)
+			list = append(list, CheckContainer(u.role, u.String(), seen.ContainerProperties)...)
 		case probe.Of(seen.Err) == probe.Missing:
-			list = append(list, missing("container "+k.name, "container"))
+			list = append(list, missing("container "+u.String(), "container"))
 		default:
-			list = append(list, access("container "+k.name, seen.Err))
+			list = append(list, access("container "+u.String(), seen.Err))
 		}
 	}
 	return list

@@ -45,7 +45,7 @@ func CheckTopic(name string, t Topic, n TopicNeeds) []Finding {
 	}
 	if !t.Partitioned { // there the session keeps the order
 		list = append(list, unless(t.Ordered, "kept", finding(Refused, name+" ordering",
-			"not supported: events of a profile may overtake each other", "set supportOrdering to true")))
+			"not supported: events of an entity may overtake each other", "set supportOrdering to true")))
 	}
 	return append(list, checkStatus(name, t.Status, "SendDisabled"))
 }
@@ -68,7 +68,7 @@ func checkPartitioning(subject string, t Topic, n TopicNeeds) Finding {
 	case t.Partitioned:
 		return finding(Warning, subject, "on, and EVENTS_TOPIC_PARTITIONED is false: the broker refuses the first batch of every start", "set EVENTS_TOPIC_PARTITIONED to true")
 	}
-	return finding(Warning, subject, "off, and EVENTS_TOPIC_PARTITIONED is true: every profile costs a send of its own", "set EVENTS_TOPIC_PARTITIONED to false")
+	return finding(Warning, subject, "off, and EVENTS_TOPIC_PARTITIONED is true: every entity costs a send of its own", "set EVENTS_TOPIC_PARTITIONED to false")
 }
 
 func checkTimeToLive(name string, d time.Duration) Finding {
@@ -89,7 +89,7 @@ func checkStatus(name, status, half string) Finding {
 // CheckSubscription holds a subscription against what the consumer needs.
 func CheckSubscription(name string, s Subscription) []Finding {
 	return []Finding{
-		unless(s.Sessions, "on", finding(Refused, name+" sessions", "off: events of a profile are handled in any order",
+		unless(s.Sessions, "on", finding(Refused, name+" sessions", "off: events of an entity are handled in any order",
 			"they cannot be switched on later: make the subscription anew with requiresSession, as infra/bicep does")),
 		unless(s.MaxDeliveryCount >= minDeliveries, fmt.Sprint(s.MaxDeliveryCount), finding(Refused, name+" max deliveries",
 			fmt.Sprintf("%d: a few crashes of the host would dead-letter a good event", s.MaxDeliveryCount), fmt.Sprintf("set maxDeliveryCount to %d or more, 10 for instance", minDeliveries))),

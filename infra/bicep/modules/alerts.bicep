@@ -1,4 +1,4 @@
-metadata description = 'What somebody must hear of: events that do not get out, that were parked or dead-lettered, failing requests, throttling.'
+metadata description = 'What somebody must hear of: events that do not get out, that were parked, refused or dead-lettered, a container that was replaced, failing requests, throttling.'
 
 @description('Prefix of the alerts\' names.')
 param name string
@@ -25,7 +25,8 @@ param accountId string
 @minValue(60)
 param oldestPendingSeconds int
 
-// The handler logs one JSON object a line; its attribute signal is stable (handler/observe.go).
+// The handler logs one JSON object a line; its attribute signal is stable (handler/observe.go,
+// entity/consume.go, functions/OutboxDispatcher).
 var logAlerts = [
   {
     name: 'oldest-pending'
@@ -55,6 +56,28 @@ var logAlerts = [
     severity: 2
     window: 'PT10M'
     query: 'traces | where message has \'"signal":"parked"\' or message has \'"signal":"blocked"\''
+    measure: ''
+    aggregation: 'Count'
+    operator: 'GreaterThan'
+    threshold: 0
+  }
+  {
+    name: 'refused'
+    text: 'The consumer refuses an event that can never be applied: it ends in the dead-letter queue.'
+    severity: 2
+    window: 'PT10M'
+    query: 'traces | where message has \'"signal":"refused"\''
+    measure: ''
+    aggregation: 'Count'
+    operator: 'GreaterThan'
+    threshold: 0
+  }
+  {
+    name: 'incarnation'
+    text: 'A container was made anew, restored or copied: entities go on under new incarnations, and events of the container that was are ignored.'
+    severity: 2
+    window: 'PT10M'
+    query: 'traces | where message has \'"signal":"incarnation"\' or message has \'"signal":"superseded"\''
     measure: ''
     aggregation: 'Count'
     operator: 'GreaterThan'

@@ -1,4 +1,4 @@
-metadata description = 'Cosmos DB account, database and the two containers of the protocol. No account keys.'
+metadata description = 'Cosmos DB account, database and the containers of the protocol. No account keys.'
 
 @description('Name of the account.')
 @minLength(3)
@@ -37,6 +37,9 @@ param outboxContainer string
 
 @description('Container of the consumer: read models and receipts.')
 param inboxContainer string
+
+@description('Containers of kinds that do not share these two, of either side.')
+param ownContainers array
 
 @description('Spread over the zones of the region.')
 param zoneRedundant bool
@@ -107,7 +110,7 @@ resource account 'Microsoft.DocumentDB/databaseAccounts@2024-11-15' = {
     }
 
     resource containers 'containers' = [
-      for container in [outboxContainer, inboxContainer]: {
+      for container in union([outboxContainer, inboxContainer], ownContainers): {
         name: container
         properties: {
           resource: {

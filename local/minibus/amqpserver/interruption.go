@@ -13,6 +13,7 @@ type Interruption struct {
 	Hold func(resume func())
 }
 
+// Error is never sent: an interruption changes how an answer travels.
 func (*Interruption) Error() string { return "interrupted" }
 
 // conclude gives an answer, unless the backend wants it held or never given. The caller holds mu; so does answer's.

@@ -55,6 +55,7 @@ func Errorf(condition Symbol, format string, args ...any) *Error {
 	return &Error{Condition: condition, Description: fmt.Sprintf(format, args...)}
 }
 
+// Error is the condition and the description, as they go over the wire.
 func (e *Error) Error() string { return string(e.Condition) + ": " + e.Description }
 
 func (e *Error) code() byte { return 0x1d }

@@ -11,6 +11,7 @@ type SyntaxError struct {
 	Reason string
 }
 
+// Error counts positions from 1.
 func (e *SyntaxError) Error() string { return fmt.Sprintf("position %d: %s", e.Offset+1, e.Reason) }
 
 // Evaluating. The rule does not apply to the message then.

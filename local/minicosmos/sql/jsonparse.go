@@ -18,6 +18,7 @@ type JSONError struct {
 	Msg    string
 }
 
+// Error is the fault and its place.
 func (e *JSONError) Error() string { return fmt.Sprintf("%s at byte %d", e.Msg, e.Offset) }
 
 // ParseJSON reads exactly one JSON value (RFC 8259). It refuses invalid UTF-8 and

@@ -41,7 +41,7 @@ func (a *API) Serve(req *front.Request, path string) front.Response {
 			list = append(list, a.info(req, f))
 		}
 		return asJSON(list)
-	case parts[0] != "functions" || len(parts) > 3:
+	case parts[0] != "functions" || len(parts) < 2 || len(parts) > 3:
 		return front.Response{Status: http.StatusNotFound}
 	case post && len(parts) == 2:
 		return a.manualRun(req, parts[1])

@@ -55,7 +55,7 @@ func (s *Store) put(name string, status Status) error {
 	}
 	text, err := json.Marshal(status)
 	if err == nil {
-		err = os.MkdirAll(filepath.Dir(s.path(name)), 0o755)
+		err = os.MkdirAll(filepath.Dir(s.path(name)), 0o700)
 	}
 	temporary := s.path(name) + ".new"
 	if err == nil {
