@@ -42,7 +42,7 @@ func (k *Kinds) Event(body []byte, session string) (inbox.Event, error) {
 	kind, id := outbox.SplitKey(e.Key)
 	ofKind, typed := strings.CutPrefix(e.Type, typePrefix+kind+".")
 	switch {
-	case kind == "" || !typed || !strings.HasSuffix(e.Source, "/"+kind):
+	case kind == "" || !typed || !validName.MatchString(ofKind) || !strings.HasSuffix(e.Source, "/"+kind):
 		return e, inbox.Refuse(Disagreement, "partitionkey %.80q, type %.80q and source %.80q are not of one kind", e.Key, e.Type, e.Source)
 	case e.Subject != id:
 		return e, inbox.Refuse(Disagreement, "the subject is %.80q, partitionkey says %.80q", e.Subject, id)

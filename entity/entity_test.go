@@ -379,7 +379,7 @@ func TestKindsThatCannotBe(t *testing.T) {
 		kinds []entity.Definition
 		want  []string
 	}{
-		"no name":       {[]entity.Definition{entity.Kind[Door, Count]{}}, []string{`kind ""`, `like "order"`}},
+		"no name":       {[]entity.Definition{entity.Kind[Door, Count]{}}, []string{`kind ""`, `and begins with a letter, like "`}},
 		"capitals":      {[]entity.Definition{entity.Kind[Door, Count]{Name: "Door"}}, []string{`kind "Door"`, "lower-case"}},
 		"a colon":       {[]entity.Definition{entity.Kind[Door, Count]{Name: "do:or"}}, []string{"lower-case"}},
 		"a long name":   {[]entity.Definition{entity.Kind[Door, Count]{Name: strings.Repeat("d", 33)}}, []string{"1 to 32"}},
@@ -472,6 +472,8 @@ func TestEventsThatAreRefused(t *testing.T) {
 		"type of another kind":      {map[string]any{"type": "relaybox.cat.created"}, "", entity.Disagreement},
 		"type of nobody":            {map[string]any{"type": "door.created"}, "", entity.Disagreement},
 		"source of another kind":    {map[string]any{"source": "/test/cat"}, "", entity.Disagreement},
+		"an event's name":           {map[string]any{"type": "relaybox.door.created.twice"}, "", entity.Disagreement},
+		"no event's name":           {map[string]any{"type": "relaybox.door."}, "", entity.Disagreement},
 		"key of another kind":       {map[string]any{"partitionkey": "cat:d"}, "", entity.Disagreement},
 		"key without a kind":        {map[string]any{"partitionkey": "d"}, "", entity.Disagreement},
 		"another session":           {nil, "door:e", entity.Disagreement},

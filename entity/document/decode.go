@@ -47,13 +47,24 @@ func CheckPatch[T any](data []byte) error {
 	return checkNames(doc, s, 0)
 }
 
-// checkNames looks at names only. A list in a patch replaces the list that is there, so
-// its elements are read as documents.
+// checkNames looks at names only, those in lists too: there the patch says what the merged
+// document will hold, and here their place in the client's text is known.
 func checkNames(v value, s *shape, depth int) error {
 	if s.form == optional {
 		s = s.elem
 	}
-	if depth > maxNesting || v.kind() != "an object" || s.form != object && s.form != dictionary {
+	if depth > maxNesting || v.kind() != s.wants() {
+		return nil
+	}
+	switch s.form {
+	case object, dictionary:
+	case list:
+		elements, err := v.elements()
+		for i := 0; i < len(elements) && err == nil; i++ {
+			err = checkNames(elements[i], s.elem, depth+1)
+		}
+		return err
+	default:
 		return nil
 	}
 	members, err := v.members(s.known())

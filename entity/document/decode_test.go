@@ -167,6 +167,8 @@ func TestNamesAreLookedAtInEveryDepth(t *testing.T) {
 	}
 	var unknown *UnknownFieldError
 	require.ErrorAs(t, CheckPatch[person]([]byte(`{"friend":{"friend":{"nik":null}}}`)), &unknown)
+	require.ErrorAs(t, CheckPatch[person]([]byte(`{"homes":[{"city":"x"},{"town":null}]}`)), &unknown)
+	require.Equal(t, 24, unknown.Offset)
 	var twice *DuplicateFieldError
 	require.ErrorAs(t, decodeOnly([]byte(`{"homes":[{"city":"x","city":"y"}]}`)), &twice)
 }
