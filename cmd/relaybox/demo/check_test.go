@@ -6,6 +6,7 @@ import (
 	"maps"
 	"math/rand/v2"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -82,7 +83,7 @@ func (w *world) change(t *testing.T, key string, l *life, i *intent) {
 	}
 	for _, kind := range eventTypes(l.state, next) {
 		l.seq++
-		l.applied[kind]++
+		l.applied[strings.TrimPrefix(kind, "relaybox.profile.")]++
 		id := fmt.Sprintf("%s-event-%d", key, l.seq)
 		w.bus[key] = append(w.bus[key], busEvent{number: int64(w.now.UnixNano()) + l.seq, id: id, kind: kind, seq: l.seq, state: next})
 		seen.receipts[id] = true
@@ -210,7 +211,7 @@ func TestCheckNamesWhatIsBroken(t *testing.T) {
 		{"old model", viewEqual, func(w *world) { w.views[key].model.LastSeq-- }},
 		{"gap", viewEqual, func(w *world) { w.views[key].model.Gaps++ }},
 		{"other model", viewEqual, func(w *world) { w.views[key].model.Data.State = &person{DisplayName: "x"} }},
-		{"effect twice", oneEffect, func(w *world) { w.views[key].model.Data.View.Applied["relaybox.profile.created"]++ }},
+		{"effect twice", oneEffect, func(w *world) { w.views[key].model.Data.View.Applied["created"]++ }},
 		{"no effect", oneEffect, func(w *world) { delete(w.views[key].receipts, w.bus[key][0].id) }},
 	}
 	for _, c := range cases {

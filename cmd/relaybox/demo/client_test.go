@@ -17,7 +17,7 @@ func against(t *testing.T, w write, api http.HandlerFunc) (outcome, []attempt) {
 	t.Cleanup(server.Close)
 	c := &client{http: server.Client(), base: server.URL + "/api/profiles/", journal: newJournal(), rng: rand.New(rand.NewPCG(1, 1))}
 	done := c.do(t.Context(), w)
-	return done, c.journal.attempts[w.key]
+	return done, c.journal.attempts[kindPrefix+w.key]
 }
 
 func aPut() write {
