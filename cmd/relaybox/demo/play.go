@@ -28,12 +28,12 @@ func (r *run) send(ctx context.Context, writes []write, p pace, before func(n in
 	var done sync.WaitGroup
 	for n := range clients {
 		c := &client{
-			http: r.http, base: r.stack.HostURL + "/api/profiles/", journal: r.journal,
+			http: r.http, base: r.stack.HostURL + "/api/", journal: r.journal,
 			rng: rand.New(rand.NewPCG(r.opts.Seed, uint64(n)+1)),
 		}
 		done.Go(func() {
 			for w := range feed {
-				if end := c.do(ctx, w); end != acknowledged {
+				if end := c.do(ctx, w); end == refused || end == unknown {
 					r.journal.giveUp(w, end)
 				}
 				r.done.Add(1)
@@ -111,8 +111,8 @@ func (r *run) drained() (bool, error) {
 	}
 	events := 0
 	for key, p := range store {
-		if p.entity == nil {
-			continue
+		if p.entity == nil || p.entity.LastSeq == 0 {
+			continue // nothing was ever written
 		}
 		events += int(p.entity.LastSeq)
 		model := views[key].model
@@ -143,8 +143,12 @@ func (r *run) result() (report, error) {
 		return report{}, err
 	}
 	bus, dropped, faults := r.audit.events()
+	var dead []string
+	for _, m := range r.stack.Bus.Peek(r.stack.Settings["EVENTS_TOPIC"] + "/Subscriptions/" + r.stack.Settings["EVENTS_SUBSCRIPTION"] + "/$DeadLetterQueue") {
+		dead = append(dead, m.MessageID)
+	}
 	rep := report{writes: r.opts.Writes, dropped: dropped, perSecond: r.speed, took: time.Since(r.began)}
-	rep.verdict = check(evidence{attempts: r.journal.attempts, store: store, views: views, bus: bus})
+	rep.verdict = check(evidence{attempts: r.journal.attempts, store: store, views: views, bus: bus, dead: dead})
 	rep.broken = append(append(r.journal.unfinished, rep.broken...), faults...)
 	for _, attempts := range r.journal.attempts {
 		rep.attempts += len(attempts)
