@@ -215,21 +215,21 @@ func TestWhatIsRefused(t *testing.T) {
 		"default TTL": {func(s *scene) {
 			s.container = func(p *azcosmos.ContainerProperties) { p.DefaultTimeToLive = new(int32(3600)) }
 		},
-			"profiles time to live", Refused, "not sent yet would expire", "default TTL to -1"},
+			"entities time to live", Refused, "not sent yet would expire", "default TTL to -1"},
 		"TTL off": {func(s *scene) { s.container = func(*azcosmos.ContainerProperties) {} },
-			"profiles time to live", Refused, "never expire", "default TTL to -1"},
+			"entities time to live", Refused, "never expire", "default TTL to -1"},
 		"other partition key": {func(s *scene) {
 			s.container = func(p *azcosmos.ContainerProperties) { p.PartitionKeyDefinition.Paths = []string{"/id"} }
-		}, "profiles partition key", Refused, "/id", "make the container anew"},
+		}, "entities partition key", Refused, "/id", "make the container anew"},
 		"everything indexed": {func(s *scene) {
 			s.container = func(p *azcosmos.ContainerProperties) { p.DefaultTimeToLive = new(int32(-1)) }
 		},
-			"profiles index", Warning, "everything is indexed", "exclude /*"},
+			"entities index", Warning, "everything is indexed", "exclude /*"},
 		"unique key": {func(s *scene) {
 			s.container = func(p *azcosmos.ContainerProperties) {
 				p.UniqueKeyPolicy = &azcosmos.UniqueKeyPolicy{UniqueKeys: []azcosmos.UniqueKey{{Paths: []string{"/email"}}}}
 			}
-		}, "profiles unique keys", Refused, "/email", "without them"},
+		}, "entities unique keys", Refused, "/email", "without them"},
 		"nested function": {func(s *scene) {
 			write(s.t, filepath.Join(s.app, "more", "Late", "function.json"), read(s.t, filepath.Join(s.app, "OutboxDispatcher", "function.json")))
 		}, "more/Late/function.json", Refused, "in silence", "move the folder Late up"},
