@@ -136,6 +136,20 @@ func (r *run) documents() (map[string]partition, map[string]view, error) {
 	return store, views, err
 }
 
+// deadLetters are the ids of the messages that the app's subscription has given up, by the
+// bus's own account.
+func (r *run) deadLetters() (ids []string, err error) {
+	path := r.stack.Settings["EVENTS_TOPIC"] + "/Subscriptions/" + r.stack.Settings["EVENTS_SUBSCRIPTION"] + "/$DeadLetterQueue"
+	messages := r.stack.Bus.Peek(path)
+	if messages == nil {
+		return nil, fmt.Errorf("the bus has no %s", path)
+	}
+	for _, m := range messages {
+		ids = append(ids, m.MessageID)
+	}
+	return ids, nil
+}
+
 // result gathers the evidence and checks it.
 func (r *run) result() (report, error) {
 	store, views, err := r.documents()
@@ -143,9 +157,9 @@ func (r *run) result() (report, error) {
 		return report{}, err
 	}
 	bus, dropped, faults := r.audit.events()
-	var dead []string
-	for _, m := range r.stack.Bus.Peek(r.stack.Settings["EVENTS_TOPIC"] + "/Subscriptions/" + r.stack.Settings["EVENTS_SUBSCRIPTION"] + "/$DeadLetterQueue") {
-		dead = append(dead, m.MessageID)
+	dead, err := r.deadLetters()
+	if err != nil {
+		return report{}, err
 	}
 	rep := report{writes: r.opts.Writes, dropped: dropped, perSecond: r.speed, took: time.Since(r.began)}
 	rep.verdict = check(evidence{attempts: r.journal.attempts, store: store, views: views, bus: bus, dead: dead})
