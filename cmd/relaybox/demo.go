@@ -18,11 +18,12 @@ func demoCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "demo",
 		Short: "Send a thousand writes, cut the broker, kill the app, and account for every event",
-		Long: `Runs the whole stack in a temporary folder on free ports and sends writes over HTTP:
-with If-Match, with Idempotency-Key twins, deletions, all kinds of text, bodies near the
-limit. In the middle the broker is away for three seconds and the handler is killed. Then
-every write and every event is accounted for, by what the clients were told, what the store
-holds, what was on the bus and what the consumer made of it.
+		Long: `Runs the whole stack in a temporary folder on free ports and sends writes over HTTP to
+two kinds of entity under the same ids: with If-Match, with Idempotency-Key twins, deletions,
+actions in the right state and in the wrong one, all kinds of text, bodies near the limit. In
+the middle the broker is away for three seconds and the handler is killed. Then every write
+and every event is accounted for, by what the clients were told, what the store holds, what
+was on the bus, what the consumer made of it and what was dead-lettered.
 
 write-to-consumed is the time from the client's acknowledgement to the moment at which the
 store shows the change in the consumer's read model. Exit status 0: every invariant held.`,

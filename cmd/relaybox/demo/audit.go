@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"maps"
 	"strconv"
+	"strings"
 	"sync"
 	"time"
 
@@ -112,13 +113,15 @@ func deref[T any](p *T, otherwise T) T {
 // readEvent reads a message and compares the envelope with the broker's properties.
 func readEvent(m *azservicebus.ReceivedMessage) (e busEvent, key string, err error) {
 	var envelope struct {
-		SpecVersion     string `json:"specversion"`
-		ID              string `json:"id"`
-		Type            string `json:"type"`
-		Subject         string `json:"subject"`
-		PartitionKey    string `json:"partitionkey"`
-		Sequence        string `json:"sequence"`
-		DataContentType string `json:"datacontenttype"`
+		SpecVersion     string    `json:"specversion"`
+		ID              string    `json:"id"`
+		Source          string    `json:"source"`
+		Type            string    `json:"type"`
+		Time            time.Time `json:"time"`
+		Subject         string    `json:"subject"`
+		PartitionKey    string    `json:"partitionkey"`
+		Sequence        string    `json:"sequence"`
+		DataContentType string    `json:"datacontenttype"`
 		Data            struct {
 			ID    string          `json:"id"`
 			State json.RawMessage `json:"state"`
@@ -131,23 +134,29 @@ func readEvent(m *azservicebus.ReceivedMessage) (e busEvent, key string, err err
 	if err != nil {
 		return e, "", fmt.Errorf("sequence: %w", err)
 	}
-	e = busEvent{id: envelope.ID, kind: envelope.Type, seq: seq}
+	k, id := splitKey(envelope.PartitionKey)
+	if k == nil {
+		return e, "", fmt.Errorf("partitionkey %q is of no kind", envelope.PartitionKey)
+	}
+	e = busEvent{id: envelope.ID, name: strings.TrimPrefix(envelope.Type, k.eventType("")), seq: seq, at: envelope.Time}
 	for name, pair := range map[string][2]string{
-		"MessageID":    {m.MessageID, envelope.ID},
-		"SessionID":    {deref(m.SessionID, ""), envelope.PartitionKey},
-		"data.id":      {envelope.Data.ID, envelope.Subject},
-		"partitionkey": {envelope.PartitionKey, kindPrefix + envelope.Subject},
-		"Subject":      {deref(m.Subject, ""), envelope.Type},
-		"seq":          {fmt.Sprint(m.ApplicationProperties["seq"]), fmt.Sprint(seq)},
-		"specversion":  {envelope.SpecVersion, "1.0"},
-		"ContentType":  {deref(m.ContentType, ""), "application/cloudevents+json"},
+		"MessageID":   {m.MessageID, envelope.ID},
+		"SessionID":   {deref(m.SessionID, ""), envelope.PartitionKey},
+		"data.id":     {envelope.Data.ID, id},
+		"subject":     {envelope.Subject, id},
+		"source":      {envelope.Source, "/relaybox/" + k.name},
+		"type":        {envelope.Type, k.eventType(e.name)},
+		"Subject":     {deref(m.Subject, ""), envelope.Type},
+		"seq":         {fmt.Sprint(m.ApplicationProperties["seq"]), fmt.Sprint(seq)},
+		"specversion": {envelope.SpecVersion, "1.0"},
+		"ContentType": {deref(m.ContentType, ""), "application/cloudevents+json"},
 	} {
 		if pair[0] != pair[1] {
 			return e, "", fmt.Errorf("%s is %q, not %q", name, pair[0], pair[1])
 		}
 	}
-	if e.kind != "relaybox.profile.deleted" {
-		e.state, err = parsePerson(envelope.Data.State)
+	if e.name != "deleted" {
+		e.state, err = k.parse(envelope.Data.State)
 	}
 	return e, envelope.PartitionKey, err
 }

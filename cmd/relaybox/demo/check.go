@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"maps"
 	"slices"
-	"strings"
 )
 
 // verdict is the outcome of the check, and the figures of the table.
@@ -12,6 +11,7 @@ type verdict struct {
 	broken []*violation
 
 	acknowledged int // intents that some client was told are done
+	declined     int // intents that some client was told the state does not allow
 	unknown      int // intents that no client knows the end of
 	found        int // changes that were applied though nobody was told
 	events       int // events that the changes make
@@ -19,23 +19,31 @@ type verdict struct {
 	copies       int // further copies of them on the bus
 	consumed     int // distinct events that the consumer applied
 	lost         int // events that must exist and had no effect
-	disorder     int // events on the bus before an earlier one of their profile
+	disorder     int // events on the bus before an earlier one of their entity
 	histories    map[string]*history
+	kinds        map[*kind]*tally
 }
+
+// tally are the figures of one kind.
+type tally struct{ acknowledged, declined, events, entities int }
 
 // check holds the evidence against every invariant.
 func check(e evidence) verdict {
-	v := verdict{histories: map[string]*history{}}
+	v := verdict{histories: map[string]*history{}, kinds: map[*kind]*tally{}}
+	for _, k := range kinds {
+		v.kinds[k] = &tally{}
+	}
 	for _, key := range e.keys() {
 		v.checkKey(key, e)
+	}
+	for _, id := range e.dead {
+		v.broken = append(v.broken, broken(noDeadLetter, "message %s", id))
 	}
 	slices.SortStableFunc(v.broken, func(a, b *violation) int {
 		return cmp.Compare(slices.Index(pathOrder, a.invariant), slices.Index(pathOrder, b.invariant))
 	})
 	return v
 }
-
-var pathOrder = []string{everyWrite, refusals, noLostWrite, noPhantom, conditions, oneChange, nothingLeft, noLostEvent, noPhantomEvent, busOrder, viewEqual, oneEffect}
 
 func (e evidence) keys() []string {
 	all := map[string]bool{}
@@ -56,7 +64,15 @@ func (e evidence) keys() []string {
 
 func (v *verdict) checkKey(key string, e evidence) {
 	attempts, stored, seen := e.attempts[key], e.store[key], e.views[key]
-	v.countAttempts(attempts)
+	kind, id := splitKey(key)
+	if kind == nil {
+		if stored.entity != nil || seen.model != nil {
+			v.broken = append(v.broken, broken(noPhantom, "%s: nobody asked for anything of this kind", key))
+		}
+		return
+	}
+	t := v.kinds[kind]
+	v.countAttempts(attempts, t)
 	v.broken = append(v.broken, checkAnswers(key, attempts)...)
 
 	bus, copies := distinct(e.bus[key])
@@ -64,16 +80,18 @@ func (v *verdict) checkKey(key string, e evidence) {
 	v.published += len(bus)
 	v.consumed += len(seen.receipts)
 
-	h, bad := reconstruct(key, attempts, stored.entity, bySeq(bus))
+	h, bad := reconstruct(key, kind, attempts, stored.entity, bySeq(bus))
 	v.histories[key] = h
 	v.found += h.found
 	v.events += len(h.events)
+	t.events += len(h.events)
+	t.entities += min(1, len(h.events))
 	v.broken = append(v.broken, bad...)
 	for _, id := range stored.leftover {
 		v.broken = append(v.broken, broken(nothingLeft, "%s", id))
 	}
 	v.checkBus(h, bus)
-	v.checkView(h, bus, seen)
+	v.checkView(h, id, bus, seen)
 }
 
 // bySeq finds events by their own numbers.
@@ -85,79 +103,27 @@ func bySeq(events []busEvent) map[int64]busEvent {
 	return found
 }
 
-func (v *verdict) countAttempts(attempts []attempt) {
-	done, open := map[string]bool{}, map[string]bool{}
+func (v *verdict) countAttempts(attempts []attempt, t *tally) {
+	done, no, open := map[string]bool{}, map[string]bool{}, map[string]bool{}
 	for _, a := range attempts {
 		switch a.outcome {
 		case acknowledged:
 			done[a.intent.mark] = true
+		case declined:
+			no[a.intent.mark] = true
 		case unknown:
 			open[a.intent.mark] = true
 		}
 	}
 	v.acknowledged += len(done)
+	t.acknowledged += len(done)
+	v.declined += len(no)
+	t.declined += len(no)
 	for mark := range open {
 		if !done[mark] {
 			v.unknown++
 		}
 	}
-}
-
-// checkAnswers looks at what clients were told, without any other witness.
-func checkAnswers(key string, attempts []attempt) (bad []*violation) {
-	twins := map[string]attempt{}
-	for _, a := range attempts {
-		if a.outcome == refused && a.status != 404 && a.status != 409 && a.status != 412 && a.status != 429 && a.status != 0 {
-			bad = append(bad, broken(refusals, "%s: %s got %d: %.200s", key, a.intent.mark, a.status, a.answer))
-		}
-		if a.outcome != acknowledged {
-			continue
-		}
-		if a.idempotencyKey != "" {
-			first, twice := twins[a.idempotencyKey]
-			if twice && (first.status != a.status || first.version != a.version || first.answer != a.answer) {
-				bad = append(bad, broken(oneChange, "%s: %s got %d version %d and %d version %d", key, a.idempotencyKey, first.status, first.version, a.status, a.version))
-			}
-			twins[a.idempotencyKey] = a
-		}
-	}
-	return append(bad, checkRealTime(key, attempts)...)
-}
-
-// checkRealTime: a write that was sent after another one's answer must not end up
-// before it.
-func checkRealTime(key string, attempts []attempt) (bad []*violation) {
-	spans := map[string]attempt{} // by mark: first sent, first acknowledged
-	for _, a := range attempts {
-		span, again := spans[a.intent.mark]
-		if !again {
-			span = attempt{intent: a.intent, sent: a.sent}
-		}
-		if a.sent.Before(span.sent) {
-			span.sent = a.sent
-		}
-		if a.outcome == acknowledged && (span.outcome != acknowledged || a.answered.Before(span.answered)) {
-			span.outcome, span.answered, span.version = acknowledged, a.answered, a.version
-		}
-		spans[a.intent.mark] = span
-	}
-	maps.DeleteFunc(spans, func(_ string, a attempt) bool { return a.outcome != acknowledged || a.version == 0 })
-	ended := slices.SortedFunc(maps.Values(spans), func(a, b attempt) int { return a.answered.Compare(b.answered) })
-	begun := slices.SortedFunc(maps.Values(spans), func(a, b attempt) int { return a.sent.Compare(b.sent) })
-	var floor attempt
-	for _, b := range begun {
-		for len(ended) > 0 && ended[0].answered.Before(b.sent) {
-			if ended[0].version > floor.version {
-				floor = ended[0]
-			}
-			ended = ended[1:]
-		}
-		if b.version < floor.version {
-			bad = append(bad, broken(conditions, "%s: %s was acknowledged as version %d before %s was sent, which became version %d",
-				key, floor.intent.mark, floor.version, b.intent.mark, b.version))
-		}
-	}
-	return bad
 }
 
 // checkBus compares the bus with the events that the changes make.
@@ -183,15 +149,15 @@ func (v *verdict) checkBus(h *history, bus []busEvent) {
 		got, there := on[seq]
 		switch {
 		case !there:
-			v.broken = append(v.broken, broken(noLostEvent, "%s: event %d (%s) is not on the bus", h.key, seq, want.kind))
-		case got.kind != want.kind || !got.state.equal(want.state):
-			v.broken = append(v.broken, broken(noPhantomEvent, "%s: event %d says %s of %v, the change was %s of %v", h.key, seq, got.kind, got.state, want.kind, want.state))
+			v.broken = append(v.broken, broken(noLostEvent, "%s: event %d (%s) is not on the bus", h.key, seq, want.name))
+		case got.name != want.name || !same(got.state, want.state):
+			v.broken = append(v.broken, broken(noPhantomEvent, "%s: event %d says %s of %s, the change was %s of %s", h.key, seq, got.name, show(got.state), want.name, show(want.state)))
 		}
 	}
 }
 
 // checkView compares the consumer's read model with the history's end.
-func (v *verdict) checkView(h *history, bus []busEvent, seen view) {
+func (v *verdict) checkView(h *history, id string, bus []busEvent, seen view) {
 	for _, e := range bus {
 		if !seen.receipts[e.id] {
 			v.lost++
@@ -212,19 +178,14 @@ func (v *verdict) checkView(h *history, bus []busEvent, seen view) {
 	if m.LastSeq != int64(len(h.events)) || m.Gaps != 0 {
 		v.broken = append(v.broken, broken(viewEqual, "%s: the model stands at event %d with %d gaps, the store at %d", h.key, m.LastSeq, m.Gaps, len(h.events)))
 	}
-	if last := h.states[len(h.states)-1]; !m.Data.State.equal(last) {
-		v.broken = append(v.broken, broken(viewEqual, "%s: the model holds %v, the last write made %v", h.key, m.Data.State, last))
+	last := h.states[len(h.states)-1]
+	switch got, err := h.kind.read(m.Data.State); {
+	case err != nil:
+		v.broken = append(v.broken, broken(viewEqual, "%s: the model's state: %v", h.key, err))
+	case m.Data.ID != id || !same(got, last):
+		v.broken = append(v.broken, broken(viewEqual, "%s: the model holds %s as %q, the last write made %s", h.key, show(got), m.Data.ID, show(last)))
 	}
-	if want := h.effects(); !maps.Equal(m.Data.View.Applied, want) {
-		v.broken = append(v.broken, broken(oneEffect, "%s: the model has applied %v, the changes make %v", h.key, m.Data.View.Applied, want))
+	if got, want := canonical(m.Data.View), canonical(encode(h.kind.view(h.events))); got != want {
+		v.broken = append(v.broken, broken(oneEffect, "%s: the view is %s, the changes make %s", h.key, got, want))
 	}
-}
-
-// effects counts the events by type, as the model must have counted them.
-func (h *history) effects() map[string]int64 {
-	n := map[string]int64{}
-	for _, e := range h.events {
-		n[strings.TrimPrefix(e.kind, "relaybox.profile.")]++
-	}
-	return n
 }

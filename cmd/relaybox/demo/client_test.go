@@ -15,13 +15,13 @@ func against(t *testing.T, w write, api http.HandlerFunc) (outcome, []attempt) {
 	t.Helper()
 	server := httptest.NewServer(api)
 	t.Cleanup(server.Close)
-	c := &client{http: server.Client(), base: server.URL + "/api/profiles/", journal: newJournal(), rng: rand.New(rand.NewPCG(1, 1))}
+	c := &client{http: server.Client(), base: server.URL + "/api/", journal: newJournal(), rng: rand.New(rand.NewPCG(1, 1))}
 	done := c.do(t.Context(), w)
-	return done, c.journal.attempts[w.key]
+	return done, c.journal.attempts[w.key()]
 }
 
 func aPut() write {
-	return write{key: "k", want: intent{mark: "w", verb: put, body: []byte(`{"displayName":"w"}`)}, instead: intent{mark: "w-instead", verb: put, body: []byte(`{"displayName":"i"}`)}}
+	return write{kind: profiles, id: "k", want: intent{mark: "w", verb: put, body: []byte(`{"displayName":"w"}`)}, instead: intent{mark: "w-instead", verb: put, body: []byte(`{"displayName":"i"}`)}}
 }
 
 func TestClientRepeatsWhatGotNoAnswer(t *testing.T) {
@@ -101,6 +101,37 @@ func TestClientDoesNotRepeatWhatIsRefused(t *testing.T) {
 	require.Equal(t, refused, done)
 	require.Len(t, attempts, 1)
 	require.NotEmpty(t, checkAnswers("k", attempts), "the check must hear of it")
+}
+
+func TestClientIsContentWithAWrongState(t *testing.T) {
+	t.Parallel()
+	w := write{kind: orders, id: "k", want: intent{mark: "w", verb: act, action: "ship", body: []byte(`{"carrier":"w"}`)}}
+	done, attempts := against(t, w, func(w http.ResponseWriter, r *http.Request) {
+		if r.Method != http.MethodPost || r.URL.Path != "/api/orders/k/ship" || r.Header.Get("Content-Type") != "application/json" {
+			w.WriteHeader(http.StatusBadRequest)
+			return
+		}
+		w.WriteHeader(http.StatusConflict)
+		_, _ = w.Write([]byte(`{"type":"urn:relaybox:problem:wrong-state","detail":"It is shipped."}`))
+	})
+	require.Equal(t, declined, done)
+	require.Len(t, attempts, 1)
+	require.Equal(t, "It is shipped.", attempts[0].answer)
+}
+
+func TestClientWaitsForItsTwin(t *testing.T) {
+	t.Parallel()
+	tries := 0
+	done, attempts := against(t, aPut(), func(w http.ResponseWriter, r *http.Request) {
+		if tries++; tries == 1 {
+			w.WriteHeader(http.StatusConflict)
+			_, _ = w.Write([]byte(`{"type":"urn:relaybox:problem:request-in-progress"}`))
+			return
+		}
+		w.Header().Set("ETag", `"1"`)
+	})
+	require.Equal(t, acknowledged, done)
+	require.Len(t, attempts, 2)
 }
 
 func TestNeverSentIsNotUnknown(t *testing.T) {

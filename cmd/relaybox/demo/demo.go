@@ -1,11 +1,13 @@
-// Package demo shows the product's promise, and checks it: a thousand writes over real
-// HTTP, their events over real AMQP, an outage of the broker and a SIGKILL of the
+// Package demo shows the product's promise, and checks it: a thousand writes to two kinds of
+// entity over real HTTP, their events over real AMQP, an outage of the broker and a SIGKILL of the
 // handler in the middle, and then every write and every event is accounted for.
 //
 // It promises that a run which returns nil has lost nothing, applied nothing twice and
-// reordered nothing, by witnesses of its own: what the clients were told (status and
-// ETag), what the store holds, what a subscription of the demo's own received, and what
-// the consumer's read model became. Nothing is taken from the app's logs or answers
+// reordered nothing, and that a profile and an order with the same id never met, by
+// witnesses of its own: what the clients were told (status and ETag), what the store holds,
+// what a subscription of the demo's own received, what the consumer's read model became and
+// what was dead-lettered. What requests make of a profile and of an order is written anew
+// here. Nothing is taken from the app's logs or answers
 // about itself. It does not promise to find a fault that happens once in a million
 // writes: that is for the simulation.
 //
@@ -40,7 +42,7 @@ type Options struct {
 	App string
 	// Dir keeps the data and the logs of the run.
 	Dir string
-	// Writes is the number of profile writes; default 1,000.
+	// Writes is the number of writes, about a quarter of them to orders; default 1,000.
 	Writes int
 	// Seed makes the workload; the timing is the machine's own.
 	Seed uint64
@@ -48,8 +50,7 @@ type Options struct {
 }
 
 const (
-	profiles = 100
-	clients  = 16
+	clients = 16
 	// outage is how long the broker is away.
 	outage = 3 * time.Second
 	// drainLimit is how long the last event may take to arrive.
@@ -164,8 +165,8 @@ func (r *run) play(ctx context.Context) error {
 	if err := r.awaitApp(ctx); err != nil {
 		return err
 	}
-	r.say("store, bus, host and app are up; %d writes for %d profiles by %d clients", r.opts.Writes, profiles, clients)
-	writes := plan(rand.New(rand.NewPCG(r.opts.Seed, 0)), r.opts.Writes, profiles)
+	r.say("store, bus, host and app are up; %d writes to %d profiles and %d orders by %d clients", r.opts.Writes, profiles.ids, orders.ids, clients)
+	writes := plan(rand.New(rand.NewPCG(r.opts.Seed, 0)), r.opts.Writes)
 	fast, calm := len(writes)*percentFast/100, len(writes)*percentCalm/100
 
 	began := time.Now()

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"time"
 )
 
 // evidence is what the check looks at. Each part comes from a witness of its own, and
@@ -18,6 +19,8 @@ type evidence struct {
 	views map[string]view
 	// bus: what a subscription of the demo's own received, in the broker's order.
 	bus map[string][]busEvent
+	// dead: the ids of the messages that the app's subscription has dead-lettered.
+	dead []string
 }
 
 // partition is what the write side stores for one key.
@@ -45,11 +48,9 @@ type modelDoc struct {
 	LastSeq int64 `json:"lastSeq"`
 	Gaps    int64 `json:"gaps"`
 	Data    struct {
-		ID    string  `json:"id"`
-		State *person `json:"state"`
-		View  struct {
-			Applied map[string]int64 `json:"applied"`
-		} `json:"view"`
+		ID    string          `json:"id"`
+		State json.RawMessage `json:"state"`
+		View  json.RawMessage `json:"view"`
 	} `json:"data"`
 }
 
@@ -59,10 +60,11 @@ type busEvent struct {
 	// has the number of the first delivery.
 	number int64
 	id     string
-	kind   string
+	name   string // created, not relaybox.profile.created
 	seq    int64
-	// state is what the event says about the profile; nil for a deletion.
-	state *person
+	at     time.Time // by the writer's clock
+	// state is what the event says about the entity; nil for a deletion.
+	state state
 }
 
 // header is what all our documents share.

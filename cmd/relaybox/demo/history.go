@@ -1,18 +1,19 @@
 package demo
 
 import (
-	"encoding/json"
-	"fmt"
 	"slices"
 	"time"
 )
 
-// history is the life of one profile, put together from what the clients were told and,
+// history is the life of one entity, put together from what the clients were told and,
 // where a client was told nothing, from what the bus saw.
 type history struct {
-	key string
-	// states[v] is the profile after version v; states[0] is nil.
-	states []*person
+	key  string
+	kind *kind
+	// states[v] is the entity after version v; states[0] is nil.
+	states []state
+	// begun[v] is when the intent that made version v was sent first.
+	begun []time.Time
 	// lastSeq[v] is the number of version v's last event.
 	lastSeq []int64
 	// events are what the bus must have carried, from seq 1.
@@ -25,8 +26,9 @@ type history struct {
 
 // expected is an event that must exist.
 type expected struct {
-	kind  string
-	state *person
+	name  string
+	state state
+	at    time.Time // as the bus saw it, zero if it did not
 }
 
 // ack is the first acknowledgement of a change.
@@ -35,54 +37,30 @@ type ack struct {
 	at      time.Time
 }
 
-// violation is a broken invariant.
-type violation struct {
-	invariant string
-	detail    string
-}
-
-func broken(invariant, format string, args ...any) *violation {
-	return &violation{invariant: invariant, detail: fmt.Sprintf(format, args...)}
-}
-
-// The invariants, in the order of an event's path.
-const (
-	everyWrite     = "every write is acknowledged in the end"
-	noLostWrite    = "an acknowledged write is in the store"
-	noPhantom      = "what is in the store was asked for"
-	conditions     = "If-Match holds and an acknowledged write is never undone"
-	oneChange      = "twins of one Idempotency-Key make one change and get one answer"
-	refusals       = "a valid write is not refused"
-	nothingLeft    = "no event is left pending or parked"
-	noLostEvent    = "every change's events are on the bus"
-	noPhantomEvent = "every event on the bus belongs to a change"
-	busOrder       = "events of a profile are on the bus in order"
-	viewEqual      = "the read model equals the last acknowledged profile"
-	oneEffect      = "every event had its effect exactly once"
-)
-
-// reconstruct finds which intent made each version of the profile. It returns as much
+// reconstruct finds which intent made each version of the entity. It returns as much
 // of the history as it could explain.
-func reconstruct(key string, attempts []attempt, stored *entityDoc, bus map[int64]busEvent) (*history, []*violation) {
-	h := &history{key: key, states: []*person{nil}, lastSeq: []int64{0}}
+func reconstruct(key string, k *kind, attempts []attempt, stored *entityDoc, bus map[int64]busEvent) (*history, []*violation) {
+	h := &history{key: key, kind: k, states: []state{nil}, begun: []time.Time{{}}, lastSeq: []int64{0}}
 	if stored == nil {
 		stored = &entityDoc{}
 	}
 	told, open, bad := sortAnswers(key, attempts, stored.Version)
-	doubted := map[string]bool{}
+	doubted, sent := map[string]bool{}, firstSent(attempts)
 	for _, a := range attempts {
 		doubted[a.intent.mark] = doubted[a.intent.mark] || a.outcome == unknown
 	}
 	for v := int64(1); v <= stored.Version; v++ {
-		made, fault := h.maker(v, told[v], &open, bus)
+		made, fault := h.maker(v, told[v], &open, doubted, bus)
 		if fault != nil {
 			return h, append(bad, fault)
 		}
-		if fault := h.extend(made); fault != nil {
+		if fault := h.extend(made, bus); fault != nil {
 			return h, append(bad, fault)
 		}
-		bad = append(bad, h.checkTold(v, told[v], doubted)...)
+		h.begun = append(h.begun, sent[made.mark])
+		bad = append(bad, h.checkTold(v, made, told[v], doubted)...)
 	}
+	bad = append(bad, h.checkRefusals(attempts, sent)...)
 	for _, a := range open {
 		if a.outcome == acknowledged {
 			bad = append(bad, broken(noLostWrite, "%s: %s was acknowledged and no version is that deletion", key, a.intent.mark))
@@ -98,6 +76,9 @@ func sortAnswers(key string, attempts []attempt, newest int64) (told map[int64][
 	told = map[int64][]attempt{}
 	settled := map[string]bool{} // Idempotency-Keys, which may make one change only
 	for _, a := range attempts {
+		if a.outcome == declined {
+			settled[a.idempotencyKey] = true
+		}
 		if a.outcome != acknowledged {
 			continue
 		}
@@ -127,11 +108,11 @@ func sortAnswers(key string, attempts []attempt, newest int64) (told map[int64][
 // maker returns the intent that made version v: the one whose client was told so, or
 // an open one that gives what the bus saw. If the bus saw nothing, any that fits is taken:
 // the version is in the store, and the missing event is what will be reported.
-func (h *history) maker(v int64, told []attempt, open *[]attempt, bus map[int64]busEvent) (*intent, *violation) {
+func (h *history) maker(v int64, told []attempt, open *[]attempt, doubted map[string]bool, bus map[int64]busEvent) (*intent, *violation) {
 	var made *intent
 	for _, a := range told {
-		if a.intent.verb == keep {
-			continue
+		if a.intent.verb == keep || doubted[a.intent.mark] && !h.fits(v, a.intent, bus) {
+			continue // it found what it wanted and made nothing; checkTold looks whether that is so
 		}
 		if made != nil && made.mark != a.intent.mark {
 			return nil, broken(oneChange, "%s: version %d was given to both %s and %s", h.key, v, made.mark, a.intent.mark)
@@ -139,13 +120,11 @@ func (h *history) maker(v int64, told []attempt, open *[]attempt, bus map[int64]
 		made = a.intent
 	}
 	if made != nil {
-		h.acks = append(h.acks, firstAck(v, told))
+		h.acks = append(h.acks, firstAck(v, made, told))
 		return made, nil
 	}
-	seen, there := bus[h.lastSeq[v-1]+1]
 	for i, a := range *open {
-		next, err := a.intent.apply(h.states[v-1])
-		if err != nil || there && !next.equal(seen.state) {
+		if !h.fits(v, a.intent, bus) {
 			continue
 		}
 		*open = slices.Delete(*open, i, i+1)
@@ -159,10 +138,18 @@ func (h *history) maker(v int64, told []attempt, open *[]attempt, bus map[int64]
 	return nil, broken(noPhantom, "%s: nobody asked for version %d", h.key, v)
 }
 
-func firstAck(v int64, told []attempt) ack {
+// fits: version v may be the work of i.
+func (h *history) fits(v int64, i *intent, bus map[int64]busEvent) bool {
+	old := h.states[v-1]
+	next, err := h.kind.become(i, old)
+	seen, there := bus[h.lastSeq[v-1]+1]
+	return err == nil && !same(old, next) && (!there || same(next, seen.state))
+}
+
+func firstAck(v int64, made *intent, told []attempt) ack {
 	first := ack{version: v}
 	for _, a := range told {
-		if a.intent.verb != keep && (first.at.IsZero() || a.answered.Before(first.at)) {
+		if a.intent.mark == made.mark && (first.at.IsZero() || a.answered.Before(first.at)) {
 			first.at = a.answered
 		}
 	}
@@ -170,19 +157,18 @@ func firstAck(v int64, told []attempt) ack {
 }
 
 // extend applies made to the newest state and notes the events that must follow.
-func (h *history) extend(made *intent) *violation {
+func (h *history) extend(made *intent, bus map[int64]busEvent) *violation {
 	v := len(h.states)
 	old := h.states[v-1]
-	next, err := made.apply(old)
+	next, err := h.kind.become(made, old)
 	if err != nil {
 		return broken(noPhantom, "%s: version %d was made by %v", h.key, v, err)
 	}
-	types := eventTypes(old, next)
-	if len(types) == 0 {
+	if same(old, next) {
 		return broken(noPhantom, "%s: version %d by %s changes nothing", h.key, v, made.mark)
 	}
-	for _, kind := range types {
-		h.events = append(h.events, expected{kind, next})
+	for _, name := range h.kind.events(old, next) {
+		h.events = append(h.events, expected{name, next, bus[int64(len(h.events)+1)].at})
 	}
 	h.states = append(h.states, next)
 	h.lastSeq = append(h.lastSeq, int64(len(h.events)))
@@ -190,15 +176,21 @@ func (h *history) extend(made *intent) *violation {
 }
 
 // checkTold compares what clients of version v were told with the history. A doubted
-// intent was sent before without an answer: its repetition may have found its own work.
-func (h *history) checkTold(v int64, told []attempt, doubted map[string]bool) (bad []*violation) {
+// intent was sent before without an answer: its repetition may have found its own work, even
+// under a version that somebody else has made since.
+func (h *history) checkTold(v int64, made *intent, told []attempt, doubted map[string]bool) (bad []*violation) {
 	for _, a := range told {
 		unchanged := a.ifMatch == v
 		if a.intent.verb == keep {
-			if same, err := a.intent.apply(nil); err != nil || !unchanged || !same.equal(h.states[v]) {
-				bad = append(bad, broken(conditions, "%s: %s was to keep version %d and was told %d, which holds %v", h.key, a.intent.mark, a.ifMatch, v, h.states[v]))
+			if kept, err := h.kind.parse(a.intent.body); err != nil || !unchanged || !same(kept, h.states[v]) {
+				bad = append(bad, broken(conditions, "%s: %s was to keep version %d and was told %d, which holds %s", h.key, a.intent.mark, a.ifMatch, v, show(h.states[v])))
 			}
 			continue
+		}
+		if a.intent.mark != made.mark {
+			if again, err := h.kind.become(a.intent, h.states[v]); err != nil || !same(again, h.states[v]) {
+				bad = append(bad, broken(noLostWrite, "%s: %s was acknowledged as version %d, which holds %s", h.key, a.intent.mark, v, show(h.states[v])))
+			}
 		}
 		created := a.ifMatch == 0 && h.states[v-1] == nil
 		if a.ifMatch >= 0 && a.ifMatch != v-1 && !created && !(unchanged && doubted[a.intent.mark]) {
@@ -210,26 +202,15 @@ func (h *history) checkTold(v int64, told []attempt, doubted map[string]bool) (b
 
 func (h *history) checkEntity(stored *entityDoc) (bad []*violation) {
 	last := h.states[len(h.states)-1]
-	got, err := parsePerson(stored.Data)
+	got, err := h.kind.read(stored.Data)
 	switch {
 	case err != nil:
 		bad = append(bad, broken(noLostWrite, "%s: stored data: %v", h.key, err))
-	case !got.equal(last) || stored.Deleted != (last == nil) && stored.Version > 0:
-		bad = append(bad, broken(noLostWrite, "%s: version %d holds %v, the last write made %v", h.key, stored.Version, got, last))
+	case !same(got, last) || stored.Deleted != (last == nil) && stored.Version > 0:
+		bad = append(bad, broken(noLostWrite, "%s: version %d holds %s, the last write made %s", h.key, stored.Version, show(got), show(last)))
 	}
 	if stored.LastSeq != int64(len(h.events)) {
 		bad = append(bad, broken(noLostEvent, "%s: the store has numbered %d events, the changes make %d", h.key, stored.LastSeq, len(h.events)))
 	}
 	return bad
-}
-
-func parsePerson(text json.RawMessage) (*person, error) {
-	if len(text) == 0 || string(text) == "null" {
-		return nil, nil
-	}
-	p := new(person)
-	if err := json.Unmarshal(text, p); err != nil {
-		return nil, err
-	}
-	return p, nil
 }

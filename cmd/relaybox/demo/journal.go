@@ -11,8 +11,11 @@ type outcome int
 const (
 	// unknown: no answer, or a 5xx: it may have been applied.
 	unknown outcome = iota
-	// acknowledged: 2xx with the version of the profile.
+	// acknowledged: 2xx with the version of the entity.
 	acknowledged
+	// declined: 409, the entity's state does not allow it. Nothing must have changed, and
+	// the client is content with that.
+	declined
 	// refused: 4xx, or never sent: it must not have been applied.
 	refused
 )
@@ -30,7 +33,8 @@ type attempt struct {
 	status   int
 	// version is what the answer's ETag said, 0 when there was none.
 	version int64
-	// answer is what a twin must get too: the body, as canonical JSON.
+	// answer is what a twin must get too: the body, as canonical JSON, or why the request
+	// was declined.
 	answer string
 }
 
@@ -44,16 +48,13 @@ type journal struct {
 
 func newJournal() *journal { return &journal{attempts: map[string][]attempt{}} }
 
-// kindPrefix stands before a profile's id in the key that it is stored under.
-const kindPrefix = "profile:"
-
 func (j *journal) add(key string, a attempt) {
 	j.mu.Lock()
 	defer j.mu.Unlock()
-	j.attempts[kindPrefix+key] = append(j.attempts[kindPrefix+key], a)
+	j.attempts[key] = append(j.attempts[key], a)
 }
 
-// giveUp notes a write that was refused for good, or not acknowledged while the
+// giveUp notes a write that was refused for good, or got no answer while the
 // client's patience lasted, which is longer than any disturbance of the demo.
 func (j *journal) giveUp(w write, end outcome) {
 	told := "nobody knows what became of it"
@@ -62,5 +63,5 @@ func (j *journal) giveUp(w write, end outcome) {
 	}
 	j.mu.Lock()
 	defer j.mu.Unlock()
-	j.unfinished = append(j.unfinished, broken(everyWrite, "write %d of %s: %s", w.number, w.key, told))
+	j.unfinished = append(j.unfinished, broken(everyWrite, "write %d of %s: %s", w.number, w.key(), told))
 }

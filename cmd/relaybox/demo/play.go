@@ -28,12 +28,12 @@ func (r *run) send(ctx context.Context, writes []write, p pace, before func(n in
 	var done sync.WaitGroup
 	for n := range clients {
 		c := &client{
-			http: r.http, base: r.stack.HostURL + "/api/profiles/", journal: r.journal,
+			http: r.http, base: r.stack.HostURL + "/api/", journal: r.journal,
 			rng: rand.New(rand.NewPCG(r.opts.Seed, uint64(n)+1)),
 		}
 		done.Go(func() {
 			for w := range feed {
-				if end := c.do(ctx, w); end != acknowledged {
+				if end := c.do(ctx, w); end == refused || end == unknown {
 					r.journal.giveUp(w, end)
 				}
 				r.done.Add(1)
@@ -111,8 +111,8 @@ func (r *run) drained() (bool, error) {
 	}
 	events := 0
 	for key, p := range store {
-		if p.entity == nil {
-			continue
+		if p.entity == nil || p.entity.LastSeq == 0 {
+			continue // nothing was ever written
 		}
 		events += int(p.entity.LastSeq)
 		model := views[key].model
@@ -136,6 +136,20 @@ func (r *run) documents() (map[string]partition, map[string]view, error) {
 	return store, views, err
 }
 
+// deadLetters are the ids of the messages that the app's subscription has given up, by the
+// bus's own account.
+func (r *run) deadLetters() (ids []string, err error) {
+	path := r.stack.Settings["EVENTS_TOPIC"] + "/Subscriptions/" + r.stack.Settings["EVENTS_SUBSCRIPTION"] + "/$DeadLetterQueue"
+	messages := r.stack.Bus.Peek(path)
+	if messages == nil {
+		return nil, fmt.Errorf("the bus has no %s", path)
+	}
+	for _, m := range messages {
+		ids = append(ids, m.MessageID)
+	}
+	return ids, nil
+}
+
 // result gathers the evidence and checks it.
 func (r *run) result() (report, error) {
 	store, views, err := r.documents()
@@ -143,8 +157,12 @@ func (r *run) result() (report, error) {
 		return report{}, err
 	}
 	bus, dropped, faults := r.audit.events()
+	dead, err := r.deadLetters()
+	if err != nil {
+		return report{}, err
+	}
 	rep := report{writes: r.opts.Writes, dropped: dropped, perSecond: r.speed, took: time.Since(r.began)}
-	rep.verdict = check(evidence{attempts: r.journal.attempts, store: store, views: views, bus: bus})
+	rep.verdict = check(evidence{attempts: r.journal.attempts, store: store, views: views, bus: bus, dead: dead})
 	rep.broken = append(append(r.journal.unfinished, rep.broken...), faults...)
 	for _, attempts := range r.journal.attempts {
 		rep.attempts += len(attempts)

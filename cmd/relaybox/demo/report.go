@@ -26,6 +26,12 @@ func (r report) print(out io.Writer) error {
 	}
 	row("", "")
 	row("acknowledged writes", "%d of %d, in %d requests", r.acknowledged, r.writes, r.attempts)
+	row("declined by the state", "%d, which changed nothing", r.declined)
+	for _, k := range kinds {
+		t := r.kinds[k]
+		row("  "+k.path, "%d writes and %d declined, %d events of %d %s", t.acknowledged, t.declined, t.events, t.entities, k.path)
+	}
+	row("  ids of both kinds", "%d", r.shared())
 	row("outcome unknown", "%d writes; %d lost answers turned out to be changes", r.unknown, r.found)
 	row("events", "%d", r.events)
 	row("published", "%d", r.published)
@@ -39,6 +45,19 @@ func (r report) print(out io.Writer) error {
 	row("run time", "%.1f s", r.took.Seconds())
 	row("", "")
 	return w.Flush()
+}
+
+// shared counts the ids that stood for an entity of more than one kind.
+func (v verdict) shared() int {
+	times, shared := map[string]int{}, 0
+	for key, h := range v.histories {
+		if _, id := splitKey(key); len(h.events) > 0 {
+			if times[id]++; times[id] == 2 {
+				shared++
+			}
+		}
+	}
+	return shared
 }
 
 func ms(d time.Duration) string {

@@ -1,0 +1,33 @@
+package demo
+
+import "fmt"
+
+// violation is a broken invariant.
+type violation struct {
+	invariant string
+	detail    string
+}
+
+func broken(invariant, format string, args ...any) *violation {
+	return &violation{invariant: invariant, detail: fmt.Sprintf(format, args...)}
+}
+
+// The invariants, in the order of an event's path.
+const (
+	everyWrite     = "every write is answered in the end"
+	noLostWrite    = "an acknowledged write is in the store"
+	noPhantom      = "what is in the store was asked for"
+	conditions     = "If-Match holds and an acknowledged write is never undone"
+	oneChange      = "twins of one Idempotency-Key make one change and get one answer"
+	refusals       = "a valid write is not refused, and a refusal is true"
+	nothingLeft    = "no event is left pending or parked"
+	noLostEvent    = "every change's events are on the bus"
+	noPhantomEvent = "every event on the bus belongs to a change"
+	noDeadLetter   = "no event is dead-lettered"
+	busOrder       = "events of an entity are on the bus in order"
+	viewEqual      = "the read model equals the last acknowledged state"
+	oneEffect      = "every event had its effect exactly once"
+)
+
+// pathOrder sorts what is broken: the first may have caused the others.
+var pathOrder = []string{everyWrite, refusals, noLostWrite, noPhantom, conditions, oneChange, nothingLeft, noLostEvent, noPhantomEvent, busOrder, noDeadLetter, viewEqual, oneEffect}
