@@ -2,11 +2,11 @@
 // with PUT and PATCH while it is open, and shipped or cancelled by an action.
 //
 //	         created           shipped
-//	(nothing) ─────→ open ─┬────────────→ shipped
+//	(nothing) ─────→ open ─┬────────────→ shipped, which stays
 //	                  ↑ │  └────────────→ cancelled
-//	          updated └─┘     cancelled        │ deleted (a shipped one stays)
-//	                                           ↓
-//	                                       (nothing)
+//	          updated └─┘     cancelled
+//
+// An open or cancelled order can be deleted.
 package orders
 
 import (
