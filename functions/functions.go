@@ -120,7 +120,7 @@ func New(d Deps) (http.Handler, error) {
 func fits(todo map[string]function, triggers map[string]Trigger) error {
 	var faults []error
 	fault := func(format string, args ...any) { faults = append(faults, fmt.Errorf(format, args...)) }
-	taken := map[string]string{}
+	taken := map[string][]string{} // the functions that answer a method
 	for _, name := range slices.Sorted(maps.Keys(triggers)) {
 		t := triggers[name]
 		f, ok := todo[name]
@@ -137,11 +137,13 @@ func fits(todo map[string]function, triggers map[string]Trigger) error {
 			fault("functions/%s/function.json: route %q: %w", name, t.Route, err)
 		}
 		for _, method := range t.Methods {
-			address := strings.ToUpper(method) + " " + t.Route
-			if other := taken[address]; other != "" {
-				fault("functions/%s/function.json: %s is answered by functions/%s already: give one of them another route", name, address, other)
+			method = strings.ToUpper(method)
+			for _, other := range taken[method] {
+				if azfunc.SameRoute(t.Route, triggers[other].Route) {
+					fault("functions/%s/function.json: %s %s is answered by functions/%s already: give one of them another route", name, method, t.Route, other)
+				}
 			}
-			taken[address] = name
+			taken[method] = append(taken[method], name)
 		}
 	}
 	for _, name := range slices.Sorted(maps.Keys(todo)) {
@@ -172,8 +174,11 @@ func Triggers() (map[string]Trigger, error) {
 			return nil, err
 		}
 		var def struct{ Bindings []Trigger }
-		if err := json.Unmarshal(text, &def); err != nil || len(def.Bindings) == 0 {
-			return nil, fmt.Errorf("functions/%s has no bindings: %w", file, err)
+		if err := json.Unmarshal(text, &def); err != nil {
+			return nil, fmt.Errorf("functions/%s: %w", file, err)
+		}
+		if len(def.Bindings) == 0 {
+			return nil, fmt.Errorf("functions/%s has no bindings: add the trigger as the first one", file)
 		}
 		triggers[path.Dir(file)] = def.Bindings[0] // the trigger stands first, by our convention
 	}

@@ -291,13 +291,12 @@ func plainRoute(route string) string {
 	return plain.String()
 }
 
-// example is a URL for the first function that takes a PUT with one parameter.
+// example is the URL of a profile, if the app takes PUTs of them.
 func example(s *stack.Stack) string {
 	for _, f := range s.Functions() {
-		route := plainRoute(f.Route)
 		for _, method := range f.Methods {
-			if before, after, ok := strings.Cut(route, "{id}"); ok && strings.EqualFold(method, "PUT") {
-				return s.HostURL + "/" + before + "ada" + after
+			if before, ok := strings.CutSuffix(plainRoute(f.Route), "profiles/{id}"); ok && strings.EqualFold(method, "PUT") {
+				return s.HostURL + "/" + before + "profiles/ada"
 			}
 		}
 	}
