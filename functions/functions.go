@@ -120,7 +120,7 @@ func New(d Deps) (http.Handler, error) {
 func fits(todo map[string]function, triggers map[string]Trigger) error {
 	var faults []error
 	fault := func(format string, args ...any) { faults = append(faults, fmt.Errorf(format, args...)) }
-	taken := map[string][]string{} // the functions that answer a method
+	var routed []string // the functions with a route so far
 	for _, name := range slices.Sorted(maps.Keys(triggers)) {
 		t := triggers[name]
 		f, ok := todo[name]
@@ -136,15 +136,12 @@ func fits(todo map[string]function, triggers map[string]Trigger) error {
 		if err := azfunc.CheckRoute("api/" + t.Route); err != nil {
 			fault("functions/%s/function.json: route %q: %w", name, t.Route, err)
 		}
-		for _, method := range t.Methods {
-			method = strings.ToUpper(method)
-			for _, other := range taken[method] {
-				if azfunc.SameRoute(t.Route, triggers[other].Route) {
-					fault("functions/%s/function.json: %s %s is answered by functions/%s already: give one of them another route", name, method, t.Route, other)
-				}
+		for _, other := range routed {
+			if both := shared(t, triggers[other]); len(both) > 0 {
+				fault("functions/%s/function.json: %s %s is answered by functions/%s already: give one of them another route", name, strings.Join(both, ", "), t.Route, other)
 			}
-			taken[method] = append(taken[method], name)
 		}
+		routed = append(routed, name)
 	}
 	for _, name := range slices.Sorted(maps.Keys(todo)) {
 		if _, ok := triggers[name]; !ok {
@@ -152,6 +149,20 @@ func fits(todo map[string]function, triggers map[string]Trigger) error {
 		}
 	}
 	return errors.Join(faults...)
+}
+
+// shared are the methods of requests that two triggers would both answer.
+func shared(a, b Trigger) []string {
+	if !azfunc.SameRoute(a.Route, b.Route) {
+		return nil
+	}
+	var both []string
+	for _, method := range a.Methods {
+		if slices.ContainsFunc(b.Methods, func(other string) bool { return strings.EqualFold(method, other) }) {
+			both = append(both, strings.ToUpper(method))
+		}
+	}
+	return both
 }
 
 // Trigger is a function's trigger binding, as its function.json declares it.
