@@ -4,6 +4,7 @@
 package tutorial_test
 
 import (
+	"go/format"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -66,6 +67,13 @@ func (c *clone) follow(all []block) {
 	}
 	if up != nil {
 		up.stop()
+	}
+	for _, b := range all {
+		if name := b.file(); strings.HasSuffix(name, ".go") {
+			formatted, err := format.Source([]byte(c.read(name)))
+			require.NoError(c.t, err)
+			require.Equal(c.t, string(formatted), c.read(name), "%s is not formatted by gofmt", name)
+		}
 	}
 }
 
