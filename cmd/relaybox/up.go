@@ -247,7 +247,7 @@ func welcome(w io.Writer, s *stack.Stack, cfg stack.Config) {
 		say("data in %s", cfg.Data)
 	}
 	if s.HostURL != "" {
-		if url := example(s); url != "" {
+		if url := example(s.HostURL, s.Functions()); url != "" {
 			say("\nTry:\n\n        curl -i -X PUT %s -H 'Content-Type: application/json' -d '{\"displayName\":\"Ada\"}'", url)
 		}
 	}
@@ -292,11 +292,11 @@ func plainRoute(route string) string {
 }
 
 // example is the URL of a profile, if the app takes PUTs of them.
-func example(s *stack.Stack) string {
-	for _, f := range s.Functions() {
+func example(host string, functions []minihost.Function) string {
+	for _, f := range functions {
 		for _, method := range f.Methods {
 			if before, ok := strings.CutSuffix(plainRoute(f.Route), "profiles/{id}"); ok && strings.EqualFold(method, "PUT") {
-				return s.HostURL + "/" + before + "profiles/ada"
+				return host + "/" + before + "profiles/ada"
 			}
 		}
 	}

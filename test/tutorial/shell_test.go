@@ -42,9 +42,9 @@ func newClone(t *testing.T, source string) *clone {
 		require.NoError(t, err)
 		c.write(name, string(text))
 	}
-	ports := freePorts(t, 4)
+	ports := freePorts(t, 2)
 	c.addresses = strings.NewReplacer(
-		"relaybox up", "relaybox up --host-addr 127.0.0.1:"+ports[0]+" --cosmos-addr 127.0.0.1:"+ports[1]+" --bus-addr 127.0.0.1:"+ports[2]+" --bus-admin-addr 127.0.0.1:"+ports[3],
+		"relaybox up", "relaybox up --host-addr 127.0.0.1:"+ports[0]+" --cosmos-addr 127.0.0.1:"+ports[1]+" --bus-addr 127.0.0.1:0 --bus-admin-addr off",
 		"localhost:7071", "127.0.0.1:"+ports[0], "localhost:8081", "127.0.0.1:"+ports[1],
 	)
 	return c

@@ -26,13 +26,21 @@ func TestOwnEntity(t *testing.T) {
 	all := blocks(page)
 	checkCounts(t, page, all)
 
+	for _, b := range all {
+		if b.file() == "" || b.language == "diff" {
+			continue
+		}
+		if _, err := os.Stat(filepath.Join(source, b.file())); err == nil {
+			t.Skip("somebody has followed the page here:", b.file(), "is there")
+		}
+	}
 	c := newClone(t, source)
 	c.follow(all)
 	if t.Failed() {
 		return
 	}
 	for _, m := range mistakes(page) {
-		t.Run(m.name, func(t *testing.T) { c.err(t, m) })
+		t.Run(m.name, func(t *testing.T) { c.fallFor(t, m) })
 	}
 	require.Len(t, mistakes(page), len(wrong), "the table and this test name the same mistakes")
 }
@@ -103,8 +111,8 @@ const (
 // edit replaces old by new in a file, or removes the file if there is no old.
 type edit struct{ file, old, new string }
 
-// err makes one mistake in the clone, and mends it.
-func (c *clone) err(t *testing.T, m mistake) {
+// fallFor makes one mistake in the clone, and mends it.
+func (c *clone) fallFor(t *testing.T, m mistake) {
 	e, ok := wrong[m.name]
 	require.True(t, ok, "nobody makes this mistake here")
 	if e.file != "" {
