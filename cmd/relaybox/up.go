@@ -247,7 +247,7 @@ func welcome(w io.Writer, s *stack.Stack, cfg stack.Config) {
 		say("data in %s", cfg.Data)
 	}
 	if s.HostURL != "" {
-		if url := example(s.HostURL, s.Functions()); url != "" {
+		if url := example(s); url != "" {
 			say("\nTry:\n\n        curl -i -X PUT %s -H 'Content-Type: application/json' -d '{\"displayName\":\"Ada\"}'", url)
 		}
 	}
@@ -291,12 +291,13 @@ func plainRoute(route string) string {
 	return plain.String()
 }
 
-// example is the URL of a profile, if the app takes PUTs of them.
-func example(host string, functions []minihost.Function) string {
-	for _, f := range functions {
+// example is a URL for the first function that takes a PUT with one parameter.
+func example(s *stack.Stack) string {
+	for _, f := range s.Functions() {
+		route := plainRoute(f.Route)
 		for _, method := range f.Methods {
-			if before, ok := strings.CutSuffix(plainRoute(f.Route), "profiles/{id}"); ok && strings.EqualFold(method, "PUT") {
-				return host + "/" + before + "profiles/ada"
+			if before, after, ok := strings.Cut(route, "{id}"); ok && strings.EqualFold(method, "PUT") {
+				return s.HostURL + "/" + before + "ada" + after
 			}
 		}
 	}

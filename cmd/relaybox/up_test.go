@@ -57,17 +57,6 @@ func TestDescribe(t *testing.T) {
 	}
 }
 
-func TestExampleIsAProfile(t *testing.T) {
-	t.Parallel()
-	all := []minihost.Function{
-		{Name: "Orders", Route: "api/orders/{id}/{action:regex(^[a-z/]{{1,9}}$)?}", Methods: []string{"PUT"}},
-		{Name: "Read", Route: "api/profiles/{id}", Methods: []string{"GET"}},
-	}
-	require.Empty(t, example("http://h", all))
-	all = append(all, minihost.Function{Name: "Write", Route: "api/profiles/{id:maxlength(9)}", Methods: []string{"PATCH", "put"}})
-	require.Equal(t, "http://h/api/profiles/ada", example("http://h", all))
-}
-
 func TestConfigOfFlags(t *testing.T) {
 	t.Parallel()
 	f := upFlags{only: []string{"host", "bus"}, policies: []string{"a=b:Send"}, admin: "127.0.0.1:5300", data: "d"}
