@@ -58,13 +58,10 @@ func Example() {
 		mux.ServeHTTP(w, r)
 		fmt.Println(strings.TrimSpace(request), w.Code)
 	}
-	_, err = entity.NewKinds(entity.Kind[lamp, entity.None]{Name: "Lamp"})
-	fmt.Println(err)
 	// Output:
 	// PUT hall {"watts":0} 422
 	// PUT hall {"watts":40} 201
 	// POST hall/light 200
 	// POST hall/light 409
 	// POST hall/burn 404
-	// kind "Lamp": a name is 1 to 32 lower-case letters, digits and '-' and begins with a letter, like "order"
 }
