@@ -20,6 +20,29 @@ func CheckRoute(route string) error {
 	return err
 }
 
+// SameRoute says whether two routes that can be registered answer the same paths, or one
+// those of the other, whatever the names and constraints of their parameters are. A
+// literal and a parameter at one place are two routes: hosts prefer the literal.
+func SameRoute(a, b string) bool {
+	one, err := parseRoute(a)
+	other, err2 := parseRoute(b)
+	if err != nil || err2 != nil {
+		return false
+	}
+	if len(one) > len(other) {
+		one, other = other, one
+	}
+	if rest := other[len(one):]; len(rest) > 1 || len(rest) == 1 && !rest[0].optional {
+		return false
+	}
+	for i, s := range one {
+		if (s.param == "") != (other[i].param == "") || !strings.EqualFold(s.literal, other[i].literal) {
+			return false
+		}
+	}
+	return true
+}
+
 // parseRoute splits a route such as "api/profiles/{id:regex(^[a-z/]{{1,9}}$)}"
 // at the slashes outside braces.
 func parseRoute(route string) ([]segment, error) {

@@ -59,4 +59,5 @@
 //
 // document reads and changes JSON strictly and without loss, request takes HTTP requests
 // apart, problem answers errors as problem+json. Functions of your own can use all three.
+// entitytest runs a kind in memory, for its tests.
 package entity

@@ -82,7 +82,7 @@ func (k Kind[T, V]) drafts(id string, old, next *T, data json.RawMessage) ([]out
 	drafts := make([]outbox.Draft, len(events))
 	for i, e := range events {
 		if !k.knows(e.Name) {
-			return nil, fmt.Errorf("kind %q: Changes returns the event %q, which Events does not declare", k.Name, e.Name)
+			return nil, fmt.Errorf("kind %q: Changes returns the event %q, which Events does not declare: add it to the kind's Events", k.Name, e.Name)
 		}
 		d := eventData{ID: id, State: data}
 		if e.Detail != nil {

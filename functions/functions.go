@@ -120,7 +120,7 @@ func New(d Deps) (http.Handler, error) {
 func fits(todo map[string]function, triggers map[string]Trigger) error {
 	var faults []error
 	fault := func(format string, args ...any) { faults = append(faults, fmt.Errorf(format, args...)) }
-	taken := map[string]string{}
+	var routed []string // the functions with a route so far
 	for _, name := range slices.Sorted(maps.Keys(triggers)) {
 		t := triggers[name]
 		f, ok := todo[name]
@@ -136,13 +136,12 @@ func fits(todo map[string]function, triggers map[string]Trigger) error {
 		if err := azfunc.CheckRoute("api/" + t.Route); err != nil {
 			fault("functions/%s/function.json: route %q: %w", name, t.Route, err)
 		}
-		for _, method := range t.Methods {
-			address := strings.ToUpper(method) + " " + t.Route
-			if other := taken[address]; other != "" {
-				fault("functions/%s/function.json: %s is answered by functions/%s already: give one of them another route", name, address, other)
+		for _, other := range routed {
+			if both := shared(t, triggers[other]); len(both) > 0 {
+				fault("functions/%s/function.json: %s %s is answered by functions/%s already: give one of them another route", name, strings.Join(both, ", "), t.Route, other)
 			}
-			taken[address] = name
 		}
+		routed = append(routed, name)
 	}
 	for _, name := range slices.Sorted(maps.Keys(todo)) {
 		if _, ok := triggers[name]; !ok {
@@ -150,6 +149,20 @@ func fits(todo map[string]function, triggers map[string]Trigger) error {
 		}
 	}
 	return errors.Join(faults...)
+}
+
+// shared are the methods of requests that two triggers would both answer.
+func shared(a, b Trigger) []string {
+	if !azfunc.SameRoute(a.Route, b.Route) {
+		return nil
+	}
+	var both []string
+	for _, method := range a.Methods {
+		if slices.ContainsFunc(b.Methods, func(other string) bool { return strings.EqualFold(method, other) }) {
+			both = append(both, strings.ToUpper(method))
+		}
+	}
+	return both
 }
 
 // Trigger is a function's trigger binding, as its function.json declares it.
@@ -172,8 +185,11 @@ func Triggers() (map[string]Trigger, error) {
 			return nil, err
 		}
 		var def struct{ Bindings []Trigger }
-		if err := json.Unmarshal(text, &def); err != nil || len(def.Bindings) == 0 {
-			return nil, fmt.Errorf("functions/%s has no bindings: %w", file, err)
+		if err := json.Unmarshal(text, &def); err != nil {
+			return nil, fmt.Errorf("functions/%s: %w", file, err)
+		}
+		if len(def.Bindings) == 0 {
+			return nil, fmt.Errorf("functions/%s has no bindings: add the trigger as the first one", file)
 		}
 		triggers[path.Dir(file)] = def.Bindings[0] // the trigger stands first, by our convention
 	}

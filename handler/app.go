@@ -80,7 +80,7 @@ func own(cfg config.Config, kinds *entity.Kinds) (outbox, inbox map[string]strin
 	outbox, inbox = map[string]string{}, map[string]string{}
 	for kind, c := range cfg.OwnContainers() {
 		if !slices.Contains(kinds.Names(), kind) {
-			return nil, nil, fmt.Errorf("COSMOS_KIND_CONTAINERS names the kind %q, which the app does not know; known are: %s", kind, strings.Join(kinds.Names(), ", "))
+			return nil, nil, fmt.Errorf("COSMOS_KIND_CONTAINERS names the kind %q, which the app does not know: write one of %s", kind, strings.Join(kinds.Names(), ", "))
 		}
 		outbox[kind], inbox[kind] = c.Outbox, c.Inbox
 	}

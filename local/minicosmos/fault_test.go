@@ -251,6 +251,11 @@ func TestFaultsOverHTTP(t *testing.T) {
 	_, text = do("DELETE", chargesPath, "", nil)
 	require.NotEmpty(t, text)
 	require.Empty(t, s.Charges())
+	code, text = do("GET", documentsPath+"/db/c", "", nil)
+	require.Equal(t, 200, code)
+	require.JSONEq(t, string(s.Documents("db", "c")[0]), text, "one document is one line")
+	_, text = do("GET", documentsPath+"/db/none", "", nil)
+	require.Empty(t, text)
 
 	for want, refused := range map[string]struct {
 		method, path, body string
@@ -265,6 +270,7 @@ func TestFaultsOverHTTP(t *testing.T) {
 		"this machine only":                  {"GET", faulthttp.Path, "", func(r *http.Request) { r.Host = "example.com" }, 403},
 		"use one of DELETE, GET, HEAD, POST": {"PUT", faulthttp.Path, "", nil, 405},
 		"use one of DELETE, GET, HEAD":       {"POST", chargesPath, "", nil, 405},
+		"use one of GET, HEAD":               {"DELETE", documentsPath + "/db/c", "", nil, 405},
 		"use /relaybox/":                     {"GET", "/relaybox/other", "", nil, 404},
 	} {
 		code, text := do(refused.method, refused.path, refused.body, refused.change)

@@ -1,13 +1,19 @@
 package minicosmos
 
 import (
+	"fmt"
 	"net/http"
 
 	"github.com/relaybox/relaybox/local/faulthttp"
 )
 
-// chargesPath is where a test reads the totals of request units.
-const chargesPath = "/relaybox/charges"
+const (
+	// chargesPath is where a test reads the totals of request units.
+	chargesPath = "/relaybox/charges"
+	// documentsPath is where a person sees what a container holds, a document a line:
+	// /relaybox/documents/DATABASE/CONTAINER.
+	documentsPath = "/relaybox/documents"
+)
 
 // control answers what is not the service's.
 func (s *Server) control() http.Handler {
@@ -15,8 +21,9 @@ func (s *Server) control() http.Handler {
 	mux.Handle(faulthttp.Path, faulthttp.Switch[Fault, Injected]{Inject: s.Inject, List: s.Faults, Clear: s.ClearFaults,
 		Fields: "database, container, on, do, times, chance, delay, requestUnits"})
 	mux.HandleFunc(chargesPath, s.serveCharges)
+	mux.HandleFunc(documentsPath+"/{database}/{container}", s.serveDocuments)
 	mux.HandleFunc("/relaybox/", func(w http.ResponseWriter, _ *http.Request) {
-		http.Error(w, "use "+faulthttp.Path+" or "+chargesPath, http.StatusNotFound)
+		http.Error(w, "use "+faulthttp.Path+", "+chargesPath+" or "+documentsPath+"/DATABASE/CONTAINER", http.StatusNotFound)
 	})
 	return mux
 }
@@ -33,5 +40,22 @@ func (s *Server) serveCharges(w http.ResponseWriter, r *http.Request) {
 		faulthttp.WriteJSON(w, s.ResetCharges())
 	default:
 		faulthttp.NotAllowed(w, "DELETE, GET, HEAD")
+	}
+}
+
+// serveDocuments answers GET with what Documents returns.
+func (s *Server) serveDocuments(w http.ResponseWriter, r *http.Request) {
+	if !faulthttp.Admit(w, r) {
+		return
+	}
+	if r.Method != http.MethodGet && r.Method != http.MethodHead {
+		faulthttp.NotAllowed(w, "GET, HEAD")
+		return
+	}
+	w.Header().Set("Content-Type", "application/jsonl")
+	for _, document := range s.Documents(r.PathValue("database"), r.PathValue("container")) {
+		if _, err := fmt.Fprintf(w, "%s\n", document); err != nil {
+			return // the client is gone
+		}
 	}
 }

@@ -1,6 +1,7 @@
 package rules_test
 
 import (
+	"bytes"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -21,19 +22,42 @@ func TestOutsideProjects(t *testing.T) {
 			program := regexp.MustCompile("(?s)```go\n(package .*?)```").FindSubmatch(text)
 			require.NotNil(t, program, "the document has no program")
 			dir := t.TempDir()
-			write := func(name string, content []byte) {
-				require.NoError(t, os.WriteFile(filepath.Join(dir, name), content, 0o600))
-			}
-			sums, err := os.ReadFile(filepath.Join(root(t), "go.sum"))
-			require.NoError(t, err)
-			write("orders_test.go", program[1])
-			write("go.sum", sums)
-			write("go.mod", []byte("module example.com/outside\n\ngo 1.26\n\nrequire github.com/relaybox/relaybox v0.0.0\n\nreplace github.com/relaybox/relaybox => "+root(t)+"\n"))
-			cmd := exec.CommandContext(t.Context(), "go", "test", "-mod=mod", "-count=1", "./...")
-			cmd.Dir = dir
-			out, err := cmd.CombinedOutput()
-			require.NoError(t, err, "%s", out)
-			require.Contains(t, string(out), "ok")
+			require.NoError(t, os.WriteFile(filepath.Join(dir, "orders_test.go"), program[1], 0o600))
+			require.Contains(t, outside(t, dir, "test", "-count=1", "./..."), "ok")
 		})
 	}
+}
+
+// TestOutsideService: so does the service of docs/library.md, and it prints what the
+// document shows.
+func TestOutsideService(t *testing.T) {
+	t.Parallel()
+	text, err := os.ReadFile(filepath.Join(root(t), "docs", "library.md"))
+	require.NoError(t, err)
+	dir := t.TempDir()
+	files := regexp.MustCompile("(?s)```go file=(\\S+)\n(.*?)```").FindAllSubmatch(text, -1)
+	require.Len(t, files, 2)
+	for _, file := range files {
+		require.NoError(t, os.WriteFile(filepath.Join(dir, string(file[1])), file[2], 0o600))
+	}
+	shown := regexp.MustCompile("(?s)```text\n(.*?)```").FindSubmatch(text)
+	require.NotNil(t, shown, "the document does not show what is printed")
+	require.Equal(t, string(shown[1]), outside(t, dir, "run", "."))
+}
+
+// outside makes dir a module that is not ours and uses ours, runs the go command there and
+// returns what it prints.
+func outside(t *testing.T, dir, verb string, args ...string) string {
+	t.Helper()
+	sums, err := os.ReadFile(filepath.Join(root(t), "go.sum"))
+	require.NoError(t, err)
+	require.NoError(t, os.WriteFile(filepath.Join(dir, "go.sum"), sums, 0o600))
+	require.NoError(t, os.WriteFile(filepath.Join(dir, "go.mod"), []byte("module example.com/outside\n\ngo 1.26\n\nrequire github.com/relaybox/relaybox v0.0.0\n\nreplace github.com/relaybox/relaybox => "+root(t)+"\n"), 0o600))
+	cmd := exec.CommandContext(t.Context(), "go", append([]string{verb, "-mod=mod"}, args...)...)
+	cmd.Dir = dir
+	var said bytes.Buffer
+	cmd.Stderr = &said
+	out, err := cmd.Output()
+	require.NoError(t, err, "%s%s", out, &said)
+	return string(out)
 }

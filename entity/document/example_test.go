@@ -1,0 +1,37 @@
+package document_test
+
+import (
+	"fmt"
+
+	"github.com/relaybox/relaybox/entity/document"
+)
+
+type lamp struct {
+	Room  string `json:"room"`
+	Watts int    `json:"watts,omitempty"`
+}
+
+// Everything that is wrong with the types is named at once, a misspelt name with its place.
+func ExampleDecode() {
+	var faults document.Faults
+	l, err := document.Decode[lamp]([]byte(`{"room":"hall","watts":40}`), &faults)
+	fmt.Println(l, err, faults.Err())
+
+	_, err = document.Decode[lamp]([]byte(`{"room":7,"watts":"many"}`), &faults)
+	fmt.Println(err, faults.Err())
+
+	_, err = document.Decode[lamp]([]byte(`{"room":"hall","wats":40}`), &faults)
+	fmt.Println(err)
+	// Output:
+	// {hall 40} <nil> <nil>
+	// <nil> room must be a string, not a number; watts must be a number, not a string
+	// line 1, column 16: unknown field "wats"
+}
+
+// A change that an old version of a type makes keeps what only a newer one knows.
+func ExampleCarry() {
+	stored := []byte(`{"room":"hall","watts":40,"colour":"warm"}`)
+	next, err := document.Carry(stored, []byte(`{"room":"hall","watts":40}`), []byte(`{"room":"cellar"}`))
+	fmt.Println(string(next), err)
+	// Output: {"colour":"warm","room":"cellar"} <nil>
+}
