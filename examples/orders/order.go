@@ -24,7 +24,7 @@ var Kind = entity.Kind[Order, View]{
 	Validate: Order.validate,
 	Accept:   accept,
 	Actions:  entity.Actions[Order]{"ship": entity.Do(ship), "cancel": entity.Do(cancel)},
-	Events:   map[string]any{Shipped: nil, Cancelled: nil},
+	Events:   map[string]any{string(Shipped): nil, string(Cancelled): nil},
 	Changes:  changes,
 	Apply:    apply,
 }
@@ -32,11 +32,11 @@ var Kind = entity.Kind[Order, View]{
 // Status is where an order stands.
 type Status string
 
-// The states of an order.
+// The states of an order. Shipped and Cancelled are the names of events, too.
 const (
 	Open      Status = "open"
-	Shipped          = "shipped"   // an event, too
-	Cancelled        = "cancelled" // an event, too
+	Shipped   Status = "shipped"
+	Cancelled Status = "cancelled"
 )
 
 // Order is what a customer has ordered.
