@@ -84,7 +84,7 @@ func (a *App) follow() {
 	for _, sent := range a.bus.Log()[a.consumed:] {
 		a.consumed++
 		for range 2 {
-			e, err := a.kinds.Event(sent.Envelope, sent.Key)
+			e, err := a.kinds.Event(sent.Envelope, outbox.Session(sent.Key))
 			if err == nil {
 				_, err = a.inbox.Once(a.t.Context(), e)
 			}
