@@ -58,5 +58,6 @@
 // # Rooms
 //
 // document reads and changes JSON strictly and without loss, request takes HTTP requests
-// apart, problem answers errors as problem+json. Functions of your own can use all three.
+// apart, problem answers errors as problem+json, api describes kinds to other programs.
+// Functions of your own can use all of them.
 package entity
