@@ -2,11 +2,13 @@ package functions_test
 
 import (
 	"encoding/json"
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
 
 	"github.com/relaybox/relaybox/functions"
+	"github.com/relaybox/relaybox/test/contract"
 )
 
 // TestEveryHTTPFunctionIsDescribed by the app itself, method by method.
@@ -47,10 +49,11 @@ func TestTheDescriptionIsTheSameEachTime(t *testing.T) {
 	}
 }
 
-// TestALifeOfAnOrder is answered as described, refusals included: call checks it.
+// TestALifeOfAnOrder is answered as described, refusals included: call checks it. So are
+// its events.
 func TestALifeOfAnOrder(t *testing.T) {
 	t.Parallel()
-	h, _, _, _ := app(t)
+	h, store, _, _ := app(t)
 	const order = `{"customer":"c","lines":[{"sku":"s","quantity":1,"cents":5}]}`
 	for _, step := range []struct {
 		method, path, body string
@@ -70,7 +73,16 @@ func TestALifeOfAnOrder(t *testing.T) {
 		{"POST", "/api/orders/1/ship", `{"carrier":"y"}`, 409},
 		{"POST", "/api/orders/9/cancel", `{"reason":"none"}`, 404},
 		{"DELETE", "/api/orders/1", "", 409},
+		{"PUT", "/api/orders/2", order, 201},
+		{"POST", "/api/orders/2/cancel", `{"reason":"none"}`, 200},
+		{"DELETE", "/api/orders/2", "", 204},
 	} {
 		require.Equal(t, step.status, call(t, h, step.method, step.path, step.body).Code, "%s %s %s", step.method, step.path, step.body)
 	}
+	var types []string
+	for _, e := range append(store.Events("order:1"), store.Events("order:2")...) {
+		require.NoError(t, contract.Event(e.Envelope))
+		types = append(types, strings.TrimPrefix(e.Type, "relaybox.order."))
+	}
+	require.Equal(t, []string{"created", "updated", "shipped", "created", "cancelled", "deleted"}, types)
 }
