@@ -217,3 +217,18 @@ func TestMuxOverHTTP(t *testing.T) {
 		require.Equal(t, status, res.StatusCode)
 	}
 }
+
+func TestTemplateLeavesConstraintsOut(t *testing.T) {
+	t.Parallel()
+	for route, want := range map[string][2]string{
+		"api/orders/{id:regex(^[a-z/]{{1,9}}$)}/{action:alpha?}": {"api/orders/{id}", "action"},
+		"/api/openapi.json/":         {"api/openapi.json", ""},
+		"api/{a:maxlength(9)}/b/{c}": {"api/{a}/b/{c}", ""},
+	} {
+		template, optional, err := azfunc.Template(route)
+		require.NoError(t, err)
+		require.Equal(t, want, [2]string{template, optional})
+	}
+	_, _, err := azfunc.Template("a//b")
+	require.Error(t, err)
+}

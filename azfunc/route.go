@@ -43,6 +43,28 @@ func SameRoute(a, b string) bool {
 	return true
 }
 
+// Template is a route without its constraints, "api/orders/{id}" for
+// "api/orders/{id:maxlength(9)}/{action?}", and the name of the parameter at its end that
+// may be absent, "" if there is none.
+func Template(route string) (template, optional string, err error) {
+	segments, err := parseRoute(route)
+	if err != nil {
+		return "", "", err
+	}
+	var parts []string
+	for _, s := range segments {
+		switch {
+		case s.optional:
+			optional = s.param
+		case s.param != "":
+			parts = append(parts, "{"+s.param+"}")
+		default:
+			parts = append(parts, s.literal)
+		}
+	}
+	return strings.Join(parts, "/"), optional, nil
+}
+
 // parseRoute splits a route such as "api/profiles/{id:regex(^[a-z/]{{1,9}}$)}"
 // at the slashes outside braces.
 func parseRoute(route string) ([]segment, error) {

@@ -58,6 +58,7 @@
 // # Rooms
 //
 // document reads and changes JSON strictly and without loss, request takes HTTP requests
-// apart, problem answers errors as problem+json. Functions of your own can use all three.
-// entitytest runs a kind in memory, for its tests.
+// apart, problem answers errors as problem+json, api describes kinds to other programs.
+// Functions of your own can use all of them. entitytest runs a kind in memory, for its
+// tests.
 package entity

@@ -60,14 +60,14 @@ func (k Kind[T, V]) serve(d Deps, p part) (http.Handler, error) {
 	if d.Logger == nil {
 		d.Logger = slog.New(slog.DiscardHandler)
 	}
-	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+	return resource{kind: k.Name, part: p, HandlerFunc: func(w http.ResponseWriter, r *http.Request) {
 		answer, err := k.answer(d, p, r)
 		if err != nil {
 			problem.Answer(w, r, d.Logger, refused(err))
 			return
 		}
 		send(w, r, answer)
-	}), nil
+	}}, nil
 }
 
 func (k Kind[T, V]) answer(d Deps, p part, r *http.Request) (outbox.Answer, error) {

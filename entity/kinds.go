@@ -7,6 +7,7 @@ import (
 	"regexp"
 	"slices"
 
+	"github.com/relaybox/relaybox/entity/api"
 	"github.com/relaybox/relaybox/inbox"
 )
 
@@ -17,6 +18,7 @@ type Definition interface {
 	check() error
 	name() string
 	knows(event string) bool
+	describe() api.Kind
 	// apply is the kind's part of Kinds.Apply, accepts its part of Kinds.Event.
 	apply(model json.RawMessage, e inbox.Event) (json.RawMessage, error)
 	accepts(e inbox.Event, name string) error

@@ -23,6 +23,7 @@ import (
 	"github.com/relaybox/relaybox/entity"
 	"github.com/relaybox/relaybox/examples/orders"
 	consumeevent "github.com/relaybox/relaybox/functions/ConsumeEvent"
+	openapifunction "github.com/relaybox/relaybox/functions/OpenAPI"
 	ordersfunction "github.com/relaybox/relaybox/functions/Orders"
 	outboxdispatcher "github.com/relaybox/relaybox/functions/OutboxDispatcher"
 	readprofile "github.com/relaybox/relaybox/functions/ReadProfile"
@@ -42,6 +43,7 @@ func handlers(d Deps, e entity.Deps) map[string]function {
 		"WriteProfile":     made(writeprofile.New(e)),
 		"ReadProfile":      made(readprofile.New(e)),
 		"Orders":           made(ordersfunction.New(e)),
+		"OpenAPI":          made(openapifunction.New(OpenAPI, d.Logger), nil),
 		"OutboxDispatcher": made(outboxdispatcher.New(d.Sweeper, d.Logger), nil),
 		"ConsumeEvent":     made(consumeevent.New(e.Kinds, d.Inbox, d.Logger), nil),
 	}

@@ -20,6 +20,7 @@ import (
 	"github.com/relaybox/relaybox/inbox/inboxtest"
 	"github.com/relaybox/relaybox/outbox"
 	"github.com/relaybox/relaybox/outbox/outboxtest"
+	"github.com/relaybox/relaybox/test/contract"
 )
 
 // TestMain says once, and not once per test, what keeps the app from starting.
@@ -54,6 +55,7 @@ func call(t *testing.T, h http.Handler, method, path, body string) *httptest.Res
 	r.Header.Set("X-Azure-Functions-InvocationId", t.Name()+method+path+body)
 	w := httptest.NewRecorder()
 	h.ServeHTTP(w, r)
+	require.NoError(t, contract.Answer(method, r.URL.EscapedPath(), w.Code, w.Header(), w.Body.Bytes()))
 	return w
 }
 
@@ -84,6 +86,7 @@ func TestFromRequestToReadModel(t *testing.T) {
 
 	for range 2 { // every message twice
 		for _, e := range bus.Log() {
+			require.NoError(t, contract.Event(e.Envelope))
 			w := call(t, h, "POST", "/ConsumeEvent", invocation(e.Envelope, e.ID, e.Key))
 			require.Equal(t, 200, w.Code, w.Body)
 			require.NotEmpty(t, w.Body.String(), "an empty 2xx would hang the host")

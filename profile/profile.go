@@ -25,19 +25,21 @@ var Kind = entity.Kind[Profile, View]{
 }
 
 // Profile is what is known about one person. Only DisplayName is required; a field
-// that is empty and a field that is left out are the same.
+// that is empty and a field that is left out are the same. The tag limits tells the API's
+// description what validate enforces; the shape of an address, bytes and control characters
+// it cannot.
 type Profile struct {
 	// DisplayName: 1 to 200 characters, no control characters.
-	DisplayName string `json:"displayName"`
+	DisplayName string `json:"displayName" limits:"required minLength=1 maxLength=200"`
 	// Email: an RFC 5322 addr-spec of at most 254 bytes, without comments and folding.
-	Email string `json:"email,omitempty"`
+	Email string `json:"email,omitempty" limits:"maxLength=254 pattern=^(|.*@.*)$"`
 	// Bio: free text of at most 65,536 bytes.
-	Bio string `json:"bio,omitempty"`
+	Bio string `json:"bio,omitempty" limits:"maxLength=65536"`
 	// Locale: the shape of a BCP 47 language tag, at most 35 characters.
-	Locale string `json:"locale,omitempty"`
+	Locale string `json:"locale,omitempty" limits:"maxLength=35 pattern=^[A-Za-z0-9-]*$"`
 	// Attributes: at most 200; keys of 1 to 64 letters, digits, '.', '_' and '-',
 	// values of at most 4,096 bytes.
-	Attributes map[string]string `json:"attributes,omitempty"`
+	Attributes map[string]string `json:"attributes,omitempty" limits:"maxProperties=200 keys.pattern=^[A-Za-z0-9._-]{1,64}$ values.maxLength=4096"`
 }
 
 // EmailChanged follows the Updated of the same write when the address is another one.

@@ -9,7 +9,10 @@
 // type, which is urn:relaybox:problem: and the name of the kind as listed below.
 package problem
 
-import "net/http"
+import (
+	"net/http"
+	"slices"
+)
 
 // Kind is one sort of problem; its fields are the same in every document of it.
 type Kind struct {
@@ -49,6 +52,14 @@ var (
 // Internal: a fault of ours.
 var Internal = kind("internal", "Something went wrong here", http.StatusInternalServerError)
 
+// all has every Kind, because kind puts it there.
+var all []Kind
+
+// All are the kinds of problems, in the order above.
+func All() []Kind { return slices.Clone(all) }
+
 func kind(name, title string, status int) Kind {
-	return Kind{Type: "urn:relaybox:problem:" + name, Title: title, Status: status}
+	k := Kind{Type: "urn:relaybox:problem:" + name, Title: title, Status: status}
+	all = append(all, k)
+	return k
 }

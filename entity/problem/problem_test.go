@@ -9,6 +9,8 @@ import (
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
+	"os"
+	"regexp"
 	"testing"
 	"time"
 
@@ -121,4 +123,17 @@ func ExampleAnswer() {
 	//   "line": 1,
 	//   "column": 22
 	// }
+}
+
+// TestAllHasEveryKind: the API's description lists what All returns.
+func TestAllHasEveryKind(t *testing.T) {
+	t.Parallel()
+	source, err := os.ReadFile("kinds.go")
+	require.NoError(t, err)
+	made := regexp.MustCompile(`= kind\("([a-z-]+)"`).FindAllSubmatch(source, -1)
+	require.NotEmpty(t, made)
+	require.Len(t, All(), len(made))
+	for i, k := range All() {
+		require.Equal(t, "urn:relaybox:problem:"+string(made[i][1]), k.Type)
+	}
 }

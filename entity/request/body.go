@@ -17,9 +17,11 @@ import (
 // MaxBody bounds a request's body. An entity may be larger on paper, but not its event.
 const MaxBody = 256 << 10
 
-// safeID is the set of ids that a URL path carries unchanged through every hop
+// IDPattern is the set of ids that a URL path carries unchanged through every hop
 // (RFC 3986, unreserved characters).
-var safeID = regexp.MustCompile(`^[A-Za-z0-9._~-]{1,128}$`)
+const IDPattern = `^[A-Za-z0-9._~-]{1,128}$`
+
+var safeID = regexp.MustCompile(IDPattern)
 
 // ValidID says whether id can name an entity: 1 to 128 of the characters that no URL
 // ever needs to escape, but not "." and "..", which a path does not keep.

@@ -13,6 +13,7 @@ import (
 	"fmt"
 	"reflect"
 	"regexp"
+	"slices"
 	"time"
 
 	"github.com/relaybox/relaybox/entity"
@@ -39,29 +40,30 @@ const (
 	Cancelled Status = "cancelled"
 )
 
-// Order is what a customer has ordered.
+// Order is what a customer has ordered. The tag limits tells the API's description what
+// validate enforces.
 type Order struct {
 	// Customer: 1 to 64 letters, digits, '.', '_' and '-'.
-	Customer string `json:"customer"`
+	Customer string `json:"customer" limits:"required pattern=^[A-Za-z0-9._-]{1,64}$"`
 	// Lines: 1 to 100.
-	Lines []Line `json:"lines"`
+	Lines []Line `json:"lines" limits:"required minItems=1 maxItems=100"`
 	// Status, Shipment and Reason are set by us and the actions, not by clients.
-	Status   Status    `json:"status,omitempty"`
+	Status   Status    `json:"status,omitempty" limits:"enum=|open|shipped|cancelled"`
 	Shipment *Shipment `json:"shipment,omitempty"`
 	Reason   string    `json:"reason,omitempty"`
 }
 
 // Line is one article of an order.
 type Line struct {
-	SKU string `json:"sku"`
+	SKU string `json:"sku" limits:"required pattern=^[A-Za-z0-9._-]{1,64}$"`
 	// Quantity: 1 to 1,000. Cents is the price of one.
-	Quantity int   `json:"quantity"`
-	Cents    int64 `json:"cents"`
+	Quantity int   `json:"quantity" limits:"required minimum=1 maximum=1000"`
+	Cents    int64 `json:"cents" limits:"minimum=0 maximum=1000000000"`
 }
 
 // Shipment is what the action ship must be told.
 type Shipment struct {
-	Carrier string `json:"carrier"`
+	Carrier string `json:"carrier" limits:"required pattern=^[A-Za-z0-9._-]{1,64}$"`
 	Parcel  string `json:"parcel,omitempty"`
 }
 
@@ -75,6 +77,12 @@ var name = regexp.MustCompile(`^[A-Za-z0-9._-]{1,64}$`)
 func (o Order) validate(faults *entity.Faults) {
 	if !name.MatchString(o.Customer) {
 		faults.Add("customer", "must be 1 to 64 letters, digits, '.', '_' and '-'")
+	}
+	if !slices.Contains([]Status{"", Open, Shipped, Cancelled}, o.Status) {
+		faults.Add("status", "must be open, shipped or cancelled")
+	}
+	if o.Shipment != nil && !name.MatchString(o.Shipment.Carrier) {
+		faults.Add("shipment.carrier", "must be 1 to 64 letters, digits, '.', '_' and '-'")
 	}
 	if n := len(o.Lines); n < 1 || n > 100 {
 		faults.Add("lines", "must have 1 to 100 elements, not %d", n)

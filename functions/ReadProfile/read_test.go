@@ -1,4 +1,4 @@
-package readprofile
+package readprofile_test
 
 import (
 	"context"
@@ -13,9 +13,11 @@ import (
 
 	"github.com/relaybox/relaybox/azfunc"
 	"github.com/relaybox/relaybox/entity"
+	readprofile "github.com/relaybox/relaybox/functions/ReadProfile"
 	"github.com/relaybox/relaybox/outbox"
 	"github.com/relaybox/relaybox/outbox/outboxtest"
 	"github.com/relaybox/relaybox/profile"
+	"github.com/relaybox/relaybox/test/contract"
 )
 
 var ada = outbox.Entity{
@@ -115,7 +117,7 @@ func function(t *testing.T, store entity.Reader) http.Handler {
 	t.Helper()
 	kinds, err := entity.NewKinds(profile.Kind)
 	require.NoError(t, err)
-	h, err := New(entity.Deps{Reader: store, Kinds: kinds})
+	h, err := readprofile.New(entity.Deps{Reader: store, Kinds: kinds})
 	require.NoError(t, err)
 	return h
 }
@@ -129,5 +131,6 @@ func serve(t *testing.T, store entity.Reader, method, path, header, value string
 		r.Header.Set(header, value)
 	}
 	mux.ServeHTTP(w, r)
+	require.NoError(t, contract.Answer(method, r.URL.EscapedPath(), w.Code, w.Header(), w.Body.Bytes()))
 	return w
 }

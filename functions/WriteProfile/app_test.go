@@ -1,4 +1,4 @@
-package writeprofile
+package writeprofile_test
 
 import (
 	"encoding/json"
@@ -15,9 +15,11 @@ import (
 
 	"github.com/relaybox/relaybox/azfunc"
 	"github.com/relaybox/relaybox/entity"
+	writeprofile "github.com/relaybox/relaybox/functions/WriteProfile"
 	"github.com/relaybox/relaybox/outbox"
 	"github.com/relaybox/relaybox/outbox/outboxtest"
 	"github.com/relaybox/relaybox/profile"
+	"github.com/relaybox/relaybox/test/contract"
 )
 
 // app is the function behind the handler's own routing, on a store in memory whose
@@ -42,7 +44,7 @@ func muxOn(store outbox.Store) (*azfunc.Mux, http.Handler) {
 	if err != nil {
 		panic(err)
 	}
-	function, err := New(entity.Deps{Writer: outbox.NewWriter(store, outbox.WriterOptions{Source: "/test"}), Kinds: kinds})
+	function, err := writeprofile.New(entity.Deps{Writer: outbox.NewWriter(store, outbox.WriterOptions{Source: "/test"}), Kinds: kinds})
 	if err != nil {
 		panic(err)
 	}
@@ -99,9 +101,13 @@ func req(method, path, body string, headers ...string) *http.Request {
 	return r
 }
 
+// send panics, where no test is at hand, when an answer is against the app's description.
 func send(h http.Handler, r *http.Request) *httptest.ResponseRecorder {
 	w := httptest.NewRecorder()
 	h.ServeHTTP(w, r)
+	if err := contract.Answer(r.Method, r.URL.EscapedPath(), w.Code, w.Header(), w.Body.Bytes()); err != nil {
+		panic(err)
+	}
 	return w
 }
 
@@ -116,12 +122,18 @@ func (a *app) state(t *testing.T, id string) state {
 	t.Helper()
 	e, _, err := a.mem.Load(t.Context(), id, "")
 	require.NoError(t, err)
+	for _, event := range a.mem.Events(id) {
+		require.NoError(t, contract.Event(event.Envelope))
+	}
 	return state{e, a.mem.Events(id), a.mem.Receipts(id)}
 }
 
 func (a *app) eventTypes() []string {
 	var types []string
 	for _, e := range a.mem.Events("profile:p-1") {
+		if err := contract.Event(e.Envelope); err != nil {
+			panic(err)
+		}
 		types = append(types, strings.TrimPrefix(e.Type, "relaybox.profile."))
 	}
 	return types

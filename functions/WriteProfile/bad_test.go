@@ -1,4 +1,4 @@
-package writeprofile
+package writeprofile_test
 
 import (
 	"context"
