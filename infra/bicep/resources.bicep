@@ -92,7 +92,7 @@ var names = {
   topic: 'entity-events'
   subscription: 'views'
 }
-// The same in the form of the app's setting, and as containers of either side.
+// kindContainers in the form of the app's setting, and as the containers of either side.
 var kindSetting = [for kind in items(kindContainers): '${kind.key}=${kind.value.outbox}/${kind.value.inbox}']
 var kindOutboxes = [for kind in items(kindContainers): kind.value.outbox]
 var kindInboxes = [for kind in items(kindContainers): kind.value.inbox]
