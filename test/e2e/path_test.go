@@ -133,3 +133,13 @@ func kill(t *testing.T, pid int) {
 	require.NoError(t, err)
 	require.NoError(t, process.Kill())
 }
+
+func TestTheAppDescribesItself(t *testing.T) {
+	t.Parallel()
+	s := start(t)
+	got := s.must(200, http.MethodGet, "openapi.json/", "")
+	for _, part := range []string{`"openapi":"3.1`, `"/orders/{id}/ship"`, `"/profiles/{id}"`, `OrderShippedEvent`} {
+		require.Contains(t, got.body, part)
+	}
+	s.must(304, http.MethodGet, "openapi.json/", "", "If-None-Match", got.etag)
+}

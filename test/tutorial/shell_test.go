@@ -104,7 +104,7 @@ func (c *clone) read(name string) string {
 }
 
 // patience bounds one block; a first build is part of some.
-const patience = 2 * time.Minute
+const patience = 8 * time.Minute
 
 // bash is a shell in the clone. Paths are left out of what is built, so that the build
 // cache serves copies in any folder.
