@@ -385,6 +385,7 @@ func TestKindsThatCannotBe(t *testing.T) {
 		"a long name":   {[]entity.Definition{entity.Kind[Door, Count]{Name: strings.Repeat("d", 33)}}, []string{"1 to 32"}},
 		"taken":         {[]entity.Definition{door(), door2()}, []string{`"door" is there twice`, "another Name"}},
 		"reserved":      {[]entity.Definition{entity.Kind[reserved, Count]{Name: "r"}}, []string{`member "version"`, "another name"}},
+		"untagged":      {[]entity.Definition{entity.Kind[struct{ ID int }, Count]{Name: "u"}}, []string{`member "ID"`, "another name"}},
 		"not a struct":  {[]entity.Definition{entity.Kind[string, Count]{Name: "s"}}, []string{"the entity", "not a struct"}},
 		"no such view":  {[]entity.Definition{entity.Kind[Door, chan int]{Name: "s"}}, []string{"the view", "JSON"}},
 		"empty action":  {[]entity.Definition{entity.Kind[Door, Count]{Name: "d", Actions: entity.Actions[Door]{"go": {}}}}, []string{`action "go"`, "entity.Do"}},
@@ -422,6 +423,58 @@ func TestAnEventThatIsNotDeclaredStoresNothing(t *testing.T) {
 	h := build(t, map[string]resource{"doors": k})
 	h.must(500, "PUT", "doors/d", `{"name":"Front"}`)
 	require.Empty(t, h.store.Keys())
+}
+
+func TestADetailOfAnotherTypeStoresNothing(t *testing.T) {
+	t.Parallel()
+	for name, declared := range map[string]any{"another": Frame{}, "none": nil} {
+		k := door()
+		k.Events = map[string]any{"locked": declared, "opened": nil}
+		h := build(t, map[string]resource{"doors": k})
+		h.must(201, "PUT", "doors/d", `{"name":"Front"}`)
+		h.must(500, "POST", "doors/d/lock", `{"code":"1"}`)
+		require.Len(t, h.types("door:d"), 1, name)
+	}
+	k := door()
+	k.Events["locked"] = &Key{} // a pointer is as good
+	h := build(t, map[string]resource{"doors": k})
+	h.must(201, "PUT", "doors/d", `{"name":"Front"}`)
+	h.must(200, "POST", "doors/d/lock", `{"code":"1"}`)
+}
+
+// Code is an input that checks itself.
+type Code struct {
+	A string `json:"a"`
+	B string `json:"b"`
+}
+
+// Validate notes what is missing.
+func (c Code) Validate(faults *entity.Faults) {
+	for name, value := range map[string]string{"a": c.A, "b": c.B} {
+		if value == "" {
+			faults.Add(name, "is required")
+		}
+	}
+}
+
+func TestAnInputThatChecksItself(t *testing.T) {
+	t.Parallel()
+	k := door()
+	k.Actions["dial"] = entity.Do(func(d Door, _ Code) (Door, error) { return d, entity.Refuse("never") })
+	h := build(t, map[string]resource{"doors": k})
+	body := h.must(422, "POST", "doors/d/dial", `{}`)
+	require.Contains(t, body, `{"field":"a","detail":"is required"}`)
+	require.Contains(t, body, `{"field":"b","detail":"is required"}`)
+}
+
+func TestAnswersThatHelp(t *testing.T) {
+	t.Parallel()
+	h := build(t, map[string]resource{"doors": door()})
+	created := h.must(201, "PUT", "doors/d", `{"name":"Front"}`)
+	require.Contains(t, h.must(400, "PUT", "doors/d", created), "every answer has it")
+	require.Contains(t, h.must(415, "POST", "doors/d/lock", ""), "The action lock needs a body")
+	require.Contains(t, h.must(404, "POST", "doors/d/fly", ""), `There is no action \"fly\" of door; there are: lock, open.`)
+	require.Contains(t, h.must(400, "PUT", "doors/d", `{"name":"x","frame":{"color":"red"}}`), `"field":"frame.color"`)
 }
 
 // event is an envelope of a door with changes; nil takes a member away.

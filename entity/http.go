@@ -74,7 +74,7 @@ func (k Kind[T, V]) answer(d Deps, p part, r *http.Request) (outbox.Answer, erro
 	action := r.PathValue("action")
 	if action != "" {
 		if _, ok := k.Actions[action]; !ok {
-			return outbox.Answer{}, problem.New(problem.NotFound, "A %s has no action %.40q; %s", k.Name, action, k.offer())
+			return outbox.Answer{}, problem.New(problem.NotFound, "There is no action %.40q of %s; %s", action, k.Name, k.offer())
 		}
 	}
 	allowed := p.methods(action != "")
@@ -108,7 +108,7 @@ func (p part) methods(action bool) []string {
 
 func (k Kind[T, V]) offer() string {
 	if len(k.Actions) == 0 {
-		return "it has none."
+		return "there are none."
 	}
 	return "there are: " + strings.Join(slices.Sorted(maps.Keys(k.Actions)), ", ") + "."
 }

@@ -3,6 +3,8 @@ package entity
 import (
 	"encoding/json"
 	"fmt"
+	"slices"
+	"strings"
 	"time"
 
 	"github.com/relaybox/relaybox/entity/document"
@@ -86,7 +88,8 @@ type Action[T any] struct {
 }
 
 // Do makes an action of a function that returns the entity as it is after the action. In
-// is what the request's body holds, None if there is none. The function must be pure. It
+// is what the request's body holds, None if there is none; if it has a method
+// Validate(*Faults), that is asked before the function. The function must be pure. It
 // refuses with Refuse, for a state that does not allow the action, or with Invalid.
 func Do[T, In any](do func(e T, in In) (T, error)) Action[T] {
 	var zero In
@@ -97,6 +100,9 @@ func Do[T, In any](do func(e T, in In) (T, error)) Action[T] {
 			var faults Faults
 			var err error
 			if in, err = document.Decode[In](body, &faults); err == nil {
+				if v, ok := any(in).(interface{ Validate(faults *Faults) }); ok && !faults.Has("$") {
+					v.Validate(&faults)
+				}
 				err = faults.Err()
 			}
 			if err != nil {
@@ -122,6 +128,9 @@ func Invalid(field, format string, args ...any) error {
 	return faults.Err()
 }
 
+// ofResource are the members that every answer has beside the entity's own.
+var ofResource = []string{"id", "version", "updatedAt"}
+
 // typePrefix is the beginning of every event type: relaybox.order.shipped.
 const typePrefix = "relaybox."
 
@@ -139,7 +148,7 @@ func (k Kind[T, V]) check() error {
 		}
 	}
 	for _, name := range document.Members[T]() {
-		if name == "id" || name == "version" || name == "updatedAt" {
+		if slices.ContainsFunc(ofResource, func(own string) bool { return strings.EqualFold(name, own) }) {
 			return fmt.Errorf("kind %q: the member %q of the entity is in every answer already: give yours another name", k.Name, name)
 		}
 	}

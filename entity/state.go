@@ -3,6 +3,7 @@ package entity
 import (
 	"encoding/json"
 	"fmt"
+	"reflect"
 	"strconv"
 	"time"
 
@@ -84,6 +85,9 @@ func (k Kind[T, V]) drafts(id string, old, next *T, data json.RawMessage) ([]out
 		if !k.knows(e.Name) {
 			return nil, fmt.Errorf("kind %q: Changes returns the event %q, which Events does not declare: add it to the kind's Events", k.Name, e.Name)
 		}
+		if got, want := typeOf(e.Detail), typeOf(k.Events[e.Name]); got != want {
+			return nil, fmt.Errorf("kind %q: the event %q has a detail of type %v, and the kind's Events declares %v: make them one", k.Name, e.Name, got, want)
+		}
 		d := eventData{ID: id, State: data}
 		if e.Detail != nil {
 			var err error
@@ -94,6 +98,15 @@ func (k Kind[T, V]) drafts(id string, old, next *T, data json.RawMessage) ([]out
 		drafts[i] = outbox.Draft{Type: eventType(k.Name, e.Name), Data: d}
 	}
 	return drafts, nil
+}
+
+// typeOf is the type of a detail, nil for none: a pointer is as good as what it points to.
+func typeOf(detail any) reflect.Type {
+	t := reflect.TypeOf(detail)
+	if t != nil && t.Kind() == reflect.Pointer {
+		return t.Elem()
+	}
+	return t
 }
 
 func lifeEvent(begins, ends bool) string {

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"net/http"
+	"slices"
 
 	"github.com/relaybox/relaybox/azfunc"
 	"github.com/relaybox/relaybox/entity/document"
@@ -124,6 +125,11 @@ func (k Kind[T, V]) patch(body []byte) (func(*state[T]) (*T, error), error) {
 }
 
 func (k Kind[T, V]) act(r *http.Request, action Action[T]) (body []byte, next func(*state[T]) (*T, error), err error) {
+	if !action.bare && !request.HasBody(r) {
+		p := problem.New(problem.MediaType, "The action %s needs a body, as application/json.", r.PathValue("action"))
+		p.Offer = [2]string{"Accept", "application/json"}
+		return nil, nil, p
+	}
 	if !action.bare || request.HasBody(r) {
 		if body, err = request.Body(r, "application/json"); err != nil {
 			return nil, nil, err
@@ -228,7 +234,11 @@ func refused(err error) error {
 		return at(problem.MalformedJSON, e.Position, "", e)
 	}
 	if e, ok := errors.AsType[*document.UnknownFieldError](err); ok {
-		return at(problem.UnknownField, e.Position, e.Field, e)
+		p := at(problem.UnknownField, e.Position, e.Field, e)
+		if slices.Contains(ofResource, e.Field) {
+			p.Detail += ": every answer has it, and no request does; leave it out"
+		}
+		return p
 	}
 	if e, ok := errors.AsType[*document.DuplicateFieldError](err); ok {
 		return at(problem.DuplicateField, e.Position, e.Field, e)
@@ -243,7 +253,7 @@ func refused(err error) error {
 	return err
 }
 
-func at(k problem.Kind, place document.Position, field string, err error) error {
+func at(k problem.Kind, place document.Position, field string, err error) *problem.Problem {
 	p := problem.New(k, "%s", err)
 	p.Position, p.Field = &problem.Position{Offset: place.Offset, Line: place.Line, Column: place.Column}, field
 	return p

@@ -2,6 +2,8 @@ package functions_test
 
 import (
 	"encoding/json"
+	"maps"
+	"slices"
 	"strings"
 	"testing"
 
@@ -27,14 +29,26 @@ func TestEveryHTTPFunctionIsDescribed(t *testing.T) {
 			got[operation.OperationID] = method + " " + path
 		}
 	}
-	require.Equal(t, map[string]string{
+	for operation, address := range map[string]string{
 		"getProfile": "get /profiles/{id}", "headProfile": "head /profiles/{id}", "putProfile": "put /profiles/{id}",
 		"patchProfile": "patch /profiles/{id}", "deleteProfile": "delete /profiles/{id}",
 		"getOrder": "get /orders/{id}", "headOrder": "head /orders/{id}", "putOrder": "put /orders/{id}",
 		"patchOrder": "patch /orders/{id}", "deleteOrder": "delete /orders/{id}",
 		"shipOrder": "post /orders/{id}/ship", "cancelOrder": "post /orders/{id}/cancel",
 		"getDescription": "get /openapi.json", "headDescription": "head /openapi.json",
-	}, got)
+	} {
+		require.Equal(t, address, got[operation], operation)
+	}
+	triggers, err := functions.Triggers()
+	require.NoError(t, err)
+	for name, trigger := range triggers { // of further kinds, too
+		if trigger.Type == "httpTrigger" {
+			collection, _, _ := strings.Cut(trigger.Route, "/")
+			require.True(t, slices.ContainsFunc(slices.Collect(maps.Values(got)), func(address string) bool {
+				return strings.Contains(address, " /"+collection)
+			}), "%s is not described", name)
+		}
+	}
 }
 
 // TestTheDescriptionIsTheSameEachTime: its entity tag would change with every instance.

@@ -44,12 +44,12 @@ func CheckPatch[T any](data []byte) error {
 	if err != nil {
 		return err
 	}
-	return checkNames(doc, s, 0)
+	return checkNames(doc, s, "", 0)
 }
 
 // checkNames looks at names only, those in lists too: there the patch says what the merged
 // document will hold, and here their place in the client's text is known.
-func checkNames(v value, s *shape, depth int) error {
+func checkNames(v value, s *shape, path string, depth int) error {
 	if s.form == optional {
 		s = s.elem
 	}
@@ -61,18 +61,18 @@ func checkNames(v value, s *shape, depth int) error {
 	case list:
 		elements, err := v.elements()
 		for i := 0; i < len(elements) && err == nil; i++ {
-			err = checkNames(elements[i], s.elem, depth+1)
+			err = checkNames(elements[i], s.elem, fmt.Sprintf("%s[%d]", path, i), depth+1)
 		}
 		return err
 	default:
 		return nil
 	}
-	members, err := v.members(s.known())
+	members, err := v.members(s.known(), path)
 	if err != nil {
 		return err
 	}
 	for _, name := range sorted(members) {
-		if err := checkNames(members[name], s.member(name), depth+1); err != nil {
+		if err := checkNames(members[name], s.member(name), join(path, Clip(name)), depth+1); err != nil {
 			return err
 		}
 	}
@@ -139,7 +139,7 @@ func (r *reader) fault(path, format string, args ...any) {
 }
 
 func (r *reader) readObject(v value, s *shape, into reflect.Value, path string, depth int) error {
-	members, err := v.members(s.known())
+	members, err := v.members(s.known(), path)
 	if err != nil {
 		return err
 	}
@@ -157,7 +157,7 @@ func (r *reader) readObject(v value, s *shape, into reflect.Value, path string, 
 }
 
 func (r *reader) readDictionary(v value, s *shape, into reflect.Value, path string, depth int) error {
-	members, err := v.members(nil)
+	members, err := v.members(nil, path)
 	if err != nil {
 		return err
 	}

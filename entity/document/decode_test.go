@@ -91,7 +91,7 @@ func TestDecodeRefusesNamesItCannotTrust(t *testing.T) {
 		"unknown null": {`{"e-mail":null}`, &UnknownFieldError{Position{1, 1, 2}, "e-mail", ""}},
 		"escaped":      {`{"\u0062io":"", "bio":""}`, &DuplicateFieldError{Position{16, 1, 17}, "bio"}},
 		"twice":        {"{\"bio\":\"a\",\n\t\"bio\":\"a\"}", &DuplicateFieldError{Position{13, 2, 2}, "bio"}},
-		"attribute":    {`{"attributes": {"a":"1" , "a":"2"}}`, &DuplicateFieldError{Position{26, 1, 27}, "a"}},
+		"attribute":    {`{"attributes": {"a":"1" , "a":"2"}}`, &DuplicateFieldError{Position{26, 1, 27}, "attributes.a"}},
 		"long, shortened": {`{"` + strings.Repeat("é", 100) + `":1}`,
 			&UnknownFieldError{Position{1, 1, 2}, strings.Repeat("é", 64) + "…", ""}},
 	} {
@@ -159,7 +159,7 @@ func TestDecodeNamesTheFaultsOfEveryForm(t *testing.T) {
 func TestNamesAreLookedAtInEveryDepth(t *testing.T) {
 	t.Parallel()
 	for text, field := range map[string]string{
-		`{"homes":[{"city":"x","town":"y"}]}`: "town", `{"friend":{"friend":{"nik":1}}}`: "nik",
+		`{"homes":[{"city":"x","town":"y"}]}`: "homes[0].town", `{"friend":{"friend":{"nik":1}}}`: "friend.friend.nik",
 	} {
 		var unknown *UnknownFieldError
 		require.ErrorAs(t, decodeOnly([]byte(text)), &unknown, text)

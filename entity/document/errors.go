@@ -26,6 +26,7 @@ func (e *SyntaxError) Error() string { return fmt.Sprintf("%s: %s", e.Position, 
 // UnknownFieldError: the document has a field that its kind does not have.
 type UnknownFieldError struct {
 	Position
+	// Field is the field's path: "bio", "lines[2].sku".
 	Field string
 	// Meant is the field whose name differs in case only, "" when there is none.
 	Meant string

@@ -56,9 +56,9 @@ func (v value) kind() string {
 	return "a number"
 }
 
-// members splits an object. It refuses a name that is there twice and, unless known is
+// members splits the object at path. It refuses a name that is there twice and, unless known is
 // nil, one that is not known.
-func (v value) members(known []string) (map[string]value, error) {
+func (v value) members(known []string, path string) (map[string]value, error) {
 	found := map[string]value{}
 	dec := json.NewDecoder(bytes.NewReader(v.raw))
 	if _, err := dec.Token(); err != nil {
@@ -77,10 +77,10 @@ func (v value) members(known []string) (map[string]value, error) {
 		}
 		name, _ := token.(string) // inside an object, it is
 		if _, twice := found[name]; twice {
-			return nil, &DuplicateFieldError{positionOf(v.doc, at), Clip(name)}
+			return nil, &DuplicateFieldError{positionOf(v.doc, at), join(path, Clip(name))}
 		}
 		if known != nil && !slices.Contains(known, name) {
-			return nil, unknownField(positionOf(v.doc, at), name, known)
+			return nil, unknownField(positionOf(v.doc, at), path, name, known)
 		}
 		found[name] = value{doc: v.doc, at: v.at + int(dec.InputOffset()) - len(raw), raw: raw}
 	}
@@ -104,10 +104,10 @@ func (v value) elements() ([]value, error) {
 	return found, nil
 }
 
-func unknownField(at Position, name string, known []string) error {
-	e := &UnknownFieldError{Position: at, Field: Clip(name)}
+func unknownField(at Position, path, name string, known []string) error {
+	e := &UnknownFieldError{Position: at, Field: join(path, Clip(name))}
 	if i := slices.IndexFunc(known, func(k string) bool { return strings.EqualFold(k, name) }); i >= 0 {
-		e.Meant = known[i]
+		e.Meant = join(path, known[i])
 	}
 	return e
 }

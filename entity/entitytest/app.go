@@ -22,9 +22,10 @@ import (
 )
 
 // App is an app of one kind. Its methods fail the test when the kind is at fault.
-type App struct {
+type App[T, V any] struct {
 	t        testing.TB
 	kind     string
+	changes  map[string][]entity.Change[T] // by id, as the consumer has seen them
 	kinds    *entity.Kinds
 	resource http.Handler
 	sweeper  *outbox.Dispatcher
@@ -35,9 +36,17 @@ type App struct {
 }
 
 // Run returns an App for k without entities. It logs to the test.
-func Run[T, V any](t testing.TB, k entity.Kind[T, V]) *App {
+func Run[T, V any](t testing.TB, k entity.Kind[T, V]) *App[T, V] {
 	t.Helper()
-	a := &App{t: t, kind: k.Name}
+	a := &App[T, V]{t: t, kind: k.Name, changes: map[string][]entity.Change[T]{}}
+	apply := k.Apply
+	k.Apply = func(v V, c entity.Change[T]) (V, error) {
+		a.changes[c.ID] = append(a.changes[c.ID], c)
+		if apply == nil {
+			return v, nil
+		}
+		return apply(v, c)
+	}
 	var err error
 	if a.kinds, err = entity.NewKinds(k); err != nil {
 		t.Fatal(err)
@@ -55,9 +64,12 @@ func Run[T, V any](t testing.TB, k entity.Kind[T, V]) *App {
 	return a
 }
 
-// Do sends a request and returns the answer's body. The address is an id, or an id and an
+// Answer is what a client gets. The ETag goes into the If-Match of the next request.
+type Answer struct{ Body, ETag string }
+
+// Do sends a request; headers are names and values. The address is an id, or an id and an
 // action: "b-1/cancel". Any other status than the one that is wanted fails the test.
-func (a *App) Do(method, address, body string, want int) string {
+func (a *App[T, V]) Do(method, address, body string, want int, headers ...string) Answer {
 	a.t.Helper()
 	id, action, _ := strings.Cut(address, "/")
 	r := httptest.NewRequestWithContext(a.t.Context(), method, "/"+address, strings.NewReader(body))
@@ -66,17 +78,20 @@ func (a *App) Do(method, address, body string, want int) string {
 	if body != "" {
 		r.Header.Set("Content-Type", "application/json")
 	}
+	for i := 0; i+1 < len(headers); i += 2 {
+		r.Header.Set(headers[i], headers[i+1])
+	}
 	w := httptest.NewRecorder()
 	a.resource.ServeHTTP(w, r)
 	if w.Code != want {
 		a.t.Fatalf("%s %s: %d, not %d: %s", method, address, w.Code, want, w.Body)
 	}
 	a.follow()
-	return w.Body.String()
+	return Answer{Body: w.Body.String(), ETag: w.Header().Get("ETag")}
 }
 
 // follow dispatches and consumes what is new.
-func (a *App) follow() {
+func (a *App[T, V]) follow() {
 	a.t.Helper()
 	if _, err := a.sweeper.Sweep(a.t.Context()); err != nil {
 		a.t.Fatal(err)
@@ -96,28 +111,27 @@ func (a *App) follow() {
 }
 
 // Events are the names of the entity's events so far, in order.
-func (a *App) Events(id string) []string {
+func (a *App[T, V]) Events(id string) []string {
 	var names []string
-	for _, e := range a.bus.Log() {
-		if e.Key == outbox.Key(a.kind, id) {
-			names = append(names, strings.TrimPrefix(e.Type, "relaybox."+a.kind+"."))
-		}
+	for _, c := range a.changes[id] {
+		names = append(names, c.Name)
 	}
 	return names
 }
 
-// View reads the entity's view into v, a pointer to the kind's V.
-func (a *App) View(id string, v any) {
+// Changes are the entity's events as the kind's Apply got them, with state and detail.
+func (a *App[T, V]) Changes(id string) []entity.Change[T] { return a.changes[id] }
+
+// View is what the consumer keeps of the entity beside its state.
+func (a *App[T, V]) View(id string) V {
 	a.t.Helper()
 	m, _, err := a.views.Load(a.t.Context(), outbox.Key(a.kind, id), "")
+	var stored struct{ View V }
+	if err == nil {
+		err = json.Unmarshal(m.Data, &stored)
+	}
 	if err != nil {
-		a.t.Fatal(err)
-	}
-	var stored struct{ View json.RawMessage }
-	if err := json.Unmarshal(m.Data, &stored); err != nil {
 		a.t.Fatalf("view of %s: %v", id, err)
 	}
-	if err := json.Unmarshal(stored.View, v); err != nil {
-		a.t.Fatalf("view of %s: %v", id, err)
-	}
+	return stored.View
 }

@@ -27,13 +27,16 @@ func TestFromRequestToView(t *testing.T) {
 			return v, nil
 		},
 	})
-	require.Contains(t, app.Do("PUT", "hall", `{"on":true}`, 201), `"on":true`)
+	require.Contains(t, app.Do("PUT", "hall", `{"on":true}`, 201).Body, `"on":true`)
 	app.Do("POST", "hall/switch", "", 200)
 	app.Do("POST", "hall/burn", "", 404)
 	app.Do("PUT", "cellar", `{"on":"yes"}`, 422)
 	require.Equal(t, []string{entity.Created, entity.Updated}, app.Events("hall"))
 	require.Empty(t, app.Events("cellar"))
-	var v seen
-	app.View("hall", &v)
-	require.Equal(t, seen{Switched: 1}, v, "each event counts once")
+	require.Equal(t, seen{Switched: 1}, app.View("hall"), "each event counts once")
+	require.False(t, app.Changes("hall")[1].State.On)
+
+	tag := app.Do("GET", "hall", "", 200).ETag
+	app.Do("PUT", "hall", `{"on":true}`, 200, "If-Match", tag)
+	app.Do("PUT", "hall", `{"on":false}`, 412, "If-Match", tag)
 }

@@ -130,12 +130,16 @@ func accept(old, next *Order) error {
 	return nil
 }
 
+// Validate is asked before ship.
+func (s Shipment) Validate(faults *entity.Faults) {
+	if !name.MatchString(s.Carrier) {
+		faults.Add("carrier", "must be 1 to 64 letters, digits, '.', '_' and '-'")
+	}
+}
+
 func ship(o Order, s Shipment) (Order, error) {
 	if o.Status != Open {
 		return o, entity.Refuse("The order is %s; only an open one can be shipped.", o.Status)
-	}
-	if !name.MatchString(s.Carrier) {
-		return o, entity.Invalid("carrier", "must be 1 to 64 letters, digits, '.', '_' and '-'")
 	}
 	o.Status, o.Shipment = Shipped, &s
 	return o, nil

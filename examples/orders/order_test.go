@@ -24,8 +24,7 @@ func TestTheLifeOfAnOrder(t *testing.T) {
 	app.Do("PUT", "o-1", book, 409)
 	app.Do("DELETE", "o-1", "", 409)
 	require.Equal(t, []string{"created", "updated", "shipped"}, app.Events("o-1"))
-	var view orders.View
-	app.View("o-1", &view)
+	view := app.View("o-1")
 	require.Equal(t, "ada", view.Customer)
 	require.EqualValues(t, 3750, view.Due)
 	require.Zero(t, view.Ordered, "it is due now")
@@ -39,8 +38,7 @@ func TestACancelledOrderIsNotDue(t *testing.T) {
 	app.Do("POST", "o-1/cancel", `{"reason":"late"}`, 200)
 	app.Do("POST", "o-1/cancel", `{"reason":"late"}`, 409)
 	app.Do("POST", "o-1/ship", `{"carrier":"snail"}`, 409)
-	var view orders.View
-	app.View("o-1", &view)
+	view := app.View("o-1")
 	require.Zero(t, view.Due+view.Ordered)
 	app.Do("DELETE", "o-1", "", 204)
 	require.Equal(t, []string{"created", "cancelled", "deleted"}, app.Events("o-1"))

@@ -45,7 +45,7 @@ func TestBadRequestsStoreNothing(t *testing.T) {
 		"unknown":          {"PUT", `{"displayName":"A","age":1}`, nil, 400, "unknown-field", map[string]any{"field": "age", "column": 20.}},
 		"unknown in patch": {"PATCH", `{"e-mail":null}`, nil, 400, "unknown-field", map[string]any{"field": "e-mail"}},
 		"twice":            {"PUT", `{"bio":"","bio":""}`, nil, 400, "duplicate-field", map[string]any{"field": "bio", "offset": 10.}},
-		"attribute twice":  {"PATCH", `{"attributes":{"a":"","a":""}}`, nil, 400, "duplicate-field", map[string]any{"field": "a"}},
+		"attribute twice":  {"PATCH", `{"attributes":{"a":"","a":""}}`, nil, 400, "duplicate-field", map[string]any{"field": "attributes.a"}},
 
 		"condition, unquoted": {"PUT", good, []string{"If-Match", `3`}, 400, "bad-header", map[string]any{"header": "If-Match"}},
 		"condition, list":     {"DELETE", "", []string{"If-None-Match", `*, "3"`}, 400, "bad-header", map[string]any{"header": "If-None-Match"}},

@@ -56,6 +56,9 @@ func (s Settings) resolve(text string) (string, error) {
 		if !ok {
 			return "", fmt.Errorf("setting %s is missing; add it to the application settings (locally: local.settings.json or the environment)", name)
 		}
+		if v == "" {
+			return "", fmt.Errorf("setting %s is empty; give it a value in the application settings (locally: local.settings.json or the environment)", name)
+		}
 		out.WriteString(v)
 		text = after
 	}
