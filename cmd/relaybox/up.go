@@ -262,8 +262,22 @@ func welcome(w io.Writer, s *stack.Stack, cfg stack.Config) {
 		if url := example(s.Functions(), s.HostURL); url != "" {
 			say("\nTry:\n\n        curl -i %s", url)
 		}
+		if broken := unloaded(s.Functions()); len(broken) > 0 {
+			say("\nNOT RUNNING, for the reason in the list above: %s", strings.Join(broken, ", "))
+		}
 	}
 	say("\nCtrl-C stops it.\n")
+}
+
+// unloaded are the functions that the host cannot run: the app looks healthy without them.
+func unloaded(functions []minihost.Function) []string {
+	var names []string
+	for _, f := range functions {
+		if len(f.Errors) > 0 {
+			names = append(names, f.Name)
+		}
+	}
+	return names
 }
 
 // describe is a function's line as func start prints it.

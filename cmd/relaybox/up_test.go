@@ -186,3 +186,8 @@ func TestCosmosRanges(t *testing.T) {
 	err = run(t.Context(), []string{"up", "--only", "cosmos", "--cosmos-addr", "127.0.0.1:0", "--data", t.TempDir(), "--cosmos-ranges", "65"}, t.Output(), t.Output())
 	require.ErrorContains(t, err, "65 physical ranges: 1 to 64 are possible")
 }
+
+func TestWhatDoesNotLoadIsSaidLast(t *testing.T) {
+	t.Parallel()
+	require.Equal(t, []string{"Broken"}, unloaded([]minihost.Function{{Name: "Fine"}, {Name: "Broken", Errors: []string{"no trigger"}}}))
+}

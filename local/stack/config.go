@@ -111,6 +111,20 @@ func (c *Config) topology(settings map[string]string) *minibus.Config {
 	return Topology(settings["EVENTS_TOPIC"], settings["EVENTS_SUBSCRIPTION"])
 }
 
+// checkTopology: a topic or subscription without a name would be refused by the broker, in
+// words that do not say where the name comes from.
+func (c *Config) checkTopology(settings map[string]string) error {
+	if c.Topology != nil {
+		return nil
+	}
+	for _, name := range []string{"EVENTS_TOPIC", "EVENTS_SUBSCRIPTION"} {
+		if settings[name] == "" {
+			return fmt.Errorf("setting %s is empty: give it a value, or leave it out for the default, %s", name, Defaults()[name])
+		}
+	}
+	return nil
+}
+
 // connect puts the connection string of a part that runs here into the settings, over
 // whatever the environment says about that connection, identity sections included.
 func (s *Stack) connect(name, connectionString string) {

@@ -189,6 +189,9 @@ func served(err error) error {
 }
 
 func (s *Stack) startBus() error {
+	if err := s.cfg.checkTopology(s.Settings); err != nil {
+		return err
+	}
 	listener, err := s.listen(Bus, s.cfg.BusAddr)
 	if err != nil {
 		return err

@@ -155,3 +155,12 @@ func TestOpenAddressIsToldOf(t *testing.T) {
 	require.Len(t, said, 1)
 	require.Regexp(t, `^bus listens on (0\.0\.0\.0|\[::\]):\d+: other machines reach it, and its key is the emulator's, which everybody knows$`, said[0])
 }
+
+func TestAnEmptyNameIsNamedByItsSetting(t *testing.T) {
+	t.Parallel()
+	for _, name := range []string{"EVENTS_TOPIC", "EVENTS_SUBSCRIPTION"} {
+		_, err := stack.Start(stack.Config{Only: []stack.Part{stack.Bus}, Settings: map[string]string{name: ""}})
+		require.ErrorContains(t, err, "setting "+name+" is empty")
+		require.ErrorContains(t, err, "default, ")
+	}
+}
