@@ -19,8 +19,8 @@ import (
 const (
 	// UnknownKind: nobody registered the kind.
 	UnknownKind inbox.Reason = "unknown-kind"
-	// UnknownEvent: the kind has no event of this name, and it carries no state that could be
-	// applied all the same.
+	// UnknownEvent: the kind has no event of this name, and it does not say what the state is
+	// now, so it cannot be applied all the same.
 	UnknownEvent inbox.Reason = "unknown-event"
 	// Disagreement: source, type, subject, partition key, session or data name different
 	// entities.
@@ -58,41 +58,42 @@ func (k *Kinds) Event(body []byte, session string) (inbox.Event, error) {
 	if !ok {
 		return e, inbox.Refuse(UnknownKind, "nobody registered the kind %.40q; registered are: %s", kind, strings.Join(k.Names(), ", "))
 	}
-	return e, d.accepts(e, ofKind)
+	e.Decoded, err = d.hear(e, ofKind)
+	return e, err
 }
 
-// accepts looks whether the data can be applied at all.
-func (k Kind[T, V]) accepts(e inbox.Event, name string) error {
-	_, _, err := k.change(e, name)
-	return err
+// told is the event of a kind, read.
+type told[T any] struct {
+	Change[T]
+	state json.RawMessage // the whole of it; null when the entity is gone
 }
 
-// change is the event as the kind's Apply takes it, and its whole state.
-func (k Kind[T, V]) change(e inbox.Event, name string) (c Change[T], state json.RawMessage, err error) {
-	c = Change[T]{Name: name, Seq: e.Seq, Time: e.Time}
+// hear says what the event tells, or why it can never be applied.
+func (k Kind[T, V]) hear(e inbox.Event, name string) (any, error) {
+	t := told[T]{Change: Change[T]{Name: name, Seq: e.Seq, Time: e.Time}}
 	var d eventData
 	if err := json.Unmarshal(e.Data, &d); err != nil {
-		return c, nil, inbox.Refuse(BadData, "the data of %s is not {id, state, detail}: %v", e.Type, err)
+		return nil, inbox.Refuse(BadData, "the data of %s is not {id, state, detail}: %v", e.Type, err)
 	}
-	c.ID, c.Detail = d.ID, d.Detail
-	present := len(d.State) > 0 && string(d.State) != "null"
+	t.ID, t.Detail, t.state = d.ID, d.Detail, d.State
+	gone := string(d.State) == "null"
 	switch {
 	case d.ID != e.Subject:
-		return c, nil, inbox.Refuse(Disagreement, "the data is about %.80q, the subject is %.80q", d.ID, e.Subject)
-	case present && name == Deleted:
-		return c, nil, inbox.Refuse(BadData, "%s carries a state", e.Type)
-	case present:
-		c.State = new(T)
-		if err := json.Unmarshal(d.State, c.State); err != nil {
-			return c, nil, inbox.Refuse(BadData, "the state in %s is no %s: %v", e.Type, k.Name, err)
-		}
-	case name == Deleted:
-	case !k.knows(name):
-		return c, nil, inbox.Refuse(UnknownEvent, "the kind %s has no event %.40q, and it carries no state", k.Name, name)
-	default:
-		return c, nil, inbox.Refuse(BadData, "%s carries no state", e.Type)
+		return nil, inbox.Refuse(Disagreement, "the data is about %.80q, the subject is %.80q", d.ID, e.Subject)
+	case d.State == nil && !k.knows(name):
+		return nil, inbox.Refuse(UnknownEvent, "the kind %s has no event %.40q, and its data has no state", k.Name, name)
+	case d.State == nil, gone && (name == Created || name == Updated):
+		return nil, inbox.Refuse(BadData, "the data of %s has no state", e.Type)
+	case !gone && name == Deleted:
+		return nil, inbox.Refuse(BadData, "the data of %s has a state", e.Type)
+	case gone:
+		return t, nil
 	}
-	return c, d.State, nil
+	t.State = new(T)
+	if err := json.Unmarshal(d.State, t.State); err != nil {
+		return nil, inbox.Refuse(BadData, "the state in %s is no %s: %v", e.Type, k.Name, err)
+	}
+	return t, nil
 }
 
 // view is the read model of one entity as it is stored.
@@ -122,16 +123,20 @@ func (k Kind[T, V]) apply(model json.RawMessage, e inbox.Event) (json.RawMessage
 			return nil, fmt.Errorf("stored view: %w", err)
 		}
 	}
-	c, state, err := k.change(e, strings.TrimPrefix(e.Type, eventType(k.Name, "")))
-	if err != nil {
-		return nil, err
+	if e.Decoded == nil { // it did not come by way of Kinds.Event
+		var err error
+		if e.Decoded, err = k.hear(e, strings.TrimPrefix(e.Type, eventType(k.Name, ""))); err != nil {
+			return nil, err
+		}
 	}
-	next := view{ID: e.Subject, State: json.RawMessage("null"), View: stored.View}
-	if c.State != nil {
-		next.State = state
+	t, ok := e.Decoded.(told[T])
+	if !ok {
+		return nil, fmt.Errorf("event %q was read by something else than the kind %s", e.ID, k.Name)
 	}
+	var err error
+	next := view{ID: e.Subject, State: t.state, View: stored.View}
 	if k.Apply != nil {
-		if next.View, err = k.applyView(stored.View, c); err != nil {
+		if next.View, err = k.applyView(stored.View, t.Change); err != nil {
 			return nil, err
 		}
 	}
@@ -157,7 +162,7 @@ func (k Kind[T, V]) applyView(stored json.RawMessage, c Change[T]) (json.RawMess
 	if err != nil || len(stored) == 0 {
 		return next, err
 	}
-	return document.Carry(stored, known, next)
+	return document.Carry[V](stored, known, next)
 }
 
 // Inbox gives an event its one effect; *inbox.Inbox is one.

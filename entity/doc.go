@@ -47,13 +47,14 @@
 //   - members of a stored entity that T does not have survive PATCH, actions and, unless
 //     Kind.PutReplaces says otherwise, PUT; they are in every event and every answer;
 //   - a view keeps the whole state of an event, and members of its own that V does not have;
-//   - an event whose name the kind does not know is applied, because it carries the state.
+//   - an event whose name the kind does not know is applied, because it carries the state;
+//   - of a list, the elements that a change leaves as they are keep what T does not know; an
+//     element that it changes is replaced.
 //
 // So a field is added by adding it to T, with a zero value that means "not there". Deploy
 // that everywhere before clients send it: an instance that does not know a field refuses
-// it in a request, because a misspelt one looks the same. A field is renamed by adding the
-// new one, writing both for as long as an old version runs, and then dropping the old one.
-// A type never changes: add a field of the new type.
+// it in a request, because a misspelt one looks the same. docs/own-entity.md has the steps
+// of a renaming and of a new event. A type never changes: add a field of the new type.
 //
 // # Rooms
 //

@@ -1,6 +1,7 @@
 package entity_test
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"net/http"
@@ -101,6 +102,23 @@ type house struct {
 	mux   *azfunc.Mux
 	kinds *entity.Kinds
 	in    *inbox.Inbox
+	// served are the kinds of with; before may change what a writer is shown.
+	served map[string]resource
+	before func(cur *outbox.Entity)
+}
+
+// shown is the store as writers see it.
+type shown struct {
+	outbox.Store
+	before func(cur *outbox.Entity)
+}
+
+func (s shown) Load(ctx context.Context, key, receiptID string) (outbox.Entity, *outbox.Receipt, error) {
+	e, r, err := s.Store.Load(ctx, key, receiptID)
+	if err == nil && s.before != nil {
+		s.before(&e)
+	}
+	return e, r, err
 }
 
 // resource is a kind that can be served.
@@ -119,6 +137,7 @@ func build(t *testing.T, kinds map[string]resource) *house {
 func (h *house) with(kinds map[string]resource) *house {
 	h.t.Helper()
 	next := *h
+	next.served = kinds
 	var all []entity.Definition
 	for _, k := range kinds {
 		all = append(all, k)
@@ -127,7 +146,7 @@ func (h *house) with(kinds map[string]resource) *house {
 	next.kinds, err = entity.NewKinds(all...)
 	require.NoError(h.t, err)
 	next.mux = azfunc.NewMux(azfunc.MuxOptions{})
-	writer := outbox.NewWriter(h.store, outbox.WriterOptions{Source: "/test"})
+	writer := outbox.NewWriter(shown{h.store, h.before}, outbox.WriterOptions{Source: "/test"})
 	for path, k := range kinds {
 		function, err := k.Resource(entity.Deps{Writer: writer, Reader: h.store, Kinds: next.kinds})
 		require.NoError(h.t, err)
@@ -483,7 +502,7 @@ func event(t *testing.T, changes map[string]any) []byte {
 	members := map[string]any{
 		"specversion": "1.0", "id": "e-1", "source": "/test/door", "type": "relaybox.door.created", "subject": "d",
 		"time": "2026-08-07T10:00:00Z", "datacontenttype": "application/json", "sequence": "00000000000000000001", "partitionkey": "door:d",
-		"incarnation": "0123456789abcdef", "incarnationfirst": "00000000000000000001", "incarnationsince": "2026-01-01T00:00:00Z",
+		"incarnation": "0123456789abcdef", "incarnationfirst": "00000000000000000001", "incarnationsince": "2026-01-01T00:00:00Z", "incarnationdrawn": "2026-01-01T00:00:00Z",
 		"data": map[string]any{"id": "d", "state": map[string]any{"name": "Front"}},
 	}
 	for name, value := range changes {
@@ -509,7 +528,10 @@ func TestEventsThatAreRefused(t *testing.T) {
 		"good":                      {nil, "door:d", ""},
 		"no session":                {nil, "", ""},
 		"new, with a state":         {map[string]any{"type": "relaybox.door.painted"}, "", ""},
-		"deleted":                   {map[string]any{"type": "relaybox.door.deleted", "data": map[string]any{"id": "d"}}, "", ""},
+		"deleted":                   {map[string]any{"type": "relaybox.door.deleted", "data": map[string]any{"id": "d", "state": nil}}, "", ""},
+		"gone by another name":      {map[string]any{"type": "relaybox.door.opened", "data": map[string]any{"id": "d", "state": nil}}, "", ""},
+		"gone by a new name":        {map[string]any{"type": "relaybox.door.burnt", "data": map[string]any{"id": "d", "state": nil}}, "", ""},
+		"deleted, says nothing":     {map[string]any{"type": "relaybox.door.deleted", "data": map[string]any{"id": "d"}}, "", entity.BadData},
 		"unknown kind":              {map[string]any{"type": "relaybox.cat.created", "source": "/test/cat", "partitionkey": "cat:d"}, "", entity.UnknownKind},
 		"new, without a state":      {map[string]any{"type": "relaybox.door.painted", "data": map[string]any{"id": "d"}}, "", entity.UnknownEvent},
 		"created without a state":   {data(map[string]any{"id": "d"}), "", entity.BadData},
@@ -531,7 +553,7 @@ func TestEventsThatAreRefused(t *testing.T) {
 		"key without a kind":        {map[string]any{"partitionkey": "d"}, "", entity.Disagreement},
 		"another session":           {nil, "door:e", entity.Disagreement},
 		"an id that is none":        {map[string]any{"subject": "a b", "partitionkey": "door:a b", "data": map[string]any{"id": "a b", "state": front}}, "", inbox.BadKey},
-		"no incarnation":            {map[string]any{"incarnation": nil, "incarnationfirst": nil, "incarnationsince": nil}, "", inbox.BadIncarnation},
+		"no incarnation":            {map[string]any{"incarnation": nil, "incarnationfirst": nil, "incarnationsince": nil, "incarnationdrawn": nil}, "", inbox.BadIncarnation},
 		"a sequence that cannot be": {map[string]any{"sequence": "9223372036854775807"}, "", inbox.BadSequence},
 		"before its incarnation":    {map[string]any{"incarnationfirst": "00000000000000000002"}, "", inbox.BadSequence},
 		"another version":           {map[string]any{"specversion": "0.3"}, "", inbox.BadVersion},

@@ -137,7 +137,7 @@ func (k Kind[T, V]) read(store Reader, r *http.Request) (outbox.Answer, error) {
 	if conditions.Known(e) {
 		return outbox.Answer{Status: http.StatusNotModified, ETag: request.Tag(e)}, nil
 	}
-	if len(e.Data) < 2 || e.Data[0] != '{' {
+	if _, ok := inner(e.Data); !ok {
 		return outbox.Answer{}, fmt.Errorf("stored entity %q is not a JSON object", e.Key)
 	}
 	return render("")(e, http.StatusOK), nil

@@ -64,7 +64,8 @@ type Event struct {
 type Change[T any] struct {
 	ID   string
 	Name string
-	// State is the entity after the change, nil when it is gone.
+	// State is the entity after the change, nil when it is gone: by Deleted, or by an event of
+	// the kind's own.
 	State *T
 	// Detail is the JSON of Event.Detail, nil without one.
 	Detail json.RawMessage

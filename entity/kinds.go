@@ -19,9 +19,9 @@ type Definition interface {
 	name() string
 	knows(event string) bool
 	describe() api.Kind
-	// apply is the kind's part of Kinds.Apply, accepts its part of Kinds.Event.
+	// apply is the kind's part of Kinds.Apply, hear its part of Kinds.Event.
 	apply(model json.RawMessage, e inbox.Event) (json.RawMessage, error)
-	accepts(e inbox.Event, name string) error
+	hear(e inbox.Event, name string) (any, error)
 }
 
 func (k Kind[T, V]) name() string { return k.Name }

@@ -33,7 +33,7 @@ func (o once) Once(_ context.Context, e inbox.Event) (inbox.Outcome, error) {
 }
 
 const noted = `{"specversion":"1.0","id":"e1","source":"/relaybox/note","type":"relaybox.note.created","subject":"n1","time":"2026-01-02T03:04:05Z",` +
-	`"partitionkey":"note:n1","sequence":"1","incarnation":"a","incarnationfirst":"1","incarnationsince":"2026-01-01T00:00:00Z","data":{"id":"n1","state":{"text":"x"}}}`
+	`"partitionkey":"note:n1","sequence":"1","incarnation":"a","incarnationfirst":"1","incarnationsince":"2026-01-01T00:00:00Z", "incarnationdrawn": "2026-01-01T00:00:00Z","data":{"id":"n1","state":{"text":"x"}}}`
 
 // What can never be applied is told as such, with its reason and the message, whether the
 // event or the kind's own Apply is to blame: alerts look for it. An outage is not.

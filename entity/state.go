@@ -1,7 +1,9 @@
 package entity
 
 import (
+	"bytes"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"reflect"
 	"strconv"
@@ -25,15 +27,35 @@ func load[T any](e outbox.Entity) (*state[T], error) {
 	if !request.Exists(e) {
 		return nil, nil
 	}
-	s := &state[T]{value: new(T), stored: e.Data}
-	err := json.Unmarshal(e.Data, s.value)
-	if err == nil {
-		s.known, err = document.Encode(s.value)
-	}
+	s, err := stateOf[T](e.Data)
 	if err != nil {
 		return nil, fmt.Errorf("stored entity %q: %w", e.Key, err)
 	}
 	return s, nil
+}
+
+func stateOf[T any](stored json.RawMessage) (*state[T], error) {
+	if _, ok := inner(stored); !ok {
+		return nil, errors.New("it is not a JSON object")
+	}
+	s := &state[T]{value: new(T), stored: stored}
+	err := json.Unmarshal(stored, s.value)
+	if err == nil {
+		s.known, err = document.Encode(s.value)
+	}
+	return s, err
+}
+
+// holds says whether the stored document is data already, but for how it is written.
+func (s *state[T]) holds(data json.RawMessage) (bool, error) {
+	if s == nil {
+		return false, nil
+	}
+	if bytes.Equal(s.known, s.stored) {
+		return document.Equal(s.known, data), nil
+	}
+	now, err := document.Carry[T](s.stored, s.known, s.known) // without zeros that T would leave out
+	return err == nil && document.Equal(now, data), err
 }
 
 // decode reads an entity that a client sends, strictly, and checks its values.
@@ -64,9 +86,9 @@ func (k Kind[T, V]) validate(e T, faults *Faults) {
 // eventData is the CloudEvents data of every event of every kind.
 type eventData struct {
 	ID string `json:"id"`
-	// State is the whole document after the change, absent in Deleted: who is gone leaves
-	// nothing behind.
-	State  json.RawMessage `json:"state,omitempty"`
+	// State is the whole document after the change, null once the entity is gone: who is
+	// gone leaves nothing behind. It is never absent.
+	State  json.RawMessage `json:"state"`
 	Detail json.RawMessage `json:"detail,omitempty"`
 }
 
@@ -84,6 +106,9 @@ func (k Kind[T, V]) drafts(id string, old, next *T, data json.RawMessage) ([]out
 	for i, e := range events {
 		if !k.knows(e.Name) {
 			return nil, fmt.Errorf("kind %q: Changes returns the event %q, which Events does not declare: add it to the kind's Events", k.Name, e.Name)
+		}
+		if gone := next == nil; gone && (e.Name == Created || e.Name == Updated) || !gone && e.Name == Deleted {
+			return nil, fmt.Errorf("kind %q: Changes returns the event %q for an entity that is then %s: give what happened another name", k.Name, e.Name, map[bool]string{true: "gone", false: "there"}[gone])
 		}
 		if got, want := typeOf(e.Detail), typeOf(k.Events[e.Name]); got != want {
 			return nil, fmt.Errorf("kind %q: the event %q has a detail of type %v, and the kind's Events declares %v: make them one", k.Name, e.Name, got, want)
@@ -136,14 +161,24 @@ func render(address string) func(e outbox.Entity, status int) outbox.Answer {
 	}
 }
 
+// inner is what stands between the braces of a stored document; false for one that is no
+// object, which nobody but a stranger can have stored.
+func inner(document json.RawMessage) ([]byte, bool) {
+	text := bytes.TrimSpace(document)
+	if len(text) < 2 || text[0] != '{' || text[len(text)-1] != '}' {
+		return nil, false
+	}
+	return bytes.TrimSpace(text[1 : len(text)-1]), true
+}
+
 // body is the document with what every resource has: its id in front, version and time of
 // the last change behind.
 func body(id string, e outbox.Entity) json.RawMessage {
 	text := make([]byte, 0, len(e.Data)+len(id)+80)
 	text = append(append(text, `{"id":"`...), id...) // an id needs no escapes
 	text = append(text, '"')
-	if inner := e.Data[1 : len(e.Data)-1]; len(inner) > 0 {
-		text = append(append(text, ','), inner...)
+	if members, _ := inner(e.Data); len(members) > 0 {
+		text = append(append(text, ','), members...)
 	}
 	text = strconv.AppendInt(append(text, `,"version":`...), e.Version, 10)
 	text = e.UpdatedAt.AppendFormat(append(text, `,"updatedAt":"`...), time.RFC3339Nano)

@@ -1,7 +1,6 @@
 package entity
 
 import (
-	"bytes"
 	"errors"
 	"net/http"
 	"slices"
@@ -45,8 +44,11 @@ type change[T, V any] struct {
 	conditions request.Conditions
 	// creates: the request also makes sense for an entity that does not exist.
 	creates bool
-	// next makes the new entity out of the stored one; nil stands for none.
-	next func(old *state[T]) (*T, error)
+	// next makes the new entity out of the stored one, and returns the document whose unknown
+	// members it keeps; nil stands for none.
+	next func(old *state[T]) (next *T, from *state[T], err error)
+	// checked: Validate was asked about what next returns.
+	checked bool
 	// drops: members that T does not know are not kept.
 	drops bool
 	// accept: the kind's Accept is asked.
@@ -66,7 +68,7 @@ func (k Kind[T, V]) parse(r *http.Request) (*change[T, V], error) {
 	if err != nil {
 		return nil, err
 	}
-	c := &change[T, V]{kind: k, id: id, accept: true}
+	c := &change[T, V]{kind: k, id: id, accept: true, checked: k.Accept == nil}
 	if c.conditions, err = request.ParseConditions(r.Header); err != nil {
 		return nil, err
 	}
@@ -86,10 +88,10 @@ func (k Kind[T, V]) parse(r *http.Request) (*change[T, V], error) {
 			c.next, err = k.patch(body)
 		}
 	case http.MethodPost:
-		c.accept = false
+		c.accept, c.checked = false, false
 		body, c.next, err = k.act(r, k.Actions[action])
 	default:
-		c.next = func(*state[T]) (*T, error) { return nil, nil }
+		c.next = func(*state[T]) (*T, *state[T], error) { return nil, nil, nil }
 	}
 	if err != nil {
 		return nil, err
@@ -99,32 +101,49 @@ func (k Kind[T, V]) parse(r *http.Request) (*change[T, V], error) {
 	return c, nil
 }
 
-func (k Kind[T, V]) put(body []byte) (func(*state[T]) (*T, error), error) {
-	e, err := k.decode(body)
+func (k Kind[T, V]) put(body []byte) (func(*state[T]) (*T, *state[T], error), error) {
+	first, err := k.decode(body)
 	if err != nil {
 		return nil, err
 	}
-	return func(*state[T]) (*T, error) {
-		next := e // Accept may fill it in, each time anew
-		return &next, nil
+	fresh := &first
+	return func(old *state[T]) (*T, *state[T], error) {
+		next := fresh
+		if fresh = nil; next == nil { // Accept may have filled the first one in
+			again, err := k.decode(body)
+			if err != nil {
+				return nil, nil, err
+			}
+			next = &again
+		}
+		return next, old, nil
 	}, nil
 }
 
-func (k Kind[T, V]) patch(body []byte) (func(*state[T]) (*T, error), error) {
+// patch applies the patch to the stored document, as RFC 7396 has it, and reads the result
+// strictly without what T does not know.
+func (k Kind[T, V]) patch(body []byte) (func(*state[T]) (*T, *state[T], error), error) {
 	if err := document.CheckPatch[T](body); err != nil {
 		return nil, err
 	}
-	return func(old *state[T]) (*T, error) {
+	return func(old *state[T]) (*T, *state[T], error) {
 		merged, err := document.Merge(old.known, body)
 		if err != nil {
-			return nil, err
+			return nil, nil, err
 		}
 		next, err := k.decode(merged)
-		return &next, err
+		if err != nil {
+			return nil, nil, err
+		}
+		if merged, err = document.Merge(old.stored, body); err != nil {
+			return nil, nil, err
+		}
+		from, err := stateOf[T](merged)
+		return &next, from, err
 	}, nil
 }
 
-func (k Kind[T, V]) act(r *http.Request, action Action[T]) (body []byte, next func(*state[T]) (*T, error), err error) {
+func (k Kind[T, V]) act(r *http.Request, action Action[T]) (body []byte, next func(*state[T]) (*T, *state[T], error), err error) {
 	if !action.bare && !request.HasBody(r) {
 		p := problem.New(problem.MediaType, "The action %s needs a body, as application/json.", r.PathValue("action"))
 		p.Offer = [2]string{"Accept", "application/json"}
@@ -139,9 +158,13 @@ func (k Kind[T, V]) act(r *http.Request, action Action[T]) (body []byte, next fu
 	if err != nil {
 		return nil, nil, err
 	}
-	return body, func(old *state[T]) (*T, error) {
-		next, err := do(*old.value)
-		return &next, err
+	return body, func(old *state[T]) (*T, *state[T], error) {
+		own, err := stateOf[T](old.known) // do may change it in place, and Changes compares with old
+		if err != nil {
+			return nil, nil, err
+		}
+		next, err := do(*own.value)
+		return &next, old, err
 	}, nil
 }
 
@@ -157,14 +180,14 @@ func (c *change[T, V]) decide(cur outbox.Entity) (outbox.Decision, error) {
 	if err != nil {
 		return outbox.Decision{}, err
 	}
-	next, err := c.next(old)
+	next, from, err := c.next(old)
 	if err == nil {
 		err = c.accepted(old, next)
 	}
 	if err != nil {
 		return outbox.Decision{}, err
 	}
-	return c.decision(old, next)
+	return c.decision(old, next, from)
 }
 
 // allowed puts 404 before 412: conditions count only for a request that would succeed
@@ -176,18 +199,22 @@ func (c *change[T, V]) allowed(cur outbox.Entity) error {
 	return c.conditions.Met(cur)
 }
 
+// valueOf is what Accept and Changes are told of a state, nil for none.
+func valueOf[T any](s *state[T]) *T {
+	if s == nil {
+		return nil
+	}
+	return s.value
+}
+
 // accepted asks the kind about what the request makes of the entity.
 func (c *change[T, V]) accepted(old *state[T], next *T) error {
 	if c.accept && c.kind.Accept != nil {
-		var before *T
-		if old != nil {
-			before = old.value
-		}
-		if err := c.kind.Accept(before, next); err != nil {
+		if err := c.kind.Accept(valueOf(old), next); err != nil {
 			return err
 		}
 	}
-	if next == nil {
+	if next == nil || c.checked {
 		return nil
 	}
 	var faults Faults
@@ -195,9 +222,10 @@ func (c *change[T, V]) accepted(old *state[T], next *T) error {
 	return faults.Err()
 }
 
-func (c *change[T, V]) decision(old *state[T], next *T) (outbox.Decision, error) {
+// decision says what is stored and told. from is the document whose unknown members are
+// kept, nil when the entity is new or goes.
+func (c *change[T, V]) decision(old *state[T], next *T, from *state[T]) (outbox.Decision, error) {
 	d := outbox.Decision{Status: http.StatusOK}
-	var before *T
 	switch {
 	case next == nil:
 		d.Status, d.Deleted = http.StatusNoContent, true
@@ -209,22 +237,16 @@ func (c *change[T, V]) decision(old *state[T], next *T) (outbox.Decision, error)
 		if d.Data, err = document.Encode(next); err != nil {
 			return d, err
 		}
-	}
-	if old != nil {
-		before = old.value
-		unchanged := bytes.Equal(old.known, d.Data)
-		if next != nil && !c.drops {
-			if d.Data, err = document.Carry(old.stored, old.known, d.Data); err != nil {
+		if from != nil && !c.drops {
+			if d.Data, err = document.Carry[T](from.stored, from.known, d.Data); err != nil {
 				return d, err
 			}
-		} else if unchanged {
-			unchanged = document.Equal(old.stored, d.Data)
 		}
-		if unchanged {
-			return d, nil
+		if same, err := old.holds(d.Data); same || err != nil {
+			return d, err
 		}
 	}
-	d.Events, err = c.kind.drafts(c.id, before, next, d.Data)
+	d.Events, err = c.kind.drafts(c.id, valueOf(old), next, d.Data)
 	return d, err
 }
 

@@ -25,7 +25,7 @@ func envelope(changes map[string]any) []byte {
 	e := map[string]any{
 		"specversion": "1.0", "id": "e-1", "source": "/test/profile", "type": "relaybox.profile.created", "subject": "ann",
 		"sequence": "00000000000000000002", "partitionkey": "profile:ann",
-		"incarnation": "0123456789abcdef", "incarnationfirst": "00000000000000000001", "incarnationsince": "2026-01-01T00:00:00Z",
+		"incarnation": "0123456789abcdef", "incarnationfirst": "00000000000000000001", "incarnationsince": "2026-01-01T00:00:00Z", "incarnationdrawn": "2026-01-01T00:00:00Z",
 		"datacontenttype": "application/json", "data": map[string]any{"id": "ann", "state": map[string]any{"displayName": "Ann"}},
 	}
 	for k, v := range changes {

@@ -4,8 +4,10 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"mime"
 	"regexp"
 	"strconv"
+	"strings"
 	"time"
 
 	cloudevents "github.com/cloudevents/sdk-go/v2/event"
@@ -41,9 +43,17 @@ type RefusedError struct {
 // Error is the reason and the detail.
 func (e *RefusedError) Error() string { return fmt.Sprintf("%s: %s", e.Reason, e.Detail) }
 
+// maxDetail bounds a refusal's text, in bytes: it goes to logs on every delivery, and quotes
+// whatever was sent.
+const maxDetail = 500
+
 // Refuse returns a *RefusedError.
 func Refuse(reason Reason, format string, args ...any) error {
-	return &RefusedError{Reason: reason, Detail: fmt.Sprintf(format, args...)}
+	detail := fmt.Sprintf(format, args...)
+	if len(detail) > maxDetail {
+		detail = strings.ToValidUTF8(detail[:maxDetail], "") + "…"
+	}
+	return &RefusedError{Reason: reason, Detail: detail}
 }
 
 // ReasonOf is the reason of a *RefusedError in err, "" when there is none.
@@ -61,12 +71,15 @@ var validID = regexp.MustCompile(`^[A-Za-z0-9._:-]{1,128}$`)
 
 // Decode reads an event from a message's body: a CloudEvents 1.0 envelope in JSON as
 // package outbox writes it, with the extensions sequence and, unless the source knows none,
-// incarnation, incarnationfirst and incarnationsince. The key is the extension
+// incarnation, incarnationfirst, incarnationsince and incarnationdrawn. The key is the extension
 // partitionkey, or the subject without one. Its error is a *RefusedError.
 //
 // Only the body counts: what travels beside it can be changed on the way.
 func Decode(body []byte) (Event, error) {
 	var ce cloudevents.Event
+	if !json.Valid(body) { // the SDK would take the first of two documents
+		return Event{}, Refuse(BadEnvelope, "the body is not one JSON document")
+	}
 	err := ce.UnmarshalJSON(body)
 	if v := versionOf(&ce, body, err); v != "" && v != cloudevents.CloudEventsVersionV1 {
 		return Event{}, Refuse(BadVersion, "specversion is %.20q; 1.0 is read", v)
@@ -76,6 +89,9 @@ func Decode(body []byte) (Event, error) {
 	}
 	if err := ce.Validate(); err != nil {
 		return Event{}, Refuse(BadEnvelope, "the envelope is not valid: %v", err)
+	}
+	if !isJSON(ce.DataContentType()) {
+		return Event{}, Refuse(BadEnvelope, "datacontenttype is %.80q; the data of an event is JSON", ce.DataContentType())
 	}
 	if !validID.MatchString(ce.ID()) {
 		return Event{}, Refuse(BadID, "the id %.40q cannot name a receipt: 1 to 128 of A-Z a-z 0-9 . _ : - are allowed", ce.ID())
@@ -100,6 +116,15 @@ func Decode(body []byte) (Event, error) {
 		return Event{}, Refuse(BadSequence, "sequence %d is below the first number of its incarnation, %d", e.Seq, e.Incarnation.First)
 	}
 	return e, nil
+}
+
+// isJSON says whether a media type is one of JSON; without one, the data of an envelope is.
+func isJSON(contentType string) bool {
+	if contentType == "" {
+		return true
+	}
+	media, _, err := mime.ParseMediaType(contentType)
+	return err == nil && (media == cloudevents.ApplicationJSON || strings.HasSuffix(media, "+json"))
 }
 
 // versionOf is the specversion of an envelope, also of one that could not be read.
@@ -127,10 +152,11 @@ func number(ce cloudevents.Event, name string) (int64, error) {
 }
 
 func incarnation(ce cloudevents.Event) (in Incarnation, err error) {
-	first, since := extension(ce, "incarnationfirst"), extension(ce, "incarnationsince")
 	if in.ID = extension(ce, "incarnation"); in.ID == "" {
-		if first != "" || since != "" {
-			return in, errors.New("the extension incarnation is missing beside incarnationfirst and incarnationsince")
+		for _, name := range []string{"incarnationfirst", "incarnationsince", "incarnationdrawn"} {
+			if extension(ce, name) != "" {
+				return in, fmt.Errorf("the extension incarnation is missing beside %s", name)
+			}
 		}
 		return in, nil
 	}
@@ -140,9 +166,25 @@ func incarnation(ce cloudevents.Event) (in Incarnation, err error) {
 	if in.First, err = number(ce, "incarnationfirst"); err != nil {
 		return in, err
 	}
-	if in.Since, err = time.Parse(time.RFC3339, since); err != nil {
-		return in, fmt.Errorf("the extension incarnationsince is %.40q, not a time like 2006-01-02T15:04:05Z", since)
+	if in.Since, err = moment(ce, "incarnationsince"); err != nil {
+		return in, err
 	}
-	in.Since = in.Since.UTC()
-	return in, nil
+	in.Drawn, err = moment(ce, "incarnationdrawn")
+	return in, err
+}
+
+// ahead is how far a clock may be ahead of ours: a stamp of the far future would keep every
+// later incarnation out.
+const ahead = 24 * time.Hour
+
+func moment(ce cloudevents.Event, name string) (time.Time, error) {
+	text := extension(ce, name)
+	at, err := time.Parse(time.RFC3339, text)
+	switch {
+	case err != nil:
+		return at, fmt.Errorf("the extension %s is %.40q, not a time like 2006-01-02T15:04:05Z", name, text)
+	case at.After(time.Now().Add(ahead)):
+		return at, fmt.Errorf("the extension %s is %.40q, more than a day from now", name, text)
+	}
+	return at.UTC(), nil
 }

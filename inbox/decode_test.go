@@ -20,7 +20,8 @@ func envelope(t *testing.T, changes map[string]any) []byte {
 		"time": "2026-08-07T10:00:00Z", "datacontenttype": "application/json", "data": map[string]any{"id": "o-1"},
 		"sequence": "00000000000000000007", "partitionkey": "order:o-1",
 		"incarnation": "0123456789abcdef", "incarnationfirst": "00000000000000000003", "incarnationsince": "2026-01-01T00:00:00Z",
-		"traceparent": "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01",
+		"incarnationdrawn": "2026-01-01T00:00:05.25Z",
+		"traceparent":      "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01",
 	}
 	for name, value := range changes {
 		if members[name] = value; value == nil {
@@ -38,12 +39,12 @@ func TestDecode(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, inbox.Event{
 		Key: "order:o-1", Seq: 7, ID: "e-1", Type: "relaybox.order.created", Source: "/relaybox/order", Subject: "o-1",
-		Incarnation: inbox.Incarnation{ID: "0123456789abcdef", First: 3, Since: time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)},
+		Incarnation: inbox.Incarnation{ID: "0123456789abcdef", First: 3, Since: time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC), Drawn: time.Date(2026, 1, 1, 0, 0, 5, 250_000_000, time.UTC)},
 		Time:        time.Date(2026, 8, 7, 10, 0, 0, 0, time.UTC), Data: json.RawMessage(`{"id":"o-1"}`),
 		TraceParent: "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01",
 	}, e)
 
-	e, err = inbox.Decode(envelope(t, map[string]any{"partitionkey": nil, "incarnation": nil, "incarnationfirst": nil, "incarnationsince": nil}))
+	e, err = inbox.Decode(envelope(t, map[string]any{"partitionkey": nil, "incarnation": nil, "incarnationfirst": nil, "incarnationsince": nil, "incarnationdrawn": nil}))
 	require.NoError(t, err)
 	require.Equal(t, "o-1", e.Key, "a source without partitions has its subjects")
 	require.Zero(t, e.Incarnation)
@@ -77,6 +78,12 @@ func TestDecodeRefuses(t *testing.T) {
 		"no incarnation":      {change("incarnation", nil), inbox.BadIncarnation},
 		"no first":            {change("incarnationfirst", nil), inbox.BadIncarnation},
 		"no stamp":            {change("incarnationsince", nil), inbox.BadIncarnation},
+		"not drawn":           {change("incarnationdrawn", nil), inbox.BadIncarnation},
+		"of the far future":   {change("incarnationsince", "9999-01-01T00:00:00Z"), inbox.BadIncarnation},
+		"drawn in the future": {change("incarnationdrawn", "9999-01-01T00:00:00Z"), inbox.BadIncarnation},
+		"two documents":       {append(envelope(t, nil), envelope(t, nil)...), inbox.BadEnvelope},
+		"something behind":    {append(envelope(t, nil), " rubbish"...), inbox.BadEnvelope},
+		"text":                {change("datacontenttype", "text/plain"), inbox.BadEnvelope},
 		"a stamp of our own":  {change("incarnationsince", "yesterday"), inbox.BadIncarnation},
 		"incarnation: spaces": {change("incarnation", "a b"), inbox.BadIncarnation},
 		"no key":              {envelope(t, map[string]any{"partitionkey": nil, "subject": nil}), inbox.BadKey},
@@ -90,9 +97,19 @@ func TestDecodeRefuses(t *testing.T) {
 	}
 }
 
+func TestARefusalIsShort(t *testing.T) {
+	t.Parallel()
+	for _, name := range []string{"sequence", "time", "incarnationsince", "datacontenttype", "type"} {
+		_, err := inbox.Decode(envelope(t, map[string]any{name: strings.Repeat("ä", 100_000)}))
+		if err != nil {
+			require.Less(t, len(err.Error()), 600, name)
+		}
+	}
+}
+
 func FuzzDecode(f *testing.F) {
 	f.Add([]byte(`{"specversion":"1.0","id":"1","source":"/s","type":"t","subject":"k","sequence":"1"}`))
-	f.Add([]byte(`{"specversion":"1.0","id":"1","source":"/s","type":"t","subject":"k","sequence":"1","incarnation":"a","incarnationfirst":"1","incarnationsince":"2026-01-01T00:00:00Z","data_base64":"AA=="}`))
+	f.Add([]byte(`{"specversion":"1.0","id":"1","source":"/s","type":"t","subject":"k","sequence":"1","incarnation":"a","incarnationfirst":"1","incarnationsince":"2026-01-01T00:00:00Z","incarnationdrawn":"2026-01-01T00:00:00Z","data_base64":"AA=="}`))
 	f.Fuzz(func(t *testing.T, body []byte) {
 		e, err := inbox.Decode(body)
 		if err != nil {

@@ -22,8 +22,10 @@ type Event struct {
 	// Source and Subject are the CloudEvents attributes, Time the writer's clock.
 	Source, Subject string
 	Time            time.Time
-	// Data is the CloudEvents data.
-	Data json.RawMessage
+	// Data is the CloudEvents data. Decoded is for the consumer: what it has read in Data
+	// before, so that Apply need not read it again.
+	Data    json.RawMessage
+	Decoded any
 	// TraceParent and TraceState are the W3C trace context of the request behind the event.
 	TraceParent, TraceState string
 }

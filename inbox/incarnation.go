@@ -1,9 +1,6 @@
 package inbox
 
-import (
-	"slices"
-	"time"
-)
+import "time"
 
 // Incarnation is one life of a key's numbers, as the writer's store began it: another one
 // when the writer's container was made anew or restored from a backup.
@@ -12,12 +9,19 @@ type Incarnation struct {
 	ID string `json:"id,omitempty"`
 	// First is the number of its first event.
 	First int64 `json:"first,omitempty"`
-	// Since is the time stamp of the writer's container, as its store tells it.
+	// Since is the time stamp of the writer's container, as its store tells it; Drawn is the
+	// writer's clock, which decides where Since is the same.
 	Since time.Time `json:"since,omitzero"`
+	Drawn time.Time `json:"drawn,omitzero"`
 }
 
-// maxPast bounds how many incarnations a model remembers to have left behind.
-const maxPast = 8
+// before says whether an incarnation of a key came before another one of it.
+func (in Incarnation) before(other Incarnation) bool {
+	if !in.Since.Equal(other.Since) {
+		return in.Since.Before(other.Since)
+	}
+	return in.Drawn.Before(other.Drawn)
+}
 
 // advance is the model that e is to be applied to, with its number and incarnation already
 // e's, and how many events are missing before it. The outcome is Applied, or what e is
@@ -33,22 +37,14 @@ func advance(m Model, e Event) (next Model, missing int64, _ Outcome) {
 			return m, 0, Stale
 		}
 		return next, e.Seq - m.LastSeq - 1, Applied
-	case m.outlived(e.Incarnation):
+	case e.Incarnation.before(m.Incarnation):
 		return m, 0, Superseded
 	}
-	next.Past = slices.Clone(m.Past)
-	if next.Past = append(next.Past, m.Incarnation.ID); len(next.Past) > maxPast {
-		next.Past = next.Past[1:]
-	}
-	if e.Incarnation.First <= 1 {
+	reached := max(e.Incarnation.First, 1) - 1
+	if reached == 0 {
 		next.Data = nil // the entity's history begins anew, and so does its model
+	} else {
+		reached = min(reached, m.LastSeq) // the old one may have had events that never came
 	}
-	return next, e.Seq - max(e.Incarnation.First, 1), Applied
-}
-
-// outlived says whether the incarnation came before the model's. The containers' stamps
-// have whole seconds: where they do not tell, one that was left behind is not followed
-// again.
-func (m *Model) outlived(in Incarnation) bool {
-	return in.Since.Before(m.Incarnation.Since) || slices.Contains(m.Past, in.ID)
+	return next, e.Seq - reached - 1, Applied
 }

@@ -13,10 +13,8 @@ type Model struct {
 	Key string
 	// LastSeq is the Seq of the newest event applied; 0 means that none ever was.
 	LastSeq int64
-	// Incarnation is the life that LastSeq belongs to, Past the ids of those before it, the
-	// newest last.
+	// Incarnation is the life that LastSeq belongs to.
 	Incarnation Incarnation
-	Past        []string
 	// Gaps counts the events that the snapshot policy had to jump over.
 	Gaps int64
 	Data json.RawMessage

@@ -45,7 +45,7 @@ func (w *Writer) number(req Request, in Incarnation, last int64, now time.Time, 
 }
 
 // envelope is the CloudEvents 1.0 JSON of e, with the extensions sequence, partitionkey
-// and distributed tracing as their documents define them, and three of our own for the
+// and distributed tracing as their documents define them, and four of our own for the
 // incarnation. Package inbox reads it.
 func envelope(source, subject string, in Incarnation, e Event, data any) (json.RawMessage, error) {
 	ce := cloudevents.New(cloudevents.CloudEventsVersionV1)
@@ -60,6 +60,7 @@ func envelope(source, subject string, in Incarnation, e Event, data any) (json.R
 	ce.SetExtension("incarnation", in.ID)
 	ce.SetExtension("incarnationfirst", fmt.Sprintf("%020d", in.First))
 	ce.SetExtension("incarnationsince", in.Since.Format(time.RFC3339))
+	ce.SetExtension("incarnationdrawn", in.Drawn.Format(time.RFC3339Nano))
 	if e.Trace.Parent != "" {
 		ce.SetExtension("traceparent", e.Trace.Parent)
 		if e.Trace.State != "" {

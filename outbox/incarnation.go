@@ -17,8 +17,11 @@ type Incarnation struct {
 	// First is the number of its first event.
 	First int64 `json:"first"`
 	// Since is the container's own time stamp, as the store tells it: of two incarnations
-	// of a key the one with the later stamp came later. No writer's clock has a say in it.
+	// of a key the one with the later stamp came later. No writer's clock has a say in that.
 	Since time.Time `json:"since"`
+	// Drawn is the writer's clock. It decides only where Since is the same: in one container
+	// whose documents were deleted by hand, or in two of the same second.
+	Drawn time.Time `json:"drawn"`
 }
 
 // Place is the container of a key, as the store tells it.
@@ -30,8 +33,8 @@ type Place struct {
 }
 
 // draw begins an incarnation at the place.
-func draw(at Place, first int64) Incarnation {
+func draw(at Place, first int64, now time.Time) Incarnation {
 	var id [8]byte
 	_, _ = rand.Read(id[:]) // never fails
-	return Incarnation{ID: hex.EncodeToString(id[:]), First: first, Since: at.Since.UTC()}
+	return Incarnation{ID: hex.EncodeToString(id[:]), First: first, Since: at.Since.UTC(), Drawn: now}
 }

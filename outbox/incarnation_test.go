@@ -68,7 +68,7 @@ func TestARestoredContainerGoesOnUnderANewIncarnation(t *testing.T) {
 	now := entity(t, s, "doc:a")
 	require.False(t, now.Moved)
 	require.EqualValues(t, 3, now.Version)
-	require.Equal(t, outbox.Incarnation{ID: now.Incarnation.ID, First: 3, Since: now.Incarnation.Since}, now.Incarnation)
+	require.Equal(t, outbox.Incarnation{ID: now.Incarnation.ID, First: 3, Since: now.Incarnation.Since, Drawn: now.Incarnation.Drawn}, now.Incarnation)
 	require.NotEqual(t, old.Incarnation.ID, now.Incarnation.ID)
 	require.Equal(t, []outbox.Moved{{Key: "doc:a", From: old.Incarnation, To: now.Incarnation}}, moved)
 	events := s.Events("doc:a")

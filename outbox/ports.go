@@ -87,7 +87,9 @@ type Queue interface {
 	// parked, in order of Seq, at most limit: a prefix of one consistent view (one page), gap-free but for what
 	// DispatcherOptions.SkipParked settled behind a parked event.
 	Pending(ctx context.Context, key string, after int64, limit int) ([]Event, error)
-	// Settle removes acknowledged events. One that is already gone is a success.
+	// Settle removes acknowledged events, pending or parked since. One that is already gone
+	// is a success; what stands under its number in a container that was made anew is
+	// another event, with another ID and Revision, and stays.
 	Settle(ctx context.Context, key string, events []Event) error
 	// Park takes the event out of the flow with its fault. It changes nothing
 	// (and returns nil) unless the event is still pending at that Revision.

@@ -210,7 +210,7 @@ func (t *attempt) incarnate(ctx context.Context, cur Entity, next *Entity) error
 	if err != nil {
 		return err
 	}
-	next.Incarnation, next.Place, next.Moved = draw(place, cur.LastSeq+1), place.ID, false
+	next.Incarnation, next.Place, next.Moved = draw(place, cur.LastSeq+1, next.UpdatedAt), place.ID, false
 	return nil
 }
 

@@ -9,6 +9,7 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -82,7 +83,7 @@ func TestWriteNumbersEvents(t *testing.T) {
 		"specversion": "1.0", "id": events[1].ID, "source": "/test/doc", "type": "test.more", "subject": "k",
 		"datacontenttype": "application/json", "data": float64(1),
 		"sequence": "00000000000000000002", "partitionkey": "doc:k",
-		"incarnation": life.ID, "incarnationfirst": "00000000000000000001", "incarnationsince": "2026-01-01T00:00:00Z",
+		"incarnation": life.ID, "incarnationfirst": "00000000000000000001", "incarnationsince": "2026-01-01T00:00:00Z", "incarnationdrawn": life.Drawn.Format(time.RFC3339Nano),
 		"traceparent": req.Trace.Parent, "tracestate": "v=1",
 	}, envelope)
 	require.Equal(t, []string{"doc:k", "doc:k"}, notified)

@@ -65,6 +65,7 @@ type eventDoc struct {
 	CreatedAt   time.Time       `json:"createdAt"`
 	Fault       *outbox.Fault   `json:"fault,omitempty"`
 	ETag        string          `json:"_etag,omitempty"` // set by the store
+	RID         string          `json:"_rid,omitempty"`  // set by the store
 }
 
 func newEventDoc(key string, e *outbox.Event) eventDoc {
@@ -103,7 +104,6 @@ type modelDoc struct {
 	Kind        string            `json:"kind"`
 	LastSeq     int64             `json:"lastSeq"`
 	Incarnation inbox.Incarnation `json:"incarnation,omitzero"`
-	Past        []string          `json:"past,omitempty"`
 	Gaps        int64             `json:"gaps"`
 	Data        json.RawMessage   `json:"data,omitempty"`
 }

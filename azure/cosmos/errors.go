@@ -15,6 +15,14 @@ type connectError struct{ err error }
 func (e *connectError) Error() string { return fmt.Sprintf("connect: %v", e.err) }
 func (e *connectError) Unwrap() error { return e.err }
 
+// strayError: a container holds pending events of a kind that has another one. They are not
+// sent: their entity would be written there, and their numbers given out a second time.
+type strayError struct{ key, in, belongs string }
+
+func (e *strayError) Error() string {
+	return fmt.Sprintf("container %q holds pending events of %q, which belongs to %q: let them out with the setting as it was, or move the kind's documents", e.in, e.key, e.belongs)
+}
+
 // batchError: a batch was rolled back because of one operation.
 type batchError struct {
 	op     int // index of the operation

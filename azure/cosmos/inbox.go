@@ -64,7 +64,7 @@ func (i *Inbox) Load(ctx context.Context, key, eventID string) (m inbox.Model, s
 		revision, err := c.read(gctx, what, modelDocID, &d)
 		if revision != "" {
 			m = inbox.Model{
-				Key: key, LastSeq: d.LastSeq, Incarnation: d.Incarnation, Past: d.Past, Gaps: d.Gaps, Data: d.Data, Revision: revision,
+				Key: key, LastSeq: d.LastSeq, Incarnation: d.Incarnation, Gaps: d.Gaps, Data: d.Data, Revision: revision,
 			}
 		}
 		return err
@@ -85,7 +85,7 @@ func (i *Inbox) Apply(ctx context.Context, m inbox.Model, eventID string) error 
 	enc := encoder{what: what}
 	receipt := enc.json(inboxReceiptDoc{ID: inboxDocID(eventID), PK: m.Key, Kind: "receipt", TTL: seconds(i.opts.ReceiptTTL)})
 	model := enc.json(modelDoc{
-		ID: modelDocID, PK: m.Key, Kind: "model", LastSeq: m.LastSeq, Incarnation: m.Incarnation, Past: m.Past, Gaps: m.Gaps, Data: m.Data,
+		ID: modelDocID, PK: m.Key, Kind: "model", LastSeq: m.LastSeq, Incarnation: m.Incarnation, Gaps: m.Gaps, Data: m.Data,
 	})
 	if enc.err != nil {
 		return enc.err

@@ -52,22 +52,22 @@ func TestStoredDocuments(t *testing.T) {
 	at := time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
 	_, err := c.Outbox("relaybox", "outbox", OutboxOptions{}).Commit(t.Context(), outbox.Commit{
 		Key:     "p-1",
-		Entity:  &outbox.Entity{Key: "p-1", Version: 1, LastSeq: 1, Incarnation: outbox.Incarnation{ID: "i-1", First: 1, Since: at}, Place: "r", LastInvocation: "inv", LastStatus: 201, Data: []byte(`{"a":1}`), UpdatedAt: at},
+		Entity:  &outbox.Entity{Key: "p-1", Version: 1, LastSeq: 1, Incarnation: outbox.Incarnation{ID: "i-1", First: 1, Since: at, Drawn: at}, Place: "r", LastInvocation: "inv", LastStatus: 201, Data: []byte(`{"a":1}`), UpdatedAt: at},
 		Events:  []outbox.Event{{Key: "p-1", Seq: 1, Incarnation: "i-1", ID: "e-1", Type: "t", Envelope: []byte(`{"id":"e-1"}`), Trace: outbox.Trace{Parent: "tp"}, CreatedAt: at}},
 		Receipt: &outbox.Receipt{ID: "rq-1", RequestHash: "h", Answer: outbox.Answer{Status: 201, ETag: `"1"`}},
 	})
 	require.NoError(t, err)
 	require.NoError(t, c.Inbox("relaybox", "inbox", InboxOptions{}).Apply(t.Context(), inbox.Model{
-		Key: "p-1", LastSeq: 1, Incarnation: inbox.Incarnation{ID: "i-1", First: 1, Since: at}, Past: []string{"i-0"}, Data: []byte(`{"a":1}`),
+		Key: "p-1", LastSeq: 1, Incarnation: inbox.Incarnation{ID: "i-1", First: 1, Since: at, Drawn: at}, Data: []byte(`{"a":1}`),
 	}, "e-1"))
 
 	requireDocuments(t, server.Documents("relaybox", "outbox"), map[string]string{
-		"entity":                  `{"id":"entity","pk":"p-1","kind":"entity","version":1,"lastSeq":1,"incarnation":{"id":"i-1","first":1,"since":"2026-01-02T03:04:05Z"},"place":"r","lastInvocation":"inv","lastStatus":201,"data":{"a":1},"updatedAt":"2026-01-02T03:04:05Z"}`,
+		"entity":                  `{"id":"entity","pk":"p-1","kind":"entity","version":1,"lastSeq":1,"incarnation":{"id":"i-1","first":1,"since":"2026-01-02T03:04:05Z","drawn":"2026-01-02T03:04:05Z"},"place":"r","lastInvocation":"inv","lastStatus":201,"data":{"a":1},"updatedAt":"2026-01-02T03:04:05Z"}`,
 		"ob-00000000000000000001": `{"id":"ob-00000000000000000001","pk":"p-1","kind":"event","pending":true,"seq":1,"incarnation":"i-1","eventId":"e-1","type":"t","envelope":{"id":"e-1"},"traceparent":"tp","createdAt":"2026-01-02T03:04:05Z"}`,
 		"rq-1":                    `{"id":"rq-1","pk":"p-1","kind":"receipt","requestHash":"h","answer":{"status":201,"etag":"\"1\""},"ttl":86400}`,
 	})
 	requireDocuments(t, server.Documents("relaybox", "inbox"), map[string]string{
-		"model":  `{"id":"model","pk":"p-1","kind":"model","lastSeq":1,"incarnation":{"id":"i-1","first":1,"since":"2026-01-02T03:04:05Z"},"past":["i-0"],"gaps":0,"data":{"a":1}}`,
+		"model":  `{"id":"model","pk":"p-1","kind":"model","lastSeq":1,"incarnation":{"id":"i-1","first":1,"since":"2026-01-02T03:04:05Z","drawn":"2026-01-02T03:04:05Z"},"gaps":0,"data":{"a":1}}`,
 		"in-e-1": `{"id":"in-e-1","pk":"p-1","kind":"receipt","ttl":604800}`,
 	})
 

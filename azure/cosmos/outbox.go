@@ -86,9 +86,7 @@ func (o *Outbox) entity(ctx context.Context, what op) (outbox.Entity, error) {
 		return outbox.Entity{Key: what.what}, err
 	}
 	e := d.entity(revision)
-	if e.Moved {
-		c.place.doubt()
-	}
+	c.place.seen(containerRID(d.RID))
 	return e, nil
 }
 

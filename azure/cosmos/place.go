@@ -9,15 +9,20 @@ import (
 
 	"github.com/Azure/azure-sdk-for-go/sdk/data/azcosmos"
 	"github.com/relaybox/relaybox/outbox"
+	"golang.org/x/sync/singleflight"
 )
 
-// placeAge is how long what the account said about a container is believed. Each new
-// entity asks, and the service allows few reads of that sort. An answer that hints at
-// another container ends it at once: see fault.elsewhere and outbox.Entity.Moved.
-const placeAge = time.Minute
+// placeAge is how long it is believed which container stands under a name. Each new entity
+// asks, and the service allows few reads of that sort; but every document that is read says
+// where it lies, and renews or ends the belief: see seen. A container that was made anew
+// between two such signs, under a process that goes on, costs the effects of the entities
+// that are first written in between, until they are written again.
+const placeAge = 5 * time.Second
 
 // place remembers which container stands under a name.
 type place struct {
+	flight singleflight.Group // of those who ask the account
+
 	mu    sync.Mutex
 	known outbox.Place
 	until time.Time // known holds before this
@@ -28,6 +33,19 @@ func (p *place) doubt() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.until = time.Time{}
+}
+
+// seen hears where a document lies, "" for nowhere.
+func (p *place) seen(rid string) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	switch {
+	case rid == "":
+	case rid != p.known.ID:
+		p.until = time.Time{}
+	default:
+		p.until = time.Now().Add(placeAge)
+	}
 }
 
 func (p *place) get() (outbox.Place, bool) {
@@ -42,11 +60,24 @@ func (p *place) set(at outbox.Place) {
 	p.known, p.until = at, time.Now().Add(placeAge)
 }
 
-// whereabouts says which container this is.
+// whereabouts says which container this is. All callers share one question to the account.
 func (k *container) whereabouts(ctx context.Context, what op) (outbox.Place, error) {
 	if at, ok := k.place.get(); ok {
 		return at, nil
 	}
+	select {
+	case r := <-k.place.flight.DoChan("", func() (any, error) { return k.readPlace(context.WithoutCancel(ctx), what) }):
+		if r.Err != nil {
+			return outbox.Place{}, r.Err
+		}
+		return r.Val.(outbox.Place), nil
+	case <-ctx.Done():
+		return outbox.Place{}, &outbox.Error{Class: outbox.Timeout, Op: what.String(), Err: context.Cause(ctx)}
+	}
+}
+
+// readPlace asks the account; do bounds it.
+func (k *container) readPlace(ctx context.Context, what op) (outbox.Place, error) {
 	var at outbox.Place
 	err := k.do(ctx, what, idempotent, func(ctx context.Context, items *azcosmos.ContainerClient) error {
 		r, err := items.Read(ctx, nil)

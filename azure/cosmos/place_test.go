@@ -3,6 +3,7 @@ package cosmos
 import (
 	"context"
 	"encoding/json"
+	"fmt"
 	"testing"
 	"time"
 
@@ -128,7 +129,7 @@ func TestKindsWithContainersOfTheirOwn(t *testing.T) {
 	require.NoError(t, err)
 	require.NoError(t, box.Park(t.Context(), events[0], outbox.Fault{Reason: "r"}))
 	require.NoError(t, box.Settle(t.Context(), "invoice:a", events))
-	require.Len(t, server.Documents("relaybox", "invoices"), 1)
+	require.Len(t, server.Documents("relaybox", "invoices"), 1, "it was acknowledged, so it goes, parked or not")
 	m, seen, err := views.Load(t.Context(), "invoice:a", "e-1")
 	require.NoError(t, err)
 	require.True(t, seen)
@@ -146,4 +147,93 @@ func TestContainerRID(t *testing.T) {
 	} {
 		require.Equal(t, want, containerRID(document), document)
 	}
+}
+
+// TestASettleLeavesTheNextIncarnationAlone: the container is made anew between the read of an
+// event and its settling, and the same number is given out again.
+func TestASettleLeavesTheNextIncarnationAlone(t *testing.T) {
+	t.Parallel()
+	for _, n := range []int{1, 3} { // alone, and in a batch
+		server := minicosmos.RunT(t)
+		box := connected(t, server.ConnectionString()).Outbox("relaybox", "outbox", OutboxOptions{})
+		w := outbox.NewWriter(box, outbox.WriterOptions{Source: "/test"})
+		for i := range n {
+			_, err := w.Write(t.Context(), change("doc:a", fmt.Sprint("before ", i)))
+			require.NoError(t, err)
+		}
+		sent, err := box.Pending(t.Context(), "doc:a", 0, 10)
+		require.NoError(t, err)
+		recreate(t, server, "outbox")
+		_, err = w.Write(t.Context(), change("doc:a", "after"))
+		require.NoError(t, err)
+		require.NoError(t, box.Settle(t.Context(), "doc:a", sent))
+		left, err := box.Pending(t.Context(), "doc:a", 0, 10)
+		require.NoError(t, err)
+		require.Len(t, left, 1, "an acknowledged write would be lost")
+	}
+}
+
+// TestOneBrokenContainerHidesNoOther: the sweep goes on with the others and says which failed.
+func TestOneBrokenContainerHidesNoOther(t *testing.T) {
+	t.Parallel()
+	server := minicosmos.RunT(t)
+	c := connected(t, server.ConnectionString())
+	require.NoError(t, c.EnsureContainers(t.Context(), "relaybox", "invoices"))
+	own := OutboxOptions{Containers: map[string]string{"invoice": "invoices", "ghost": "nowhere"}}
+	w := outbox.NewWriter(c.Outbox("relaybox", "outbox", own), outbox.WriterOptions{Source: "/test"})
+	for _, key := range []string{"doc:a", "invoice:a"} {
+		_, err := w.Write(t.Context(), change(key, key))
+		require.NoError(t, err)
+	}
+	box := c.Outbox("relaybox", "outbox", own)
+	for range 3 { // whichever comes first
+		found := map[string]bool{}
+		err := box.Find(t.Context(), func(heads []outbox.Head) error {
+			for _, h := range heads {
+				found[h.Key] = true
+			}
+			return nil
+		})
+		require.ErrorContains(t, err, "nowhere")
+		require.Equal(t, map[string]bool{"doc:a": true, "invoice:a": true}, found)
+	}
+}
+
+// TestEventsOfAKindThatMovedOut are not sent past their entity's new container, and not
+// forgotten either.
+func TestEventsOfAKindThatMovedOut(t *testing.T) {
+	t.Parallel()
+	server := minicosmos.RunT(t)
+	c := connected(t, server.ConnectionString())
+	require.NoError(t, c.EnsureContainers(t.Context(), "relaybox", "invoices"))
+	w := outbox.NewWriter(c.Outbox("relaybox", "outbox", OutboxOptions{}), outbox.WriterOptions{Source: "/test"})
+	for _, key := range []string{"doc:a", "invoice:a"} {
+		_, err := w.Write(t.Context(), change(key, key))
+		require.NoError(t, err)
+	}
+	var found []string
+	err := c.Outbox("relaybox", "outbox", OutboxOptions{Containers: map[string]string{"invoice": "invoices"}}).Find(t.Context(), func(heads []outbox.Head) error {
+		for _, h := range heads {
+			found = append(found, h.Key)
+		}
+		return nil
+	})
+	require.ErrorContains(t, err, `container "outbox" holds pending events of "invoice:a", which belongs to "invoices"`)
+	require.Equal(t, []string{"doc:a"}, found)
+}
+
+// TestAKnownPlaceIsNotAskedForEachEntity of a restored container.
+func TestAKnownPlaceIsNotAskedForEachEntity(t *testing.T) {
+	t.Parallel()
+	var p place
+	_, ok := p.get()
+	require.False(t, ok)
+	p.set(outbox.Place{ID: "here"})
+	p.seen("here")
+	p.seen("")
+	_, ok = p.get()
+	require.True(t, ok)
+	p.seen("elsewhere")
+	_, ok = p.get()
+	require.False(t, ok)
 }

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"slices"
 	"time"
 
 	"github.com/Azure/azure-sdk-for-go/sdk/azcore"
@@ -18,23 +19,38 @@ const (
 	// partitions.
 	findQuery    = "SELECT c.pk, c.createdAt FROM c WHERE c.pending = true"
 	pendingQuery = "SELECT TOP %d * FROM c WHERE (c.pending = true OR c.parked = true) AND c.seq > @after ORDER BY c.seq"
-	leftQuery    = "SELECT c.seq FROM c WHERE (c.pending = true OR c.parked = true) AND c.seq >= @first AND c.seq <= @last ORDER BY c.seq"
+	leftQuery    = "SELECT c.seq, c.eventId, c._etag FROM c WHERE (c.pending = true OR c.parked = true) AND c.seq >= @first AND c.seq <= @last ORDER BY c.seq"
 )
 
-// Find walks through all containers.
+// Find walks through all containers, from another one each time: a backlog in one does not
+// hide the others, and neither does one that cannot be searched. Its error names all that
+// could not.
 func (o *Outbox) Find(ctx context.Context, visit func([]outbox.Head) error) error {
-	for _, c := range o.rooms.all {
-		if err := o.find(ctx, c, visit); err != nil {
+	var faults []error
+	first := int(o.rooms.turn.Add(1))
+	for i := range o.rooms.all {
+		c := o.rooms.all[(first+i)%len(o.rooms.all)]
+		ended := false
+		err := o.find(ctx, c, func(heads []outbox.Head) error {
+			err := visit(heads)
+			ended = err != nil
+			return err
+		})
+		if ended {
 			return err
 		}
+		if err != nil {
+			faults = append(faults, err)
+		}
 	}
-	return nil
+	return errors.Join(faults...)
 }
 
 // find walks through all pages of the cross-partition query, empty ones included.
 func (o *Outbox) find(ctx context.Context, c *container, visit func([]outbox.Head) error) error {
 	what := op{"find events in", c.name}
 	var next *string
+	var strays error
 	for {
 		r, err := c.page(ctx, what, findQuery, azcosmos.NewPartitionKey(), azcosmos.QueryOptions{PageSizeHint: o.opts.FindPage, ContinuationToken: next})
 		if err != nil {
@@ -44,13 +60,20 @@ func (o *Outbox) find(ctx context.Context, c *container, visit func([]outbox.Hea
 		if err != nil {
 			return err
 		}
+		heads = slices.DeleteFunc(heads, func(h outbox.Head) bool {
+			stray := o.rooms.of(h.Key) != c
+			if stray {
+				strays = &strayError{key: h.Key, in: c.name, belongs: o.rooms.of(h.Key).name}
+			}
+			return stray
+		})
 		if len(heads) > 0 {
 			if err := visit(heads); err != nil {
 				return err
 			}
 		}
 		if next = r.ContinuationToken; next == nil {
-			return nil
+			return strays
 		}
 	}
 }
@@ -71,13 +94,14 @@ func headsOf(what op, rows [][]byte) ([]outbox.Head, error) {
 }
 
 // Pending takes the first page and no other: one page comes from one replica and so is
-// a prefix of what was written, two pages need not be (design §4.3).
+// a prefix of what was written, two pages need not be (design §4.5).
 func (o *Outbox) Pending(ctx context.Context, key string, after int64, limit int) ([]outbox.Event, error) {
 	what := op{"read events of", key}
 	if err := checkKey(what); err != nil {
 		return nil, err
 	}
-	r, err := o.rooms.of(key).page(ctx, what, fmt.Sprintf(pendingQuery, limit), azcosmos.NewPartitionKeyString(key), azcosmos.QueryOptions{
+	c := o.rooms.of(key)
+	r, err := c.page(ctx, what, fmt.Sprintf(pendingQuery, limit), azcosmos.NewPartitionKeyString(key), azcosmos.QueryOptions{
 		PageSizeHint: int32(limit), QueryParameters: []azcosmos.QueryParameter{{Name: "@after", Value: after}},
 	})
 	if err != nil {
@@ -89,6 +113,7 @@ func (o *Outbox) Pending(ctx context.Context, key string, after int64, limit int
 		if err := json.Unmarshal(row, &d); err != nil {
 			return nil, fmt.Errorf("%s: %w", what, err)
 		}
+		c.place.seen(containerRID(d.RID))
 		events = append(events, d.event())
 	}
 	return prefix(events), nil
@@ -145,8 +170,8 @@ func (o *Outbox) settle(ctx context.Context, what op, events []outbox.Event) err
 	if err != nil || !gone {
 		return err
 	}
-	// Somebody else settled some of them, most likely all. What a lagging replica hides
-	// from this query stays pending and goes out once more, which is harmless.
+	// Somebody else settled some of them, most likely all, or parked one. What a lagging
+	// replica hides from this query stays pending and goes out once more, which is harmless.
 	if events, err = o.left(ctx, what, events); err != nil {
 		return err
 	}
@@ -161,8 +186,18 @@ func (o *Outbox) settle(ctx context.Context, what op, events []outbox.Event) err
 	return nil
 }
 
-// deleteAll deletes the events in one batch. gone means that nothing was deleted,
-// because one of several was not there.
+// revisionOf is the condition of a deletion: what stands under the event's number may be the
+// event of a container that was made anew since.
+func revisionOf(e outbox.Event) *azcore.ETag {
+	if e.Revision == "" {
+		return nil
+	}
+	tag := azcore.ETag(e.Revision)
+	return &tag
+}
+
+// deleteAll deletes the events in one batch. gone means that nothing was deleted, because
+// one of several was not there, or not as it was read.
 func (o *Outbox) deleteAll(ctx context.Context, what op, events []outbox.Event) (gone bool, err error) {
 	pk, c := azcosmos.NewPartitionKeyString(what.what), o.rooms.of(what.what)
 	err = c.do(ctx, what, idempotent, func(ctx context.Context, items *azcosmos.ContainerClient) error {
@@ -171,8 +206,10 @@ func (o *Outbox) deleteAll(ctx context.Context, what op, events []outbox.Event) 
 		case 0:
 			return nil
 		case 1:
-			r, err := items.DeleteItem(ctx, pk, outbox.EventDocID(events[0].Seq), nil)
-			if missing(err) {
+			r, err := items.DeleteItem(ctx, pk, outbox.EventDocID(events[0].Seq), &azcosmos.ItemOptions{IfMatchEtag: revisionOf(events[0])})
+			if status, _ := statusOf(err); status == http.StatusPreconditionFailed || missing(err) {
+				c.heed(err)
+				gone = !missing(err)
 				return nil
 			}
 			c.seen(r.RawResponse)
@@ -180,10 +217,10 @@ func (o *Outbox) deleteAll(ctx context.Context, what op, events []outbox.Event) 
 		}
 		t := items.NewTransactionalBatch(pk)
 		for i := range events {
-			t.DeleteItem(outbox.EventDocID(events[i].Seq), nil)
+			t.DeleteItem(outbox.EventDocID(events[i].Seq), &azcosmos.TransactionalBatchItemOptions{IfMatchETag: revisionOf(events[i])})
 		}
 		_, err := c.execute(ctx, items, t)
-		if e, ok := errors.AsType[*batchError](err); ok && e.status == http.StatusNotFound {
+		if e, ok := errors.AsType[*batchError](err); ok && (e.status == http.StatusNotFound || e.status == http.StatusPreconditionFailed) {
 			gone = true
 			return nil
 		}
@@ -192,7 +229,7 @@ func (o *Outbox) deleteAll(ctx context.Context, what op, events []outbox.Event) 
 	return gone, err
 }
 
-// left returns those of the events that are still stored.
+// left returns those of the events that are still stored, as they are now.
 func (o *Outbox) left(ctx context.Context, what op, events []outbox.Event) ([]outbox.Event, error) {
 	r, err := o.rooms.of(what.what).page(ctx, what, leftQuery, azcosmos.NewPartitionKeyString(what.what), azcosmos.QueryOptions{
 		PageSizeHint: int32(len(events)),
@@ -203,19 +240,18 @@ func (o *Outbox) left(ctx context.Context, what op, events []outbox.Event) ([]ou
 	if err != nil {
 		return nil, err
 	}
-	stored := make(map[int64]bool, len(r.Items))
+	stored := make(map[string]string, len(r.Items)) // revisions by id
 	for _, row := range r.Items {
-		var d struct {
-			Seq int64 `json:"seq"`
-		}
+		var d eventDoc
 		if err := json.Unmarshal(row, &d); err != nil {
 			return nil, fmt.Errorf("%s: %w", what, err)
 		}
-		stored[d.Seq] = true
+		stored[d.EventID] = d.ETag
 	}
 	var left []outbox.Event
 	for _, e := range events {
-		if stored[e.Seq] {
+		if revision, ok := stored[e.ID]; ok {
+			e.Revision = revision // it may have been parked since
 			left = append(left, e)
 		}
 	}

@@ -128,7 +128,7 @@ func TestEventSchemasStandAlone(t *testing.T) {
 	require.NoError(t, err)
 	const envelope = `{"specversion":"1.0","id":"e","source":"/x/plain-thing","type":"relaybox.plain-thing.turned","subject":"1","time":"2026-01-01T00:00:00Z",
 		"datacontenttype":"application/json","sequence":"00000000000000000001","partitionkey":"plain-thing:1","incarnation":"i",
-		"incarnationfirst":"00000000000000000001","incarnationsince":"2026-01-01T00:00:00Z","data":{"id":"1","state":{},"detail":`
+		"incarnationfirst":"00000000000000000001","incarnationsince":"2026-01-01T00:00:00Z", "incarnationdrawn": "2026-01-01T00:00:00Z","data":{"id":"1","state":{},"detail":`
 	require.True(t, accepts(t, turned, envelope+`{"n":1}}}`))
 	require.False(t, accepts(t, turned, envelope+`{"n":"one"}}}`))
 	deleted, err := json.Marshal(all["relaybox.plain-thing.deleted"])

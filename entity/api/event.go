@@ -56,6 +56,7 @@ func (k Kind) eventSchema(event string) (*jsonschema.Schema, error) {
 			"incarnation":      {Type: "string", MinLength: jsonschema.Ptr(1)},
 			"incarnationfirst": number(),
 			"incarnationsince": instant(),
+			"incarnationdrawn": instant(),
 			"traceparent":      text("^[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}$"),
 			"tracestate":       {Type: "string"},
 			"data":             data,
@@ -63,7 +64,7 @@ func (k Kind) eventSchema(event string) (*jsonschema.Schema, error) {
 		PropertyOrder: []string{"specversion", "id", "source", "type", "subject", "time"},
 		Required: []string{
 			"specversion", "id", "source", "type", "subject", "time", "datacontenttype",
-			"sequence", "partitionkey", "incarnation", "incarnationfirst", "incarnationsince", "data",
+			"sequence", "partitionkey", "incarnation", "incarnationfirst", "incarnationsince", "incarnationdrawn", "data",
 		},
 		// Other attributes are allowed by their names (CloudEvents 1.0.2 §3.1).
 		PropertyNames: text("^[a-z0-9]+$"),
@@ -75,17 +76,20 @@ func (k Kind) dataSchema(event string) (*jsonschema.Schema, error) {
 		Type:          "object",
 		Properties:    map[string]*jsonschema.Schema{"id": text(request.IDPattern)},
 		PropertyOrder: []string{"id", "state", "detail"},
-		Required:      []string{"id"},
+		Required:      []string{"id", "state"},
 	}
-	if event == deleted {
-		data.Properties["state"] = &jsonschema.Schema{Not: &jsonschema.Schema{}}
-	} else {
-		state, err := schemaOf(k.Entity, told)
-		if err != nil {
-			return nil, err
-		}
+	gone := &jsonschema.Schema{Type: "null"}
+	state, err := schemaOf(k.Entity, told)
+	if err != nil {
+		return nil, err
+	}
+	switch event {
+	case deleted:
+		data.Properties["state"] = gone
+	case created, updated:
 		data.Properties["state"] = state
-		data.Required = append(data.Required, "state")
+	default: // the kind's own may tell of a deletion, too
+		data.Properties["state"] = &jsonschema.Schema{OneOf: []*jsonschema.Schema{state, gone}}
 	}
 	if detail := k.Events[event]; detail != nil {
 		var err error
@@ -96,5 +100,9 @@ func (k Kind) dataSchema(event string) (*jsonschema.Schema, error) {
 	return data, nil
 }
 
-// deleted is the event without a state.
-const deleted = "deleted"
+// Events that every kind has: the entity is there after two of them, and gone after the third.
+const (
+	created = "created"
+	updated = "updated"
+	deleted = "deleted"
+)

@@ -202,31 +202,6 @@ func TestCheckSaysWhichTypesCannotBeKept(t *testing.T) {
 	}
 }
 
-// TestCarry: what a type does not know stays, at every depth of objects.
-func TestCarry(t *testing.T) {
-	t.Parallel()
-	for name, c := range map[string][4]string{
-		"nothing unknown":           {`{"a":1}`, `{"a":1}`, `{"a":2}`, `{"a":2}`},
-		"unknown beside":            {`{"a":1,"new":true}`, `{"a":1}`, `{"a":2}`, `{"a":2,"new":true}`},
-		"unknown within":            {`{"o":{"a":1,"new":[1]}}`, `{"o":{"a":1}}`, `{"o":{"a":2}}`, `{"o":{"a":2,"new":[1]}}`},
-		"its object is gone":        {`{"o":{"a":1,"new":[1]},"b":1}`, `{"o":{"a":1},"b":1}`, `{"b":1}`, `{"b":1}`},
-		"a known one is gone":       {`{"a":1,"b":2,"new":3}`, `{"a":1,"b":2}`, `{"b":2}`, `{"b":2,"new":3}`},
-		"one comes":                 {`{"new":3}`, `{}`, `{"a":1}`, `{"a":1,"new":3}`},
-		"lists as a whole":          {`{"l":[{"a":1,"new":2}]}`, `{"l":[{"a":1}]}`, `{"l":[{"a":2}]}`, `{"l":[{"a":2}]}`},
-		"no change":                 {`{"a":1,"new":true}`, `{"a":1}`, `{"a":1}`, `{"a":1,"new":true}`},
-		"written otherwise":         {`{ "b": 2, "a": "\u0041" }`, `{"a":"A","b":2}`, `{"a":"B","b":2}`, `{"a":"B","b":2}`},
-		"big numbers stay":          {`{"a":1,"new":12345678901234567890}`, `{"a":1}`, `{"a":2}`, `{"a":2,"new":12345678901234567890}`},
-		"brackets and ampersands":   {`{"a":1,"new":"<&>"}`, `{"a":1}`, `{"a":2}`, `{"a":2,"new":"<&>"}`},
-		"an entry of a map is gone": {`{"m":{"x":1,"y":2},"new":0}`, `{"m":{"x":1,"y":2}}`, `{"m":{"y":2}}`, `{"m":{"y":2},"new":0}`},
-	} {
-		got, err := Carry([]byte(c[0]), []byte(c[1]), []byte(c[2]))
-		require.NoError(t, err, name)
-		require.Equal(t, c[3], string(got), name)
-	}
-	_, err := Carry([]byte(`no`), []byte(`{}`), []byte(`{}`))
-	require.Error(t, err)
-}
-
 // FuzzDecode: whatever comes in, a refusal points into the text, and what is accepted
 // survives its encoding.
 func FuzzDecode(f *testing.F) {

@@ -8,10 +8,9 @@
 //     wrong type at once;
 //   - nothing is silently replaced: text that is not Unicode, a name that stands there
 //     twice, and a number that the store would round are refused;
-//   - Carry keeps the members that a type does not know, at every depth of objects, while
-//     it changes those that it knows.
+//   - Carry keeps the members that a type does not know, at every depth, while it changes
+//     those that it knows; of a list, those of elements that stay as they are.
 //
 // It does not promise anything about values: what a name or an amount may be is for the
-// kind's own validation. Lists are changed as a whole, as RFC 7396 has it. What a type
-// holds as any or json.RawMessage is taken as it is.
+// kind's own validation. What a type holds as any or json.RawMessage is taken as it is.
 package document

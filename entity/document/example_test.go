@@ -31,7 +31,7 @@ func ExampleDecode() {
 // A change that an old version of a type makes keeps what only a newer one knows.
 func ExampleCarry() {
 	stored := []byte(`{"room":"hall","watts":40,"colour":"warm"}`)
-	next, err := document.Carry(stored, []byte(`{"room":"hall","watts":40}`), []byte(`{"room":"cellar"}`))
+	next, err := document.Carry[lamp](stored, []byte(`{"room":"hall","watts":40}`), []byte(`{"room":"cellar"}`))
 	fmt.Println(string(next), err)
 	// Output: {"colour":"warm","room":"cellar"} <nil>
 }

@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"encoding/json"
 	"fmt"
-	"maps"
 	"reflect"
 )
 
@@ -21,26 +20,6 @@ func Merge(document, patch []byte) (json.RawMessage, error) {
 		return nil, fmt.Errorf("merge patch: %w", err)
 	}
 	return Encode(merged(target, change))
-}
-
-// Carry makes the change from old to next on stored, where old and next are what a type
-// holds of the document before and after the change. Members of stored that the type does
-// not know stay as they are, unless the object that they are in is gone.
-func Carry(stored, old, next []byte) (json.RawMessage, error) {
-	if bytes.Equal(stored, old) {
-		return next, nil
-	}
-	var trees [3]any
-	for i, text := range [][]byte{stored, old, next} {
-		var err error
-		if trees[i], err = tree(text); err != nil {
-			return nil, fmt.Errorf("carry unknown members on: %w", err)
-		}
-	}
-	if reflect.DeepEqual(trees[0], trees[1]) {
-		return next, nil // the same, written otherwise
-	}
-	return Encode(carried(trees[0], trees[1], trees[2]))
 }
 
 // Encode is json.Marshal that leaves <, > and & as they are: a store gives them back that
@@ -62,28 +41,6 @@ func tree(text []byte) (any, error) {
 	dec.UseNumber()
 	err := dec.Decode(&v)
 	return v, err
-}
-
-// carried is next, with what stored has and old does not know.
-func carried(stored, old, next any) any {
-	object, ok := stored.(map[string]any)
-	known, wasObject := old.(map[string]any)
-	wanted, isObject := next.(map[string]any)
-	if !ok || !wasObject || !isObject {
-		return next
-	}
-	result := maps.Clone(wanted)
-	for name, value := range object {
-		before, knew := known[name]
-		after, wants := wanted[name]
-		switch {
-		case knew && wants:
-			result[name] = carried(value, before, after)
-		case !knew && !wants:
-			result[name] = value
-		}
-	}
-	return result
 }
 
 // merged is the function MergePatch of RFC 7396 §2.

@@ -123,8 +123,13 @@ func accept(old, next *Order) error {
 	case old.Status != Open && !(reflect.DeepEqual(old.Lines, next.Lines) && old.Customer == next.Customer):
 		return entity.Refuse("The order is %s; only an open one can be changed.", old.Status)
 	}
-	if next.Status != "" && next.Status != old.Status {
+	switch {
+	case next.Status != "" && next.Status != old.Status:
 		return entity.Invalid("status", "is changed by the actions ship and cancel only")
+	case next.Shipment != nil && !reflect.DeepEqual(next.Shipment, old.Shipment):
+		return entity.Invalid("shipment", "is set by the action ship only")
+	case next.Reason != "" && next.Reason != old.Reason:
+		return entity.Invalid("reason", "is set by the action cancel only")
 	}
 	next.Status, next.Shipment, next.Reason = old.Status, old.Shipment, old.Reason
 	return nil
@@ -174,7 +179,8 @@ type View struct {
 	Due int64 `json:"due"`
 	// Ordered is the total of an open one.
 	Ordered int64 `json:"ordered"`
-	// History are the order's events.
+	// History are the order's newest events, at most 50: a view has to stay small, because each
+	// event rewrites it.
 	History []Step `json:"history"`
 }
 
@@ -185,8 +191,11 @@ type Step struct {
 	Total int64     `json:"total"`
 }
 
+const maxHistory = 50
+
 func apply(v View, c entity.Change[Order]) (View, error) {
-	next := View{Customer: v.Customer, History: append(v.History[:len(v.History):len(v.History)], Step{Event: c.Name, At: c.Time})}
+	next := View{Customer: v.Customer, History: append(slices.Clone(v.History), Step{Event: c.Name, At: c.Time})}
+	next.History = next.History[max(0, len(next.History)-maxHistory):]
 	if o := c.State; o != nil {
 		next.Customer = o.Customer
 		next.History[len(next.History)-1].Total = o.Total()

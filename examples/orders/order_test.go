@@ -1,6 +1,7 @@
 package orders_test
 
 import (
+	"fmt"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -51,10 +52,24 @@ func TestTheStatusIsOurs(t *testing.T) {
 	app.Do("PUT", "o-1", `{"customer":"ada","lines":[{"sku":"book","quantity":1,"cents":1}],"status":"shipped"}`, 422)
 	app.Do("PUT", "o-1", `{"customer":"ada","lines":[{"sku":"book","quantity":1,"cents":1}],"status":"open"}`, 201)
 	app.Do("PATCH", "o-1", `{"status":"cancelled"}`, 422)
+	app.Do("PATCH", "o-1", `{"shipment":{"carrier":"mine"}}`, 422)
+	app.Do("PATCH", "o-1", `{"reason":"mine"}`, 422)
 	app.Do("POST", "o-1/ship", `{"carrier":""}`, 422)
 	app.Do("POST", "o-1/ship", `{"carrier":"snail"}`, 200)
 	app.Do("PATCH", "o-1", `{"shipment":null}`, 200) // as it was: nothing changes
 	require.Equal(t, []string{"created", "shipped"}, app.Events("o-1"))
+}
+
+func TestTheHistoryStaysSmall(t *testing.T) {
+	t.Parallel()
+	app := entitytest.Run(t, orders.Kind)
+	app.Do("PUT", "o-1", book, 201)
+	for n := range 60 {
+		app.Do("PATCH", "o-1", fmt.Sprintf(`{"customer":"c-%d"}`, n), 200)
+	}
+	view := app.View("o-1")
+	require.Len(t, view.History, 50)
+	require.Equal(t, "updated", view.History[0].Event)
 }
 
 func TestWhatAnOrderMayHold(t *testing.T) {

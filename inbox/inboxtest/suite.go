@@ -63,7 +63,7 @@ func missing(t *testing.T, s inbox.Store, key string) {
 func roundTrip(t *testing.T, s inbox.Store, key string) {
 	want := inbox.Model{
 		Key: key, LastSeq: 7, Gaps: 2, Data: json.RawMessage(`{"text":"Ærø 日本 😀"}`),
-		Incarnation: inbox.Incarnation{ID: "i-2", First: 5, Since: time.Date(2026, 8, 7, 10, 0, 0, 0, time.UTC)}, Past: []string{"i-0", "i-1"},
+		Incarnation: inbox.Incarnation{ID: "i-2", First: 5, Since: time.Date(2026, 8, 7, 10, 0, 0, 0, time.UTC), Drawn: time.Date(2026, 8, 7, 11, 0, 0, 5000, time.UTC)},
 	}
 	require.NoError(t, s.Apply(t.Context(), want, "e-7"))
 	got, seen := load(t, s, key, "e-7")

@@ -202,8 +202,11 @@ func (s *MemStore) Settle(ctx context.Context, key string, events []outbox.Event
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	stored := s.partition(key).events
 	for _, e := range events {
-		delete(s.partition(key).events, e.Seq)
+		if stored[e.Seq].ID == e.ID {
+			delete(stored, e.Seq)
+		}
 	}
 	return nil
 }

@@ -33,6 +33,7 @@ func TestStore(t *testing.T, open func(t *testing.T) Storage) {
 		"SettlePrefix":         storeSettlePrefix,
 		"SettleTwice":          storeSettleTwice,
 		"SettleMany":           storeSettleMany,
+		"SettleByID":           storeSettleByID,
 		"Park":                 storePark,
 		"ParkIsConditional":    storeParkIsConditional,
 		"Find":                 storeFind,
@@ -157,7 +158,7 @@ func storePlace(t *testing.T, s Storage, key string) {
 	require.Equal(t, place, again)
 
 	c := next(outbox.Entity{Key: key}, 1)
-	c.Entity.Incarnation = outbox.Incarnation{ID: "i-1", First: 1, Since: place.Since}
+	c.Entity.Incarnation = outbox.Incarnation{ID: "i-1", First: 1, Since: place.Since, Drawn: c.Entity.UpdatedAt}
 	c.Entity.Place = place.ID
 	_, err = s.Commit(t.Context(), c)
 	require.NoError(t, err)
@@ -297,6 +298,22 @@ func storeSettleTwice(t *testing.T, s Storage, key string) {
 	require.NoError(t, s.Settle(t.Context(), key, events), "two of the four are gone already")
 	require.NoError(t, s.Settle(t.Context(), key, events))
 	require.Empty(t, pending(t, s, key, 10))
+}
+
+func storeSettleByID(t *testing.T, s Storage, key string) {
+	write(t, s, key, 3)
+	for n := 1; n <= 3; n++ { // alone, and in batches
+		events := pending(t, s, key, n)
+		for i := range events {
+			events[i].ID, events[i].Revision = "another", `"another"`
+		}
+		require.NoError(t, s.Settle(t.Context(), key, events))
+		require.Equal(t, []int64{1, 2, 3}, seqs(pending(t, s, key, 10)))
+	}
+	events := pending(t, s, key, 3)
+	events[1].ID, events[1].Revision = "another", `"another"`
+	require.NoError(t, s.Settle(t.Context(), key, events))
+	require.Equal(t, []int64{2}, seqs(pending(t, s, key, 10)), "the others are settled all the same")
 }
 
 func storeSettleMany(t *testing.T, s Storage, key string) {

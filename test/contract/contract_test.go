@@ -76,7 +76,7 @@ func TestViolationsAreCaught(t *testing.T) {
 
 const shipped = `{"specversion":"1.0","id":"e-1","source":"/relaybox/order","type":"relaybox.order.cancelled","subject":"1","time":"2026-01-01T00:00:00Z",
 "datacontenttype":"application/json","sequence":"00000000000000000002","partitionkey":"order:1","incarnation":"0123456789abcdef",
-"incarnationfirst":"00000000000000000001","incarnationsince":"2026-01-01T00:00:00Z",
+"incarnationfirst":"00000000000000000001","incarnationsince":"2026-01-01T00:00:00Z", "incarnationdrawn": "2026-01-01T00:00:00Z",
 "data":{"id":"1","state":{"customer":"c","lines":[{"sku":"s","quantity":1,"cents":1}],"status":"cancelled","new":true},"new":1}}`
 
 func TestViolatingEventsAreCaught(t *testing.T) {

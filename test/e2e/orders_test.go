@@ -176,7 +176,7 @@ func TestEventsOfNobodyAreDeadLettered(t *testing.T) {
 		text, err := json.Marshal(map[string]any{
 			"specversion": "1.0", "id": "e-" + kind, "source": "/relaybox/" + kind, "type": "relaybox." + kind + ".created", "subject": "x",
 			"partitionkey": kind + ":x", "sequence": "00000000000000000001", "datacontenttype": "application/json",
-			"incarnation": "0123456789abcdef", "incarnationfirst": "00000000000000000001", "incarnationsince": "2026-01-01T00:00:00Z",
+			"incarnation": "0123456789abcdef", "incarnationfirst": "00000000000000000001", "incarnationsince": "2026-01-01T00:00:00Z", "incarnationdrawn": "2026-01-01T00:00:00Z",
 			"data": map[string]any{"id": "x", "state": map[string]any{"displayName": "X"}},
 		})
 		require.NoError(t, err)
