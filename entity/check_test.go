@@ -1,6 +1,7 @@
 package entity_test
 
 import (
+	"net/http"
 	"testing"
 	"time"
 
@@ -34,4 +35,32 @@ func TestDetailsThatEncodingJSONWrites(t *testing.T) {
 		_, err := entity.NewKinds(withDetail(detail)...)
 		require.NoError(t, err, "%T", detail)
 	}
+}
+
+func TestServes(t *testing.T) {
+	t.Parallel()
+	busy, idle := door(), entity.Kind[Door, Count]{Name: "gate"}
+	kinds, err := entity.NewKinds(busy, idle)
+	require.NoError(t, err)
+	deps := entity.Deps{Kinds: kinds}
+	for _, c := range []struct {
+		make func(entity.Deps) (http.Handler, error)
+		kind string
+		want []string
+	}{
+		{busy.Resource, "door", []string{"GET", "HEAD", "PUT", "PATCH", "DELETE", "POST"}},
+		{busy.Reads, "door", []string{"GET", "HEAD"}},
+		{busy.Writes, "door", []string{"PUT", "PATCH", "DELETE", "POST"}},
+		{idle.Resource, "gate", []string{"GET", "HEAD", "PUT", "PATCH", "DELETE"}},
+		{idle.Writes, "gate", []string{"PUT", "PATCH", "DELETE"}},
+	} {
+		h, err := c.make(deps)
+		require.NoError(t, err)
+		kind, methods := entity.Serves(h)
+		require.Equal(t, c.kind, kind)
+		require.Equal(t, c.want, methods)
+	}
+	kind, methods := entity.Serves(http.NotFoundHandler())
+	require.Empty(t, kind)
+	require.Empty(t, methods)
 }
