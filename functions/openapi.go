@@ -24,7 +24,7 @@ func OpenAPI() ([]byte, error) {
 	todo := handlers(Deps{}, entity.Deps{Kinds: known}) // asked what they serve, never called
 	var routes []api.Route
 	for _, name := range slices.Sorted(maps.Keys(triggers)) {
-		if t := triggers[name]; t.Type == "httpTrigger" {
+		if t := triggers[name]; t.Type == httpTrigger {
 			r := api.Route{Function: name, Route: t.Route, Methods: t.Methods, Document: name == "OpenAPI"}
 			r.Kind, r.Serves = entity.Serves(todo[name].handler)
 			routes = append(routes, r)
