@@ -30,11 +30,13 @@ func OpenAPI() ([]byte, error) {
 			routes = append(routes, r)
 		}
 	}
-	return known.OpenAPI(version(), routes)
+	return known.OpenAPI(Version(), routes)
 }
 
-// version is the module's, as far as the build knows it.
-func version() string {
+// Version is the app's, as far as the build knows it: the module's version, which is the
+// tag of a release and otherwise ends with the commit, or "(devel)" where version control
+// was not asked, as in tests.
+func Version() string {
 	info, ok := debug.ReadBuildInfo()
 	if !ok {
 		return "(devel)"
