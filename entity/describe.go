@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net/http"
 	"reflect"
+	"slices"
 
 	"github.com/relaybox/relaybox/entity/api"
 )
@@ -56,16 +57,16 @@ func (k *Kinds) EventSchemas() (map[string]json.RawMessage, error) {
 // resource is a handler that Resource, Reads or Writes made.
 type resource struct {
 	http.HandlerFunc
-	kind string
-	part part
+	kind    string
+	methods []string
 }
 
-// Serves says which kind a handler of this package serves, and with which methods; "" is no
-// handler of Resource, Reads or Writes.
+// Serves says which kind a handler of this package serves, and with which methods: POST is
+// one of them if the kind has actions. "" is no handler of Resource, Reads or Writes.
 func Serves(h http.Handler) (kind string, methods []string) {
 	r, ok := h.(resource)
 	if !ok {
 		return "", nil
 	}
-	return r.kind, append(r.part.methods(false), r.part.methods(true)...)
+	return r.kind, slices.Clone(r.methods)
 }

@@ -409,7 +409,18 @@ func TestKindsThatCannotBe(t *testing.T) {
 		"no such view":  {[]entity.Definition{entity.Kind[Door, chan int]{Name: "s"}}, []string{"the view", "JSON"}},
 		"empty action":  {[]entity.Definition{entity.Kind[Door, Count]{Name: "d", Actions: entity.Actions[Door]{"go": {}}}}, []string{`action "go"`, "entity.Do"}},
 		"action's name": {[]entity.Definition{entity.Kind[Door, Count]{Name: "d", Actions: entity.Actions[Door]{"Go": {}}}}, []string{`action "Go"`, "lower-case"}},
+		"no action":     {[]entity.Definition{entity.Kind[Door, Count]{Name: "d", Actions: entity.Actions[Door]{"go": entity.Do[Door, entity.None](nil)}}}, []string{`action "go"`, "a function"}},
+		"input's keys":  {withInput[map[int]string](), []string{`kind "d": action "go": the input: `, "keys are no strings"}},
+		"input's form":  {withInput[[]string](), []string{`kind "d": action "go": the input: `, "not a struct"}},
+		"input's func":  {withInput[struct{ F func() }](), []string{`kind "d": action "go": the input: `, ".F is a func()"}},
+		"input's tag": {withInput[struct {
+			N int `json:"n,string"`
+		}](), []string{`kind "d": action "go": the input: `, "option string"}},
 		"event's name":  {[]entity.Definition{entity.Kind[Door, Count]{Name: "d", Events: map[string]any{"Gone!": nil}}}, []string{`event "Gone!"`, "lower-case"}},
+		"detail's chan": {withDetail(make(chan int)), []string{`kind "d": event "gone": the detail: `, "is a chan int"}},
+		"detail's func": {withDetail(map[string][]struct{ F func() }{}), []string{`kind "d": event "gone": the detail: `, ".F is a func()", `json:"-"`}},
+		"detail's keys": {withDetail(map[[2]int]string{}), []string{`kind "d": event "gone": the detail: `, "keys"}},
+		"nil":           {[]entity.Definition{door(), nil}, []string{"kind 2 of 2 is nil"}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

@@ -60,7 +60,11 @@ func (k Kind[T, V]) serve(d Deps, p part) (http.Handler, error) {
 	if d.Logger == nil {
 		d.Logger = slog.New(slog.DiscardHandler)
 	}
-	return resource{kind: k.Name, part: p, HandlerFunc: func(w http.ResponseWriter, r *http.Request) {
+	methods := p.methods(false)
+	if len(k.Actions) > 0 {
+		methods = append(methods, p.methods(true)...)
+	}
+	return resource{kind: k.Name, methods: methods, HandlerFunc: func(w http.ResponseWriter, r *http.Request) {
 		answer, err := k.answer(d, p, r)
 		if err != nil {
 			problem.Answer(w, r, d.Logger, refused(err))

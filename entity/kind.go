@@ -2,9 +2,6 @@ package entity
 
 import (
 	"encoding/json"
-	"fmt"
-	"slices"
-	"strings"
 	"time"
 
 	"github.com/relaybox/relaybox/entity/document"
@@ -84,18 +81,22 @@ type Actions[T any] map[string]Action[T]
 // Action is one action; Do makes one.
 type Action[T any] struct {
 	decode func(body []byte) (func(T) (T, error), error)
-	input  any  // the zero value of what the body holds, for the API's description
-	bare   bool // no body is needed
+	input  any   // the zero value of what the body holds, for the API's description
+	bare   bool  // no body is needed
+	err    error // why a body cannot be kept in the input
 }
 
 // Do makes an action of a function that returns the entity as it is after the action. In
-// is what the request's body holds, None if there is none; if it has a method
+// is what the request's body holds, a struct, or None if there is none; if it has a method
 // Validate(*Faults), that is asked before the function. The function must be pure. It
 // refuses with Refuse, for a state that does not allow the action, or with Invalid.
 func Do[T, In any](do func(e T, in In) (T, error)) Action[T] {
+	if do == nil {
+		return Action[T]{}
+	}
 	var zero In
 	_, bare := any(zero).(None)
-	return Action[T]{input: zero, bare: bare, decode: func(body []byte) (func(T) (T, error), error) {
+	return Action[T]{input: zero, bare: bare, err: document.Check[In](), decode: func(body []byte) (func(T) (T, error), error) {
 		var in In
 		if len(body) > 0 || !bare {
 			var faults Faults
@@ -129,45 +130,11 @@ func Invalid(field, format string, args ...any) error {
 	return faults.Err()
 }
 
-// ofResource are the members that every answer has beside the entity's own.
-var ofResource = []string{"id", "version", "updatedAt"}
-
 // typePrefix is the beginning of every event type: relaybox.order.shipped.
 const typePrefix = "relaybox."
 
 // eventType is the CloudEvents type of an event of a kind.
 func eventType(kind, name string) string { return typePrefix + kind + "." + name }
-
-// check says what keeps k from being a kind, with the remedy.
-func (k Kind[T, V]) check() error {
-	if !validName.MatchString(k.Name) {
-		return fmt.Errorf("kind %q: a name is 1 to 32 lower-case letters, digits and '-' and begins with a letter, like \"invoice\"", k.Name)
-	}
-	for what, err := range map[string]error{"the entity": document.Check[T](), "the view": document.Check[V]()} {
-		if err != nil {
-			return fmt.Errorf("kind %q: %s: %w", k.Name, what, err)
-		}
-	}
-	for _, name := range document.Members[T]() {
-		if slices.ContainsFunc(ofResource, func(own string) bool { return strings.EqualFold(name, own) }) {
-			return fmt.Errorf("kind %q: the member %q of the entity is in every answer already: give yours another name", k.Name, name)
-		}
-	}
-	for name, action := range k.Actions {
-		switch {
-		case !validName.MatchString(name):
-			return fmt.Errorf("kind %q: action %q: a name is 1 to 32 lower-case letters, digits and '-' and begins with a letter, like \"ship\"", k.Name, name)
-		case action.decode == nil:
-			return fmt.Errorf("kind %q: action %q does nothing: make it with entity.Do", k.Name, name)
-		}
-	}
-	for name := range k.Events {
-		if !validName.MatchString(name) {
-			return fmt.Errorf("kind %q: event %q: a name is 1 to 32 lower-case letters, digits and '-' and begins with a letter, like \"shipped\"", k.Name, name)
-		}
-	}
-	return nil
-}
 
 // knows says whether the kind has events of this name.
 func (k Kind[T, V]) knows(event string) bool {

@@ -4,14 +4,11 @@ import (
 	"encoding/json"
 	"fmt"
 	"reflect"
-	"regexp"
 	"slices"
 
 	"github.com/relaybox/relaybox/entity/api"
 	"github.com/relaybox/relaybox/inbox"
 )
-
-var validName = regexp.MustCompile(`^[a-z][a-z0-9-]{0,31}$`)
 
 // Definition is a Kind of any types.
 type Definition interface {
@@ -33,7 +30,10 @@ type Kinds struct{ byName map[string]Definition }
 // from being served, and the remedy.
 func NewKinds(all ...Definition) (*Kinds, error) {
 	k := &Kinds{byName: map[string]Definition{}}
-	for _, d := range all {
+	for i, d := range all {
+		if d == nil {
+			return nil, fmt.Errorf("kind %d of %d is nil: name an entity.Kind in its place, or take it out", i+1, len(all))
+		}
 		if err := d.check(); err != nil {
 			return nil, err
 		}

@@ -4,8 +4,11 @@ import (
 	"errors"
 	"net/http"
 	"testing"
+	"testing/fstest"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/relaybox/relaybox/entity"
 )
 
 // TestFits: an app whose functions and folders do not fit together does not start, and
@@ -30,6 +33,92 @@ func TestFits(t *testing.T) {
 		`functions/Route/function.json: route "a//b": empty segment`,
 		"functions/Twin/function.json: GET things/{name} is answered by functions/Other already: give one of them another route",
 	} {
+		require.ErrorContains(t, err, want)
+	}
+}
+
+// TestFitsWhatNobodyWouldServe: each of these is fine with the host, and the requests would
+// fail.
+func TestFitsWhatNobodyWouldServe(t *testing.T) {
+	t.Parallel()
+	type thing struct{}
+	do := entity.Do(func(e thing, _ entity.None) (thing, error) { return e, nil })
+	idle := entity.Kind[thing, entity.None]{Name: "idle"}
+	busy := entity.Kind[thing, entity.None]{Name: "busy", Actions: entity.Actions[thing]{"ring": do}}
+	kinds, err := entity.NewKinds(idle, busy)
+	require.NoError(t, err)
+	deps := entity.Deps{Kinds: kinds}
+	plain := made(http.NotFoundHandler(), nil)
+	all := []string{"get", "head", "put", "patch", "delete"}
+	on := func(route string, methods ...string) Trigger {
+		return Trigger{Type: "httpTrigger", Route: route, Methods: methods}
+	}
+	const file = "functions/A/function.json: "
+	for name, c := range map[string]struct {
+		f    function
+		t    Trigger
+		want string // "" for none
+	}{
+		"no methods":      {plain, on("as"), file + "the trigger has no methods"},
+		"misspelt method": {plain, on("as", "gte"), file + `methods has "gte", which is no method of HTTP: write some of get, head`},
+		"no route":        {plain, on("", "get"), file + "the trigger has no route: add one"},
+		"empty route":     {plain, on("/", "get"), file + "the trigger has no route: add one"},
+		"type's case":     {plain, Trigger{Type: "HttpTrigger", Route: "as", Methods: all}, file + `the trigger's type is "HttpTrigger": write one of httpTrigger, timerTrigger`},
+		"type unknown":    {plain, Trigger{Type: "queueTrigger"}, file + `the trigger's type is "queueTrigger": write one of`},
+		"no trigger":      {plain, Trigger{Type: "http"}, file + `the trigger's type is "http"`},
+		"no handler":      {function{}, Trigger{Type: "timerTrigger"}, "functions/A: its line in handlers of functions/functions.go makes no handler"},
+		"kind on a timer": {made(idle.Resource(deps)), Trigger{Type: "timerTrigger"}, file + `the function serves the kind "idle", and its trigger is of type timerTrigger`},
+
+		"no id":          {made(idle.Resource(deps)), on("as/{name}", all...), file + `the function serves the kind "idle", and route "as/{name}" has no {id}: add it`},
+		"optional id":    {made(idle.Resource(deps)), on("as/{id?}", all...), "has no {id}"},
+		"never answered": {made(idle.Reads(deps)), on("as/{id}", "get", "put"), file + `methods has "put", which the function would answer with 405 always: its handler serves GET, HEAD`},
+		"options":        {made(idle.Resource(deps)), on("as/{id}", "options"), `methods has "options"`},
+		"no actions":     {made(idle.Resource(deps)), on("as/{id}/{action?}", "get", "post"), file + `methods has "post", which the function would answer with 405 always: the kind has no actions`},
+		"no action":      {made(busy.Resource(deps)), on("as/{id}", "get", "POST"), file + `methods has "POST", which the function would answer with 405 always: it is for actions, so end the route with /{action?}`},
+		"action only":    {made(busy.Resource(deps)), on("as/{id}/{action}", "get", "post"), file + `methods has "get", which the function would answer with 405 always: the route always has an action`},
+		"no post":        {made(busy.Resource(deps)), on("as/{id}/{action?}", all...), file + `the kind "busy" has actions, and no function takes POST to them: add "post" to methods`},
+		"neither":        {made(busy.Writes(deps)), on("as/{id}", "put"), file + `the kind "busy" has actions, and no function takes POST to them`},
+
+		"a kind":              {made(idle.Resource(deps)), on("as/{id:maxlength(9)}", all...), ""},
+		"a kind with actions": {made(busy.Resource(deps)), on("as/{id}/{action:maxlength(9)?}", append(all, "Post")...), ""},
+		"reads of it":         {made(busy.Reads(deps)), on("as/{id}", "get", "head"), ""},
+		"actions alone":       {made(busy.Writes(deps)), on("as/{id}/{action}", "post"), ""},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			err := fits(map[string]function{"A": c.f}, map[string]Trigger{"A": c.t})
+			if c.want == "" {
+				require.NoError(t, err)
+				return
+			}
+			require.ErrorContains(t, err, c.want)
+			require.NotContains(t, err.Error(), "\n", "one fault")
+		})
+	}
+	require.NoError(t, fits(map[string]function{"A": made(busy.Writes(deps)), "B": made(busy.Writes(deps))},
+		map[string]Trigger{"A": on("as/{id}", "put"), "B": on("as/{id}/{action}", "post")}), "another function may take the actions")
+}
+
+func TestTheTriggerIsTheFirstBinding(t *testing.T) {
+	t.Parallel()
+	for text, want := range map[string]string{
+		`{"bindings":[{"type":"timerTrigger"},{"type":"http"}]}`:        "",
+		`{"bindings":[{"type":"http"},{"type":"httpTrigger"}]}`:         `the first binding is of type "http", and the trigger httpTrigger is binding 2: move it to the first place`,
+		`{"bindings":[{"type":"httpTriger"},{"type":"http"}]}`:          `none of its bindings is a trigger, they are of type "httpTriger", "http": add one of httpTrigger`,
+		`{"bindings":[{"type":"httpTrigger"},{"type":"timerTrigger"}]}`: "more than one trigger, httpTrigger, timerTrigger: give each a function of its own",
+		`{"bindings":[]}`: "it has no bindings: add the trigger",
+		`{"bindings":[{"type":"httpTrigger","methods":"get"}]}`: "methods",
+	} {
+		got, err := triggersIn(fstest.MapFS{"A/function.json": {Data: []byte(text)}, "B/function.json": {Data: []byte(text)}})
+		if want == "" {
+			require.NoError(t, err)
+			require.Equal(t, map[string]Trigger{"A": {Type: "timerTrigger"}, "B": {Type: "timerTrigger"}}, got)
+			continue
+		}
+		require.Nil(t, got)
+		for _, folder := range []string{"A", "B"} {
+			require.ErrorContains(t, err, "functions/"+folder+"/function.json: ")
+		}
 		require.ErrorContains(t, err, want)
 	}
 }

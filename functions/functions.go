@@ -6,17 +6,10 @@ package functions
 
 import (
 	"context"
-	"embed"
-	"encoding/json"
 	"errors"
 	"fmt"
-	"io/fs"
 	"log/slog"
-	"maps"
 	"net/http"
-	"path"
-	"slices"
-	"strings"
 	"time"
 
 	"github.com/relaybox/relaybox/azfunc"
@@ -66,16 +59,14 @@ func Kinds() (*entity.Kinds, error) {
 	return all, nil
 }
 
-//go:embed */function.json
-var definitions embed.FS
-
 // Deps is what the functions need of the rest of the app.
 type Deps struct {
 	Writer  entity.Writer
 	Reader  entity.Reader
 	Sweeper outboxdispatcher.Sweeper
 	Inbox   entity.Inbox
-	Logger  *slog.Logger
+	// Logger may be nil: then nothing is logged.
+	Logger *slog.Logger
 	// Deadline ends an invocation; keep it below functionTimeout. Default 4.5 minutes.
 	Deadline time.Duration
 	// HTTPDeadline ends an HTTP invocation, whose client does not wait that long;
@@ -89,6 +80,9 @@ var errHTTPDeadline = errors.New("the HTTP invocation took too long")
 // New returns the whole app: every function under the path at which the host calls it. Its
 // error names everything that keeps the app from serving.
 func New(d Deps) (http.Handler, error) {
+	if d.Logger == nil {
+		d.Logger = slog.New(slog.DiscardHandler)
+	}
 	if d.Deadline <= 0 {
 		d.Deadline = 270 * time.Second
 	}
@@ -109,93 +103,13 @@ func New(d Deps) (http.Handler, error) {
 	}
 	mux := azfunc.NewMux(azfunc.MuxOptions{Logger: d.Logger, Deadline: d.Deadline})
 	for name, t := range triggers {
-		if t.Type == "httpTrigger" {
+		if t.Type == httpTrigger {
 			mux.HandleRoute(t.Methods, "api/"+t.Route, within(d.HTTPDeadline, todo[name].handler))
 		} else {
 			mux.Handle(name, todo[name].handler)
 		}
 	}
 	return mux, nil
-}
-
-// fits says what keeps functions and folders from fitting together.
-func fits(todo map[string]function, triggers map[string]Trigger) error {
-	var faults []error
-	fault := func(format string, args ...any) { faults = append(faults, fmt.Errorf(format, args...)) }
-	var routed []string // the functions with a route so far
-	for _, name := range slices.Sorted(maps.Keys(triggers)) {
-		t := triggers[name]
-		f, ok := todo[name]
-		switch {
-		case !ok:
-			fault("functions/%s has a function.json and no line in handlers of functions/functions.go: add one", name)
-		case f.err != nil:
-			fault("functions/%s: %w", name, f.err)
-		}
-		if t.Type != "httpTrigger" {
-			continue
-		}
-		if err := azfunc.CheckRoute("api/" + t.Route); err != nil {
-			fault("functions/%s/function.json: route %q: %w", name, t.Route, err)
-		}
-		for _, other := range routed {
-			if both := shared(t, triggers[other]); len(both) > 0 {
-				fault("functions/%s/function.json: %s %s is answered by functions/%s already: give one of them another route", name, strings.Join(both, ", "), t.Route, other)
-			}
-		}
-		routed = append(routed, name)
-	}
-	for _, name := range slices.Sorted(maps.Keys(todo)) {
-		if _, ok := triggers[name]; !ok {
-			fault("handlers of functions/functions.go has a line for %s, which has no functions/%s/function.json: add the file, with the trigger as its first binding", name, name)
-		}
-	}
-	return errors.Join(faults...)
-}
-
-// shared are the methods of requests that two triggers would both answer.
-func shared(a, b Trigger) []string {
-	if !azfunc.SameRoute(a.Route, b.Route) {
-		return nil
-	}
-	var both []string
-	for _, method := range a.Methods {
-		if slices.ContainsFunc(b.Methods, func(other string) bool { return strings.EqualFold(method, other) }) {
-			both = append(both, strings.ToUpper(method))
-		}
-	}
-	return both
-}
-
-// Trigger is a function's trigger binding, as its function.json declares it.
-type Trigger struct {
-	Type    string   `json:"type"`
-	Route   string   `json:"route"`
-	Methods []string `json:"methods"`
-}
-
-// Triggers returns the trigger of every function folder, by function name.
-func Triggers() (map[string]Trigger, error) {
-	files, err := fs.Glob(definitions, "*/function.json")
-	if err != nil {
-		return nil, err
-	}
-	triggers := make(map[string]Trigger, len(files))
-	for _, file := range files {
-		text, err := definitions.ReadFile(file)
-		if err != nil {
-			return nil, err
-		}
-		var def struct{ Bindings []Trigger }
-		if err := json.Unmarshal(text, &def); err != nil {
-			return nil, fmt.Errorf("functions/%s: %w", file, err)
-		}
-		if len(def.Bindings) == 0 {
-			return nil, fmt.Errorf("functions/%s has no bindings: add the trigger as the first one", file)
-		}
-		triggers[path.Dir(file)] = def.Bindings[0] // the trigger stands first, by our convention
-	}
-	return triggers, nil
 }
 
 func within(d time.Duration, h http.Handler) http.Handler {

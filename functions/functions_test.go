@@ -121,6 +121,13 @@ func TestEverySweepIsLogged(t *testing.T) {
 	require.Equal(t, 0.0, line["oldestPendingSeconds"])
 }
 
+func TestTheLoggerMayBeNil(t *testing.T) {
+	t.Parallel()
+	h, err := functions.New(functions.Deps{Sweeper: sweep(func() error { return nil })})
+	require.NoError(t, err)
+	require.Equal(t, 200, call(t, h, "POST", "/OutboxDispatcher", tick).Code)
+}
+
 func TestPanicHarmsNoOther(t *testing.T) {
 	t.Parallel()
 	h, err := functions.New(functions.Deps{Sweeper: sweep(func() error { panic("a bug") }), Logger: slog.New(slog.DiscardHandler)})

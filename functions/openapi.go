@@ -24,17 +24,19 @@ func OpenAPI() ([]byte, error) {
 	todo := handlers(Deps{}, entity.Deps{Kinds: known}) // asked what they serve, never called
 	var routes []api.Route
 	for _, name := range slices.Sorted(maps.Keys(triggers)) {
-		if t := triggers[name]; t.Type == "httpTrigger" {
+		if t := triggers[name]; t.Type == httpTrigger {
 			r := api.Route{Function: name, Route: t.Route, Methods: t.Methods, Document: name == "OpenAPI"}
 			r.Kind, r.Serves = entity.Serves(todo[name].handler)
 			routes = append(routes, r)
 		}
 	}
-	return known.OpenAPI(version(), routes)
+	return known.OpenAPI(Version(), routes)
 }
 
-// version is the module's, as far as the build knows it.
-func version() string {
+// Version is the app's, as far as the build knows it: the module's version, which is the
+// tag of a release and otherwise ends with the commit, or "(devel)" where version control
+// was not asked, as in tests.
+func Version() string {
 	info, ok := debug.ReadBuildInfo()
 	if !ok {
 		return "(devel)"

@@ -2,11 +2,11 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"maps"
 	"net/http"
-	"runtime/debug"
 	"slices"
 	"strings"
 	"sync"
@@ -38,15 +38,14 @@ type app struct {
 	ready chan struct{}
 }
 
+// newApp returns the app, or a list of all that keeps it from starting.
 func newApp(cfg config.Config, log *slog.Logger) (*app, error) {
 	kinds, err := functions.Kinds()
 	if err != nil {
 		return nil, err
 	}
-	ownOutbox, ownInbox, err := own(cfg, kinds)
-	if err != nil {
-		return nil, err
-	}
+	ownOutbox, ownInbox := own(cfg)
+	faults := unknownKinds(cfg, kinds)
 	a := &app{cfg: cfg, log: log, ready: make(chan struct{})}
 	a.containers = slices.Concat([]string{cfg.Cosmos.Outbox, cfg.Cosmos.Inbox}, slices.Sorted(maps.Values(ownOutbox)), slices.Sorted(maps.Values(ownInbox)))
 	a.store = cosmos.Open(cfg.CosmosConnection(), cosmos.Options{Logger: log})
@@ -72,19 +71,31 @@ func newApp(cfg config.Config, log *slog.Logger) (*app, error) {
 	a.functions, err = functions.New(functions.Deps{
 		Writer: writer, Reader: entities, Sweeper: dispatcher, Inbox: in, Logger: log, Deadline: cfg.Deadline,
 	})
-	return a, err
+	if faults = append(faults, faultsOf(err)...); len(faults) > 0 {
+		return nil, errors.Join(faults...)
+	}
+	return a, nil
 }
 
 // own are the containers of kinds that have their own, by kind, on both sides.
-func own(cfg config.Config, kinds *entity.Kinds) (outbox, inbox map[string]string, _ error) {
+func own(cfg config.Config) (outbox, inbox map[string]string) {
 	outbox, inbox = map[string]string{}, map[string]string{}
 	for kind, c := range cfg.OwnContainers() {
-		if !slices.Contains(kinds.Names(), kind) {
-			return nil, nil, fmt.Errorf("COSMOS_KIND_CONTAINERS names the kind %q, which the app does not know: write one of %s", kind, strings.Join(kinds.Names(), ", "))
-		}
 		outbox[kind], inbox[kind] = c.Outbox, c.Inbox
 	}
-	return outbox, inbox, nil
+	return outbox, inbox
+}
+
+// unknownKinds has a fault for each kind that only the settings know: it is misspelt, and
+// the right one would be stored in the shared containers.
+func unknownKinds(cfg config.Config, kinds *entity.Kinds) []error {
+	var faults []error
+	for _, kind := range slices.Sorted(maps.Keys(cfg.OwnContainers())) {
+		if !slices.Contains(kinds.Names(), kind) {
+			faults = append(faults, fmt.Errorf("COSMOS_KIND_CONTAINERS names the kind %q, which the app does not know: write one of %s", kind, strings.Join(kinds.Names(), ", ")))
+		}
+	}
+	return faults
 }
 
 // run does the slow part of the start and the background work until ctx ends.
@@ -176,18 +187,4 @@ func (a *app) patience(r *http.Request) time.Duration {
 		return httpPatience
 	}
 	return a.cfg.Inbox.Hold
-}
-
-// version is the module's version and commit, as far as the build knows them.
-func version() string {
-	info, ok := debug.ReadBuildInfo()
-	if !ok {
-		return "unknown"
-	}
-	for _, s := range info.Settings {
-		if s.Key == "vcs.revision" {
-			return s.Value
-		}
-	}
-	return info.Main.Version
 }

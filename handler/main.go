@@ -19,6 +19,7 @@ import (
 
 	"github.com/caarlos0/env/v11"
 
+	"github.com/relaybox/relaybox/functions"
 	"github.com/relaybox/relaybox/handler/config"
 )
 
@@ -47,19 +48,24 @@ func run(ctx context.Context, environment map[string]string) error {
 	// The host marks every line on stderr as an error, so logs go to stdout.
 	log := slog.New(slog.NewJSONHandler(os.Stdout, &slog.HandlerOptions{Level: cfg.LogLevel}))
 	if faults := slices.Concat(faultsOf(err), faultsOf(portErr)); len(faults) > 0 {
-		for i, fault := range faults {
-			log.Error("configuration fault", "fault", fault.Error(), "number", i+1, "of", len(faults))
-		}
+		report(log, "configuration fault", faults)
 		return errors.Join(faults...)
 	}
 	if err := serve(ctx, port, cfg, log); err != nil {
-		log.Error("handler stopped", "error", err)
+		report(log, "handler stopped", faultsOf(err))
 		return err
 	}
 	return nil
 }
 
-// faultsOf takes a list of faults apart, so that each gets a line of its own.
+// report gives each fault a line of its own.
+func report(log *slog.Logger, what string, faults []error) {
+	for i, fault := range faults {
+		log.Error(what, "fault", fault.Error(), "number", i+1, "of", len(faults))
+	}
+}
+
+// faultsOf takes a list of faults apart.
 func faultsOf(err error) []error {
 	if err == nil {
 		return nil
@@ -82,14 +88,15 @@ func serve(ctx context.Context, port int, cfg config.Config, log *slog.Logger) e
 	}
 	app, err := newApp(cfg, log)
 	if err != nil {
-		return errors.Join(err, listener.Close())
+		_ = listener.Close() // the process ends, and err is a list of faults as it is
+		return err
 	}
 	// No write timeout and a long idle one: the host keeps connections, and a
 	// connection that closes under a request makes it deliver again.
 	server := &http.Server{Handler: app, ReadHeaderTimeout: 30 * time.Second, IdleTimeout: 5 * time.Minute}
 	served := make(chan error, 1)
 	go func() { served <- server.Serve(listener) }()
-	log.Info("handler listens", "port", port, "version", version(), "pid", os.Getpid())
+	log.Info("handler listens", "port", port, "version", functions.Version(), "pid", os.Getpid())
 
 	background, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	defer cancel()

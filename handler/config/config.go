@@ -156,6 +156,14 @@ func (c *Config) faults() []error {
 	needs(c.Cosmos.Database, "COSMOS_DATABASE", "name the database")
 	needs(c.Cosmos.Outbox, "COSMOS_OUTBOX_CONTAINER", "name the container of the entities and their events")
 	needs(c.Cosmos.Inbox, "COSMOS_INBOX_CONTAINER", "name the container of the read models")
+	named := func(name, setting string) {
+		if err := misnamed(name); err != nil { // perhaps a connection string, so it is not repeated
+			fault(true, setting, "is no name that the store takes: %v", err)
+		}
+	}
+	named(c.Cosmos.Database, "COSMOS_DATABASE")
+	named(c.Cosmos.Outbox, "COSMOS_OUTBOX_CONTAINER")
+	named(c.Cosmos.Inbox, "COSMOS_INBOX_CONTAINER")
 	fault(c.Cosmos.Inbox != "" && c.Cosmos.Inbox == c.Cosmos.Outbox, "COSMOS_INBOX_CONTAINER", "is the same as COSMOS_OUTBOX_CONTAINER: the consumer owns a container of its own")
 	for _, err := range c.ownFaults() {
 		fault(true, "COSMOS_KIND_CONTAINERS", "is %q: %v; write KIND=OUTBOX/INBOX, for example invoice=invoices/invoice-views, with commas between kinds", c.Cosmos.Own, err)
@@ -172,44 +180,6 @@ func (c *Config) faults() []error {
 	fault(c.Outbox.Attempts < 1 || c.Outbox.Attempts > 6, "RELAYBOX_PARK_AFTER", "is %d: it must be from 1 to 6", c.Outbox.Attempts)
 	fault(c.Outbox.MaxEventBytes < 1024, "RELAYBOX_MAX_EVENT_BYTES", "is %d: it must be at least 1024", c.Outbox.MaxEventBytes)
 	fault(c.Inbox.Receipt < time.Hour, "RELAYBOX_INBOX_RETENTION", "is %v: it must be longer than the broker's duplicate detection window, an hour at the least", c.Inbox.Receipt)
-	return faults
-}
-
-// Containers are the two containers of a kind.
-type Containers struct{ Outbox, Inbox string }
-
-// OwnContainers are the containers of kinds that have their own, by kind.
-func (c *Config) OwnContainers() map[string]Containers {
-	own := map[string]Containers{}
-	for entry := range strings.SplitSeq(c.Cosmos.Own, ",") {
-		if kind, pair, ok := strings.Cut(strings.TrimSpace(entry), "="); ok {
-			outbox, inbox, _ := strings.Cut(pair, "/")
-			own[strings.TrimSpace(kind)] = Containers{strings.TrimSpace(outbox), strings.TrimSpace(inbox)}
-		}
-	}
-	return own
-}
-
-func (c *Config) ownFaults() []error {
-	var faults []error
-	seen := map[string]bool{}
-	for entry := range strings.SplitSeq(c.Cosmos.Own, ",") {
-		if entry = strings.TrimSpace(entry); entry == "" {
-			continue
-		}
-		kind, _, _ := strings.Cut(entry, "=")
-		kind = strings.TrimSpace(kind)
-		own := c.OwnContainers()[kind]
-		switch {
-		case kind == "" || own.Outbox == "" || own.Inbox == "" || strings.Contains(own.Inbox, "/"):
-			faults = append(faults, fmt.Errorf("%q cannot be read", entry))
-		case seen[kind]:
-			faults = append(faults, fmt.Errorf("%s is there twice", kind))
-		case own.Outbox == own.Inbox || own.Outbox == c.Cosmos.Inbox || own.Inbox == c.Cosmos.Outbox:
-			faults = append(faults, fmt.Errorf("%s would write and consume in one container: the consumer owns a container of its own", kind))
-		}
-		seen[kind] = true
-	}
 	return faults
 }
 

@@ -93,6 +93,7 @@ func TestSecretsAreNotRepeated(t *testing.T) {
 		{"SERVICEBUS_CONNECTION": "", "SERVICEBUS_CONNECTION__fullyQualifiedNamespace": emulators["SERVICEBUS_CONNECTION"]},
 		{"COSMOS_CONNECTION": "AccountEndpoint=AccountKey=" + key + ";AccountKey=x"},
 		{"SERVICEBUS_CONNECTION": "Endpoint=" + key},
+		{"COSMOS_DATABASE": emulators["COSMOS_CONNECTION"]},
 	} {
 		_, err := Load(with(c))
 		require.Error(t, err)
@@ -157,5 +158,48 @@ func TestPort(t *testing.T) {
 	for _, bad := range []string{"", "http", "0", "99999", "-1"} {
 		_, err := Port(map[string]string{"FUNCTIONS_CUSTOMHANDLER_PORT": bad})
 		require.ErrorContains(t, err, "FUNCTIONS_CUSTOMHANDLER_PORT is ")
+	}
+}
+
+// TestContainersOfKinds: each of these would fail at the first write, or have the consumer
+// write among the entities.
+func TestContainersOfKinds(t *testing.T) {
+	t.Parallel()
+	for own, want := range map[string]string{
+		"": "", ",": "", "order=a/b,": "", "order = a / b ": "", "order=a/b,profile=a/b": "", "order=entities/views": "",
+		"order":                               `"order" cannot be read`,
+		"=a/b":                                `"=a/b" cannot be read`,
+		"order=a/b=c/d":                       `"order=a/b=c/d" cannot be read`,
+		"order=a/b,order=c/d":                 "order is there twice",
+		"order=a/a":                           `the container "a" is the outbox of order and the inbox of order`,
+		"order=a/b,profile=b/c":               `the container "b" is the outbox of profile and the inbox of order: the consumer owns a container of its own`,
+		"profile=b/c,order=a/b,credit=d/b":    `the container "b" is the outbox of profile and the inbox of credit, order`,
+		"order=views/x":                       `the container "views" is the outbox of order and the inbox of the kinds without their own`,
+		"order=x/entities":                    `the container "entities" is the outbox of the kinds without their own and the inbox of order`,
+		"order=a b/c?d":                       `the container "c?d" of order: a name has at most 255 bytes`,
+		`order=a\b/c`:                         `the container "a\\b" of order`,
+		"order=a#/c":                          `the container "a#" of order`,
+		"order=a/" + strings.Repeat("c", 256): "at most 255 bytes",
+		"order=a\tb/c":                        "no control character",
+	} {
+		_, err := Load(with(map[string]string{"COSMOS_KIND_CONTAINERS": own}))
+		if want == "" {
+			require.NoError(t, err, own)
+			continue
+		}
+		require.ErrorContains(t, err, "COSMOS_KIND_CONTAINERS is ", own)
+		require.ErrorContains(t, err, want, own)
+		require.Len(t, strings.Split(err.Error(), "\n"), 1, own)
+	}
+}
+
+func TestNamesThatTheStoreRefuses(t *testing.T) {
+	t.Parallel()
+	for _, setting := range []string{"COSMOS_DATABASE", "COSMOS_OUTBOX_CONTAINER", "COSMOS_INBOX_CONTAINER"} {
+		for _, bad := range []string{"a/b", `a\b`, "a?", "a#", "a ", strings.Repeat("a", 256)} {
+			_, err := Load(with(map[string]string{setting: bad}))
+			require.ErrorContains(t, err, setting+" is no name that the store takes", bad)
+			require.ErrorContains(t, err, "at most 255 bytes", bad)
+		}
 	}
 }
