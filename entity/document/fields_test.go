@@ -95,8 +95,10 @@ func set(v reflect.Value) {
 	case k == reflect.Slice:
 		v.Set(reflect.MakeSlice(v.Type(), 1, 1))
 	case k == reflect.Map:
+		value := reflect.New(v.Type().Elem()).Elem()
+		set(value)
 		v.Set(reflect.MakeMap(v.Type()))
-		v.SetMapIndex(reflect.New(v.Type().Key()).Elem(), reflect.New(v.Type().Elem()).Elem())
+		v.SetMapIndex(reflect.New(v.Type().Key()).Elem(), value)
 	case k == reflect.String:
 		v.SetString("x")
 	case k == reflect.Bool:
