@@ -232,7 +232,7 @@ func TestCarry(t *testing.T) {
 func FuzzDecode(f *testing.F) {
 	for _, seed := range []string{
 		`{"displayName":"Ada","attributes":{"a":"b"},"homes":[{"city":"x"}]}`, `{"displayName":"\ud83d\ude00"}`, `{"displayName":"\ud83d"}`,
-		`{"age":1,"bio":[{"a":2}],"born":null}`, "{\"bio\":\"\xff\"}", `{"a":1,"a":2}`, ` 1e5 `, `{`, `{"friend":{"friend":{"raw":[{}]}}}`,
+		`{"age":1,"bio":[{"a":2}],"born":null}`, "{\"bio\":\"\xff\"}", `{"a":1,"a":2}`, ` 1e5 `, `{`, `{"friend":{"friend":{"raw":[{}]}}}`, `{"raw":{"a":[1e999],"a":1}}`,
 	} {
 		f.Add([]byte(seed))
 	}
