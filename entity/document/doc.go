@@ -8,7 +8,8 @@
 //     wrong type at once;
 //   - nothing is silently replaced: text that is not Unicode, a name that stands there
 //     twice, and a whole number beyond 2^53-1, which the store would round, are refused;
-//   - Encode prints what Decode reads;
+//   - Encode prints what Decode reads, and Read reads what another version has written,
+//     names in another case apart;
 //   - Carry keeps the members that a type does not know, at every depth of objects, while
 //     it changes those that it knows.
 //
