@@ -66,17 +66,13 @@ func (r *reader) read(v value, s *shape, into reflect.Value, path string, depth 
 		if err != nil || !fits {
 			return err
 		}
-		r.readItself(v, s, into, path)
+		fallthrough
 	default:
-		r.readItself(v, s, into, path)
+		if err := json.Unmarshal(v.raw, into.Addr().Interface()); err != nil {
+			r.fault(path, "%s", s.misfit(err))
+		}
 	}
 	return nil
-}
-
-func (r *reader) readItself(v value, s *shape, into reflect.Value, path string) {
-	if err := json.Unmarshal(v.raw, into.Addr().Interface()); err != nil {
-		r.fault(path, "%s", s.misfit(err))
-	}
 }
 
 func (r *reader) fault(path, format string, args ...any) {
