@@ -89,10 +89,11 @@ func (k Kind[T, V]) hear(e inbox.Event, name string) (any, error) {
 	case gone:
 		return t, nil
 	}
-	t.State = new(T)
-	if err := json.Unmarshal(d.State, t.State); err != nil {
+	state, err := document.Read[T](d.State)
+	if err != nil {
 		return nil, inbox.Refuse(BadData, "the state in %s is no %s: %v", e.Type, k.Name, err)
 	}
+	t.State = &state
 	return t, nil
 }
 
@@ -147,7 +148,8 @@ func (k Kind[T, V]) apply(model json.RawMessage, e inbox.Event) (json.RawMessage
 func (k Kind[T, V]) applyView(stored json.RawMessage, c Change[T]) (json.RawMessage, error) {
 	var v V
 	if len(stored) > 0 {
-		if err := json.Unmarshal(stored, &v); err != nil {
+		var err error
+		if v, err = document.Read[V](stored); err != nil {
 			return nil, fmt.Errorf("stored view: %w", err)
 		}
 	}

@@ -197,3 +197,15 @@ func TestDocumentsOfStrangers(t *testing.T) {
 		}
 	}
 }
+
+// TestAMemberInAnotherCaseIsAnotherMember, whatever encoding/json thinks.
+func TestAMemberInAnotherCaseIsAnotherMember(t *testing.T) {
+	t.Parallel()
+	h := build(t, map[string]resource{"shelves": entity.Kind[shelf, entity.None]{Name: "shelf"}})
+	_, err := h.store.Commit(t.Context(), outbox.Commit{Key: "shelf:s", Entity: &outbox.Entity{
+		Key: "shelf:s", Version: 1, LastSeq: 1, Incarnation: outbox.Incarnation{ID: "i", First: 1}, Data: []byte(`{"note":"mine","NOTE":"other"}`),
+	}})
+	require.NoError(t, err)
+	h.must(200, "PATCH", "shelves/s", `{"size":{"width":1}}`)
+	require.JSONEq(t, `{"note":"mine","NOTE":"other","size":{"width":1}}`, h.stored("shelf:s"))
+}

@@ -38,11 +38,12 @@ func stateOf[T any](stored json.RawMessage) (*state[T], error) {
 	if _, ok := inner(stored); !ok {
 		return nil, errors.New("it is not a JSON object")
 	}
-	s := &state[T]{value: new(T), stored: stored}
-	err := json.Unmarshal(stored, s.value)
-	if err == nil {
-		s.known, err = document.Encode(s.value)
+	value, err := document.Read[T](stored)
+	if err != nil {
+		return nil, err
 	}
+	s := &state[T]{value: &value, stored: stored}
+	s.known, err = document.Encode(value)
 	return s, err
 }
 

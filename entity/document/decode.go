@@ -32,68 +32,6 @@ func Decode[T any](data []byte, faults *Faults) (T, error) {
 	return into, nil
 }
 
-// CheckPatch reads a merge patch (RFC 7396) for a T as strictly as Decode reads a
-// document, without looking at values: those show when the patched document is decoded.
-// What is no object passes, because RFC 7396 makes it replace the whole.
-func CheckPatch[T any](data []byte) error {
-	s, err := shapeOf(reflect.TypeFor[T]())
-	if err != nil {
-		return err
-	}
-	doc, err := parse(data)
-	if err != nil {
-		return err
-	}
-	return checkNames(doc, s, "", 0)
-}
-
-// checkNames looks at names only, those in lists too: there the patch says what the merged
-// document will hold, and here their place in the client's text is known.
-func checkNames(v value, s *shape, path string, depth int) error {
-	if s.form == optional {
-		s = s.elem
-	}
-	if depth > maxNesting || v.kind() != s.wants() {
-		return nil
-	}
-	switch s.form {
-	case object, dictionary:
-	case list:
-		elements, err := v.elements()
-		for i := 0; i < len(elements) && err == nil; i++ {
-			err = checkNames(elements[i], s.elem, fmt.Sprintf("%s[%d]", path, i), depth+1)
-		}
-		return err
-	default:
-		return nil
-	}
-	members, err := v.members(s.known(), path)
-	if err != nil {
-		return err
-	}
-	for _, name := range sorted(members) {
-		if err := checkNames(members[name], s.member(name), join(path, Clip(name)), depth+1); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-// known are the names that an object may have, nil for any.
-func (s *shape) known() []string {
-	if s.form == object {
-		return append([]string{}, s.names...)
-	}
-	return nil
-}
-
-func (s *shape) member(name string) *shape {
-	if s.form == object {
-		return s.fields[name].shape
-	}
-	return s.elem
-}
-
 // reader is one Decode under way.
 type reader struct{ faults *Faults }
 
@@ -123,6 +61,12 @@ func (r *reader) read(v value, s *shape, into reflect.Value, path string, depth 
 		return r.readList(v, s, into, path, depth)
 	case whole:
 		r.readWhole(v, s, into, path)
+	case anything, custom:
+		fits, err := v.lookInto(path, depth, r.faults)
+		if err != nil || !fits {
+			return err
+		}
+		fallthrough
 	default:
 		if err := json.Unmarshal(v.raw, into.Addr().Interface()); err != nil {
 			r.fault(path, "%s", s.misfit(err))
@@ -132,10 +76,7 @@ func (r *reader) read(v value, s *shape, into reflect.Value, path string, depth 
 }
 
 func (r *reader) fault(path, format string, args ...any) {
-	if path == "" {
-		path = "$"
-	}
-	r.faults.Add(path, format, args...)
+	r.faults.Add(orRoot(path), format, args...)
 }
 
 func (r *reader) readObject(v value, s *shape, into reflect.Value, path string, depth int) error {
@@ -173,10 +114,7 @@ func (r *reader) readDictionary(v value, s *shape, into reflect.Value, path stri
 }
 
 func (r *reader) readList(v value, s *shape, into reflect.Value, path string, depth int) error {
-	elements, err := v.elements()
-	if err != nil {
-		return err
-	}
+	elements := v.elements()
 	if into.Kind() == reflect.Array {
 		if len(elements) != into.Len() {
 			r.fault(path, "must have %d elements, not %d", into.Len(), len(elements))
@@ -202,6 +140,14 @@ func (r *reader) readWhole(v value, s *shape, into reflect.Value, path string) {
 		return
 	}
 	_ = json.Unmarshal(v.raw, into.Addr().Interface()) // in range, so it fits
+}
+
+// orRoot names the document itself, whose path is empty.
+func orRoot(path string) string {
+	if path == "" {
+		return "$"
+	}
+	return path
 }
 
 func join(path, name string) string {
@@ -236,6 +182,8 @@ func (s *shape) describe() string {
 	return s.wants()
 }
 
+const noDouble = "must be a number that fits into a double"
+
 var plural = map[string]string{
 	"an object": "objects", "an array": "arrays", "a string": "strings", "a number": "numbers", "a boolean": "booleans",
 }
@@ -246,7 +194,7 @@ func (s *shape) misfit(err error) string {
 	case s.typ == reflect.TypeFor[time.Time]():
 		return "must be a time like 2006-01-02T15:04:05Z"
 	case s.form == number:
-		return "must be a number that fits into a double"
+		return noDouble
 	}
 	return "is not valid: " + Clip(err.Error())
 }

@@ -84,7 +84,7 @@ type Faults struct {
 // Add notes what is wrong with field; the first fault of a field is the one that counts.
 // The detail goes on where the field's name ends: "must be …", "is required".
 func (f *Faults) Add(field, format string, args ...any) {
-	if f.Has(field) || len(f.fields) > maxFaults {
+	if f.Has(field) || f.full() {
 		return
 	}
 	detail := fmt.Sprintf(format, args...)
@@ -97,6 +97,9 @@ func (f *Faults) Add(field, format string, args ...any) {
 	f.seen[field] = true
 	f.fields = append(f.fields, FieldError{field, detail})
 }
+
+// full: nothing more is listed.
+func (f *Faults) full() bool { return len(f.fields) > maxFaults }
 
 // Has says whether field has a fault already.
 func (f *Faults) Has(field string) bool { return f.seen[field] }

@@ -28,6 +28,29 @@ func ExampleDecode() {
 	// line 1, column 16: unknown field "wats"
 }
 
+// What another version has stored is read without minding what only that one knows.
+func ExampleRead() {
+	l, err := document.Read[lamp]([]byte(`{"room":"hall","ROOM":"of another version","watts":null}`))
+	fmt.Println(l, err)
+
+	_, err = document.Read[lamp]([]byte(`{"room":"hall","watts":"many"}`))
+	fmt.Println(err)
+	// Output:
+	// {hall 0} <nil>
+	// watts must be a number, not a string
+}
+
+// A list is a list when it is nil, so that what is stored can be decoded again.
+func ExampleEncode() {
+	text, err := document.Encode(struct {
+		Room  string   `json:"room"`
+		Lamps []lamp   `json:"lamps"`
+		Notes []string `json:"notes,omitempty"`
+	}{Room: "hall"})
+	fmt.Println(string(text), err)
+	// Output: {"room":"hall","lamps":[]} <nil>
+}
+
 // A change that an old version of a type makes keeps what only a newer one knows.
 func ExampleCarry() {
 	stored := []byte(`{"room":"hall","watts":40,"colour":"warm"}`)

@@ -22,18 +22,6 @@ func Merge(document, patch []byte) (json.RawMessage, error) {
 	return Encode(merged(target, change))
 }
 
-// Encode is json.Marshal that leaves <, > and & as they are: a store gives them back that
-// way, and the answer of a receipt is to be the first one to the byte.
-func Encode(v any) (json.RawMessage, error) {
-	var text bytes.Buffer
-	enc := json.NewEncoder(&text)
-	enc.SetEscapeHTML(false)
-	if err := enc.Encode(v); err != nil {
-		return nil, err
-	}
-	return bytes.TrimRight(text.Bytes(), "\n"), nil
-}
-
 // tree is a JSON text as values; numbers stay text, because 1e999 is JSON and no double.
 func tree(text []byte) (any, error) {
 	var v any

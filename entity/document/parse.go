@@ -11,8 +11,7 @@ import (
 	"unicode/utf8"
 )
 
-// value is a part of a JSON text whose syntax was checked. The zero value is a
-// member that is not there.
+// value is a part of a JSON text whose syntax was checked.
 type value struct {
 	doc []byte
 	at  int // where raw begins in doc
@@ -36,12 +35,12 @@ func parse(data []byte) (value, error) {
 	return value{doc: data, at: lead, raw: data[lead:]}, nil
 }
 
-// kind names the JSON type with its article, "" when there is no value.
-func (v value) kind() string {
-	if len(v.raw) == 0 {
-		return ""
-	}
-	switch v.raw[0] {
+// kind names the JSON type with its article.
+func (v value) kind() string { return kindOf(v.raw[0]) }
+
+// kindOf is the kind of the value that begins with b.
+func kindOf(b byte) string {
+	switch b {
 	case '{':
 		return "an object"
 	case '[':
@@ -60,48 +59,35 @@ func (v value) kind() string {
 // nil, one that is not known.
 func (v value) members(known []string, path string) (map[string]value, error) {
 	found := map[string]value{}
-	dec := json.NewDecoder(bytes.NewReader(v.raw))
-	if _, err := dec.Token(); err != nil {
-		return nil, syntaxError(v.doc, err)
-	}
-	for dec.More() {
-		after := int(dec.InputOffset())
-		at := v.at + after + bytes.IndexByte(v.raw[after:], '"')
-		var raw json.RawMessage
-		token, err := dec.Token()
-		if err == nil {
-			err = dec.Decode(&raw)
-		}
-		if err != nil {
-			return nil, syntaxError(v.doc, err)
-		}
-		name, _ := token.(string) // inside an object, it is
+	c := cursor{text: v.raw}
+	for c.open(); c.next(); {
+		at := v.at + c.at
+		name := string(c.name())
 		if _, twice := found[name]; twice {
 			return nil, &DuplicateFieldError{positionOf(v.doc, at), join(path, Clip(name))}
 		}
 		if known != nil && !slices.Contains(known, name) {
 			return nil, unknownField(positionOf(v.doc, at), path, name, known)
 		}
-		found[name] = value{doc: v.doc, at: v.at + int(dec.InputOffset()) - len(raw), raw: raw}
+		found[name] = v.part(&c)
 	}
 	return found, nil
 }
 
 // elements splits an array.
-func (v value) elements() ([]value, error) {
+func (v value) elements() []value {
 	var found []value
-	dec := json.NewDecoder(bytes.NewReader(v.raw))
-	if _, err := dec.Token(); err != nil {
-		return nil, syntaxError(v.doc, err)
+	c := cursor{text: v.raw}
+	for c.open(); c.next(); {
+		found = append(found, v.part(&c))
 	}
-	for dec.More() {
-		var raw json.RawMessage
-		if err := dec.Decode(&raw); err != nil {
-			return nil, syntaxError(v.doc, err)
-		}
-		found = append(found, value{doc: v.doc, at: v.at + int(dec.InputOffset()) - len(raw), raw: raw})
-	}
-	return found, nil
+	return found
+}
+
+// part is the value that c, which walks over v, comes to.
+func (v value) part(c *cursor) value {
+	raw := c.skip()
+	return value{doc: v.doc, at: v.at + c.at - len(raw), raw: raw}
 }
 
 func unknownField(at Position, path, name string, known []string) error {

@@ -8,7 +8,6 @@ import (
 	"math"
 	"reflect"
 	"slices"
-	"strings"
 	"sync"
 )
 
@@ -79,11 +78,12 @@ func Members[T any]() []string {
 }
 
 var (
+	marshaler       = reflect.TypeFor[json.Marshaler]()
+	textMarshaler   = reflect.TypeFor[encoding.TextMarshaler]()
 	unmarshaler     = reflect.TypeFor[json.Unmarshaler]()
 	textUnmarshaler = reflect.TypeFor[encoding.TextUnmarshaler]()
 	rawMessage      = reflect.TypeFor[json.RawMessage]()
 	jsonNumber      = reflect.TypeFor[json.Number]()
-	bytesType       = reflect.TypeFor[[]byte]()
 )
 
 // maxWhole is the largest integer that a store whose numbers are doubles keeps exactly.
@@ -98,14 +98,18 @@ func build(t reflect.Type, path string, known map[reflect.Type]*shape) (*shape, 
 	var err error
 	switch {
 	case t == rawMessage || t.Kind() == reflect.Interface && t.NumMethod() == 0:
-	case reflect.PointerTo(t).Implements(unmarshaler), reflect.PointerTo(t).Implements(textUnmarshaler), t == bytesType, t == jsonNumber:
+	case readsItself(t), isBytes(t), t == jsonNumber:
 		s.form = custom
+	case writesItself(t):
+		return nil, fmt.Errorf("%s is a %v, which writes itself as JSON and does not read itself: give it UnmarshalJSON or UnmarshalText", path, t)
+	case t.Kind() == reflect.Pointer && t.Elem().Kind() == reflect.Pointer:
+		return nil, fmt.Errorf("%s is a pointer to a pointer, and JSON has one null: make it a %v", path, t.Elem())
 	case t.Kind() == reflect.Pointer:
 		s.form = optional
 		s.elem, err = build(t.Elem(), path, known)
 	case t.Kind() == reflect.Struct:
 		s.form, s.fields = object, map[string]field{}
-		err = s.addFields(t, path, nil, known)
+		err = s.addFields(path, known)
 	case t.Kind() == reflect.Map:
 		if s.form = dictionary; t.Key().Kind() != reflect.String {
 			return nil, fmt.Errorf("%s is a map whose keys are no strings", path)
@@ -118,6 +122,21 @@ func build(t reflect.Type, path string, known map[reflect.Type]*shape) (*shape, 
 		err = s.scalar(path)
 	}
 	return s, err
+}
+
+func readsItself(t reflect.Type) bool {
+	p := reflect.PointerTo(t)
+	return p.Implements(unmarshaler) || p.Implements(textUnmarshaler)
+}
+
+func writesItself(t reflect.Type) bool {
+	p := reflect.PointerTo(t)
+	return p.Implements(marshaler) || p.Implements(textMarshaler)
+}
+
+// isBytes: encoding/json writes such a slice as one string of base64.
+func isBytes(t reflect.Type) bool {
+	return t.Kind() == reflect.Slice && t.Elem().Kind() == reflect.Uint8 && !writesItself(t.Elem())
 }
 
 // scalar fills in the shape of a type without parts.
@@ -140,45 +159,6 @@ func (s *shape) scalar(path string) error {
 		return fmt.Errorf("%s is a %v, which JSON does not give back", path, s.typ)
 	}
 	return nil
-}
-
-// addFields follows encoding/json: exported fields by their tag, those of an embedded
-// struct as if they were ours.
-func (s *shape) addFields(t reflect.Type, path string, at []int, known map[reflect.Type]*shape) error {
-	for f := range t.Fields() {
-		name, options, _ := strings.Cut(f.Tag.Get("json"), ",")
-		index := append(slices.Clone(at), f.Index...)
-		switch {
-		case f.Tag.Get("json") == "-":
-		case f.Anonymous && name == "" && dereferenced(f.Type).Kind() == reflect.Struct:
-			if err := s.addFields(dereferenced(f.Type), path, index, known); err != nil {
-				return err
-			}
-		case !f.IsExported():
-		case strings.Contains(options, "string"):
-			return fmt.Errorf("%s.%s has the option string in its json tag, which hides its type", path, f.Name)
-		default:
-			if name == "" {
-				name = f.Name
-			}
-			member, err := build(f.Type, path+"."+f.Name, known)
-			if err != nil {
-				return err
-			}
-			if _, twice := s.fields[name]; !twice {
-				s.names = append(s.names, name)
-			}
-			s.fields[name] = field{member, index}
-		}
-	}
-	return nil
-}
-
-func dereferenced(t reflect.Type) reflect.Type {
-	if t.Kind() == reflect.Pointer {
-		return t.Elem()
-	}
-	return t
 }
 
 // indirect follows a pointer, making what it points to.

@@ -166,7 +166,7 @@ func (c *Config) faults() []error {
 	named(c.Cosmos.Inbox, "COSMOS_INBOX_CONTAINER")
 	fault(c.Cosmos.Inbox != "" && c.Cosmos.Inbox == c.Cosmos.Outbox, "COSMOS_INBOX_CONTAINER", "is the same as COSMOS_OUTBOX_CONTAINER: the consumer owns a container of its own")
 	for _, err := range c.ownFaults() {
-		fault(true, "COSMOS_KIND_CONTAINERS", "is %q: %v; write KIND=OUTBOX/INBOX, for example invoice=invoices/invoice-views, with commas between kinds", c.Cosmos.Own, err)
+		fault(true, "COSMOS_KIND_CONTAINERS", "is %s: %v; write KIND=OUTBOX/INBOX, for example invoice=invoices/invoice-views, with commas between kinds", shown(c.Cosmos.Own), err)
 	}
 	needs(c.Bus.Topic, "EVENTS_TOPIC", "name the topic that events go to")
 	fault(c.Policy() < 0, "RELAYBOX_GAP_POLICY", "is %q: use snapshot or strict", c.Inbox.Gaps)

@@ -203,3 +203,12 @@ func TestNamesThatTheStoreRefuses(t *testing.T) {
 		}
 	}
 }
+
+func TestAKeyInTheWrongSettingIsNotRepeated(t *testing.T) {
+	t.Parallel()
+	settings := maps.Clone(emulators)
+	settings["COSMOS_KIND_CONTAINERS"] = "AccountEndpoint=https://x.documents.azure.com/;AccountKey=c2VjcmV0;"
+	_, err := Load(settings)
+	require.ErrorContains(t, err, "COSMOS_KIND_CONTAINERS is a text that may hold a key")
+	require.NotContains(t, err.Error(), "c2VjcmV0")
+}

@@ -6,6 +6,7 @@ import (
 	"iter"
 	"maps"
 	"slices"
+	"strconv"
 	"strings"
 	"unicode"
 )
@@ -46,13 +47,21 @@ func (c *Config) ownEntries() iter.Seq2[string, *Containers] {
 	}
 }
 
+// shown is a text in quotes, unless it may be a connection string, with its key.
+func shown(text string) string {
+	if strings.Contains(text, ";") || strings.Contains(text, "://") {
+		return "a text that may hold a key"
+	}
+	return strconv.Quote(text)
+}
+
 func (c *Config) ownFaults() []error {
 	var faults []error
 	seen := map[string]bool{}
 	for kind, own := range c.ownEntries() {
 		switch {
 		case own == nil:
-			faults = append(faults, fmt.Errorf("%q cannot be read", kind))
+			faults = append(faults, fmt.Errorf("%s cannot be read", shown(kind)))
 			continue
 		case seen[kind]:
 			faults = append(faults, fmt.Errorf("%s is there twice", kind))
@@ -60,7 +69,7 @@ func (c *Config) ownFaults() []error {
 		seen[kind] = true
 		for _, name := range []string{own.Outbox, own.Inbox} {
 			if err := misnamed(name); err != nil {
-				faults = append(faults, fmt.Errorf("the container %q of %s: %w", name, kind, err))
+				faults = append(faults, fmt.Errorf("the container %s of %s: %w", shown(name), kind, err))
 			}
 		}
 	}
