@@ -53,11 +53,11 @@ func TestTheDescriptionIsNeverTheStricterOne(t *testing.T) {
 	pick := func(values ...any) any { return values[random.IntN(len(values))] }
 	accepted := 0
 	for range 2000 {
-		document := map[string]any{"customer": pick("c", "c", "c", "", "a b", strings.Repeat("c", 64), strings.Repeat("c", 65), nil)}
+		document := map[string]any{"customer": pick("c", "c", "c", "c", "c", "", "a b", strings.Repeat("c", 64), strings.Repeat("c", 65), nil)}
 		var lines []any
 		for range random.IntN(4) {
 			lines = append(lines, map[string]any{
-				"sku": pick("s", "s", "s.1", "", "ß"), "quantity": pick(1, 1, 1000, 1001, 0, 1.5), "cents": pick(0, 1, 1e9, int(1e9)+1, -1, nil),
+				"sku": pick("s", "s", "s", "s", "s.1", "s.1", "", "ß"), "quantity": pick(1, 1, 1, 2, 1000, 1000, 1001, 0, 1.5), "cents": pick(0, 0, 1, 1, int(1e9), int(1e9), int(1e9)+1, -1, nil),
 			})
 		}
 		document["lines"] = lines
@@ -74,7 +74,7 @@ func TestTheDescriptionIsNeverTheStricterOne(t *testing.T) {
 			accepted++
 		}
 	}
-	require.Greater(t, accepted, 20, "seed %d", seed)
+	require.Greater(t, accepted, 20, "seed %d: hardly any is accepted, so hardly anything was tried", seed)
 }
 
 func TestWhatTheActionsTakeIsDescribed(t *testing.T) {
