@@ -22,7 +22,8 @@
 //     missed earlier ones is right again with the next;
 //   - a request with an Idempotency-Key is carried out once, however often and at
 //     whatever time it is sent within the receipt's life of 24 hours, and each time
-//     gets the first answer; a request without a body that the host delivers again likewise;
+//     gets the first answer, unless that was a refusal, which is decided anew; a request
+//     without a body that the host delivers again likewise;
 //   - an entity that a condition guards is not overwritten in another version, and an
 //     entity tag never comes back;
 //   - two kinds never meet, whatever their ids are;

@@ -209,3 +209,31 @@ func TestAMemberInAnotherCaseIsAnotherMember(t *testing.T) {
 	h.must(200, "PATCH", "shelves/s", `{"size":{"width":1}}`)
 	require.JSONEq(t, `{"note":"mine","NOTE":"other","size":{"width":1}}`, h.stored("shelf:s"))
 }
+
+// TestValidateIsAskedAfterAccept: a member that Accept fills in may be required.
+func TestValidateIsAskedAfterAccept(t *testing.T) {
+	t.Parallel()
+	k := entity.Kind[shelf, entity.None]{
+		Name: "shelf",
+		Validate: func(s shelf, faults *entity.Faults) {
+			if s.Note == "" {
+				faults.Add("note", "is required")
+			}
+		},
+	}
+	h := build(t, map[string]resource{"shelves": k})
+	h.must(422, "PUT", "shelves/s", `{}`)
+	k.Accept = func(_, next *shelf) error {
+		if next != nil && next.Size.Width == 0 {
+			next.Note = "filled in"
+		}
+		return nil
+	}
+	h = build(t, map[string]resource{"shelves": k})
+	h.must(201, "PUT", "shelves/s", `{}`)
+	h.must(422, "PUT", "shelves/s", `{"size":{"width":1}}`)
+	h.must(422, "PATCH", "shelves/s", `{"note":null,"size":{"width":1}}`)
+	h.must(200, "PATCH", "shelves/s", `{"note":null,"size":{"width":0}}`)
+	_, err := k.Decode([]byte(`{}`))
+	require.ErrorContains(t, err, "note is required")
+}

@@ -14,11 +14,12 @@ type Kind[T, V any] struct {
 	// Name: 1 to 32 lower-case letters, digits and '-', a letter first. It is part of keys,
 	// event types and sources, so it stays for ever.
 	Name string
-	// Validate notes what is wrong with the values of e; its types are right already.
+	// Validate notes what is wrong with the values of e; its types are right already. It is
+	// asked about what would be stored: of a PUT or PATCH after Accept, and after an action.
 	Validate func(e T, faults *Faults)
 	// Accept has the last word on a PUT, PATCH or DELETE: old is nil for an entity that is
 	// to be made, next is nil for one that is to be deleted. It may fill in what clients do
-	// not write, and refuses with Refuse.
+	// not write, and refuses with Refuse or Invalid. The values of next are not validated yet.
 	Accept func(old, next *T) error
 	// Actions are what a POST to the entity's address and the action's name does.
 	Actions Actions[T]
@@ -59,7 +60,9 @@ type Event struct {
 
 // Change is an event as the consumer sees it.
 type Change[T any] struct {
-	ID   string
+	// ID is the entity's, without its kind.
+	ID string
+	// Name is Created, Updated, Deleted, one of Kind.Events, or one of a newer version's.
 	Name string
 	// State is the entity after the change, nil when it is gone: by Deleted, or by an event of
 	// the kind's own.

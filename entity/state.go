@@ -59,8 +59,20 @@ func (s *state[T]) holds(data json.RawMessage) (bool, error) {
 	return err == nil && document.Equal(now, data), err
 }
 
-// decode reads an entity that a client sends, strictly, and checks its values.
+// decode reads an entity that a client sends, strictly, and checks its values unless Accept
+// comes first.
 func (k Kind[T, V]) decode(text []byte) (T, error) {
+	if k.Accept != nil {
+		k.Validate = nil
+	}
+	return k.Decode(text)
+}
+
+// Decode reads the JSON text of one entity and checks it against the kind's limits. It
+// fails with *document.SyntaxError, *document.UnknownFieldError,
+// *document.DuplicateFieldError, or with one *document.InvalidError that names every field
+// of a wrong type or value.
+func (k Kind[T, V]) Decode(text []byte) (T, error) {
 	var faults Faults
 	e, err := document.Decode[T](text, &faults)
 	if err != nil {
@@ -71,12 +83,6 @@ func (k Kind[T, V]) decode(text []byte) (T, error) {
 	}
 	return e, faults.Err()
 }
-
-// Decode reads the JSON text of one entity and checks it against the kind's limits. It
-// fails with *document.SyntaxError, *document.UnknownFieldError,
-// *document.DuplicateFieldError, or with one *document.InvalidError that names every field
-// of a wrong type or value.
-func (k Kind[T, V]) Decode(text []byte) (T, error) { return k.decode(text) }
 
 func (k Kind[T, V]) validate(e T, faults *Faults) {
 	if k.Validate != nil {

@@ -33,9 +33,9 @@ func OpenAPI() ([]byte, error) {
 	return known.OpenAPI(Version(), routes)
 }
 
-// Version is the app's, as far as the build knows it: the module's version, which is the
-// tag of a release and otherwise ends with the commit, or "(devel)" where version control
-// was not asked, as in tests.
+// Version is the app's, as far as the build knows it: the module's version, or "(devel)"
+// where version control was not asked, as in tests and by relaybox assemble, whose packages
+// are the same from every clone.
 func Version() string {
 	info, ok := debug.ReadBuildInfo()
 	if !ok {

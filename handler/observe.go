@@ -54,7 +54,7 @@ func observeInbox(log *slog.Logger) inbox.Observer {
 			log.Warn("the writer's container was made anew or restored: the read model follows, and effects that were under way may be missing",
 				"signal", "incarnation", "key", s.Event.Key, "seq", s.Event.Seq, "event", s.Event.ID,
 				"incarnation", s.Event.Incarnation.ID, "left", s.From.ID, "leftAt", s.LastSeq)
-		case inbox.Refused:
+		case inbox.Late:
 			log.Warn("event of a container that is no more: it changed nothing", "signal", "superseded", "key", s.Event.Key, "seq", s.Event.Seq,
 				"event", s.Event.ID, "incarnation", s.Event.Incarnation.ID, "now", s.Now.ID)
 		case inbox.Jumped:

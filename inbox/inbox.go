@@ -165,11 +165,11 @@ func (i *Inbox) try(ctx context.Context, e Event) (Outcome, error) {
 	next, missing, outcome := advance(m, e)
 	switch {
 	case outcome == Superseded:
-		i.opts.Observer.tell(Refused{e, m.Incarnation})
+		i.opts.Observer.tell(Late{e, m.Incarnation})
 		return outcome, nil
 	case outcome != Applied:
 		return outcome, nil
-	case missing > 0 && i.opts.Policy == Strict:
+	case missing > 0 && m.LastSeq > 0 && i.opts.Policy == Strict:
 		return 0, &GapError{Key: e.Key, LastSeq: e.Seq - missing - 1, Seq: e.Seq}
 	}
 	next.Gaps += missing

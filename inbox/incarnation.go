@@ -31,7 +31,10 @@ func advance(m Model, e Event) (next Model, missing int64, _ Outcome) {
 	next.LastSeq, next.Incarnation = e.Seq, e.Incarnation
 	switch {
 	case m.LastSeq == 0:
-		return next, 0, Applied // a new subscriber may start in mid-stream
+		if e.Incarnation.First == 0 {
+			return next, 0, Applied // nobody tells where the numbers began
+		}
+		return next, e.Seq - e.Incarnation.First, Applied
 	case e.Incarnation.ID == m.Incarnation.ID:
 		if e.Seq <= m.LastSeq {
 			return m, 0, Stale

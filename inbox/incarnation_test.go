@@ -52,6 +52,10 @@ func TestIncarnations(t *testing.T) {
 			steps: []step{{of("a", 1, 1, 1), inbox.Applied}, {of("b", 1, 2, 1), inbox.Applied}, {of("a", 1, 1, 1), inbox.Duplicate}, {of("a", 1, 1, 2), inbox.Superseded}, {of("b", 1, 2, 2), inbox.Applied}},
 			model: "[1,2]", follow: 1, refuse: 1,
 		},
+		"a subscriber that begins in mid-stream": {
+			steps: []step{{of("a", 3, 1, 5), inbox.Applied}, {of("a", 3, 1, 6), inbox.Applied}},
+			model: "[5,6]", gaps: 2,
+		},
 		"the first events of the later one are missing": {
 			steps: []step{{of("a", 1, 1, 1), inbox.Applied}, {of("b", 1, 2, 3), inbox.Applied}, {of("b", 1, 2, 1), inbox.Stale}},
 			model: "[3]", gaps: 2, follow: 1,
@@ -77,7 +81,7 @@ func TestIncarnations(t *testing.T) {
 				switch sig.(type) {
 				case inbox.Followed:
 					follow++
-				case inbox.Refused:
+				case inbox.Late:
 					refuse++
 				}
 			}})

@@ -31,9 +31,8 @@ type (
 		// LastSeq is how far the old incarnation had come.
 		LastSeq int64
 	}
-	// Refused: the event is of an incarnation that the key has left behind, and changed
-	// nothing.
-	Refused struct {
+	// Late: the event is of an incarnation that the key has left behind, and changed nothing.
+	Late struct {
 		Event Event
 		Now   Incarnation
 	}
@@ -46,5 +45,5 @@ type (
 
 func (Held) signal()     {}
 func (Followed) signal() {}
-func (Refused) signal()  {}
+func (Late) signal()     {}
 func (Jumped) signal()   {}

@@ -58,7 +58,7 @@ func refine(s *jsonschema.Schema, t reflect.Type, u use, known map[reflect.Type]
 			kind, elem = "object", s.AdditionalProperties
 		}
 		s.Type, s.Types = kind, nil
-		if optional || u == told && t.Kind() != reflect.Array { // a nil one is written as null
+		if optional {
 			s.Type, s.Types = "", []string{kind, "null"}
 		}
 		return refine(elem, t.Elem(), u, known)

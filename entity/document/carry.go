@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"maps"
 	"reflect"
+	"slices"
 )
 
 // Carry returns next with those members of stored that T does not have: next is a T as JSON,
@@ -113,18 +114,22 @@ func (s *shape) unknown(value any) map[string]any {
 
 // carriedElements finds the elements of next among the known ones, at their own place first.
 func carriedElements(stored, known, next []any) []any {
-	places := map[string][]int{} // of known elements, by their text
-	for i, element := range known {
-		text := textOf(element)
-		places[text] = append(places[text], i)
-	}
-	result := make([]any, len(next))
+	wanted := make([]string, len(next))
 	for j, element := range next {
-		result[j] = element
-		text := textOf(element)
-		if free := places[text]; len(free) > 0 {
-			result[j] = stored[free[0]]
-			places[text] = free[1:]
+		wanted[j] = textOf(element)
+	}
+	result := slices.Clone(next)
+	moved := map[string][]int{} // places of known elements that are not where they were, by their text
+	for i, element := range known {
+		if text := textOf(element); i < len(next) && wanted[i] == text {
+			result[i], wanted[i] = stored[i], ""
+		} else {
+			moved[text] = append(moved[text], i)
+		}
+	}
+	for j, text := range wanted {
+		if free := moved[text]; len(free) > 0 {
+			result[j], moved[text] = stored[free[0]], free[1:]
 		}
 	}
 	return result

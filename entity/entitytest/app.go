@@ -1,9 +1,9 @@
 // Package entitytest runs one kind of entity as the app does, in memory: for the tests of
 // kinds.
 //
-// Every request is followed to its end: what it wrote is dispatched, and consumed. Each
-// event is consumed twice, because a broker may deliver it twice, so a view that counts
-// an event two times shows.
+// Every request is followed to its end: what it wrote is dispatched, and consumed, each
+// event twice, as a broker may deliver it. Apply runs twice for each event on the same view,
+// as it does when the store was faster for somebody else: one that is not pure shows.
 package entitytest
 
 import (
@@ -15,6 +15,7 @@ import (
 	"testing"
 
 	"github.com/relaybox/relaybox/entity"
+	"github.com/relaybox/relaybox/entity/document"
 	"github.com/relaybox/relaybox/inbox"
 	"github.com/relaybox/relaybox/inbox/inboxtest"
 	"github.com/relaybox/relaybox/outbox"
@@ -45,7 +46,16 @@ func Run[T, V any](t testing.TB, k entity.Kind[T, V]) *App[T, V] {
 		if apply == nil {
 			return v, nil
 		}
-		return apply(v, c)
+		before := a.text(v)
+		next, err := apply(v, c)
+		if once := a.text(next); err == nil {
+			if a.text(v) != before {
+				t.Errorf("Apply changes the view that it is given, with %s of %q: a store that refuses the result would be shown it again", c.Name, c.ID)
+			} else if again, err := apply(v, c); err != nil || a.text(again) != once {
+				t.Errorf("Apply is not pure: %s of %q gives %s, and the second time %s (%v)", c.Name, c.ID, once, a.text(again), err)
+			}
+		}
+		return next, err
 	}
 	var err error
 	if a.kinds, err = entity.NewKinds(k); err != nil {
@@ -62,6 +72,14 @@ func Run[T, V any](t testing.TB, k entity.Kind[T, V]) *App[T, V] {
 	a.sweeper = outbox.NewDispatcher(store, &a.bus, outbox.DispatcherOptions{})
 	a.inbox = inbox.New(&a.views, a.kinds.Apply, inbox.Options{})
 	return a
+}
+
+func (a *App[T, V]) text(v V) string {
+	text, err := document.Encode(v)
+	if err != nil {
+		a.t.Errorf("the view of %s cannot be encoded: %v", a.kind, err)
+	}
+	return string(text)
 }
 
 // Answer is what a client gets. The ETag goes into the If-Match of the next request.

@@ -1,6 +1,7 @@
 package entitytest_test
 
 import (
+	"fmt"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -39,4 +40,41 @@ func TestFromRequestToView(t *testing.T) {
 	tag := app.Do("GET", "hall", "", 200).ETag
 	app.Do("PUT", "hall", `{"on":true}`, 200, "If-Match", tag)
 	app.Do("PUT", "hall", `{"on":false}`, 412, "If-Match", tag)
+}
+
+// errors keeps what a test is told, instead of failing it.
+type errors struct {
+	testing.TB
+	said []string
+}
+
+func (e *errors) Errorf(format string, args ...any) {
+	e.said = append(e.said, fmt.Sprintf(format, args...))
+}
+
+func TestAnApplyThatIsNotPureShows(t *testing.T) {
+	t.Parallel()
+	calls := 0
+	for want, apply := range map[string]func(map[string]int) map[string]int{
+		"changes the view that it is given": func(v map[string]int) map[string]int { v["n"]++; return v },
+		"is not pure":                       func(map[string]int) map[string]int { calls++; return map[string]int{"n": calls} },
+	} {
+		heard := &errors{TB: t}
+		type counts struct {
+			By map[string]int `json:"by"`
+		}
+		app := entitytest.Run(heard, entity.Kind[lamp, counts]{
+			Name: "lamp",
+			Apply: func(v counts, _ entity.Change[lamp]) (counts, error) {
+				if v.By == nil {
+					v.By = map[string]int{}
+				}
+				return counts{By: apply(v.By)}, nil
+			},
+		})
+		app.Do("PUT", "hall", `{"on":true}`, 201)
+		app.Do("PUT", "hall", `{"on":false}`, 200)
+		require.NotEmpty(t, heard.said)
+		require.Contains(t, heard.said[0], want)
+	}
 }

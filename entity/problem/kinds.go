@@ -29,7 +29,7 @@ var (
 	BadID          = kind("bad-id", "The id is not allowed", http.StatusBadRequest)
 	BadHeader      = kind("bad-header", "A header cannot be understood", http.StatusBadRequest) // with header
 	BodyCutShort   = kind("body-cut-short", "The body ended before its length", http.StatusBadRequest)
-	NotFound       = kind("not-found", "There is no such entity", http.StatusNotFound)
+	NotFound       = kind("not-found", "There is no such thing", http.StatusNotFound)
 	BadMethod      = kind("method-not-allowed", "The method is not offered", http.StatusMethodNotAllowed)
 	LengthRequired = kind("length-required", "The body's length is missing", http.StatusLengthRequired)
 	Precondition   = kind("precondition-failed", "The entity is at another version", http.StatusPreconditionFailed)
