@@ -11,6 +11,7 @@ import (
 	"github.com/relaybox/relaybox/azure/cosmos"
 	"github.com/relaybox/relaybox/azure/probe"
 	"github.com/relaybox/relaybox/azure/servicebus/admin"
+	"github.com/relaybox/relaybox/handler/config"
 	"github.com/relaybox/relaybox/local/minihost"
 )
 
@@ -302,4 +303,15 @@ func TestCheckAccess(t *testing.T) {
 			requireFinding(t, row.want, []Finding{CheckAccess(Access{Subject: "s", Place: row.place, Key: row.key, Err: row.err, Fine: "fine", Start: "start it", Role: "Reader of Things"})})
 		})
 	}
+}
+
+func TestAMisspeltKindIsWarnedOf(t *testing.T) {
+	t.Parallel()
+	var c config.Config
+	c.Cosmos.Own = "order=orders/order-views,boking=a/b"
+	found := checkKinds(c)
+	require.Len(t, found, 1)
+	require.Equal(t, Warning, found[0].Status)
+	require.Contains(t, found[0].Found, `"boking"`)
+	require.Contains(t, found[0].Remedy, "order, profile")
 }

@@ -10,6 +10,7 @@ import (
 
 	"github.com/relaybox/relaybox/azure/cosmos"
 	"github.com/relaybox/relaybox/azure/probe"
+	"github.com/relaybox/relaybox/functions"
 	"github.com/relaybox/relaybox/handler/config"
 )
 
@@ -116,6 +117,7 @@ func checkDatabase(c config.Config, conn cosmos.Connection, sight cosmos.Sight) 
 	} else if err == nil {
 		list = append(list, ok("database "+c.Cosmos.Database, "is there"))
 	}
+	list = append(list, checkKinds(c)...)
 	for _, u := range uses(c) {
 		seen := sight.Containers[u.name]
 		switch {
@@ -125,6 +127,23 @@ func checkDatabase(c config.Config, conn cosmos.Connection, sight cosmos.Sight) 
 			list = append(list, missing("container "+u.String(), "container"))
 		default:
 			list = append(list, access("container "+u.String(), seen.Err))
+		}
+	}
+	return list
+}
+
+// checkKinds looks for misspelt kinds. An app that imports the library has kinds of its own,
+// so a stranger is no refusal.
+func checkKinds(c config.Config) []Finding {
+	known, err := functions.Kinds()
+	if err != nil {
+		return nil // the app says so itself when it starts
+	}
+	var list []Finding
+	for _, kind := range slices.Sorted(maps.Keys(c.OwnContainers())) {
+		if !slices.Contains(known.Names(), kind) {
+			list = append(list, finding(Warning, "COSMOS_KIND_CONTAINERS", fmt.Sprintf("names the kind %q, which this source does not have", kind),
+				"write one of "+strings.Join(known.Names(), ", ")+", unless the app has kinds of its own: it does not start with one that it does not know"))
 		}
 	}
 	return list
