@@ -2,7 +2,7 @@ package minibus
 
 import "github.com/relaybox/relaybox/local/minibus/internal/broker"
 
-// State says whether a message can be received: the values of x-opt-message-state.
+// State says whether a message can be received: the numbers of x-opt-message-state, which are the constants.
 type State = broker.State
 
 // The states.
@@ -13,15 +13,44 @@ const (
 )
 
 // Message is what Peek shows of a message.
+//
+//	SequenceNumber int64
+//	MessageID      string
+//	SessionID      string
+//	CorrelationID  string
+//	Subject        string
+//	ContentType    string
+//	Body           []byte         // the data sections; nil for other bodies
+//	Properties     map[string]any // application properties
+//	State          State
+//	Locked         bool      // by a receiver
+//	DeliveryCount  int       // failed deliveries
+//	EnqueuedTime   time.Time
+//	ScheduledTime  time.Time // zero unless State is Scheduled
 type Message = broker.Message
 
 // Counts are an entity's messages by state, as Service Bus counts them: locked messages are active.
+//
+//	Active     int // Locked ones too
+//	DeadLetter int // in the entity's dead-letter queue
+//	Scheduled  int
+//	Deferred   int
+//	Locked     int
 type Counts = broker.Counts
 
 // Snapshot is what an entity holds at one moment. Two of them can be compared.
+//
+//	Counts   Counts
+//	Messages []Message // in order, whatever their state
+//	Sessions []Session // with messages, a state or an owner; in the order of their ids
 type Snapshot = broker.Snapshot
 
 // Session is what Snapshot shows of a session.
+//
+//	ID          string
+//	Messages    int       // how many it has
+//	State       []byte    // what its receivers have stored; nil: nothing
+//	LockedUntil time.Time // zero: nobody has accepted it
 type Session = broker.Session
 
 // Peek shows all messages of an entity ("queue", "topic/Subscriptions/name", each with "/$DeadLetterQueue"), in order. It is nil

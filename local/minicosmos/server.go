@@ -40,7 +40,10 @@ type Options struct {
 }
 
 // Verifier tells whether an access token was issued for an audience and is valid.
-type Verifier = wire.Verifier
+type Verifier interface {
+	// Verify returns nil for a token that is, and otherwise why it is not.
+	Verify(token, audience string) error
+}
 
 // maxRanges bounds Options.Ranges.
 const maxRanges = 64

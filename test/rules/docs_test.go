@@ -33,8 +33,8 @@ func TestNoPublicNameWithoutDocs(t *testing.T) {
 	}
 }
 
-// undocumented are the exported names of a package that nothing is said about.
-func undocumented(t *testing.T, room string) []string {
+// documentation is what go doc knows of a package.
+func documentation(t *testing.T, room string) *doc.Package {
 	t.Helper()
 	files, sources := token.NewFileSet(), []*ast.File(nil)
 	all, err := filepath.Glob(filepath.Join(root(t), filepath.FromSlash(room), "*.go"))
@@ -49,7 +49,13 @@ func undocumented(t *testing.T, room string) []string {
 	}
 	p, err := doc.NewFromFiles(files, sources, path.Join(module, room))
 	require.NoError(t, err)
+	return p
+}
 
+// undocumented are the exported names of a package that nothing is said about.
+func undocumented(t *testing.T, room string) []string {
+	t.Helper()
+	p := documentation(t, room)
 	var silent []string
 	miss := func(text, name string) {
 		if strings.TrimSpace(text) == "" {
