@@ -47,13 +47,14 @@ func stateOf[T any](stored json.RawMessage) (*state[T], error) {
 	return s, err
 }
 
-// holds says whether the stored document is data already, but for how it is written.
-func (s *state[T]) holds(data json.RawMessage) (bool, error) {
-	if s == nil {
+// holds says whether the stored document is data already, but for how it is written; value
+// is what T holds of data.
+func (s *state[T]) holds(value, data json.RawMessage) (bool, error) {
+	if s == nil || !bytes.Equal(s.known, value) {
 		return false, nil
 	}
 	if bytes.Equal(s.known, s.stored) {
-		return document.Equal(s.known, data), nil
+		return document.Equal(value, data), nil
 	}
 	now, err := document.Carry[T](s.stored, s.known, s.known) // without zeros that T would leave out
 	return err == nil && document.Equal(now, data), err

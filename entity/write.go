@@ -232,21 +232,23 @@ func (c *change[T, V]) decision(old *state[T], next *T, from *state[T]) (outbox.
 	case old == nil:
 		d.Status = http.StatusCreated
 	}
-	var err error
 	if next != nil {
-		if d.Data, err = document.Encode(next); err != nil {
+		value, err := document.Encode(next)
+		if err != nil {
 			return d, err
 		}
+		d.Data = value
 		if from != nil && !c.drops {
-			if d.Data, err = document.Carry[T](from.stored, from.known, d.Data); err != nil {
+			if d.Data, err = document.Carry[T](from.stored, from.known, value); err != nil {
 				return d, err
 			}
 		}
-		if same, err := old.holds(d.Data); same || err != nil {
+		if same, err := old.holds(value, d.Data); same || err != nil {
 			return d, err
 		}
 	}
-	d.Events, err = c.kind.drafts(c.id, valueOf(old), next, d.Data)
+	events, err := c.kind.drafts(c.id, valueOf(old), next, d.Data)
+	d.Events = events
 	return d, err
 }
 
