@@ -98,7 +98,8 @@ func (s *system) call(method, path, body string, headers ...string) (answer, err
 	defer func() { _ = resp.Body.Close() }()
 	text, err := io.ReadAll(resp.Body)
 	hosts := resp.StatusCode >= 500 && len(text) == 0 // its handler is gone
-	if err == nil && !hosts {
+	_, measured := s.t.(*testing.B)                   // the check would cost more than the write
+	if err == nil && !hosts && !measured {
 		assert.NoError(s.t, contract.Answer(method, req.URL.EscapedPath(), resp.StatusCode, resp.Header, text)) // from any goroutine
 	}
 	return answer{resp.StatusCode, resp.Header.Get("ETag"), string(text)}, err
