@@ -41,7 +41,7 @@ var logAlerts = [
   }
   {
     name: 'no-sweep'
-    text: 'OutboxDispatcher has not run for a quarter of an hour: the fast path still works, and nothing stands behind it.'
+    text: 'No run of OutboxDispatcher has succeeded for a quarter of an hour: the fast path still works, and nothing stands behind it.'
     severity: 1
     window: 'PT15M'
     query: 'traces | where message has \'"signal":"sweep"\''
