@@ -20,10 +20,12 @@
 //     gets the answer of one that did;
 //   - every event carries the whole state after the change, so that a consumer which
 //     missed earlier ones is right again with the next;
+//   - every answer to a write is true of the entity as it was between request and answer,
+//     refusals included, whatever a lagging replica shows;
 //   - a request with an Idempotency-Key is carried out once, however often and at
 //     whatever time it is sent within the receipt's life of 24 hours, and each time
-//     gets the first answer, unless that was a refusal, which is decided anew; a request
-//     without a body that the host delivers again likewise;
+//     gets the first answer, 404, 409 and 412 included; a request without a body that the
+//     host delivers again likewise. Of a 422 nothing is kept, nor of a 429 or 503;
 //   - an entity that a condition guards is not overwritten in another version, and an
 //     entity tag never comes back;
 //   - two kinds never meet, whatever their ids are;
@@ -31,14 +33,15 @@
 //     Reason.
 //
 // It does not promise that a request without an Idempotency-Key is carried out once when
-// the client repeats it, nor that a GET shows another instance's newest write.
+// the client repeats it, nor that a GET shows another instance's newest write, unless it
+// asks for that with Cache-Control: no-cache.
 //
 // # The way of a request
 //
 //	read: id, headers, body ──→ decide: conditions, new entity, events ──→ commit
 //	   │ 400 411 413 415 422       │ 404 409 412 422     ↑ again, when another   │ 409 413 429 503
 //	   ▼                           ▼                     └── write came between ─┘
-//	problem, nothing touched    problem, nothing stored
+//	problem, nothing touched    the entity is replaced with its own content, then the problem
 //
 // # Versions side by side
 //

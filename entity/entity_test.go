@@ -113,12 +113,12 @@ type shown struct {
 	before func(cur *outbox.Entity)
 }
 
-func (s shown) Load(ctx context.Context, key, receiptID string) (outbox.Entity, *outbox.Receipt, error) {
-	e, r, err := s.Store.Load(ctx, key, receiptID)
+func (s shown) Load(ctx context.Context, key string) (outbox.Entity, error) {
+	e, err := s.Store.Load(ctx, key)
 	if err == nil && s.before != nil {
 		s.before(&e)
 	}
-	return e, r, err
+	return e, err
 }
 
 // resource is a kind that can be served.
@@ -180,7 +180,7 @@ func (h *house) must(status int, method, path, body string, headers ...string) s
 // stored is the document of an entity, types are its events' names.
 func (h *house) stored(key string) string {
 	h.t.Helper()
-	e, _, err := h.store.Load(h.t.Context(), key, "")
+	e, err := h.store.Load(h.t.Context(), key)
 	require.NoError(h.t, err)
 	return string(e.Data)
 }

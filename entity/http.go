@@ -20,9 +20,11 @@ type Writer interface {
 	Write(ctx context.Context, r outbox.Request) (outbox.Answer, error)
 }
 
-// Reader loads an entity; outbox.Store is one.
+// Reader loads an entity; outbox.Store is one. What Load shows may be old, unless Barrier
+// was called before.
 type Reader interface {
-	Load(ctx context.Context, key, receiptID string) (outbox.Entity, *outbox.Receipt, error)
+	Load(ctx context.Context, key string) (outbox.Entity, error)
+	Barrier(ctx context.Context, key string) error
 }
 
 // Deps are what the HTTP functions of all kinds need. Logger may be nil.
@@ -66,6 +68,9 @@ func (k Kind[T, V]) serve(d Deps, p part) (http.Handler, error) {
 	}
 	return resource{kind: k.Name, methods: methods, HandlerFunc: func(w http.ResponseWriter, r *http.Request) {
 		answer, err := k.answer(d, p, r)
+		if err == nil && answer.Status >= http.StatusBadRequest {
+			err = problem.Kept(answer)
+		}
 		if err != nil {
 			problem.Answer(w, r, d.Logger, refused(err))
 			return
@@ -117,8 +122,9 @@ func (k Kind[T, V]) offer() string {
 	return "there are: " + strings.Join(slices.Sorted(maps.Keys(k.Actions)), ", ") + "."
 }
 
-// read answers GET and HEAD with the newest entity that the store shows, and 304 to a
-// client that has it already.
+// read answers GET and HEAD with the entity that the store shows, and 304 to a client that
+// has it already. A replica may lag behind what other instances have written; with
+// Cache-Control: no-cache the entity is as new as the request.
 func (k Kind[T, V]) read(store Reader, r *http.Request) (outbox.Answer, error) {
 	id, err := request.ID(r)
 	if err != nil {
@@ -128,7 +134,13 @@ func (k Kind[T, V]) read(store Reader, r *http.Request) (outbox.Answer, error) {
 	if err != nil {
 		return outbox.Answer{}, err
 	}
-	e, _, err := store.Load(r.Context(), outbox.Key(k.Name, id), "")
+	key := outbox.Key(k.Name, id)
+	if request.Current(r.Header) {
+		if err := store.Barrier(r.Context(), key); err != nil {
+			return outbox.Answer{}, err
+		}
+	}
+	e, err := store.Load(r.Context(), key)
 	switch {
 	case err != nil:
 		return outbox.Answer{}, err

@@ -18,15 +18,13 @@ func (k Kind[T, V]) write(to Writer, r *http.Request) (outbox.Answer, error) {
 	if err != nil {
 		return outbox.Answer{}, err
 	}
-	invocation := azfunc.InvocationID(r.Header)
-	if c.key == "" && !c.hasBody && invocation != "" {
+	if invocation := azfunc.InvocationID(r.Header); c.key == "" && !c.hasBody && invocation != "" {
 		// The host delivers requests without a body again, and by then another write may
 		// have come between: only a receipt tells. No client's key has a space in it.
 		c.key = "invocation " + invocation
 	}
 	return to.Write(r.Context(), outbox.Request{
 		Key:            outbox.Key(k.Name, c.id),
-		Invocation:     invocation,
 		IdempotencyKey: c.key,
 		RequestHash:    c.hash,
 		Trace:          request.Trace(r.Header),
@@ -53,14 +51,7 @@ type change[T, V any] struct {
 	drops bool
 	// accept: the kind's Accept is asked.
 	accept bool
-	// looks counts how often the store showed an older version than the client
-	// knows; see patience.
-	looks int
 }
-
-// patience is how often the store is asked again when If-Match names a version that it
-// has not shown yet. After that the client made the version up.
-const patience = 3
 
 // parse takes a request apart. Its errors are problems that need no look at the store.
 func (k Kind[T, V]) parse(r *http.Request) (*change[T, V], error) {
@@ -168,12 +159,24 @@ func (k Kind[T, V]) act(r *http.Request, action Action[T]) (body []byte, next fu
 	}, nil
 }
 
-// decide is outbox.Request.Decide.
+// decide is outbox.Request.Decide. That the entity does not allow the request is an answer
+// as any other: true only if a commit says so. Of an invalid entity no receipt is kept: who
+// mends the request may repeat its key.
 func (c *change[T, V]) decide(cur outbox.Entity) (outbox.Decision, error) {
+	d, err := c.outcome(cur)
+	if err == nil {
+		return d, nil
+	}
+	p, ok := errors.AsType[*problem.Problem](refused(err))
+	if !ok || p.Status >= http.StatusInternalServerError {
+		return d, err
+	}
+	answer, err := p.Keep()
+	return outbox.Decision{Answer: &answer, Forget: p.Status == http.StatusUnprocessableEntity}, err
+}
+
+func (c *change[T, V]) outcome(cur outbox.Entity) (outbox.Decision, error) {
 	if err := c.allowed(cur); err != nil {
-		if c.looks++; c.looks <= patience && c.conditions.Ahead(cur) {
-			return outbox.Decision{}, outbox.ErrStaleRead
-		}
 		return outbox.Decision{}, err
 	}
 	old, err := load[T](cur)

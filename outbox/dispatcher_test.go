@@ -161,7 +161,7 @@ func TestEventsOfAClockAheadAreNotLeftAlone(t *testing.T) {
 		e := s.Events("k")[0]
 		require.NoError(t, s.Settle(t.Context(), "k", []outbox.Event{e}))
 		e.CreatedAt = e.CreatedAt.Add(time.Hour)
-		_, err := s.Commit(t.Context(), outbox.Commit{Key: "k", Events: []outbox.Event{e}})
+		_, err := s.Commit(t.Context(), outbox.Commit{Key: "k", Entity: entity(t, s, "k"), Events: []outbox.Event{e}})
 		require.NoError(t, err)
 		_, err = outbox.NewDispatcher(s, p, outbox.DispatcherOptions{MinAge: 5 * time.Second}).Sweep(t.Context())
 		require.NoError(t, err)

@@ -7,10 +7,33 @@
 //   - no loss: a committed event stays in the store until the broker has taken it;
 //   - no phantom: an event is stored in the batch that stores its change, or not at all;
 //   - order: event n reaches the broker before the first copy of event n+1;
-//   - isolation: a message that can never be sent stops its own key and no other.
+//   - isolation: a message that can never be sent stops its own key and no other;
+//   - truth: what Write answers was so, at one moment between the call and the return. An
+//     answer that changes nothing is a commit, too: it replaces the entity with its own
+//     content. So it does not matter how old the read was that it was decided on.
 //
 // It does not promise that the broker gets an event once. Copies carry the same id;
 // the broker's duplicate detection and package inbox drop them.
+//
+// # States of a request
+//
+//	        fits into the batch       sent              committed
+//	queued ────────────────────→ decided ──→ on its way ──────────→ answered
+//	  ↑                                       │       │
+//	  │  conflict: another was faster         │       │ the answer was lost
+//	  ├───────────────────────────────────────┘       ↓
+//	  │  not stored, and kept out                 in doubt ──→ stored: answered
+//	  └───────────────────────────────────────────────┴──→ nobody can tell: Ambiguous
+//
+// Requests of one process for one key share a batch: the entity, replaced under its revision,
+// their events and their receipts. While it is on its way those behind it wait and are then
+// decided together on its outcome. A caller that leaves before its batch is sent is told so and
+// nothing of it is stored; later, it is in doubt.
+//
+// A batch whose answer was lost may have been stored, or may still be on its way. It is not
+// followed by another before its fate is known, or ten seconds have passed. What tells is its id, in the entity or in a
+// receipt; what keeps it out is that the revision it was made against is replaced, by itself
+// if by nobody else. A refusal of its repetition tells nothing: that may be its own doing.
 //
 // # States of an event
 //

@@ -10,23 +10,30 @@ import (
 var (
 	// ErrConflict: the entity was changed since it was loaded. Load again and decide again.
 	ErrConflict = errors.New("the entity was changed by another write")
-	// ErrReceiptExists: a request with the same Idempotency-Key was committed first.
-	// Load its receipt and answer with that.
-	ErrReceiptExists = errors.New("a request with the same idempotency key was stored first")
-	// ErrStaleRead: Decide has reason to believe that a newer entity exists than the
-	// one it was shown (a lagging replica). The Writer loads again.
-	ErrStaleRead = errors.New("the store showed an old version of the entity")
 	// ErrKeyReused: the Idempotency-Key was used for another request. The client's mistake.
 	ErrKeyReused = errors.New("the idempotency key was used for another request")
 	// ErrTwinInFlight: a request with the same Idempotency-Key was stored, and its
 	// receipt can't be read yet. Try again in a moment.
 	ErrTwinInFlight = errors.New("a request with the same idempotency key is being carried out")
-	// ErrContended: other writers were faster, every time. Nothing was stored; try again.
+	// ErrContended: other writers were faster until the request's time was over, or too many
+	// wait for the same entity. Nothing was stored; try again.
 	ErrContended = errors.New("too many writes at the same time")
 
-	// errUnsure marks a round whose commit got no answer.
-	errUnsure = errors.New("the commit's answer was lost")
+	// errPatience is the cause of a Write's end after WriterOptions.Patience.
+	errPatience = errors.New("the write took too long")
 )
+
+// ReceiptExistsError says that a request with the same Idempotency-Key was committed first,
+// or this one, before. Its receipt has the answer.
+type ReceiptExistsError struct {
+	// ID is the receipt's.
+	ID string
+}
+
+// Error names the receipt.
+func (e *ReceiptExistsError) Error() string {
+	return fmt.Sprintf("a request with the same idempotency key was stored first: its receipt is %q", e.ID)
+}
 
 // EventTooLargeError says that a change was refused because its event would not fit
 // into a message. Nothing was stored.

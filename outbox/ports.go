@@ -6,7 +6,9 @@ import (
 	"time"
 )
 
-// Entity is the stored entity with what the protocol keeps beside its data.
+// Entity is the stored entity with what the protocol keeps beside its data. One of Version 0
+// with a Revision is an empty tombstone: it stands where an answer had to be committed and
+// nothing was ever written, and stores let it expire.
 type Entity struct {
 	Key string
 	// Version counts the committed changes from 1; 0 means that nothing was ever stored.
@@ -20,10 +22,9 @@ type Entity struct {
 	// read from another one: its container was restored, or copied.
 	Place string
 	Moved bool
-	// LastInvocation is the host's invocation id of the newest write and LastStatus
-	// the HTTP status it was answered with: a redelivered request finds its own answer.
-	LastInvocation string
-	LastStatus     int
+	// Batch names the commit that stored the entity, also one that changed nothing: a writer
+	// whose commit's answer was lost knows its own by that.
+	Batch string
 	// Deleted marks a tombstone; Data is empty then.
 	Deleted   bool
 	Data      json.RawMessage
@@ -38,7 +39,9 @@ type Receipt struct {
 	ID string
 	// RequestHash tells a repeated request from another one under the same key.
 	RequestHash string
-	Answer      Answer
+	// Batch is the Entity's of the commit that created the receipt.
+	Batch  string
+	Answer Answer
 }
 
 // Answer is what the client was told: everything that a repeated request needs.
@@ -52,25 +55,33 @@ type Answer struct {
 // Commit is one atomic batch in one partition: all of it is stored or nothing.
 type Commit struct {
 	Key string
-	// Entity is written under its Revision: "" creates, anything else replaces
-	// exactly that revision. Nil leaves the entity alone.
-	Entity *Entity
+	// Entity is written under its Revision: "" creates, anything else replaces exactly that
+	// revision. It is part of every batch, with its old content when nothing changes:
+	// replaced, it keeps every other batch that was made against it from being stored, and a
+	// batch of receipts only could not be kept out in that way.
+	Entity Entity
 	// Events are created as pending.
 	Events []Event
-	// Receipt is created when set.
-	Receipt *Receipt
+	// Receipts are created, never replaced.
+	Receipts []Receipt
 }
 
 // Store is the write side's port. Its implementations translate their store's
 // faults into the classes of Error; they retry what is safe to retry and nothing else.
 type Store interface {
-	// Load reads the entity and, when receiptID is not empty, that receipt.
-	// A missing entity is the zero Entity with its Key; a missing receipt is nil.
-	Load(ctx context.Context, key, receiptID string) (Entity, *Receipt, error)
-	// Commit stores the batch atomically and returns the entity's new revision
-	// ("" when the batch has no entity). ErrConflict: the entity or an event moved
-	// on. ErrReceiptExists: a twin was first. Class Ambiguous: it may or may not
-	// have been stored.
+	// Load reads the entity. A missing one is the zero Entity with its Key. What it shows may
+	// be old: a replica lags, or another process has just written.
+	Load(ctx context.Context, key string) (Entity, error)
+	// Receipt reads a receipt, nil when there is none, or none yet at a lagging replica.
+	Receipt(ctx context.Context, key, id string) (*Receipt, error)
+	// Barrier returns when every read of key that this process begins afterwards shows at
+	// least what had been stored when Barrier was called, by anybody.
+	Barrier(ctx context.Context, key string) error
+	// Commit stores the batch atomically and returns the entity's new revision. ErrConflict:
+	// the entity or an event moved on. *ReceiptExistsError: a receipt is there already; it
+	// is told before a conflict. Class Ambiguous: the batch may have been stored, or may yet
+	// be, and that includes a refusal after a try that may have been. Any other error means
+	// that it was not and will not be.
 	Commit(ctx context.Context, c Commit) (revision string, err error)
 	// Place tells in which container the key is stored, by what the store says about the
 	// container. It may be asked for each new entity, so it should be remembered, and

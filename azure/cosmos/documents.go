@@ -10,8 +10,18 @@ import (
 	"github.com/relaybox/relaybox/outbox"
 )
 
-// entityDocID is the id of the entity in its partition.
-const entityDocID = "entity"
+// Ids of the documents of which a partition has one.
+const (
+	entityDocID  = "entity"
+	barrierDocID = "barrier"
+)
+
+// How long documents live that say nothing for long, in seconds: an empty tombstone as long
+// as a receipt, by default, and a marker until its token is known.
+const (
+	tombstoneTTL = 24 * 60 * 60
+	barrierTTL   = 60
+)
 
 type entityDoc struct {
 	ID          string             `json:"id"`
@@ -22,20 +32,25 @@ type entityDoc struct {
 	Incarnation outbox.Incarnation `json:"incarnation"`
 	// Place is the _rid of the container that this was written in. A copy of the container
 	// has another one, and the document's own _rid tells which.
-	Place          string          `json:"place,omitempty"`
-	LastInvocation string          `json:"lastInvocation,omitempty"`
-	LastStatus     int             `json:"lastStatus,omitempty"`
-	Deleted        bool            `json:"deleted,omitempty"`
-	Data           json.RawMessage `json:"data,omitempty"`
-	UpdatedAt      time.Time       `json:"updatedAt"`
-	RID            string          `json:"_rid,omitempty"` // set by the store
+	Place     string          `json:"place,omitempty"`
+	Batch     string          `json:"batch,omitempty"`
+	Deleted   bool            `json:"deleted,omitempty"`
+	Data      json.RawMessage `json:"data,omitempty"`
+	UpdatedAt time.Time       `json:"updatedAt"`
+	// TTL is only an empty tombstone's: numbering must not restart.
+	TTL int64  `json:"ttl,omitempty"`
+	RID string `json:"_rid,omitempty"` // set by the store
 }
 
 func newEntityDoc(key string, e *outbox.Entity) entityDoc {
-	return entityDoc{
+	d := entityDoc{
 		ID: entityDocID, PK: key, Kind: "entity", Version: e.Version, LastSeq: e.LastSeq,
-		Incarnation: e.Incarnation, Place: e.Place, LastInvocation: e.LastInvocation, LastStatus: e.LastStatus, Deleted: e.Deleted, Data: e.Data, UpdatedAt: e.UpdatedAt,
+		Incarnation: e.Incarnation, Place: e.Place, Batch: e.Batch, Deleted: e.Deleted, Data: e.Data, UpdatedAt: e.UpdatedAt,
 	}
+	if e.Version == 0 {
+		d.TTL = tombstoneTTL
+	}
+	return d
 }
 
 func (d *entityDoc) entity(revision string) outbox.Entity {
@@ -43,8 +58,7 @@ func (d *entityDoc) entity(revision string) outbox.Entity {
 	return outbox.Entity{
 		Key: d.PK, Version: d.Version, LastSeq: d.LastSeq, Incarnation: d.Incarnation,
 		Place: d.Place, Moved: d.Place != "" && found != "" && found != d.Place,
-		LastInvocation: d.LastInvocation, LastStatus: d.LastStatus,
-		Deleted: d.Deleted, Data: d.Data, UpdatedAt: d.UpdatedAt, Revision: revision,
+		Batch: d.Batch, Deleted: d.Deleted, Data: d.Data, UpdatedAt: d.UpdatedAt, Revision: revision,
 	}
 }
 
@@ -94,8 +108,17 @@ type receiptDoc struct {
 	PK          string        `json:"pk"`
 	Kind        string        `json:"kind"`
 	RequestHash string        `json:"requestHash"`
+	Batch       string        `json:"batch,omitempty"`
 	Answer      outbox.Answer `json:"answer"`
 	TTL         int64         `json:"ttl"`
+}
+
+// barrierDoc is a marker: what counts is the token of the answer to its write.
+type barrierDoc struct {
+	ID   string `json:"id"`
+	PK   string `json:"pk"`
+	Kind string `json:"kind"`
+	TTL  int64  `json:"ttl"`
 }
 
 type modelDoc struct {

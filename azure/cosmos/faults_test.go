@@ -13,10 +13,10 @@ import (
 
 var (
 	aCommit = outbox.Commit{
-		Key:     "p-1",
-		Entity:  &outbox.Entity{Key: "p-1", Version: 2, LastSeq: 2, Data: []byte(`{}`), Revision: `"e1"`},
-		Events:  []outbox.Event{{Key: "p-1", Seq: 2, ID: "id-2", Type: "t", Envelope: []byte(`{}`)}},
-		Receipt: &outbox.Receipt{ID: "rq-1", RequestHash: "h"},
+		Key:      "p-1",
+		Entity:   outbox.Entity{Key: "p-1", Version: 2, LastSeq: 2, Data: []byte(`{}`), Revision: `"e1"`},
+		Events:   []outbox.Event{{Key: "p-1", Seq: 2, ID: "id-2", Type: "t", Envelope: []byte(`{}`)}},
+		Receipts: []outbox.Receipt{{ID: "rq-1", RequestHash: "h"}},
 	}
 	stored = committed(`"r"`, `"e2"`, `"v"`)
 )
@@ -70,7 +70,7 @@ func TestWhatIsRepeated(t *testing.T) {
 			if row.read != "-" {
 				synctest.Test(t, func(t *testing.T) {
 					c, s := scripted(append(row.replies, found)...)
-					_, _, err := c.Outbox("db", "c", OutboxOptions{}).Load(t.Context(), "p-1", "")
+					_, err := c.Outbox("db", "c", OutboxOptions{}).Load(t.Context(), "p-1")
 					require.Equal(t, row.read, fmt.Sprintf("%s/%d", class(t, err), s.count()))
 				})
 			}
@@ -111,17 +111,6 @@ func TestRolledBackBatchNamesItsCause(t *testing.T) {
 	}
 }
 
-// A conflict behind a 503 may be with our own first try: the writer has to look.
-func TestConflictAfterDoubtIsAmbiguous(t *testing.T) {
-	t.Parallel()
-	synctest.Test(t, func(t *testing.T) {
-		c, _ := scripted(reply{status: 503}, rolledBack(3, 1, 412))
-		_, err := c.Outbox("db", "c", OutboxOptions{}).Commit(t.Context(), aCommit)
-		require.Equal(t, outbox.Ambiguous, outbox.ClassOf(err))
-		require.ErrorIs(t, err, outbox.ErrConflict)
-	})
-}
-
 func TestBrokenPromiseOfABatchIsAmbiguous(t *testing.T) {
 	t.Parallel()
 	for name, r := range map[string]reply{
@@ -142,7 +131,7 @@ func TestCallsEndWithTheirCaller(t *testing.T) {
 		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
 		defer cancel()
 		start := time.Now()
-		_, _, err := c.Outbox("db", "c", OutboxOptions{}).Load(ctx, "p-1", "")
+		_, err := c.Outbox("db", "c", OutboxOptions{}).Load(ctx, "p-1")
 		require.Equal(t, outbox.Throttled, outbox.ClassOf(err))
 		require.Equal(t, 900*time.Millisecond, outbox.RetryAfterOf(err))
 		require.LessOrEqual(t, time.Since(start), time.Second)

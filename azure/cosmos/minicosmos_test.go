@@ -51,10 +51,10 @@ func TestStoredDocuments(t *testing.T) {
 	require.NoError(t, c.EnsureContainers(t.Context(), "relaybox", "outbox", "inbox"), "again is fine")
 	at := time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
 	_, err := c.Outbox("relaybox", "outbox", OutboxOptions{}).Commit(t.Context(), outbox.Commit{
-		Key:     "p-1",
-		Entity:  &outbox.Entity{Key: "p-1", Version: 1, LastSeq: 1, Incarnation: outbox.Incarnation{ID: "i-1", First: 1, Since: at, Drawn: at}, Place: "r", LastInvocation: "inv", LastStatus: 201, Data: []byte(`{"a":1}`), UpdatedAt: at},
-		Events:  []outbox.Event{{Key: "p-1", Seq: 1, Incarnation: "i-1", ID: "e-1", Type: "t", Envelope: []byte(`{"id":"e-1"}`), Trace: outbox.Trace{Parent: "tp"}, CreatedAt: at}},
-		Receipt: &outbox.Receipt{ID: "rq-1", RequestHash: "h", Answer: outbox.Answer{Status: 201, ETag: `"1"`}},
+		Key:      "p-1",
+		Entity:   outbox.Entity{Key: "p-1", Version: 1, LastSeq: 1, Incarnation: outbox.Incarnation{ID: "i-1", First: 1, Since: at, Drawn: at}, Place: "r", Batch: "b", Data: []byte(`{"a":1}`), UpdatedAt: at},
+		Events:   []outbox.Event{{Key: "p-1", Seq: 1, Incarnation: "i-1", ID: "e-1", Type: "t", Envelope: []byte(`{"id":"e-1"}`), Trace: outbox.Trace{Parent: "tp"}, CreatedAt: at}},
+		Receipts: []outbox.Receipt{{ID: "rq-1", RequestHash: "h", Batch: "b", Answer: outbox.Answer{Status: 201, ETag: `"1"`}}},
 	})
 	require.NoError(t, err)
 	require.NoError(t, c.Inbox("relaybox", "inbox", InboxOptions{}).Apply(t.Context(), inbox.Model{
@@ -62,9 +62,9 @@ func TestStoredDocuments(t *testing.T) {
 	}, "e-1"))
 
 	requireDocuments(t, server.Documents("relaybox", "outbox"), map[string]string{
-		"entity":                  `{"id":"entity","pk":"p-1","kind":"entity","version":1,"lastSeq":1,"incarnation":{"id":"i-1","first":1,"since":"2026-01-02T03:04:05Z","drawn":"2026-01-02T03:04:05Z"},"place":"r","lastInvocation":"inv","lastStatus":201,"data":{"a":1},"updatedAt":"2026-01-02T03:04:05Z"}`,
+		"entity":                  `{"id":"entity","pk":"p-1","kind":"entity","version":1,"lastSeq":1,"incarnation":{"id":"i-1","first":1,"since":"2026-01-02T03:04:05Z","drawn":"2026-01-02T03:04:05Z"},"place":"r","batch":"b","data":{"a":1},"updatedAt":"2026-01-02T03:04:05Z"}`,
 		"ob-00000000000000000001": `{"id":"ob-00000000000000000001","pk":"p-1","kind":"event","pending":true,"seq":1,"incarnation":"i-1","eventId":"e-1","type":"t","envelope":{"id":"e-1"},"traceparent":"tp","createdAt":"2026-01-02T03:04:05Z"}`,
-		"rq-1":                    `{"id":"rq-1","pk":"p-1","kind":"receipt","requestHash":"h","answer":{"status":201,"etag":"\"1\""},"ttl":86400}`,
+		"rq-1":                    `{"id":"rq-1","pk":"p-1","kind":"receipt","requestHash":"h","batch":"b","answer":{"status":201,"etag":"\"1\""},"ttl":86400}`,
 	})
 	requireDocuments(t, server.Documents("relaybox", "inbox"), map[string]string{
 		"model":  `{"id":"model","pk":"p-1","kind":"model","lastSeq":1,"incarnation":{"id":"i-1","first":1,"since":"2026-01-02T03:04:05Z","drawn":"2026-01-02T03:04:05Z"},"gaps":0,"data":{"a":1}}`,
@@ -122,7 +122,7 @@ func TestRecoversAsSoonAsTheServerIsUp(t *testing.T) {
 	c := Open(Connection{ConnectionString: conn}, Options{RetryBudget: 200 * time.Millisecond})
 	t.Cleanup(c.Close)
 	require.Equal(t, outbox.Unavailable, outbox.ClassOf(c.Ready(t.Context())))
-	_, _, err := c.Outbox("relaybox", "outbox", OutboxOptions{}).Load(t.Context(), "p-1", "")
+	_, err := c.Outbox("relaybox", "outbox", OutboxOptions{}).Load(t.Context(), "p-1")
 	require.Equal(t, outbox.Unavailable, outbox.ClassOf(err))
 
 	created := make(chan error)
@@ -130,7 +130,7 @@ func TestRecoversAsSoonAsTheServerIsUp(t *testing.T) {
 	network.Heal()
 	require.NoError(t, <-created)
 	require.NoError(t, c.Ready(t.Context()))
-	_, _, err = c.Outbox("relaybox", "outbox", OutboxOptions{}).Load(t.Context(), "p-1", "")
+	_, err = c.Outbox("relaybox", "outbox", OutboxOptions{}).Load(t.Context(), "p-1")
 	require.NoError(t, err)
 }
 
@@ -150,7 +150,7 @@ func TestOperatorsMistakes(t *testing.T) {
 	server := minicosmos.RunT(t)
 	wrong := Open(Connection{ConnectionString: "AccountEndpoint=" + server.URL + ";AccountKey=d3Jvbmc="}, Options{})
 	t.Cleanup(wrong.Close)
-	_, _, err := wrong.Outbox("relaybox", "outbox", OutboxOptions{}).Load(t.Context(), "p-1", "")
+	_, err := wrong.Outbox("relaybox", "outbox", OutboxOptions{}).Load(t.Context(), "p-1")
 	require.Equal(t, outbox.Unauthorized, outbox.ClassOf(err), "%v", err)
 
 	c := connected(t, server.ConnectionString())
@@ -199,11 +199,11 @@ func TestOneChangePerWriteWhateverTheNetworkDoes(t *testing.T) {
 	}
 }
 
-// write makes one change and repeats it under the same invocation, as the host does.
+// write makes one change and repeats it under the same key, as a client does.
 func write(t *testing.T, w *outbox.Writer, key string, n int) {
 	for {
 		_, err := w.Write(t.Context(), outbox.Request{
-			Key: key, Invocation: fmt.Sprint("inv-", n),
+			Key: key, IdempotencyKey: fmt.Sprint("request-", n),
 			Decide: func(outbox.Entity) (outbox.Decision, error) {
 				return outbox.Decision{Status: 200, Data: []byte(fmt.Sprint(n)), Events: []outbox.Draft{{Type: "t", Data: n}}}, nil
 			},
@@ -246,7 +246,7 @@ func TestConnectionsAreReused(t *testing.T) {
 	for range 64 {
 		wg.Go(func() {
 			for range 20 {
-				_, _, err := box.Load(t.Context(), "p-1", "")
+				_, err := box.Load(t.Context(), "p-1")
 				require.NoError(t, err)
 			}
 		})

@@ -11,7 +11,6 @@ import (
 	"github.com/Azure/azure-sdk-for-go/sdk/azcore"
 	"github.com/Azure/azure-sdk-for-go/sdk/data/azcosmos"
 	"github.com/relaybox/relaybox/outbox"
-	"golang.org/x/sync/errgroup"
 )
 
 // maxBatch is the service's limit of operations in one batch.
@@ -57,25 +56,45 @@ func (c *Client) Outbox(database, name string, opts OutboxOptions) *Outbox {
 	return &Outbox{rooms: c.rooms(database, name, opts.Containers), opts: opts}
 }
 
-// Load reads the entity and the receipt at the same time.
-func (o *Outbox) Load(ctx context.Context, key, receiptID string) (outbox.Entity, *outbox.Receipt, error) {
+// Load reads the entity.
+func (o *Outbox) Load(ctx context.Context, key string) (outbox.Entity, error) {
 	what := op{"load", key}
 	if err := checkKey(what); err != nil {
-		return outbox.Entity{}, nil, err
+		return outbox.Entity{}, err
 	}
-	if receiptID == "" {
-		e, err := o.entity(ctx, what)
-		return e, nil, err
+	return o.entity(ctx, what)
+}
+
+// Receipt reads a receipt.
+func (o *Outbox) Receipt(ctx context.Context, key, id string) (*outbox.Receipt, error) {
+	what := op{"read a receipt of", key}
+	if err := checkKey(what); err != nil {
+		return nil, err
 	}
-	var e outbox.Entity
-	var r *outbox.Receipt
-	g, gctx := errgroup.WithContext(ctx)
-	g.Go(func() (err error) { r, err = o.receipt(gctx, what, receiptID); return err })
-	g.Go(func() (err error) { e, err = o.entity(gctx, what); return err })
-	if err := g.Wait(); err != nil {
-		return outbox.Entity{}, nil, err
+	return o.receipt(ctx, what, id)
+}
+
+// Barrier writes a marker into the key's partition. The token in the answer is at least as
+// new as every write before it, and reads under it see them all. That is what the service
+// documents of session consistency.
+func (o *Outbox) Barrier(ctx context.Context, key string) error {
+	what := op{"write a marker for", key}
+	if err := checkKey(what); err != nil {
+		return err
 	}
-	return e, r, nil
+	enc := encoder{what: what}
+	doc := enc.json(barrierDoc{ID: barrierDocID, PK: key, Kind: barrierDocID, TTL: barrierTTL})
+	if enc.err != nil {
+		return enc.err
+	}
+	room := o.rooms.of(key)
+	return room.do(ctx, what, idempotent, func(ctx context.Context, items *azcosmos.ContainerClient) error {
+		r, err := items.UpsertItem(ctx, azcosmos.NewPartitionKeyString(key), doc, nil)
+		if err == nil {
+			room.seen(r.RawResponse)
+		}
+		return err
+	})
 }
 
 func (o *Outbox) entity(ctx context.Context, what op) (outbox.Entity, error) {
@@ -86,7 +105,9 @@ func (o *Outbox) entity(ctx context.Context, what op) (outbox.Entity, error) {
 		return outbox.Entity{Key: what.what}, err
 	}
 	e := d.entity(revision)
-	c.place.seen(containerRID(d.RID))
+	rid := containerRID(d.RID)
+	c.place.seen(rid)
+	c.heard(rid)
 	return e, nil
 }
 
@@ -105,7 +126,7 @@ func (o *Outbox) receipt(ctx context.Context, what op, id string) (*outbox.Recei
 	if err != nil || revision == "" {
 		return nil, err
 	}
-	return &outbox.Receipt{ID: d.ID, RequestHash: d.RequestHash, Answer: d.Answer}, nil
+	return &outbox.Receipt{ID: d.ID, RequestHash: d.RequestHash, Batch: d.Batch, Answer: d.Answer}, nil
 }
 
 // read is a point read. A missing document is no error: its revision is "".
@@ -144,7 +165,7 @@ func (k *container) itemOptions() *azcosmos.ItemOptions {
 	return nil
 }
 
-// Commit stores the batch. The receipt comes first in it, so that a twin of the
+// Commit stores the batch. The receipts come first in it, so that a twin of a
 // request is told as such and not as a conflict.
 func (o *Outbox) Commit(ctx context.Context, c outbox.Commit) (revision string, err error) {
 	what := op{"commit", c.Key}
@@ -158,48 +179,45 @@ func (o *Outbox) Commit(ctx context.Context, c outbox.Commit) (revision string, 
 		if e, ok := errors.AsType[*batchError](err); ok {
 			return b.verdict(e)
 		}
-		if err != nil || b.entity < 0 {
+		if err != nil {
 			return err
 		}
-		if b.entity >= len(results) {
+		if len(results) != len(b.receipts)+1+len(b.events) {
 			return errNotAtomic
 		}
-		revision = string(results[b.entity].ETag)
+		revision = string(results[len(b.receipts)].ETag)
 		return nil
 	})
 	return revision, err
 }
 
-// batch is a Commit, encoded once and sent as often as needed.
+// batch is a Commit, encoded once and sent as often as needed: the receipts, the entity,
+// the events.
 type batch struct {
-	receipt []byte
-	doc     []byte
-	ifMatch *azcore.ETag
-	events  [][]byte
-	entity  int // index of the entity's operation, -1 without one
+	ids      []string // of receipts
+	receipts [][]byte
+	entity   []byte
+	ifMatch  *azcore.ETag
+	events   [][]byte
 }
 
 func (o *Outbox) batch(what op, c outbox.Commit) (*batch, error) {
 	if err := checkKey(what); err != nil {
 		return nil, err
 	}
-	if n := len(c.Events) + 2; n > maxBatch {
+	if n := len(c.Receipts) + 1 + len(c.Events); n > maxBatch {
 		return nil, &outbox.Error{Class: outbox.TooLarge, Op: what.String(), Err: fmt.Errorf("%d operations in a batch, the limit is %d", n, maxBatch)}
 	}
-	b := &batch{entity: -1}
+	b := &batch{}
 	enc := encoder{what: what}
-	if r := c.Receipt; r != nil {
-		b.receipt = enc.json(receiptDoc{ID: r.ID, PK: c.Key, Kind: "receipt", RequestHash: r.RequestHash, Answer: r.Answer, TTL: seconds(o.opts.ReceiptTTL)})
+	for _, r := range c.Receipts {
+		b.ids = append(b.ids, r.ID)
+		b.receipts = append(b.receipts, enc.json(receiptDoc{ID: r.ID, PK: c.Key, Kind: "receipt", RequestHash: r.RequestHash, Batch: r.Batch, Answer: r.Answer, TTL: seconds(o.opts.ReceiptTTL)}))
 	}
-	if e := c.Entity; e != nil {
-		b.doc = enc.json(newEntityDoc(c.Key, e))
-		if e.Revision != "" {
-			tag := azcore.ETag(e.Revision)
-			b.ifMatch = &tag
-		}
-		if b.entity = 0; b.receipt != nil {
-			b.entity = 1
-		}
+	b.entity = enc.json(newEntityDoc(c.Key, &c.Entity))
+	if c.Entity.Revision != "" {
+		tag := azcore.ETag(c.Entity.Revision)
+		b.ifMatch = &tag
 	}
 	for i := range c.Events {
 		b.events = append(b.events, enc.json(newEventDoc(c.Key, &c.Events[i])))
@@ -209,15 +227,13 @@ func (o *Outbox) batch(what op, c outbox.Commit) (*batch, error) {
 
 func (b *batch) sdk(items *azcosmos.ContainerClient, key string) azcosmos.TransactionalBatch {
 	t := items.NewTransactionalBatch(azcosmos.NewPartitionKeyString(key))
-	if b.receipt != nil {
-		t.CreateItem(b.receipt, nil)
+	for _, r := range b.receipts {
+		t.CreateItem(r, nil)
 	}
-	switch {
-	case b.doc == nil:
-	case b.ifMatch == nil:
-		t.CreateItem(b.doc, nil)
-	default:
-		t.ReplaceItem(entityDocID, b.doc, &azcosmos.TransactionalBatchItemOptions{IfMatchETag: b.ifMatch})
+	if b.ifMatch == nil {
+		t.CreateItem(b.entity, nil)
+	} else {
+		t.ReplaceItem(entityDocID, b.entity, &azcosmos.TransactionalBatchItemOptions{IfMatchETag: b.ifMatch})
 	}
 	for _, e := range b.events {
 		t.CreateItem(e, nil)
@@ -229,8 +245,8 @@ func (b *batch) sdk(items *azcosmos.ContainerClient, key string) azcosmos.Transa
 func (b *batch) verdict(e *batchError) error {
 	switch e.status {
 	case http.StatusConflict, http.StatusPreconditionFailed, http.StatusNotFound:
-		if b.receipt != nil && e.op == 0 {
-			return verdict{outbox.ErrReceiptExists}
+		if e.op < len(b.ids) {
+			return verdict{&outbox.ReceiptExistsError{ID: b.ids[e.op]}}
 		}
 		return verdict{outbox.ErrConflict}
 	}

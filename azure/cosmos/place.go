@@ -26,6 +26,18 @@ type place struct {
 	mu    sync.Mutex
 	known outbox.Place
 	until time.Time // known holds before this
+	// home is the container that the session tokens are of: the last one that anything was
+	// heard of. "" before that.
+	home string
+}
+
+// moved notes that rid was heard of, and says whether that is another container than before.
+func (p *place) moved(rid string) bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	before := p.home
+	p.home = rid
+	return before != "" && before != rid
 }
 
 // doubt makes the next caller ask again.
@@ -93,8 +105,30 @@ func (k *container) readPlace(ctx context.Context, what op) (outbox.Place, error
 		return outbox.Place{}, err
 	}
 	k.place.set(at)
+	k.heard(at.ID)
 	return at, nil
 }
+
+// heard notes which container has answered. The session tokens of one that is gone are of no
+// use in another: its replicas would be behind them for ever.
+func (k *container) heard(rid string) {
+	if rid != "" && k.place.moved(rid) {
+		k.tokens.drop()
+	}
+}
+
+// behind is called when a replica has not got as far as the session tokens. It lags, and
+// will have; only a container that was made anew never will, so after a few tries in a row
+// the account is asked.
+func (k *container) behind(ctx context.Context, try int) {
+	if try == patience {
+		k.place.doubt()
+		_, _ = k.whereabouts(ctx, op{"read the container of", k.name}) // which it hears of
+	}
+}
+
+// patience is how many tries a replica is given to catch up.
+const patience = 3
 
 // containerRID is the _rid of the container that a document with this _rid lies in: its
 // first eight bytes, in the service's base64. "" for what is no _rid.

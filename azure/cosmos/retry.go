@@ -33,7 +33,9 @@ const (
 type request func(ctx context.Context, items *azcosmos.ContainerClient) error
 
 // do runs a request until it succeeds, answers with a verdict, fails for good, or the
-// budget or the caller's time is used up.
+// budget or the caller's time is used up. A commit of which one try may have been carried
+// out ends as Ambiguous, whatever the later ones say: they may be refused by what the first
+// one has stored, or throttled after it.
 func (k *container) do(ctx context.Context, o op, m mode, f request) error {
 	start := time.Now()
 	doubt := false
@@ -43,25 +45,27 @@ func (k *container) do(ctx context.Context, o op, m mode, f request) error {
 			return nil
 		}
 		if v, ok := errors.AsType[verdict](err); ok {
-			if doubt && m == once && errors.Is(err, outbox.ErrConflict) {
-				// The earlier try may be what we are in conflict with.
-				return &outbox.Error{Class: outbox.Ambiguous, Op: o.String(), Err: err}
+			if doubt && m == once {
+				return &outbox.Error{Class: outbox.Ambiguous, Op: o.String(), Err: v.err}
 			}
 			return v.err
 		}
 		flt := diagnose(ctx, err, sent)
 		doubt = doubt || flt.effect != nothing
 		if m == once && flt.effect == unknown {
-			flt.class, flt.again = outbox.Ambiguous, false
+			flt.again = false
 		}
 		if flt.stale {
-			k.tokens.drop()
+			k.behind(ctx, try)
 		}
 		if flt.elsewhere {
 			k.place.doubt()
 		}
 		wait := retryPause.Wait(try, flt.after)
 		if !flt.again || try == maxTries || time.Since(start)+wait > k.client.opts.RetryBudget || !sleep(ctx, wait) {
+			if doubt && m == once {
+				flt.class = outbox.Ambiguous
+			}
 			return flt.classified(o)
 		}
 	}

@@ -126,7 +126,8 @@ func class(t *testing.T, err error) string {
 		return "ok"
 	case errors.Is(err, outbox.ErrConflict) && outbox.ClassOf(err) == outbox.Unclassified:
 		return "conflict"
-	case errors.Is(err, outbox.ErrReceiptExists):
+	}
+	if _, ok := errors.AsType[*outbox.ReceiptExistsError](err); ok && outbox.ClassOf(err) == outbox.Unclassified {
 		return "receipt exists"
 	}
 	_, ok := errors.AsType[*outbox.Error](err)

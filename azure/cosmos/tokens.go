@@ -91,8 +91,9 @@ func (t *tokens) get() string {
 	return t.header
 }
 
-// drop forgets everything: the container was recreated, a range was split, or a
-// failover lost what we have seen.
+// drop forgets everything: the container was made anew. A replica that lags is no reason:
+// without tokens the next one that lags would deny what was seen here. Neither is a failover
+// that lost something: the token of the next write has a higher version, and wins.
 func (t *tokens) drop() {
 	t.mu.Lock()
 	defer t.mu.Unlock()

@@ -55,7 +55,7 @@ func TestReadsCarryTheNewestToken(t *testing.T) {
 	box := c.Outbox("db", "c", OutboxOptions{})
 	_, err := box.Commit(t.Context(), aCommit)
 	require.NoError(t, err)
-	_, _, err = box.Load(t.Context(), "p-1", "")
+	_, err = box.Load(t.Context(), "p-1")
 	require.NoError(t, err)
 	_, err = c.Outbox("db", "c", OutboxOptions{}).Pending(t.Context(), "p-1", 0, 10)
 	require.NoError(t, err)

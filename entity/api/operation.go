@@ -133,10 +133,10 @@ func body(required bool, schema string, mediaTypes ...string) object {
 // conditionsFor are the parameters that a method reads.
 func conditionsFor(method string) []object {
 	all := []object{ref("parameters", "ID"), ref("parameters", "IfMatch"), ref("parameters", "IfNoneMatch")}
-	if method != "get" && method != "head" {
-		all = append(all, ref("parameters", "IdempotencyKey"), ref("parameters", "TraceParent"), ref("parameters", "TraceState"))
+	if method == "get" || method == "head" {
+		return append(all, ref("parameters", "Fresh"))
 	}
-	return all
+	return append(all, ref("parameters", "IdempotencyKey"), ref("parameters", "TraceParent"), ref("parameters", "TraceState"))
 }
 
 func headerRefs(names ...string) object {

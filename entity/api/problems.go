@@ -103,7 +103,8 @@ var parameters = object{
 	},
 	"IfMatch":        parameter("If-Match", "Only if the entity is at one of these versions: entity tags, or * for any.", object{"type": "string"}),
 	"IfNoneMatch":    parameter("If-None-Match", "Only if the entity is at none of these versions; * on PUT: only if there is none.", object{"type": "string"}),
-	"IdempotencyKey": parameter("Idempotency-Key", "Carry the request out once, however often it is sent within 24 hours.", object{"type": "string", "minLength": 1}),
+	"IdempotencyKey": parameter("Idempotency-Key", "Carry the request out once, however often it is sent within 24 hours: each time it gets the first answer, 404, 409 and 412 included.", object{"type": "string", "minLength": 1}),
+	"Fresh":          parameter("Cache-Control", "no-cache: the entity as it is now, where a replica may lag behind what another instance has written.", object{"type": "string"}),
 	"TraceParent":    parameter("traceparent", "The W3C trace that the events belong to.", object{"type": "string"}),
 	"TraceState":     parameter("tracestate", "What the systems of the trace add to it.", object{"type": "string"}),
 }

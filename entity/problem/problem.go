@@ -66,6 +66,25 @@ func (p *Problem) Error() string {
 // Unwrap returns Cause.
 func (p *Problem) Unwrap() error { return p.Cause }
 
+// Keep is the problem as an answer that can be stored and given again, by Kept: without what
+// belongs to one request.
+func (p *Problem) Keep() (outbox.Answer, error) {
+	kept := *p
+	kept.Instance = ""
+	body, err := json.Marshal(&kept)
+	return outbox.Answer{Status: p.Status, Body: body}, err
+}
+
+// Kept is the problem that Keep has made a of.
+func Kept(a outbox.Answer) *Problem {
+	p := &Problem{}
+	if err := json.Unmarshal(a.Body, p); err != nil || p.Status != a.Status {
+		p = New(Internal, "The log has the details under this instance.")
+		p.Cause = fmt.Errorf("the stored answer with status %d is no problem: %w", a.Status, err)
+	}
+	return p
+}
+
 // Answer ends a request with err. It logs what an operator should know of: the faults
 // of the store and ours, not the client's.
 func Answer(w http.ResponseWriter, r *http.Request, log *slog.Logger, err error) {

@@ -56,23 +56,6 @@ func (c Conditions) Known(e outbox.Entity) bool {
 	return c.noneMatch != nil && c.noneMatch.weak(e)
 }
 
-// Ahead says whether If-Match names a later version than e, in the incarnation that e is
-// in. Versions are given out by commits only, so the store has then shown an old one, or
-// the client made it up.
-func (c Conditions) Ahead(e outbox.Entity) bool {
-	if c.match == nil {
-		return false
-	}
-	for _, t := range c.match.list {
-		version, life, _ := strings.Cut(t.opaque, "-")
-		v, err := strconv.ParseInt(version, 10, 64)
-		if err == nil && !t.weak && v > e.Version && (life == e.Incarnation.ID || e.Incarnation.ID == "") {
-			return true
-		}
-	}
-	return false
-}
-
 // strong is the comparison of If-Match: weak tags never match (RFC 9110 §8.8.3.2).
 func (t *tags) strong(e outbox.Entity) bool { return t.matches(e, false) }
 
@@ -88,6 +71,19 @@ func (t *tags) matches(e outbox.Entity, weak bool) bool {
 		}
 	}
 	return t.any
+}
+
+// Current says whether Cache-Control has no-cache: the client does not want what a replica or
+// a cache has kept (RFC 9111 §5.2.1.4).
+func Current(h http.Header) bool {
+	for _, line := range h.Values("Cache-Control") {
+		for directive := range strings.SplitSeq(line, ",") {
+			if strings.EqualFold(strings.Trim(directive, " \t"), "no-cache") {
+				return true
+			}
+		}
+	}
+	return false
 }
 
 // Tag is the entity tag of a version: strong, and another one for every change that ever

@@ -17,32 +17,32 @@ func TestConditions(t *testing.T) {
 	tombstone := outbox.Entity{Key: "p-1", Version: 3, Incarnation: life, Deleted: true}
 	nothing := outbox.Entity{Key: "p-1"}
 	for name, c := range map[string]struct {
-		header, value      string
-		entity             outbox.Entity
-		met, known, behind bool
+		header, value string
+		entity        outbox.Entity
+		met, known    bool
 	}{
-		"match":                    {"If-Match", `"3-i"`, third, true, false, false},
-		"match in a list":          {"If-Match", `"1", "a,b" ,,"3-i"`, third, true, false, false},
-		"match any":                {"If-Match", ` * `, third, true, false, false},
-		"older":                    {"If-Match", `"2-i"`, third, false, false, false},
-		"newer":                    {"If-Match", `"4-i"`, third, false, false, true},
-		"another incarnation":      {"If-Match", `"3-j"`, third, false, false, false},
-		"newer in another":         {"If-Match", `"4-j"`, third, false, false, false},
-		"without an incarnation":   {"If-Match", `"3"`, third, false, false, false},
-		"weak never matches":       {"If-Match", `W/"3-i"`, third, false, false, false},
-		"weak is never newer":      {"If-Match", `W/"4"`, third, false, false, false},
-		"not one of ours":          {"If-Match", `"abc"`, third, false, false, false},
-		"leading zero":             {"If-Match", `"03"`, third, false, false, false},
-		"any of nothing":           {"If-Match", `*`, nothing, false, false, false},
-		"version of nothing":       {"If-Match", `"1"`, nothing, false, false, true},
-		"version of a tombstone":   {"If-Match", `"3-i"`, tombstone, false, false, false},
-		"none, any, nothing":       {"If-None-Match", `*`, nothing, true, false, false},
-		"none, any, tombstone":     {"If-None-Match", `*`, tombstone, true, false, false},
-		"none, any, exists":        {"If-None-Match", `*`, third, false, true, false},
-		"none, this one":           {"If-None-Match", `"2", "3-i"`, third, false, true, false},
-		"none, this one, weakly":   {"If-None-Match", `W/"3-i"`, third, false, true, false},
-		"none, another":            {"If-None-Match", `"2"`, third, true, false, false},
-		"none, tag of a tombstone": {"If-None-Match", `"3-i"`, tombstone, true, false, false},
+		"match":                    {"If-Match", `"3-i"`, third, true, false},
+		"match in a list":          {"If-Match", `"1", "a,b" ,,"3-i"`, third, true, false},
+		"match any":                {"If-Match", ` * `, third, true, false},
+		"older":                    {"If-Match", `"2-i"`, third, false, false},
+		"newer":                    {"If-Match", `"4-i"`, third, false, false},
+		"another incarnation":      {"If-Match", `"3-j"`, third, false, false},
+		"newer in another":         {"If-Match", `"4-j"`, third, false, false},
+		"without an incarnation":   {"If-Match", `"3"`, third, false, false},
+		"weak never matches":       {"If-Match", `W/"3-i"`, third, false, false},
+		"weak is never newer":      {"If-Match", `W/"4"`, third, false, false},
+		"not one of ours":          {"If-Match", `"abc"`, third, false, false},
+		"leading zero":             {"If-Match", `"03"`, third, false, false},
+		"any of nothing":           {"If-Match", `*`, nothing, false, false},
+		"version of nothing":       {"If-Match", `"1"`, nothing, false, false},
+		"version of a tombstone":   {"If-Match", `"3-i"`, tombstone, false, false},
+		"none, any, nothing":       {"If-None-Match", `*`, nothing, true, false},
+		"none, any, tombstone":     {"If-None-Match", `*`, tombstone, true, false},
+		"none, any, exists":        {"If-None-Match", `*`, third, false, true},
+		"none, this one":           {"If-None-Match", `"2", "3-i"`, third, false, true},
+		"none, this one, weakly":   {"If-None-Match", `W/"3-i"`, third, false, true},
+		"none, another":            {"If-None-Match", `"2"`, third, true, false},
+		"none, tag of a tombstone": {"If-None-Match", `"3-i"`, tombstone, true, false},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -50,7 +50,6 @@ func TestConditions(t *testing.T) {
 			require.NoError(t, err)
 			require.Equal(t, c.met, conditions.Met(c.entity) == nil)
 			require.Equal(t, c.known, conditions.Known(c.entity))
-			require.Equal(t, c.behind, conditions.Ahead(c.entity))
 			if err := conditions.Met(c.entity); err != nil {
 				require.Equal(t, problem.Precondition, problem.From(t.Context(), err).Kind)
 			}
@@ -85,7 +84,6 @@ func TestNoConditionIsAlwaysMet(t *testing.T) {
 	for _, e := range []outbox.Entity{{}, {Version: 1}, {Version: 2, Deleted: true}} {
 		require.NoError(t, conditions.Met(e))
 		require.False(t, conditions.Known(e))
-		require.False(t, conditions.Ahead(e))
 	}
 }
 

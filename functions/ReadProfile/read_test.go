@@ -107,7 +107,7 @@ func storeWith(t *testing.T, entities ...outbox.Entity) *outboxtest.MemStore {
 	t.Helper()
 	store := &outboxtest.MemStore{}
 	for _, e := range entities {
-		_, err := store.Commit(t.Context(), outbox.Commit{Key: e.Key, Entity: &e})
+		_, err := store.Commit(t.Context(), outbox.Commit{Key: e.Key, Entity: e})
 		require.NoError(t, err)
 	}
 	return store

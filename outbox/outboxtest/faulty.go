@@ -14,8 +14,8 @@ type Storage interface {
 
 // FaultyStore breaks a store on purpose. Before runs ahead of an operation and may
 // fail it with nothing applied; After runs behind it and may turn its success into
-// an error: applied, but the answer was lost. Operations are named load, commit,
-// place, find, pending, settle and park. Either may block, to hold an operation at a point.
+// an error: applied, but the answer was lost. Operations are named load, receipt,
+// barrier, commit, place, find, pending, settle and park. Either may block, to hold an operation at a point.
 type FaultyStore struct {
 	Storage
 	Before, After func(ctx context.Context, op, key string) error
@@ -37,12 +37,26 @@ func (f *FaultyStore) around(ctx context.Context, op, key string, do func() erro
 }
 
 // Load implements outbox.Store.
-func (f *FaultyStore) Load(ctx context.Context, key, receiptID string) (e outbox.Entity, r *outbox.Receipt, err error) {
+func (f *FaultyStore) Load(ctx context.Context, key string) (e outbox.Entity, err error) {
 	err = f.around(ctx, "load", key, func() (err error) {
-		e, r, err = f.Storage.Load(ctx, key, receiptID)
+		e, err = f.Storage.Load(ctx, key)
 		return err
 	})
-	return e, r, err
+	return e, err
+}
+
+// Receipt implements outbox.Store.
+func (f *FaultyStore) Receipt(ctx context.Context, key, id string) (r *outbox.Receipt, err error) {
+	err = f.around(ctx, "receipt", key, func() (err error) {
+		r, err = f.Storage.Receipt(ctx, key, id)
+		return err
+	})
+	return r, err
+}
+
+// Barrier implements outbox.Store.
+func (f *FaultyStore) Barrier(ctx context.Context, key string) error {
+	return f.around(ctx, "barrier", key, func() error { return f.Storage.Barrier(ctx, key) })
 }
 
 // Commit implements outbox.Store.

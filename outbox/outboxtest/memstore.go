@@ -31,23 +31,42 @@ type partition struct {
 }
 
 // Load implements outbox.Store.
-func (s *MemStore) Load(ctx context.Context, key, receiptID string) (outbox.Entity, *outbox.Receipt, error) {
+func (s *MemStore) Load(ctx context.Context, key string) (outbox.Entity, error) {
 	if err := ctx.Err(); err != nil {
-		return outbox.Entity{}, nil, &outbox.Error{Class: outbox.Timeout, Op: "load", Err: err}
+		return outbox.Entity{}, &outbox.Error{Class: outbox.Timeout, Op: "load", Err: err}
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	p, ok := s.partitions[key]
 	if !ok {
-		return outbox.Entity{Key: key}, nil, nil
-	}
-	var receipt *outbox.Receipt
-	if r, ok := p.receipts[receiptID]; ok {
-		receipt = &r
+		return outbox.Entity{Key: key}, nil
 	}
 	e := p.entity
 	e.Moved = e.Place != "" && e.Place != s.place().ID
-	return e, receipt, nil
+	return e, nil
+}
+
+// Receipt implements outbox.Store.
+func (s *MemStore) Receipt(ctx context.Context, key, id string) (*outbox.Receipt, error) {
+	if err := ctx.Err(); err != nil {
+		return nil, &outbox.Error{Class: outbox.Timeout, Op: "read receipt", Err: err}
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if p, ok := s.partitions[key]; ok {
+		if r, ok := p.receipts[id]; ok {
+			return &r, nil
+		}
+	}
+	return nil, nil
+}
+
+// Barrier implements outbox.Store: no read of a MemStore is old.
+func (s *MemStore) Barrier(ctx context.Context, _ string) error {
+	if err := ctx.Err(); err != nil {
+		return &outbox.Error{Class: outbox.Timeout, Op: "barrier", Err: err}
+	}
+	return nil
 }
 
 // Place implements outbox.Store.
@@ -104,35 +123,30 @@ func (s *MemStore) Commit(ctx context.Context, c outbox.Commit) (string, error) 
 	if err := p.refuses(c); err != nil {
 		return "", err
 	}
-	if c.Entity != nil {
-		p.entity = *c.Entity
-		p.entity.Revision = s.next()
-	}
+	p.entity = c.Entity
+	p.entity.Revision = s.next()
 	for _, e := range c.Events {
 		e.Revision = s.next()
 		p.events[e.Seq] = e
 	}
-	if c.Receipt != nil {
-		p.receipts[c.Receipt.ID] = *c.Receipt
-	}
-	if c.Entity == nil {
-		return "", nil
+	for _, r := range c.Receipts {
+		p.receipts[r.ID] = r
 	}
 	return p.entity.Revision, nil
 }
 
 func (p *partition) refuses(c outbox.Commit) error {
-	if c.Entity != nil && c.Entity.Revision != p.entity.Revision {
+	for _, r := range c.Receipts {
+		if _, ok := p.receipts[r.ID]; ok {
+			return &outbox.ReceiptExistsError{ID: r.ID}
+		}
+	}
+	if c.Entity.Revision != p.entity.Revision {
 		return outbox.ErrConflict
 	}
 	for _, e := range c.Events {
 		if _, ok := p.events[e.Seq]; ok {
 			return outbox.ErrConflict
-		}
-	}
-	if c.Receipt != nil {
-		if _, ok := p.receipts[c.Receipt.ID]; ok {
-			return outbox.ErrReceiptExists
 		}
 	}
 	return nil

@@ -25,7 +25,9 @@ func TestStore(t *testing.T, open func(t *testing.T) Storage) {
 		"StaleRevision":        storeStaleRevision,
 		"EventExists":          storeEventExists,
 		"ReceiptExists":        storeReceiptExists,
-		"ReceiptOnly":          storeReceiptOnly,
+		"SameContent":          storeSameContent,
+		"EmptyTombstone":       storeEmptyTombstone,
+		"Barrier":              storeBarrier,
 		"OneWinner":            storeOneWinner,
 		"PendingInOrder":       storePendingInOrder,
 		"PendingOfKeyOnly":     storePendingOfKeyOnly,
@@ -67,10 +69,10 @@ func ev(key string, seq int64, size ...int) outbox.Event {
 // write commits a version of key with n events after the entity's last one.
 func write(t *testing.T, s Storage, key string, n int) outbox.Entity {
 	t.Helper()
-	e, _, err := s.Load(t.Context(), key, "")
+	e, err := s.Load(t.Context(), key)
 	require.NoError(t, err)
 	c := next(e, n)
-	e = *c.Entity
+	e = c.Entity
 	e.Revision, err = s.Commit(t.Context(), c)
 	require.NoError(t, err)
 	return e
@@ -78,14 +80,15 @@ func write(t *testing.T, s Storage, key string, n int) outbox.Entity {
 
 func next(e outbox.Entity, n int) outbox.Commit {
 	e.Version++
-	c := outbox.Commit{Key: e.Key, Entity: &e}
+	c := outbox.Commit{Key: e.Key}
 	for range n {
 		e.LastSeq++
 		c.Events = append(c.Events, ev(e.Key, e.LastSeq))
 	}
 	e.Data = json.RawMessage(fmt.Sprintf(`{"v":%d,"text":"Ærø 日本 😀"}`, e.Version))
-	e.LastInvocation, e.LastStatus = fmt.Sprintf("inv-%d", e.Version), 200
+	e.Batch = fmt.Sprintf("batch-%d", e.Version)
 	e.UpdatedAt = time.Date(2026, 8, 7, 10, 0, 0, 0, time.UTC)
+	c.Entity = e
 	return c
 }
 
@@ -97,6 +100,13 @@ func seqs(events []outbox.Event) []int64 {
 	return s
 }
 
+func receipt(t *testing.T, s Storage, key, id string) *outbox.Receipt {
+	t.Helper()
+	r, err := s.Receipt(t.Context(), key, id)
+	require.NoError(t, err)
+	return r
+}
+
 func pending(t *testing.T, s Storage, key string, limit int) []outbox.Event {
 	t.Helper()
 	events, err := s.Pending(t.Context(), key, 0, limit)
@@ -105,30 +115,37 @@ func pending(t *testing.T, s Storage, key string, limit int) []outbox.Event {
 }
 
 func storeLoadMissing(t *testing.T, s Storage, key string) {
-	e, r, err := s.Load(t.Context(), key, "rq-none")
+	e, err := s.Load(t.Context(), key)
 	require.NoError(t, err)
 	require.Equal(t, outbox.Entity{Key: key}, e)
-	require.Nil(t, r)
+	require.Nil(t, receipt(t, s, key, "rq-none"))
 	require.Empty(t, pending(t, s, key, 10))
 }
 
 func storeRoundTrip(t *testing.T, s Storage, key string) {
 	c := next(outbox.Entity{Key: key}, 2)
-	c.Receipt = &outbox.Receipt{ID: "rq-1", RequestHash: "h", Answer: outbox.Answer{Status: 201, ETag: `"1"`, Location: "/p", Body: json.RawMessage(`{"a":1}`)}}
+	c.Receipts = []outbox.Receipt{
+		{ID: "rq-1", RequestHash: "h", Batch: "batch-1", Answer: outbox.Answer{Status: 201, ETag: `"1"`, Location: "/p", Body: json.RawMessage(`{"a":1}`)}},
+		{ID: "rq-2", RequestHash: "g", Batch: "batch-1", Answer: outbox.Answer{Status: 404, Body: json.RawMessage(`{"b":2}`)}},
+	}
 	revision, err := s.Commit(t.Context(), c)
 	require.NoError(t, err)
 	require.NotEmpty(t, revision)
 
-	e, r, err := s.Load(t.Context(), key, "rq-1")
+	e, err := s.Load(t.Context(), key)
 	require.NoError(t, err)
-	want := *c.Entity
+	want := c.Entity
 	want.Revision = revision
 	require.JSONEq(t, string(want.Data), string(e.Data))
 	want.Data, e.Data = nil, nil
 	require.Equal(t, want, e)
-	require.JSONEq(t, string(c.Receipt.Answer.Body), string(r.Answer.Body))
-	r.Answer.Body = c.Receipt.Answer.Body
-	require.Equal(t, c.Receipt, r)
+	for _, want := range c.Receipts {
+		r := receipt(t, s, key, want.ID)
+		require.NotNil(t, r)
+		require.JSONEq(t, string(want.Answer.Body), string(r.Answer.Body))
+		r.Answer.Body = want.Answer.Body
+		require.Equal(t, want, *r)
+	}
 
 	for i, got := range pending(t, s, key, 10) {
 		require.NotEmpty(t, got.Revision)
@@ -141,7 +158,7 @@ func storeRoundTrip(t *testing.T, s Storage, key string) {
 	tomb.Entity.Deleted, tomb.Entity.Data = true, nil
 	_, err = s.Commit(t.Context(), tomb)
 	require.NoError(t, err)
-	e, _, err = s.Load(t.Context(), key, "")
+	e, err = s.Load(t.Context(), key)
 	require.NoError(t, err)
 	require.True(t, e.Deleted)
 	require.Empty(t, e.Data)
@@ -162,7 +179,7 @@ func storePlace(t *testing.T, s Storage, key string) {
 	c.Entity.Place = place.ID
 	_, err = s.Commit(t.Context(), c)
 	require.NoError(t, err)
-	e, _, err := s.Load(t.Context(), key, "")
+	e, err := s.Load(t.Context(), key)
 	require.NoError(t, err)
 	require.Equal(t, c.Entity.Incarnation, e.Incarnation)
 	require.Equal(t, place.ID, e.Place)
@@ -172,7 +189,7 @@ func storePlace(t *testing.T, s Storage, key string) {
 	c.Entity.Place = "elsewhere"
 	_, err = s.Commit(t.Context(), c)
 	require.NoError(t, err)
-	e, _, err = s.Load(t.Context(), key, "")
+	e, err = s.Load(t.Context(), key)
 	require.NoError(t, err)
 	require.True(t, e.Moved, "it says that it was written in another container")
 }
@@ -188,13 +205,13 @@ func storeStaleRevision(t *testing.T, s Storage, key string) {
 	old := write(t, s, key, 1)
 	now := write(t, s, key, 1)
 	c := next(old, 3)
-	c.Receipt = &outbox.Receipt{ID: "rq-stale"}
+	c.Receipts = []outbox.Receipt{{ID: "rq-stale"}}
 	_, err := s.Commit(t.Context(), c)
 	require.ErrorIs(t, err, outbox.ErrConflict)
-	e, r, err := s.Load(t.Context(), key, "rq-stale")
+	e, err := s.Load(t.Context(), key)
 	require.NoError(t, err)
 	require.Equal(t, now.Version, e.Version)
-	require.Nil(t, r, "a refused batch leaves nothing behind")
+	require.Nil(t, receipt(t, s, key, "rq-stale"), "a refused batch leaves nothing behind")
 	require.Equal(t, []int64{1, 2}, seqs(pending(t, s, key, 10)))
 }
 
@@ -203,38 +220,85 @@ func storeEventExists(t *testing.T, s Storage, key string) {
 	e.LastSeq = 0 // a writer that lost count: the store must not overwrite event 1
 	_, err := s.Commit(t.Context(), next(e, 2))
 	require.ErrorIs(t, err, outbox.ErrConflict)
-	got, _, err := s.Load(t.Context(), key, "")
+	got, err := s.Load(t.Context(), key)
 	require.NoError(t, err)
 	require.EqualValues(t, 1, got.Version)
 	require.Equal(t, []int64{1}, seqs(pending(t, s, key, 10)))
 }
 
+// storeReceiptExists: the receipt is named, whichever it is, and also when the entity has
+// moved on: a writer that repeats a batch must not take it for somebody else's.
 func storeReceiptExists(t *testing.T, s Storage, key string) {
 	c := next(outbox.Entity{Key: key}, 1)
-	c.Receipt = &outbox.Receipt{ID: "rq-1", RequestHash: "first", Answer: outbox.Answer{Status: 200}}
+	c.Receipts = []outbox.Receipt{{ID: "rq-1", RequestHash: "first", Answer: outbox.Answer{Status: 200}}}
 	_, err := s.Commit(t.Context(), c)
 	require.NoError(t, err)
-	e, _, err := s.Load(t.Context(), key, "")
+	e, err := s.Load(t.Context(), key)
 	require.NoError(t, err)
-	twin := next(e, 1)
-	twin.Receipt = &outbox.Receipt{ID: "rq-1", RequestHash: "second"}
-	_, err = s.Commit(t.Context(), twin)
-	require.ErrorIs(t, err, outbox.ErrReceiptExists)
-	got, r, err := s.Load(t.Context(), key, "rq-1")
+	for name, from := range map[string]outbox.Entity{"new": e, "old": {Key: key}} {
+		twin := next(from, 1)
+		twin.Receipts = []outbox.Receipt{{ID: "rq-0"}, {ID: "rq-1", RequestHash: "second"}}
+		_, err = s.Commit(t.Context(), twin)
+		var exists *outbox.ReceiptExistsError
+		require.ErrorAs(t, err, &exists, name)
+		require.Equal(t, "rq-1", exists.ID)
+	}
+	got, err := s.Load(t.Context(), key)
 	require.NoError(t, err)
 	require.Equal(t, e.Version, got.Version)
-	require.Equal(t, "first", r.RequestHash)
+	require.Equal(t, "first", receipt(t, s, key, "rq-1").RequestHash)
+	require.Nil(t, receipt(t, s, key, "rq-0"))
 }
 
-func storeReceiptOnly(t *testing.T, s Storage, key string) {
+// storeSameContent: an entity that is replaced with its own content has another revision, so
+// that what was made against the old one is kept out.
+func storeSameContent(t *testing.T, s Storage, key string) {
 	e := write(t, s, key, 1)
-	rev, err := s.Commit(t.Context(), outbox.Commit{Key: key, Receipt: &outbox.Receipt{ID: "rq-only", RequestHash: "h", Answer: outbox.Answer{Status: 204}}})
+	late := next(e, 1)
+	same := outbox.Commit{Key: key, Entity: e, Receipts: []outbox.Receipt{{ID: "rq-1", Answer: outbox.Answer{Status: 412}}}}
+	same.Entity.Batch = "another"
+	revision, err := s.Commit(t.Context(), same)
 	require.NoError(t, err)
-	require.Empty(t, rev)
-	got, r, err := s.Load(t.Context(), key, "rq-only")
+	require.NotEqual(t, e.Revision, revision)
+	_, err = s.Commit(t.Context(), late)
+	require.ErrorIs(t, err, outbox.ErrConflict)
+	got, err := s.Load(t.Context(), key)
 	require.NoError(t, err)
-	require.Equal(t, e.Revision, got.Revision)
-	require.Equal(t, 204, r.Answer.Status)
+	require.Equal(t, e.Version, got.Version)
+	require.Equal(t, "another", got.Batch)
+	require.Equal(t, e.UpdatedAt, got.UpdatedAt)
+}
+
+// storeEmptyTombstone: an answer about what never was is committed, too.
+func storeEmptyTombstone(t *testing.T, s Storage, key string) {
+	c := outbox.Commit{Key: key, Entity: outbox.Entity{Key: key, Batch: "b"}, Receipts: []outbox.Receipt{{ID: "rq-1", Answer: outbox.Answer{Status: 404}}}}
+	_, err := s.Commit(t.Context(), c)
+	require.NoError(t, err)
+	_, err = s.Commit(t.Context(), next(outbox.Entity{Key: key}, 1))
+	require.ErrorIs(t, err, outbox.ErrConflict, "a create that was on its way is kept out")
+	e, err := s.Load(t.Context(), key)
+	require.NoError(t, err)
+	require.NotEmpty(t, e.Revision)
+	require.Zero(t, e.Version)
+	require.Zero(t, e.Incarnation)
+	require.False(t, e.Moved)
+	write(t, s, key, 1)
+	require.Equal(t, []int64{1}, seqs(pending(t, s, key, 10)))
+}
+
+func storeBarrier(t *testing.T, s Storage, key string) {
+	require.NoError(t, s.Barrier(t.Context(), key))
+	e, err := s.Load(t.Context(), key)
+	require.NoError(t, err)
+	require.Equal(t, outbox.Entity{Key: key}, e, "a barrier is no entity")
+	e = write(t, s, key, 2)
+	for range 2 {
+		require.NoError(t, s.Barrier(t.Context(), key))
+		got, err := s.Load(t.Context(), key)
+		require.NoError(t, err)
+		require.Equal(t, e.Revision, got.Revision)
+		require.Equal(t, []int64{1, 2}, seqs(pending(t, s, key, 10)))
+	}
 }
 
 func storeOneWinner(t *testing.T, s Storage, key string) {
@@ -286,7 +350,7 @@ func storeSettlePrefix(t *testing.T, s Storage, key string) {
 	write(t, s, key, 5)
 	require.NoError(t, s.Settle(t.Context(), key, pending(t, s, key, 3)))
 	require.Equal(t, []int64{4, 5}, seqs(pending(t, s, key, 10)))
-	e, _, err := s.Load(t.Context(), key, "")
+	e, err := s.Load(t.Context(), key)
 	require.NoError(t, err)
 	require.EqualValues(t, 5, e.LastSeq, "settling does not touch the entity")
 }
@@ -388,7 +452,7 @@ func storeFindStops(t *testing.T, s Storage, key string) {
 
 func storeOddKeys(t *testing.T, s Storage, key string) {
 	for _, k := range []string{key + "~._-", strings.Repeat("k", 128), key + ".."} {
-		e, _, err := s.Load(t.Context(), k, "")
+		e, err := s.Load(t.Context(), k)
 		require.NoError(t, err)
 		if e.Version == 0 {
 			write(t, s, k, 1)
@@ -404,11 +468,14 @@ func storeEndedContext(t *testing.T, s Storage, key string) {
 	cancel()
 	_, err := s.Commit(ctx, next(outbox.Entity{Key: key}, 1))
 	require.Error(t, err)
-	_, _, err = s.Load(ctx, key, "")
+	_, err = s.Load(ctx, key)
 	require.Error(t, err)
+	_, err = s.Receipt(ctx, key, "rq-1")
+	require.Error(t, err)
+	require.Error(t, s.Barrier(ctx, key))
 	_, err = s.Pending(ctx, key, 0, 1)
 	require.Error(t, err)
-	e, _, err := s.Load(t.Context(), key, "")
+	e, err := s.Load(t.Context(), key)
 	require.NoError(t, err)
 	require.Zero(t, e.Version)
 }

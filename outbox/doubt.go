@@ -1,0 +1,105 @@
+package outbox
+
+import (
+	"context"
+	"time"
+
+	"github.com/relaybox/relaybox/internal/pace"
+)
+
+// settleDoubt bounds the search for the fate of a batch: its members wait for it, and so do
+// the requests behind them.
+const settleDoubt = 10 * time.Second
+
+// doubtPause is between two looks.
+var doubtPause = pace.Backoff{First: 10 * time.Millisecond, Max: time.Second}
+
+// fate is what became of a batch whose answer was lost.
+type fate int
+
+const (
+	// open: nothing is certain yet. It may still be on its way.
+	open fate = iota
+	// stored: it is part of the history.
+	stored
+	// notStored: it is not, and cannot become part of it any more.
+	notStored
+	// untold: it cannot become part of the history any more, and nothing tells whether it
+	// is: another write has replaced the entity, and no member has a receipt.
+	untold
+)
+
+// settle finds out what became of b, whose answer was lost. Until that is known nothing else
+// is sent, and a refusal of its repetition decides nothing: it may be refused by what it has
+// stored itself.
+func (l *lane) settle(ctx context.Context, b *batch, doubt error) {
+	ctx, cancel := context.WithTimeout(ctx, settleDoubt)
+	defer cancel()
+	for n := 1; ; n++ {
+		what, cur, err := l.fateOf(ctx, b)
+		switch what {
+		case stored:
+			l.committed(b, cur.Revision)
+			return
+		case notStored:
+			l.unsend(b)
+			l.cur, l.known = cur, true
+			return
+		case untold:
+			l.forsake(b, doubt)
+			l.cur, l.known = cur, true
+			return
+		}
+		if pace.Sleep(ctx, doubtPause.Wait(n, RetryAfterOf(err))) != nil {
+			l.fail(b.calls(), doubt)
+			return
+		}
+	}
+}
+
+// fateOf looks once. cur is the entity as it is now, its Revision "" where the batch is
+// stored and has been replaced since.
+func (l *lane) fateOf(ctx context.Context, b *batch) (what fate, cur Entity, err error) {
+	if cur, err = l.current(ctx); err != nil {
+		return open, cur, err
+	}
+	switch cur.Revision {
+	case b.against():
+		// A read does not fence a batch that is still on its way; a replace of the same
+		// revision does, and the same batch, repeated as it is, is one.
+		cur = b.commit.Entity
+		if cur.Revision, err = l.w.store.Commit(ctx, b.commit); err != nil {
+			return open, cur, err
+		}
+		return stored, cur, nil
+	default:
+		if cur.Batch == b.commit.Entity.Batch {
+			return stored, cur, nil
+		}
+	}
+	if len(b.commit.Receipts) == 0 {
+		return untold, cur, nil
+	}
+	r, err := l.w.store.Receipt(ctx, l.key, b.commit.Receipts[0].ID)
+	switch {
+	case err != nil:
+		return open, cur, err
+	case r != nil && r.Batch == b.commit.Entity.Batch:
+		cur.Revision = ""
+		return stored, cur, nil
+	}
+	return notStored, cur, nil
+}
+
+// forsake ends the members of b that may have changed something. The others have not, and
+// are decided anew.
+func (l *lane) forsake(b *batch, doubt error) {
+	var lost []*call
+	for _, m := range b.members {
+		if m.changes {
+			lost = append(lost, m.call)
+		}
+	}
+	l.fail(lost, doubt)
+	l.unsend(b)
+}
