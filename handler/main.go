@@ -1,6 +1,6 @@
 // Command handler is the custom handler of the function app: it reads its
-// configuration, listens, builds the clients and serves the functions. Everything
-// else lives in the rooms that it wires together.
+// configuration, listens, and serves the function app (package app) until it is told to
+// stop.
 package main
 
 import (
@@ -20,6 +20,7 @@ import (
 	"github.com/caarlos0/env/v11"
 
 	"github.com/relaybox/relaybox/functions"
+	"github.com/relaybox/relaybox/handler/app"
 	"github.com/relaybox/relaybox/handler/config"
 )
 
@@ -47,12 +48,12 @@ func run(ctx context.Context, environment map[string]string) error {
 	port, portErr := config.Port(environment)
 	// The host marks every line on stderr as an error, so logs go to stdout.
 	log := slog.New(slog.NewJSONHandler(os.Stdout, &slog.HandlerOptions{Level: cfg.LogLevel}))
-	if faults := slices.Concat(faultsOf(err), faultsOf(portErr)); len(faults) > 0 {
+	if faults := slices.Concat(config.Faults(err), config.Faults(portErr)); len(faults) > 0 {
 		report(log, "configuration fault", faults)
 		return errors.Join(faults...)
 	}
 	if err := serve(ctx, port, cfg, log); err != nil {
-		report(log, "handler stopped", faultsOf(err))
+		report(log, "handler stopped", config.Faults(err))
 		return err
 	}
 	return nil
@@ -65,35 +66,20 @@ func report(log *slog.Logger, what string, faults []error) {
 	}
 }
 
-// faultsOf takes a list of faults apart.
-func faultsOf(err error) []error {
-	if err == nil {
-		return nil
-	}
-	if all, ok := err.(interface{ Unwrap() []error }); ok { //nolint:errorlint // only the outermost join is a list of faults
-		return all.Unwrap()
-	}
-	return []error{err}
-}
-
-// grace is how long running invocations may take when the handler is asked to stop.
-// The host does not ask, it kills; this is for people and supervisors.
-const grace = 5 * time.Second
-
 func serve(ctx context.Context, port int, cfg config.Config, log *slog.Logger) error {
 	// The host polls the port until it answers, so nothing may come before this.
 	listener, err := net.Listen("tcp4", net.JoinHostPort("127.0.0.1", strconv.Itoa(port)))
 	if err != nil {
 		return fmt.Errorf("FUNCTIONS_CUSTOMHANDLER_PORT %d: %w", port, err)
 	}
-	app, err := newApp(cfg, log)
+	made, err := app.New(cfg, log, app.Options{})
 	if err != nil {
 		_ = listener.Close() // the process ends, and err is a list of faults as it is
 		return err
 	}
 	// No write timeout and a long idle one: the host keeps connections, and a
 	// connection that closes under a request makes it deliver again.
-	server := &http.Server{Handler: app, ReadHeaderTimeout: 30 * time.Second, IdleTimeout: 5 * time.Minute}
+	server := &http.Server{Handler: made, ReadHeaderTimeout: 30 * time.Second, IdleTimeout: 5 * time.Minute}
 	served := make(chan error, 1)
 	go func() { served <- server.Serve(listener) }()
 	log.Info("handler listens", "port", port, "version", functions.Version(), "pid", os.Getpid())
@@ -101,13 +87,13 @@ func serve(ctx context.Context, port int, cfg config.Config, log *slog.Logger) e
 	background, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	defer cancel()
 	done := make(chan struct{})
-	go func() { defer close(done); app.run(background) }()
+	go func() { defer close(done); made.Run(background) }()
 
 	select {
 	case err = <-served:
 	case <-ctx.Done():
 		log.Info("handler stops", "cause", context.Cause(ctx).Error())
-		last, end := context.WithTimeout(context.WithoutCancel(ctx), grace)
+		last, end := context.WithTimeout(context.WithoutCancel(ctx), app.Grace)
 		defer end()
 		err = server.Shutdown(last)
 	}

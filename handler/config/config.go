@@ -78,6 +78,17 @@ func Load(environment map[string]string) (Config, error) {
 	return c, errors.Join(faults...)
 }
 
+// Faults takes a list of faults apart.
+func Faults(err error) []error {
+	if err == nil {
+		return nil
+	}
+	if list, ok := err.(interface{ Unwrap() []error }); ok { //nolint:errorlint // only the outermost join is a list of faults
+		return list.Unwrap()
+	}
+	return []error{err}
+}
+
 // parse fills c and returns a fault for each setting that cannot be read.
 func parse(c *Config, environment map[string]string) (map[string]error, error) {
 	err := env.ParseWithOptions(c, env.Options{Environment: environment})

@@ -25,7 +25,7 @@ param accountId string
 @minValue(60)
 param oldestPendingSeconds int
 
-// The handler logs one JSON object a line; its attribute signal is stable (handler/observe.go,
+// The handler logs one JSON object a line; its attribute signal is stable (handler/app/observe.go,
 // entity/consume.go, functions/OutboxDispatcher).
 var logAlerts = [
   {

@@ -1,4 +1,7 @@
-package main
+// Package app is the function app as a value: the clients, the writer, the dispatcher and
+// the inbox, wired together behind one http.Handler. Command handler runs one in a process
+// of its own; a simulation runs several in one, over connections that it can break.
+package app
 
 import (
 	"context"
@@ -22,8 +25,19 @@ import (
 	"github.com/relaybox/relaybox/outbox"
 )
 
-// app is the function app with its clients. Making one does no I/O.
-type app struct {
+// Grace is how long what runs may take when the app is asked to stop. The host does not
+// ask, it kills; this is for people and supervisors.
+const Grace = 5 * time.Second
+
+// Options replace what the clients reach the cloud by; the zero value reaches it as the
+// configuration says.
+type Options struct {
+	Store cosmos.Options
+	Bus   servicebus.Options
+}
+
+// App is the function app with its clients. Making one does no I/O.
+type App struct {
 	cfg       config.Config
 	log       *slog.Logger
 	store     *cosmos.Client
@@ -38,18 +52,20 @@ type app struct {
 	ready chan struct{}
 }
 
-// newApp returns the app, or a list of all that keeps it from starting.
-func newApp(cfg config.Config, log *slog.Logger) (*app, error) {
+// New returns the app, or a list of all that keeps it from starting (config.Faults). The
+// clients log to log, whatever opts say.
+func New(cfg config.Config, log *slog.Logger, opts Options) (*App, error) {
 	kinds, err := functions.Kinds()
 	if err != nil {
 		return nil, err
 	}
 	ownOutbox, ownInbox := own(cfg)
 	faults := unknownKinds(cfg, kinds)
-	a := &app{cfg: cfg, log: log, ready: make(chan struct{})}
+	opts.Store.Logger, opts.Bus.Logger = log, log
+	a := &App{cfg: cfg, log: log, ready: make(chan struct{})}
 	a.containers = slices.Concat([]string{cfg.Cosmos.Outbox, cfg.Cosmos.Inbox}, slices.Sorted(maps.Values(ownOutbox)), slices.Sorted(maps.Values(ownInbox)))
-	a.store = cosmos.Open(cfg.CosmosConnection(), cosmos.Options{Logger: log})
-	a.bus = servicebus.Open(cfg.BusConnection(), servicebus.Options{Logger: log})
+	a.store = cosmos.Open(cfg.CosmosConnection(), opts.Store)
+	a.bus = servicebus.Open(cfg.BusConnection(), opts.Bus)
 
 	entities := a.store.Outbox(cfg.Cosmos.Database, cfg.Cosmos.Outbox, cosmos.OutboxOptions{Containers: ownOutbox})
 	views := a.store.Inbox(cfg.Cosmos.Database, cfg.Cosmos.Inbox, cosmos.InboxOptions{ReceiptTTL: cfg.Inbox.Receipt, Containers: ownInbox})
@@ -71,7 +87,7 @@ func newApp(cfg config.Config, log *slog.Logger) (*app, error) {
 	a.functions, err = functions.New(functions.Deps{
 		Writer: writer, Reader: entities, Sweeper: dispatcher, Inbox: in, Logger: log, Deadline: cfg.Deadline,
 	})
-	if faults = append(faults, faultsOf(err)...); len(faults) > 0 {
+	if faults = append(faults, config.Faults(err)...); len(faults) > 0 {
 		return nil, errors.Join(faults...)
 	}
 	return a, nil
@@ -98,14 +114,14 @@ func unknownKinds(cfg config.Config, kinds *entity.Kinds) []error {
 	return faults
 }
 
-// run does the slow part of the start and the background work until ctx ends.
-func (a *app) run(ctx context.Context) {
+// Run does the slow part of the start and the background work until ctx ends.
+func (a *App) Run(ctx context.Context) {
 	var wg sync.WaitGroup
 	wg.Go(func() { a.warm(ctx) })
 	wg.Go(func() { a.greet(ctx) })
 	wg.Go(func() { a.fast.Run(ctx) })
 	wg.Wait()
-	closing, cancel := context.WithTimeout(context.WithoutCancel(ctx), grace)
+	closing, cancel := context.WithTimeout(context.WithoutCancel(ctx), Grace)
 	defer cancel()
 	if err := a.bus.Close(closing); err != nil {
 		a.log.Warn("service bus client did not close", "error", err)
@@ -115,7 +131,7 @@ func (a *app) run(ctx context.Context) {
 
 // warm connects ahead of the first request. Against an emulator it makes the
 // containers; in Azure, infrastructure owns them, and no request waits for this.
-func (a *app) warm(ctx context.Context) {
+func (a *App) warm(ctx context.Context) {
 	if !a.cfg.CosmosConnection().Emulator() {
 		close(a.ready)
 		if err := a.store.Ready(ctx); err != nil && ctx.Err() == nil {
@@ -142,7 +158,7 @@ func (a *app) warm(ctx context.Context) {
 }
 
 // greet attaches the publisher's link ahead of the first event.
-func (a *app) greet(ctx context.Context) {
+func (a *App) greet(ctx context.Context) {
 	if err := a.publisher.Ready(ctx); err != nil && ctx.Err() == nil {
 		a.log.Warn("service bus does not answer yet; events wait in the outbox", "error", err)
 	}
@@ -150,7 +166,7 @@ func (a *app) greet(ctx context.Context) {
 
 // ServeHTTP implements http.Handler. Only the host's probe is answered before the
 // app is ready; an invocation waits as long as its caller does.
-func (a *app) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+func (a *App) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if r.URL.Path != "/" && !a.isReady(r) {
 		// For a trigger that is not HTTP any status but 2xx is a failure.
 		problem.Answer(w, r, a.log, &outbox.Error{Class: outbox.Unavailable, Op: "wait for the containers", RetryAfter: time.Second})
@@ -159,7 +175,7 @@ func (a *app) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	a.functions.ServeHTTP(w, r)
 }
 
-func (a *app) isReady(r *http.Request) bool {
+func (a *App) isReady(r *http.Request) bool {
 	select {
 	case <-a.ready:
 		return true
@@ -182,7 +198,7 @@ const httpPatience = 20 * time.Second
 
 // patience is how long an invocation waits for the app to become ready. A message waits
 // as long as the inbox would hold it: giving it back would use up a delivery.
-func (a *app) patience(r *http.Request) time.Duration {
+func (a *App) patience(r *http.Request) time.Duration {
 	if path := strings.ToLower(r.URL.Path); strings.HasPrefix(path, "/api/") {
 		return httpPatience
 	}
