@@ -42,7 +42,17 @@ type Options struct {
 	// StopTimeout bounds the time that running calls get when Run's context
 	// ends; 0 means 10 seconds, the real host's patience.
 	StopTimeout time.Duration
+	// Inner, for tests that own time and network, runs in place of the handler's executable.
+	Inner *Inner
+	// DialBus makes the connections to the broker in place of TCP, for the same tests.
+	DialBus func(context.Context) (net.Conn, error)
 }
+
+// Inner is a handler in this process.
+//
+//	Run  func(ctx context.Context, env []string) error  // its life: ends with ctx, which is its SIGKILL; nil is exit status 0
+//	Dial func(ctx context.Context) (net.Conn, error)    // connects to it; an error means that nobody listens yet
+type Inner = worker.Inner
 
 // A Host is a loaded app. It can be run any number of times, one at a time.
 type Host struct {
@@ -72,6 +82,7 @@ func Load(o Options) (*Host, error) {
 	if err != nil {
 		return nil, err
 	}
+	a.Config.Handler.Inner = o.Inner
 	return &Host{
 		opts: o, log: o.Logger, config: a.Config, env: a.Settings, functions: a.Functions,
 		table: newTable(a.Functions), status: timer.NewStore(o.DataDir),

@@ -24,7 +24,7 @@ func (h *run) startTriggers(accept, calls context.Context, all *sync.WaitGroup) 
 				Fire: func(t azfunc.Timer) { h.fireTimer(calls, f, t) }}
 			all.Go(func() { t.Loop(accept) })
 		case ServiceBusTrigger:
-			l := &bus.Listener{Name: f.Name, Trigger: f.Bus, Config: h.config.Bus, Log: h.log, Ready: h.worker.Wait,
+			l := &bus.Listener{Name: f.Name, Trigger: f.Bus, Config: h.config.Bus, Log: h.log, Dial: h.opts.DialBus, Ready: h.worker.Wait,
 				Deliver: func(ctx context.Context, d azfunc.Delivery) error { return h.deliver(ctx, f, d) }}
 			all.Go(func() { l.Listen(accept, calls) })
 		}

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"net"
 	"sync"
 	"time"
 
@@ -22,6 +23,8 @@ type Listener struct {
 	Trigger Trigger
 	Config  Config
 	Log     *slog.Logger
+	// Dial makes the connection to the broker; nil: over TCP, as the connection says.
+	Dial func(context.Context) (net.Conn, error)
 	// Ready returns when a delivery can be made; an error says why not now.
 	Ready func(context.Context) error
 	// Deliver runs the function for one message; an error means failed.
@@ -50,7 +53,7 @@ const (
 // Listen runs until accept ends and its running calls, which end with calls, are
 // over.
 func (l *Listener) Listen(accept, calls context.Context) {
-	client, err := open(l.Trigger.Connection)
+	client, err := open(l.Trigger.Connection, l.Dial)
 	if err != nil {
 		l.Log.ErrorContext(accept, "the Service Bus listener cannot start", "function", l.Name, "error", err)
 		return
@@ -72,11 +75,14 @@ func (l *Listener) Listen(accept, calls context.Context) {
 	slots.Wait()
 }
 
-func open(c Connection) (*azservicebus.Client, error) {
+func open(c Connection, dial func(context.Context) (net.Conn, error)) (*azservicebus.Client, error) {
 	// The listener retries by itself: the SDK's own pauses are too long for a
 	// broker on the same machine.
 	options := &azservicebus.ClientOptions{RetryOptions: azservicebus.RetryOptions{
 		MaxRetries: 1, RetryDelay: firstPause, MaxRetryDelay: 4 * firstPause}}
+	if dial != nil {
+		options.NewWebSocketConn = func(ctx context.Context, _ azservicebus.NewWebSocketConnArgs) (net.Conn, error) { return dial(ctx) }
+	}
 	if c.String != "" {
 		client, err := azservicebus.NewClientFromConnectionString(c.String, options)
 		if err != nil {

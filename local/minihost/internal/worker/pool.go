@@ -2,6 +2,7 @@ package worker
 
 import (
 	"bufio"
+	"context"
 	"errors"
 	"fmt"
 	"net"
@@ -14,6 +15,7 @@ import (
 // pool holds the keep-alive connections to the handler.
 type pool struct {
 	addr string
+	dial func(ctx context.Context, addr string) (net.Conn, error)
 
 	mu   sync.Mutex
 	idle []*handlerConn // most recently used last
@@ -23,6 +25,14 @@ type handlerConn struct {
 	net.Conn
 	r    *bufio.Reader
 	head []byte
+}
+
+// dialTime bounds the making of a connection.
+const dialTime = 5 * time.Second
+
+func dialTCP(ctx context.Context, addr string) (net.Conn, error) {
+	var d net.Dialer
+	return d.DialContext(ctx, "tcp4", addr)
 }
 
 // maxIdle bounds the idle connections; more may be in use.
@@ -45,7 +55,9 @@ func (p *pool) get() (*handlerConn, error) {
 		}
 		_ = c.Close()
 	}
-	c, err := net.DialTimeout("tcp4", p.addr, 5*time.Second)
+	ctx, cancel := context.WithTimeout(context.Background(), dialTime)
+	defer cancel()
+	c, err := p.dial(ctx, p.addr)
 	if err != nil {
 		return nil, fmt.Errorf("%w: %w", ErrTransport, err)
 	}

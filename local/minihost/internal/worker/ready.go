@@ -3,7 +3,6 @@ package worker
 import (
 	"context"
 	"fmt"
-	"net"
 	"net/http"
 	"time"
 
@@ -46,8 +45,7 @@ func (w *Worker) probe(ctx context.Context, timedOut chan<- struct{}) {
 // answers: connection refused means not yet; whatever else happens on a
 // connection means that somebody listens.
 func (w *Worker) answers(ctx context.Context) bool {
-	var d net.Dialer
-	conn, err := d.DialContext(ctx, "tcp4", w.pool.addr)
+	conn, err := w.pool.dial(ctx, w.pool.addr)
 	if err != nil {
 		return false
 	}

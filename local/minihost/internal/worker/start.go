@@ -15,17 +15,14 @@ import (
 // start starts the process; its exit arrives on the channel.
 func (w *Worker) start(exited chan<- error) error {
 	h := w.config
+	if h.Inner != nil {
+		w.startInner(exited)
+		return nil
+	}
 	// No context: the process is stopped by kill alone, as in Azure.
 	cmd := exec.Command(h.Path, h.Arguments...) //nolint:gosec // the app names its own handler
 	cmd.Dir = h.Dir
-	id := uuid.NewString()
-	cmd.Env = environ(w.env, map[string]string{
-		"FUNCTIONS_CUSTOMHANDLER_PORT":      strconv.Itoa(w.port),
-		"FUNCTIONS_HTTPWORKER_PORT":         strconv.Itoa(w.port),
-		"FUNCTIONS_CUSTOMHANDLER_WORKER_ID": id,
-		"FUNCTIONS_HTTPWORKER_ID":           id,
-		"FUNCTIONS_APP_ROOT_PATH":           w.config.Root,
-	})
+	cmd.Env = w.environ()
 	bind(cmd)
 	stdout, outWriter := io.Pipe()
 	stderr, errWriter := io.Pipe()
@@ -61,4 +58,16 @@ func (w *Worker) start(exited chan<- error) error {
 	w.mu.Unlock()
 	w.log.Debug("handler started", "pid", cmd.Process.Pid, "port", w.port)
 	return nil
+}
+
+// environ is the environment of a handler that starts now.
+func (w *Worker) environ() []string {
+	id := uuid.NewString()
+	return environ(w.env, map[string]string{
+		"FUNCTIONS_CUSTOMHANDLER_PORT":      strconv.Itoa(w.port),
+		"FUNCTIONS_HTTPWORKER_PORT":         strconv.Itoa(w.port),
+		"FUNCTIONS_CUSTOMHANDLER_WORKER_ID": id,
+		"FUNCTIONS_HTTPWORKER_ID":           id,
+		"FUNCTIONS_APP_ROOT_PATH":           w.config.Root,
+	})
 }

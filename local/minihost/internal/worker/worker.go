@@ -1,6 +1,7 @@
 package worker
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -24,6 +25,7 @@ type Config struct {
 	Init       time.Duration // initializationTimeout
 	Port       int           // 0: any
 	StderrOnly bool          // every stderr line is an error
+	Inner      *Inner        // in place of the executable; nil: none
 }
 
 // Worker owns the handler process: it starts it, waits until it answers,
@@ -38,7 +40,8 @@ type Worker struct {
 	pool   *pool
 
 	mu     sync.Mutex
-	pid    int
+	pid    int           // an Inner's is the number of its start
+	starts int           // of an Inner
 	kill   func()        // SIGKILL for the current process
 	pardon bool          // the coming exit is the host's own doing
 	ready  chan struct{} // closed while the handler answers
@@ -53,7 +56,10 @@ const (
 // New prepares a worker; nothing runs yet. env is the handler's environment,
 // and out, if not nil, takes its output instead of log.
 func New(c Config, env map[string]string, log *slog.Logger, out io.Writer) (*Worker, error) {
-	port := c.Port
+	port, dial := c.Port, dialTCP
+	if c.Inner != nil {
+		port, dial = cmp.Or(port, 1), func(ctx context.Context, _ string) (net.Conn, error) { return c.Inner.Dial(ctx) }
+	}
 	if port == 0 {
 		ln, err := net.Listen("tcp4", "127.0.0.1:0")
 		if err != nil {
@@ -65,7 +71,7 @@ func New(c Config, env map[string]string, log *slog.Logger, out io.Writer) (*Wor
 	return &Worker{
 		config: c, env: env, log: log, port: port,
 		lines: &lines{log: log, raw: out, stderrOnly: c.StderrOnly},
-		pool:  &pool{addr: net.JoinHostPort("127.0.0.1", strconv.Itoa(port))},
+		pool:  &pool{addr: net.JoinHostPort("127.0.0.1", strconv.Itoa(port)), dial: dial},
 		ready: make(chan struct{}),
 	}, nil
 }
