@@ -73,6 +73,7 @@ var rules = []rule{
 	{room: "entity", never: sdks, testsToo: true},
 	{room: "entity/document", never: ours, but: []string{module + "entity/document"}, testsToo: true},
 	{room: "internal/pace", never: ours, testsToo: true},
+	{room: "internal/history", never: ours, but: []string{module + "internal/history"}, testsToo: true},
 	{room: "outbox", never: ours, but: []string{module + "outbox", module + "internal/pace"}, testsToo: true},
 	{room: "outbox", never: sdks, testsToo: true},
 	{room: "inbox", never: ours, but: []string{module + "inbox", module + "internal/pace"}, testsToo: true},
