@@ -40,7 +40,7 @@ type (
 	//	MaxSessionsSet  bool          // false: the host's default
 	//	CallsPerSession int           // maxConcurrentCallsPerSession; default 1
 	//	AutoComplete    bool          // autoCompleteMessages
-	//	LockRenewal     time.Duration // maxAutoLockRenewalDuration; default 5 minutes
+	//	LockRenewal     time.Duration // maxAutoLockRenewalDuration; default 5 minutes, negative: without an end
 	//	Sampling        bool          // of Application Insights; default true
 	//	NotSampled      []string      // excludedTypes
 	//	UnknownKeys     []string      // at the top level

@@ -38,13 +38,13 @@ func TestLoadReportsHostFaults(t *testing.T) {
 		// comments are allowed
 		"version": "1.0", "functionTimeout": "00:00:00",
 		"extensionBundle": {"id": "x"},
-		"extensions": {"serviceBus": {"maxConcurrentSessions": 0, "maxConcurrentCallsPerSession": 2, "sessionIdleTimeout": "soon"}},
+		"extensions": {"serviceBus": {"maxConcurrentSessions": 0, "maxConcurrentCallsPerSession": 2, "sessionIdleTimeout": "soon", "maxAutoLockRenewalDuration": "-01:00:00"}},
 		"customHandler": {"description": {"defaultExecutablePath": "plain"}, "enableForwardingHttpRequest": "maybe", "port": "x"},
 	}`})})
 	require.ErrorIs(t, err, ErrHostConfig)
 	for _, words := range []string{
 		`version: is "1.0"; write "2.0"`, "functionTimeout: must be at least", "extensionBundle.version: is missing",
-		"maxConcurrentSessions: is 0", "maxConcurrentCallsPerSession: is 2", "sessionIdleTimeout", "lacks the execute bit; run chmod +x",
+		"maxConcurrentSessions: is 0", "maxConcurrentCallsPerSession: is 2", "sessionIdleTimeout", "maxAutoLockRenewalDuration: is -1h0m0s; write hh:mm:ss", "lacks the execute bit; run chmod +x",
 		"enableForwardingHttpRequest", "customHandler.port",
 	} {
 		require.ErrorContains(t, err, words)

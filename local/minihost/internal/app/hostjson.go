@@ -88,6 +88,9 @@ func readBus(r *reader) bus.Config {
 			r.fault(at(name), "is %d; write at least 1", n)
 		}
 	}
+	if b.MaxRenewal < 0 && b.MaxRenewal != -time.Millisecond { // .NET's infinite time span
+		r.fault(at("maxAutoLockRenewalDuration"), "is %s; write hh:mm:ss, or -00:00:00.001 for a renewal without an end", b.MaxRenewal)
+	}
 	if b.CallsPerSession != 1 {
 		r.fault(at("maxConcurrentCallsPerSession"), "is %d; only 1 keeps the order of a session, and only 1 is supported here", b.CallsPerSession)
 	}

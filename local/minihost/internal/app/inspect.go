@@ -33,7 +33,7 @@ type HostConfig struct {
 	MaxSessionsSet        bool          // false: the host's default
 	CallsPerSession       int
 	AutoComplete          bool
-	LockRenewal           time.Duration // maxAutoLockRenewalDuration
+	LockRenewal           time.Duration // maxAutoLockRenewalDuration; negative: without an end
 	Sampling              bool          // of Application Insights
 	NotSampled            []string      // excludedTypes
 	UnknownKeys           []string      // at the top level

@@ -62,11 +62,13 @@ func TestLoadSettings(t *testing.T) {
 	require.Equal(t, time.Minute, a.Config.FunctionTimeout)
 	require.Equal(t, 8, a.Config.Bus.MaxSessions)
 	require.Equal(t, time.Minute, a.Config.Bus.SessionIdle, "the try time-out stands in")
+	require.Equal(t, 5*time.Minute, a.Config.Bus.MaxRenewal)
 
 	a = load(map[string]string{
 		"AzureWebJobsBUS": "Endpoint=sb://first", "DISPATCH_SCHEDULE": "*/10 * * * * *", "AzureWebJobs.Read.Disabled": "true", "AzureWebJobs_Sweep_Disabled": "1",
 		"AzureFunctionsJobHost__functionTimeout": "-1", "azurefunctionsjobhost__extensions__serviceBus__sessionIdleTimeout": "00:00:00.5",
-		"AzureFunctionsJobHost__customHandler__description__arguments__0": "%T%",
+		"AzureFunctionsJobHost__customHandler__description__arguments__0":           "%T%",
+		"AzureFunctionsJobHost__extensions__serviceBus__maxAutoLockRenewalDuration": "-00:00:00.0010000",
 	})
 	require.Equal(t, "Endpoint=sb://first", a.Functions[0].Bus.Connection.String)
 	require.True(t, a.Functions[1].Disabled)
@@ -74,6 +76,7 @@ func TestLoadSettings(t *testing.T) {
 	require.False(t, a.Functions[2].Timer.Monitor, "more often than once a minute")
 	require.Zero(t, a.Config.FunctionTimeout)
 	require.Equal(t, 500*time.Millisecond, a.Config.Bus.SessionIdle)
+	require.Negative(t, a.Config.Bus.MaxRenewal, "without an end")
 	require.Equal(t, []string{"topic"}, a.Config.Handler.Arguments)
 
 	a = load(map[string]string{"BUS": "", "BUS__fullyQualifiedNamespace": "ns.example", "BUS__clientId": "id", "AzureFunctionsJobHost__functions__0": "bus"})

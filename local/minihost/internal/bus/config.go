@@ -1,6 +1,9 @@
 package bus
 
-import "time"
+import (
+	"context"
+	"time"
+)
 
 // Trigger is what function.json says of a Service Bus function.
 type Trigger struct {
@@ -22,8 +25,16 @@ type Config struct {
 	MaxSessions     int
 	MaxCalls        int
 	SessionIdle     time.Duration
-	MaxRenewal      time.Duration
+	MaxRenewal      time.Duration // maxAutoLockRenewalDuration; 0: never, negative: without an end
 	AutoComplete    bool
 	TryTimeout      time.Duration
 	CallsPerSession int
+}
+
+// renewal ends when a lock that is taken now is not renewed any more.
+func (c Config) renewal(ctx context.Context) (context.Context, context.CancelFunc) {
+	if c.MaxRenewal < 0 {
+		return context.WithCancel(ctx)
+	}
+	return context.WithTimeout(ctx, c.MaxRenewal)
 }

@@ -65,28 +65,34 @@ func value[T any](p *T) T {
 	return *p
 }
 
-// renew keeps a lock alive until ctx ends or the limit has passed; lost is
-// called when the broker says that the lock is gone. It returns what stops it.
-func (l *Listener) renew(ctx context.Context, until func() time.Time, renewLock func(context.Context) error, lost func()) (stop func()) {
-	ctx, cancel := context.WithCancel(ctx)
+// renew keeps a lock alive for maxAutoLockRenewalDuration from now, whatever runs then, or
+// until stop is called; lost is called when the broker says that the lock is gone. Nobody
+// is told when the renewal has ended: the lock runs out, and its message comes again.
+func (l *Listener) renew(until func() time.Time, renewLock func(context.Context) error, lost func()) (stop func()) {
+	ctx, cancel := l.Config.renewal(l.calls)
 	done := make(chan struct{})
 	go func() {
 		defer close(done)
 		for {
-			timer := time.NewTimer(max(time.Until(until())/2, 50*time.Millisecond))
+			timer := time.NewTimer(renewIn(time.Until(until())))
 			select {
 			case <-timer.C:
 			case <-ctx.Done():
 				timer.Stop()
 				return
 			}
-			err := renewLock(ctx)
 			var sb *azservicebus.Error
-			if errors.As(err, &sb) && sb.Code == azservicebus.CodeLockLost {
+			if err := renewLock(ctx); errors.As(err, &sb) && sb.Code == azservicebus.CodeLockLost {
 				lost()
 				return
 			}
 		}
 	}()
 	return func() { cancel(); <-done }
+}
+
+// renewIn is when to renew a lock that has so much time left: ten seconds before its end,
+// and in the middle of a short one. After a fault it is asked again in a moment.
+func renewIn(left time.Duration) time.Duration {
+	return max(left-min(left/2, 10*time.Second), 50*time.Millisecond)
 }

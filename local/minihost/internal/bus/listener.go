@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net"
+	"runtime"
 	"sync"
 	"time"
 
@@ -30,12 +31,17 @@ type Listener struct {
 	// Deliver runs the function for one message; an error means failed.
 	Deliver func(context.Context, azfunc.Delivery) error
 
-	client *azservicebus.Client // owner: Listen
-	calls  context.Context      // ends when running calls are cut; owner: Listen
+	client    *azservicebus.Client // owner: Listen
+	calls     context.Context      // ends when running calls are cut; owner: Listen
+	accepting chan struct{}        // holds a token for each slot that asks for a session
 
 	mu       sync.Mutex
 	lastFail string // the broker fault that was logged last, "" when it is well
 }
+
+// acceptsAtOnce bounds how many slots ask for a session at the same time, as in the real
+// host: the others would stand in line all the same, for the claims of one connection.
+var acceptsAtOnce = 2 * runtime.NumCPU()
 
 // Pauses of the listener.
 const (
@@ -68,6 +74,7 @@ func (l *Listener) Listen(accept, calls context.Context) {
 		l.messages(accept)
 		return
 	}
+	l.accepting = make(chan struct{}, acceptsAtOnce)
 	var slots sync.WaitGroup
 	for range l.Config.MaxSessions {
 		slots.Go(func() { l.sessions(accept) })

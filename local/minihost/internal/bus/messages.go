@@ -2,7 +2,6 @@ package bus
 
 import (
 	"context"
-	"errors"
 	"sync"
 	"time"
 
@@ -69,19 +68,8 @@ func (l *Listener) receive(ctx context.Context, rx *azservicebus.Receiver, slots
 
 // message runs one call while its lock is being renewed.
 func (l *Listener) message(rx *azservicebus.Receiver, m *azservicebus.ReceivedMessage) {
-	limit := time.Now().Add(l.Config.MaxRenewal)
-	renew := func(ctx context.Context) error {
-		if time.Now().After(limit) {
-			return nil
-		}
-		err := rx.RenewMessageLock(ctx, m, nil)
-		var sb *azservicebus.Error
-		if err != nil && errors.As(err, &sb) {
-			return err
-		}
-		return nil
-	}
-	stop := l.renew(l.calls, func() time.Time { return value(m.LockedUntil) }, renew, func() {})
+	renew := func(ctx context.Context) error { return rx.RenewMessageLock(ctx, m, nil) }
+	stop := l.renew(func() time.Time { return value(m.LockedUntil) }, renew, func() {})
 	defer stop()
 	l.handle(l.calls, rx, m)
 }

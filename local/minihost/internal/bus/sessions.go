@@ -3,8 +3,6 @@ package bus
 import (
 	"context"
 	"errors"
-	"sync/atomic"
-	"time"
 
 	"github.com/Azure/azure-sdk-for-go/sdk/messaging/azservicebus"
 )
@@ -40,26 +38,26 @@ func timedOut(err error) bool {
 }
 
 func (l *Listener) accept(ctx context.Context) (*azservicebus.SessionReceiver, error) {
+	select {
+	case l.accepting <- struct{}{}:
+		defer func() { <-l.accepting }()
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	}
 	if b := l.Trigger; b.Queue == "" {
 		return l.client.AcceptNextSessionForSubscription(ctx, b.Topic, b.Subscription, nil)
 	}
 	return l.client.AcceptNextSessionForQueue(ctx, l.Trigger.Queue, nil)
 }
 
-// session serves one session until it has been idle for sessionIdleTimeout,
-// its lock is lost, or ctx ends.
+// session serves one session until it has been idle for sessionIdleTimeout, its lock is
+// lost, or ctx ends. The lock is renewed from here on, for running calls too, which outlive
+// ctx; a session that is busy for longer than that loses it in the middle of a call.
 func (l *Listener) session(ctx context.Context, rx *azservicebus.SessionReceiver) {
 	held, lost := context.WithCancel(ctx)
 	defer lost()
-	var callStart atomic.Int64 // unix nano of the running call, 0 for none
-	renew := func(ctx context.Context) error {
-		if s := callStart.Load(); s != 0 && time.Since(time.Unix(0, s)) > l.Config.MaxRenewal {
-			return nil
-		}
-		return rx.RenewSessionLock(ctx, nil)
-	}
-	// The lock is renewed for running calls too, which outlive ctx.
-	stop := l.renew(l.calls, rx.LockedUntil, renew, lost)
+	renew := func(ctx context.Context) error { return rx.RenewSessionLock(ctx, nil) }
+	stop := l.renew(rx.LockedUntil, renew, lost)
 	for held.Err() == nil && l.Ready(held) == nil {
 		idle, cancel := context.WithTimeout(held, l.Config.SessionIdle)
 		list, err := rx.ReceiveMessages(idle, 1, nil)
@@ -70,10 +68,7 @@ func (l *Listener) session(ctx context.Context, rx *azservicebus.SessionReceiver
 			}
 			break
 		}
-		callStart.Store(time.Now().UnixNano())
-		settled := l.handle(l.calls, rx, list[0])
-		callStart.Store(0)
-		if !settled {
+		if !l.handle(l.calls, rx, list[0]) {
 			break
 		}
 	}
