@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net/http"
+	"runtime/debug"
 	"strings"
 
 	"github.com/relaybox/relaybox/azfunc"
@@ -29,6 +30,8 @@ const (
 	BadData inbox.Reason = "bad-data"
 	// NotApplicable: the kind's Apply returned an error.
 	NotApplicable inbox.Reason = "not-applicable"
+	// Panicked: code did over this event, the kind's most likely.
+	Panicked inbox.Reason = "panicked"
 )
 
 // Event reads the event in a message's body, for the kind that it belongs to. session is
@@ -174,23 +177,19 @@ type Inbox interface {
 
 // Consume is the Service Bus function for the events of all kinds; binding is the name of
 // its trigger in function.json. An error costs the message a delivery, so only what can
-// never work returns one; an outage of the store is held inside the inbox.
+// never work returns one, slowly; an outage of the store is held inside the inbox.
 func (k *Kinds) Consume(binding string, in Inbox, log *slog.Logger) http.Handler {
+	var back inbox.GiveBack
 	return azfunc.Handle(func(ctx context.Context, inv *azfunc.Invocation) (azfunc.Result, error) {
 		msg, err := inv.Message(binding)
 		if err != nil {
 			return azfunc.Result{}, err
 		}
-		// From the body alone: in text mode the host lets a body replace the broker's metadata.
-		e, err := k.Event(msg.Body, msg.SessionID)
+		e, outcome, err := k.consume(ctx, msg, in, log)
 		if err != nil {
 			tellRefused(ctx, log, msg, err)
+			back.Pause(ctx, msg.DeliveryCount)
 			return azfunc.Result{}, fmt.Errorf("message %q (delivery %d): %w", msg.MessageID, msg.DeliveryCount, err)
-		}
-		outcome, err := in.Once(ctx, e)
-		if err != nil {
-			tellRefused(ctx, log, msg, err)
-			return azfunc.Result{}, fmt.Errorf("event %q (delivery %d): %w", e.ID, msg.DeliveryCount, err)
 		}
 		log.DebugContext(ctx, "consumed", "outcome", outcome.String(), "key", e.Key, "seq", e.Seq,
 			"event", e.ID, "type", e.Type, "delivery", msg.DeliveryCount, "traceparent", e.TraceParent)
@@ -198,11 +197,34 @@ func (k *Kinds) Consume(binding string, in Inbox, log *slog.Logger) http.Handler
 	})
 }
 
+// consume gives a message's event its effect. A panic is a refusal: it would come again
+// with every delivery.
+func (k *Kinds) consume(ctx context.Context, msg azfunc.Message, in Inbox, log *slog.Logger) (e inbox.Event, outcome inbox.Outcome, err error) {
+	defer func() {
+		if p := recover(); p != nil {
+			err = inbox.Refuse(Panicked, "%v", p)
+			if toldOf(msg) {
+				log.ErrorContext(ctx, "panic over an event", "message", msg.MessageID, "panic", fmt.Sprint(p), "stack", string(debug.Stack()))
+			}
+		}
+	}()
+	// From the body alone: in text mode the host lets a body replace the broker's metadata.
+	if e, err = k.Event(msg.Body, msg.SessionID); err != nil {
+		return e, 0, err
+	}
+	outcome, err = in.Once(ctx, e)
+	return e, outcome, err
+}
+
 // tellRefused logs why a message can never be applied: its dead letter will only say that it
 // was delivered too often. Other faults may pass, and are none of its business.
 func tellRefused(ctx context.Context, log *slog.Logger, msg azfunc.Message, err error) {
-	if reason := inbox.ReasonOf(err); reason != "" {
+	if reason := inbox.ReasonOf(err); reason != "" && toldOf(msg) {
 		log.ErrorContext(ctx, "event refused: it can never be applied", "signal", "refused", "reason", string(reason),
 			"message", msg.MessageID, "session", msg.SessionID, "delivery", msg.DeliveryCount, "error", err)
 	}
 }
+
+// toldOf says whether the log is to have this delivery of a message that is refused each
+// time: the first, the second, the fourth and so on. One may have died before it was told.
+func toldOf(m azfunc.Message) bool { return m.DeliveryCount&(m.DeliveryCount-1) == 0 }

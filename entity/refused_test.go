@@ -9,6 +9,7 @@ import (
 	"net/http/httptest"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/stretchr/testify/require"
@@ -35,45 +36,78 @@ func (o once) Once(_ context.Context, e inbox.Event) (inbox.Outcome, error) {
 const noted = `{"specversion":"1.0","id":"e1","source":"/relaybox/note","type":"relaybox.note.created","subject":"n1","time":"2026-01-02T03:04:05Z",` +
 	`"partitionkey":"note:n1","sequence":"1","incarnation":"a","incarnationfirst":"1","incarnationsince":"2026-01-01T00:00:00Z", "incarnationdrawn": "2026-01-01T00:00:00Z","data":{"id":"n1","state":{"text":"x"}}}`
 
+// note is a kind whose Apply does what it is given.
+func note(t *testing.T, apply func() error) *entity.Kinds {
+	t.Helper()
+	type note struct {
+		Text string `json:"text"`
+	}
+	kinds, err := entity.NewKinds(entity.Kind[note, entity.None]{Name: "note", Apply: func(v entity.None, _ entity.Change[note]) (entity.None, error) { return v, apply() }})
+	require.NoError(t, err)
+	return kinds
+}
+
+// delivered calls the function for the nth delivery of a message.
+func delivered(t *testing.T, h http.Handler, body string, n int) *httptest.ResponseRecorder {
+	t.Helper()
+	answer := httptest.NewRecorder()
+	sent := azfunc.EncodeMessage(azfunc.Call{Function: "ConsumeEvent", Binding: "event", Now: time.Now()},
+		azfunc.Delivery{Message: azfunc.Message{Body: []byte(body), MessageID: "m1", DeliveryCount: n}}, azfunc.TextTwice)
+	h.ServeHTTP(answer, httptest.NewRequestWithContext(t.Context(), http.MethodPost, "/ConsumeEvent", bytes.NewReader(sent)))
+	return answer
+}
+
 // What can never be applied is told as such, with its reason and the message, whether the
 // event or the kind's own Apply is to blame: alerts look for it. An outage is not.
 func TestRefusedEventsAreToldOf(t *testing.T) {
 	t.Parallel()
-	type note struct {
-		Text string `json:"text"`
-	}
-	kind := func(err error) *entity.Kinds {
-		kinds, fault := entity.NewKinds(entity.Kind[note, entity.None]{Name: "note", Apply: func(v entity.None, _ entity.Change[note]) (entity.None, error) { return v, err }})
-		require.NoError(t, fault)
-		return kinds
-	}
+	fine := func() error { return nil }
 	for name, row := range map[string]struct {
 		body   string
-		kinds  *entity.Kinds
+		apply  func() error
 		err    error
 		reason string
 		status int
 	}{
-		"fine":             {body: noted, kinds: kind(nil), status: http.StatusOK},
-		"unknown kind":     {body: strings.ReplaceAll(noted, "note", "memo"), kinds: kind(nil), reason: "unknown-kind", status: http.StatusInternalServerError},
-		"apply refuses it": {body: noted, kinds: kind(errors.New("no room for n1")), reason: "not-applicable", status: http.StatusInternalServerError},
-		"outage":           {body: noted, kinds: kind(nil), err: &inbox.Transient{Op: "load", Err: errors.New("away")}, status: http.StatusInternalServerError},
+		"fine":             {body: noted, apply: fine, status: http.StatusOK},
+		"unknown kind":     {body: strings.ReplaceAll(noted, "note", "memo"), apply: fine, reason: "unknown-kind", status: http.StatusInternalServerError},
+		"apply refuses it": {body: noted, apply: func() error { return errors.New("no room for n1") }, reason: "not-applicable", status: http.StatusInternalServerError},
+		"apply panics":     {body: noted, apply: func() error { panic("index out of range") }, reason: "panicked", status: http.StatusInternalServerError},
+		"outage":           {body: noted, apply: fine, err: &inbox.Transient{Op: "load", Err: errors.New("away")}, status: http.StatusInternalServerError},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			var said bytes.Buffer
-			h := row.kinds.Consume("event", once{row.kinds, row.err}, slog.New(slog.NewJSONHandler(&said, nil)))
-			answer := httptest.NewRecorder()
-			body := azfunc.EncodeMessage(azfunc.Call{Function: "ConsumeEvent", Binding: "event", Now: time.Now()},
-				azfunc.Delivery{Message: azfunc.Message{Body: []byte(row.body), MessageID: "m1", DeliveryCount: 3}}, azfunc.TextTwice)
-			h.ServeHTTP(answer, httptest.NewRequestWithContext(t.Context(), http.MethodPost, "/ConsumeEvent", bytes.NewReader(body)))
+			kinds := note(t, row.apply)
+			answer := delivered(t, kinds.Consume("event", once{kinds, row.err}, slog.New(slog.NewJSONHandler(&said, nil))), row.body, 4)
 			require.Equal(t, row.status, answer.Code, answer.Body)
 			require.Equal(t, row.reason != "", strings.Contains(said.String(), `"signal":"refused"`), said.String())
+			require.Equal(t, row.reason == "panicked", strings.Contains(said.String(), "refused_test.go"), "a stack that leads to the place")
 			if row.reason != "" {
-				for _, word := range []string{`"reason":"` + row.reason + `"`, `"message":"m1"`, `"delivery":3`} {
+				for _, word := range []string{`"reason":"` + row.reason + `"`, `"message":"m1"`, `"delivery":4`} {
 					require.Contains(t, said.String(), word)
 				}
 			}
 		})
 	}
+}
+
+// A hundred deliveries of what can never be applied take a minute and a half and seven
+// lines, and those of what can be take no time.
+func TestRefusedEventsGoBackSlowly(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		var said bytes.Buffer
+		kinds := note(t, func() error { return nil })
+		h := kinds.Consume("event", once{kinds: kinds}, slog.New(slog.NewJSONHandler(&said, nil)))
+		begun := time.Now()
+		for n := range 100 {
+			require.Equal(t, http.StatusInternalServerError, delivered(t, h, "poison", n+1).Code)
+		}
+		require.InDelta(t, 95, time.Since(begun).Seconds(), 1)
+		require.Equal(t, 7, strings.Count(said.String(), `"signal":"refused"`))
+		begun = time.Now()
+		require.Equal(t, http.StatusOK, delivered(t, h, strings.ReplaceAll(noted, "2026", "1999"), 128).Code, &said)
+		require.Zero(t, time.Since(begun))
+	})
 }

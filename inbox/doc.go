@@ -7,8 +7,13 @@
 //     atomic batch;
 //   - old news changes nothing: an event whose number is not above the model's LastSeq
 //     succeeds without effect, for ever, receipt or no receipt;
-//   - an outage of the store uses up no delivery: transient faults are retried inside
-//     the invocation until Options.Hold ends.
+//   - an outage of the store uses up deliveries slowly: transient faults are retried inside
+//     the invocation until Options.Hold ends, one delivery each. An outage is borne that is
+//     shorter than Hold times the broker's limit of deliveries, less one delivery for each
+//     death of the consumer and each lock that is lost on the way.
+//
+// Only what can never be applied uses its deliveries up fast, and no faster than GiveBack
+// lets it.
 //
 // It does not promise that an apply function runs once: a commit that lost a race, or
 // whose answer was lost, runs it again. It must be pure.

@@ -81,7 +81,8 @@ type Options struct {
 	Policy Policy
 	// Hold is how long transient faults are retried before the event is given back;
 	// default 4 minutes. Keep it below the lock's renewal limit and the host's
-	// function timeout.
+	// function timeout. With the broker's limit of deliveries it is the longest outage
+	// that costs no event: see package doc.
 	Hold     time.Duration
 	Observer Observer
 }
@@ -101,6 +102,7 @@ func New(s Store, apply Apply, opts Options) *Inbox {
 	return &Inbox{store: s, apply: apply, opts: opts}
 }
 
+// maxConflicts in a row are somebody's haste; what is more is held.
 const maxConflicts = 20
 
 var (
@@ -112,7 +114,8 @@ var (
 
 // Once gives e its effect, if it has not had it, and holds it while the store is
 // away or, under Strict, a gap is open. Its errors mean that e was not applied: a
-// *Transient or *GapError that outlived Hold, what apply returned, or the context's.
+// *Transient, ErrConflict or *GapError that outlived Hold, what apply returned, or the
+// context's.
 func (i *Inbox) Once(ctx context.Context, e Event) (Outcome, error) {
 	deadline := time.Now().Add(i.opts.Hold)
 	conflicts := 0
@@ -133,7 +136,7 @@ func (i *Inbox) Once(ctx context.Context, e Event) (Outcome, error) {
 			if time.Now().Add(wait).After(deadline) {
 				return 0, err
 			}
-			i.opts.Observer.tell(Held{e, err, wait})
+			i.opts.Observer.tell(Held{e, err, wait, failures})
 			if cut := pace.Sleep(ctx, wait); cut != nil {
 				return 0, fmt.Errorf("event %d of %q is held: %w: %w", e.Seq, e.Key, cut, err)
 			}
@@ -144,13 +147,14 @@ func (i *Inbox) Once(ctx context.Context, e Event) (Outcome, error) {
 }
 
 // passes says whether err may go away by itself, and the wait that the store asked
-// for. A gap does when its event is being applied elsewhere, or is redriven.
+// for. A gap does when its event is being applied elsewhere, or is redriven; a conflict
+// when the others rest, or the replica that shows an old model has caught up.
 func passes(err error) (wish time.Duration, ok bool) {
 	if t, ok := errors.AsType[*Transient](err); ok {
 		return t.RetryAfter, true
 	}
 	_, ok = errors.AsType[*GapError](err)
-	return 0, ok
+	return 0, ok || errors.Is(err, ErrConflict)
 }
 
 // try is one load, decision and commit.

@@ -165,13 +165,40 @@ func TestOutageIsHeld(t *testing.T) {
 	}
 }
 
+// TestConflictsAreHeld: somebody else keeps changing the model, or a replica keeps showing an
+// old one; neither says anything about the event.
+func TestConflictsAreHeld(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		start := time.Now()
+		attempts := 0
+		s := &inboxtest.MemStore{Before: func(_ context.Context, op string) error {
+			if op == "apply" && time.Since(start) < 3*time.Minute {
+				attempts++
+				return inbox.ErrConflict
+			}
+			return nil
+		}}
+		var held []inbox.Held
+		outcome, err := inbox.New(s, list, inbox.Options{Observer: func(s inbox.Signal) { held = append(held, s.(inbox.Held)) }}).Once(t.Context(), event(1))
+		require.NoError(t, err)
+		require.Equal(t, inbox.Applied, outcome)
+		require.Less(t, attempts, 100, "not without a pause")
+		require.NotEmpty(t, held)
+		require.ErrorIs(t, held[0].Err, inbox.ErrConflict)
+	})
+}
+
 func TestHoldEnds(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		start := time.Now()
 		s := &inboxtest.MemStore{Before: func(context.Context, string) error { return away }}
 		var held int
-		in := inbox.New(s, list, inbox.Options{Hold: time.Minute, Observer: func(inbox.Signal) { held++ }})
+		in := inbox.New(s, list, inbox.Options{Hold: time.Minute, Observer: func(s inbox.Signal) {
+			held++
+			require.Equal(t, held, s.(inbox.Held).Try)
+		}})
 		_, err := in.Once(t.Context(), event(1))
 		require.ErrorIs(t, err, away)
 		require.LessOrEqual(t, time.Since(start), time.Minute)

@@ -16,11 +16,14 @@ func (o Observer) tell(s Signal) {
 type Signal interface{ signal() }
 
 type (
-	// Held: the event waits, because its store is away or its predecessor missing.
+	// Held: the event waits, because its store is away, its model keeps changing under it or
+	// its predecessor is missing.
 	Held struct {
 		Event Event
 		Err   error
 		Wait  time.Duration
+		// Try counts what has failed in this delivery, from 1.
+		Try int
 	}
 	// Followed: the event was applied and began a later incarnation of its key. The
 	// writer's container was made anew or restored: effects of the old incarnation that

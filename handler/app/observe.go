@@ -48,7 +48,11 @@ func observeInbox(log *slog.Logger) inbox.Observer {
 	return func(s inbox.Signal) {
 		switch s := s.(type) {
 		case inbox.Held:
-			log.Warn("event held: the store is away, or its predecessor is missing", "signal", "held", "key", s.Event.Key, "seq", s.Event.Seq,
+			level := slog.LevelWarn
+			if s.Try&(s.Try-1) != 0 {
+				level = slog.LevelDebug // each of a day's outage would be a line every few seconds, for every event that waits
+			}
+			log.Log(context.Background(), level, "event held: the store is away, or its predecessor is missing", "signal", "held", "try", s.Try, "key", s.Event.Key, "seq", s.Event.Seq,
 				"event", s.Event.ID, "wait", s.Wait.String(), "error", s.Err)
 		case inbox.Followed:
 			log.Warn("the writer's container was made anew or restored: the read model follows, and effects that were under way may be missing",
