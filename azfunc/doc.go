@@ -11,7 +11,8 @@
 // until functionTimeout and then kill the process), and the handler's own
 // answer or problem+json for forwarded HTTP functions. A panic in one
 // invocation becomes that invocation's 500 and touches no other. Answers are
-// buffered, so none is ever cut short in the middle.
+// buffered, so none is ever cut short in the middle, and given when the request's
+// body has been read, so that the host, which sends all of it first, gets them.
 //
 // On the host's side, EncodeTimer, EncodeMessage and EncodeHTTP write the
 // bodies that the real host writes, metadata pollution included, and

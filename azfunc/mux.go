@@ -83,9 +83,16 @@ func (m *Mux) add(r *route, path string) {
 
 // ServeHTTP implements http.Handler.
 func (m *Mux) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	body, answer := receive(w, r), newBuffered()
+	defer answer.free()
+	m.serve(answer, r)
+	body.drain()
+	answer.flush(w)
+}
+
+func (m *Mux) serve(w *buffered, r *http.Request) {
 	if r.URL.Path == "/" {
-		w.WriteHeader(http.StatusOK)
-		return
+		return // 200
 	}
 	found, values, allow := m.find(r)
 	switch {
@@ -118,9 +125,8 @@ func (m *Mux) find(r *http.Request) (_ *route, values, allow []string) {
 	return nil, nil, allow
 }
 
-// run calls the function with a deadline, a buffer for its answer and a net
-// for its panics.
-func (m *Mux) run(w http.ResponseWriter, r *http.Request, rt *route) {
+// run calls the function with a deadline and a net for its panics.
+func (m *Mux) run(answer *buffered, r *http.Request, rt *route) {
 	ctx := r.Context()
 	if m.deadline > 0 {
 		var cancel context.CancelFunc
@@ -128,8 +134,6 @@ func (m *Mux) run(w http.ResponseWriter, r *http.Request, rt *route) {
 		defer cancel()
 		r = r.WithContext(ctx)
 	}
-	answer := newBuffered()
-	defer answer.free()
 	m.guard(answer, r, rt)
 	if answer.err != nil {
 		m.log.ErrorContext(ctx, "invocation failed", "function", rt.name, "invocation", InvocationID(r.Header), "error", answer.err)
@@ -137,7 +141,6 @@ func (m *Mux) run(w http.ResponseWriter, r *http.Request, rt *route) {
 	if !rt.forward && answer.empty2xx() {
 		_ = writeResult(answer, http.StatusOK, Result{})
 	}
-	answer.flush(w)
 }
 
 // guard turns a panic into a 500 of its own invocation.

@@ -64,6 +64,9 @@ func Body(r *http.Request, accepted ...string) ([]byte, error) {
 	case len(body) > MaxBody:
 		return nil, bodyTooLarge()
 	}
+	if p := otherFormat(body); p != nil {
+		return nil, offer(r, accepted, p)
+	}
 	return body, nil
 }
 
@@ -88,7 +91,11 @@ func checkFormat(r *http.Request, accepted []string) error {
 	default:
 		return nil
 	}
-	p := problem.New(problem.MediaType, "%s", detail)
+	return offer(r, accepted, problem.New(problem.MediaType, "%s", detail))
+}
+
+// offer adds what would be accepted to a refusal.
+func offer(r *http.Request, accepted []string, p *problem.Problem) *problem.Problem {
 	// RFC 9110 §15.5.16 and RFC 5789 §3.1 name the header that helps.
 	p.Offer = [2]string{"Accept", strings.Join(accepted, ", ")}
 	if r.Method == http.MethodPatch {

@@ -40,7 +40,7 @@ func TestBadRequestsStoreNothing(t *testing.T) {
 		"malformed patch":  {"PATCH", `{"bio":`, nil, 400, "malformed-json", map[string]any{"offset": 7., "line": 1., "column": 8.}},
 		"two documents":    {"PUT", good + good, nil, 400, "malformed-json", map[string]any{"offset": 21.}},
 		"not Unicode":      {"PUT", "{\"displayName\":\"\xff\"}", nil, 400, "malformed-json", map[string]any{"offset": 16.}},
-		"gzip, unlabelled": {"PUT", "\x1f\x8b\x08\x00", nil, 400, "malformed-json", nil},
+		"gzip, unlabelled": {"PUT", "\x1f\x8b\x08\x00", nil, 415, "unsupported-media-type", nil},
 		"empty":            {"PUT", "", []string{"Content-Length", "0"}, 400, "malformed-json", map[string]any{"offset": 0.}},
 		"unknown":          {"PUT", `{"displayName":"A","age":1}`, nil, 400, "unknown-field", map[string]any{"field": "age", "column": 20.}},
 		"unknown in patch": {"PATCH", `{"e-mail":null}`, nil, 400, "unknown-field", map[string]any{"field": "e-mail"}},

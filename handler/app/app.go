@@ -15,6 +15,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/relaybox/relaybox/azfunc"
 	"github.com/relaybox/relaybox/azure/cosmos"
 	"github.com/relaybox/relaybox/azure/servicebus"
 	"github.com/relaybox/relaybox/entity"
@@ -168,6 +169,7 @@ func (a *App) greet(ctx context.Context) {
 // app is ready; an invocation waits as long as its caller does.
 func (a *App) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if r.URL.Path != "/" && !a.isReady(r) {
+		azfunc.Drain(w, r)
 		// For a trigger that is not HTTP any status but 2xx is a failure.
 		problem.Answer(w, r, a.log, &outbox.Error{Class: outbox.Unavailable, Op: "wait for the containers", RetryAfter: time.Second})
 		return
