@@ -31,6 +31,7 @@ type upFlags struct {
 	busConfig    string
 	policies     []string
 	only         []string
+	hosts        []string
 	verbose      bool
 }
 
@@ -64,6 +65,7 @@ With --only host nothing is set for you: the app connects to what its settings s
 	flags.StringVar(&f.busConfig, "bus-config", "", "topology of the bus, in the official emulator's Config.json format")
 	flags.StringArrayVar(&f.policies, "bus-policy", nil, "further key of the bus, `NAME=KEY:Send,Listen` (repeatable)")
 	flags.StringVar(&f.admin, "bus-admin-addr", "127.0.0.1:5300", "address of the bus's administration REST and GET /health, plain http; \"\" or off for none")
+	flags.StringSliceVar(&f.hosts, "allow-host", nil, "further `NAME` that clients call the parts by, besides localhost (repeatable); requests under others are a web page's and refused")
 	flags.StringSliceVar(&f.only, "only", nil, "run only these parts: cosmos, bus, host")
 	flags.BoolVarP(&f.verbose, "verbose", "v", false, "log what the stand-ins do")
 	return cmd
@@ -97,7 +99,7 @@ func up(ctx context.Context, f upFlags, stdout, stderr io.Writer) error {
 func (f *upFlags) config(environ []string) (stack.Config, error) {
 	cfg := stack.Config{
 		Data: f.data, Fresh: f.fresh, HostAddr: f.host, CosmosAddr: f.cosmos, CosmosTLS: f.cosmosTLS, CosmosRanges: f.cosmosRanges,
-		BusAddr: f.bus, BusAdminAddr: f.admin, Settings: environment(environ),
+		BusAddr: f.bus, BusAdminAddr: f.admin, Hosts: f.hosts, Settings: environment(environ),
 	}
 	if cfg.BusAdminAddr == "off" {
 		cfg.BusAdminAddr = ""

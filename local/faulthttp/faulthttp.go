@@ -10,9 +10,10 @@ import (
 	"encoding/json"
 	"fmt"
 	"mime"
-	"net"
 	"net/http"
 	"time"
+
+	"github.com/relaybox/relaybox/local/hostname"
 )
 
 // Path is where faults are switched.
@@ -102,19 +103,11 @@ func (s Switch[F, S]) read(text json.RawMessage) ([]F, error) {
 
 // Admit lets a request of this machine in; another one is answered.
 func Admit(w http.ResponseWriter, r *http.Request) bool {
-	if local(r.RemoteAddr) && local(r.Host) {
+	if hostname.Loopback(r.RemoteAddr) && hostname.Loopback(r.Host) {
 		return true
 	}
 	http.Error(w, r.URL.Path+" is for this machine only, under localhost or an address of it", http.StatusForbidden)
 	return false
-}
-
-func local(addr string) bool {
-	host, _, err := net.SplitHostPort(addr)
-	if err != nil {
-		host = addr
-	}
-	return host == "localhost" || net.ParseIP(host).IsLoopback()
 }
 
 // NotAllowed answers a method that is none of those allowed.

@@ -92,7 +92,7 @@ func TestStrangers(t *testing.T) {
 		"hello, is this it?":               "AMQP\x03\x01\x00\x00",
 		"\x00\x00\x00\x00\x00\x00\x00\x00": "AMQP\x03\x01\x00\x00",
 		"NONSENSE\r\n\r\n":                 "HTTP/1.1 400",
-		"GET /$Resources/queues HTTP/1.1\r\nHost: b\r\nConnection: close\r\n\r\n": "HTTP/1.1 401",
+		"GET /$Resources/queues HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n": "HTTP/1.1 401",
 	} {
 		nc, err := net.Dial("tcp", bus.Addr)
 		require.NoError(t, err)

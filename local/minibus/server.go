@@ -19,6 +19,7 @@ import (
 	"github.com/relaybox/relaybox/local/minibus/internal/door"
 	"github.com/relaybox/relaybox/local/minibus/internal/node"
 	"github.com/relaybox/relaybox/local/minibus/internal/sas"
+	"github.com/relaybox/relaybox/local/private"
 	"github.com/relaybox/relaybox/local/selfsigned"
 )
 
@@ -29,10 +30,13 @@ type Options struct {
 	Policies []Policy // nil: DefaultPolicy
 	Logger   *slog.Logger
 
-	MaxEntityBytes int    // quota of one entity; 0: 1 GiB
-	CacheBytes     int    // with Dir: contents of messages that stay in memory; 0: 64 MiB
-	AcceptJWT      bool   // accept tokens of Microsoft Entra without looking at them
-	FS             vfs.FS // of Dir; nil: the operating system's. Tests that crash the broker bring their own
+	MaxEntityBytes int  // quota of one entity; 0: 1 GiB
+	CacheBytes     int  // with Dir: contents of messages that stay in memory; 0: 64 MiB
+	AcceptJWT      bool // accept tokens of Microsoft Entra without looking at them
+
+	Hosts []string // names, besides localhost, that clients of the administration call the server by; others are web pages
+
+	FS vfs.FS // of Dir; nil: the operating system's. Tests that crash the broker bring their own
 
 	TLS *tls.Config // nil: with a certificate that is made for this server, see CertificatePEM
 }
@@ -71,7 +75,7 @@ func Open(o Options) (*Server, error) {
 		keys[p.Name] = p
 	}
 	if o.FS == nil {
-		o.FS = vfs.Default
+		o.FS = private.FS()
 	}
 	b, err := broker.Open(broker.Options{
 		Dir: o.Dir, FS: o.FS, Config: o.Config, Logger: o.Logger,
@@ -81,7 +85,7 @@ func Open(o Options) (*Server, error) {
 		return nil, err
 	}
 	s := &Server{
-		broker: b, keys: keys, amqp: amqpserver.New(node.New(b, keys, o.AcceptJWT), o.Logger), admin: admin.New(b, keys, o.AcceptJWT, o.Logger),
+		broker: b, keys: keys, amqp: amqpserver.New(node.New(b, keys, o.AcceptJWT), o.Logger), admin: admin.New(b, keys, o.AcceptJWT, o.Hosts, o.Logger),
 		stop: make(chan struct{}), certificate: newCertificate(),
 	}
 	s.door = door.New(s.amqp, s.admin.Serve, s.tlsConfig(o.TLS))

@@ -267,7 +267,7 @@ func TestFaultsOverHTTP(t *testing.T) {
 		"no duration":                        {"POST", faulthttp.Path, `{"do":"delay","delay":"soon"}`, nil, 400},
 		`do is "burn"`:                       {"POST", faulthttp.Path, `{"do":"burn"}`, nil, 400},
 		"application/json":                   {"POST", faulthttp.Path, `{"do":"gone"}`, func(r *http.Request) { r.Header.Set("Content-Type", "text/plain") }, 415},
-		"this machine only":                  {"GET", faulthttp.Path, "", func(r *http.Request) { r.Host = "example.com" }, 403},
+		"this machine only":                  {"GET", faulthttp.Path, "", func(r *http.Request) { r.Host = "192.168.1.5" }, 403},
 		"use one of DELETE, GET, HEAD, POST": {"PUT", faulthttp.Path, "", nil, 405},
 		"use one of DELETE, GET, HEAD":       {"POST", chargesPath, "", nil, 405},
 		"use one of GET, HEAD":               {"DELETE", documentsPath + "/db/c", "", nil, 405},

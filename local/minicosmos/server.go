@@ -13,6 +13,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/relaybox/relaybox/local/hostname"
 	"github.com/relaybox/relaybox/local/minicosmos/internal/account"
 	"github.com/relaybox/relaybox/local/minicosmos/internal/fault"
 	"github.com/relaybox/relaybox/local/minicosmos/internal/refusal"
@@ -35,6 +36,9 @@ type Options struct {
 	Ranges int
 	// Verifier checks the access tokens of Microsoft Entra ID; nil accepts none. minientra.Issuer is one.
 	Verifier Verifier
+	// Hosts are names, besides localhost, that clients call the server by; under others it
+	// is called by web pages that pretend to be it. Addresses need not be listed.
+	Hosts []string
 	// Logger hears of faults; nil discards them.
 	Logger *slog.Logger
 }
@@ -51,6 +55,7 @@ const maxRanges = 64
 // Server is a running account. It is safe for concurrent use.
 type Server struct {
 	log     *slog.Logger
+	names   hostname.Names
 	keyText string
 	account *account.Account
 	faults  fault.Set
@@ -88,7 +93,7 @@ func Open(o Options) (*Server, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &Server{log: o.Logger, keyText: o.Key, account: a, memory: semaphore.NewWeighted(wire.MaxBodies), stop: make(chan struct{})}
+	s := &Server{log: o.Logger, names: o.Hosts, keyText: o.Key, account: a, memory: semaphore.NewWeighted(wire.MaxBodies), stop: make(chan struct{})}
 	s.faults.Keep = a.Remember
 	s.service = &rest.Service{Account: a, Keys: k, Faults: &s.faults, Charges: &s.charges, Memory: s.memory, Stop: s.stop, Log: s.log}
 	s.controls = s.control()
@@ -107,6 +112,9 @@ const (
 
 // ServeHTTP answers one request of the REST surface.
 func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	if !s.names.Allow(w, r) {
+		return
+	}
 	if strings.HasPrefix(r.URL.Path, "/relaybox/") {
 		s.controls.ServeHTTP(w, r)
 		return

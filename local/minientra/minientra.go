@@ -22,6 +22,8 @@ import (
 	"github.com/Azure/azure-sdk-for-go/sdk/azcore"
 	"github.com/Azure/azure-sdk-for-go/sdk/azcore/policy"
 	"github.com/golang-jwt/jwt/v5"
+
+	"github.com/relaybox/relaybox/local/hostname"
 )
 
 // Tenant is the id of the only directory.
@@ -106,8 +108,11 @@ func audienceOf(scopes []string) (string, error) {
 }
 
 // ServeHTTP is the authority of azidentity's credentials: the metadata, the keys, and the grant client_credentials. They
-// insist on https; see the example.
+// insist on https; see the example. It answers under localhost and addresses only: anybody gets a token, web pages shall not.
 func (i *Issuer) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	if !(hostname.Names{}).Allow(w, r) {
+		return
+	}
 	authority := "https://" + r.Host + "/" + Tenant
 	switch strings.TrimPrefix(r.URL.Path, "/"+Tenant) {
 	case "/v2.0/.well-known/openid-configuration":

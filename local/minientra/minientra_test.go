@@ -70,6 +70,22 @@ func TestVerify(t *testing.T) {
 	}
 }
 
+// TestNoWebPageSignsIn: a page whose name resolves to this machine gets no token.
+func TestNoWebPageSignsIn(t *testing.T) {
+	t.Parallel()
+	s := httptest.NewServer(issuer(t))
+	t.Cleanup(s.Close)
+	r, err := http.NewRequestWithContext(t.Context(), http.MethodGet, s.URL+"/"+Tenant+"/discovery/v2.0/keys", nil)
+	require.NoError(t, err)
+	for host, want := range map[string]int{"": http.StatusOK, "evil.example": http.StatusForbidden} {
+		r.Host = host
+		answer, err := s.Client().Do(r)
+		require.NoError(t, err)
+		require.NoError(t, answer.Body.Close())
+		require.Equal(t, want, answer.StatusCode, host)
+	}
+}
+
 // A real credential signs in over https.
 func TestClientSecretCredential(t *testing.T) {
 	t.Parallel()

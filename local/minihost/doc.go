@@ -14,7 +14,8 @@
 //
 // # What it does not promise
 //
-// It listens without TLS and asks for no key unless told to. Triggers are
+// It listens without TLS and asks for no key unless told to; web pages are kept out by the
+// Host header (Options.Hosts). Triggers are
 // http, timer and Service Bus with cardinality one; output bindings other than
 // http are refused. Where the real host waits in silence, for an answer without a body
 // or one that is cut short, this one fails the invocation at once and says

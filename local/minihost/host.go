@@ -33,6 +33,9 @@ type Options struct {
 	// MasterKey in x-functions-key or ?code=.
 	EnableAuth bool
 	MasterKey  string
+	// Hosts are names, besides localhost, that clients call the host by; under others it is
+	// called by web pages that pretend to be it. Addresses need not be listed.
+	Hosts []string
 	// TextOnce sends text payloads encoded once, as documentation shows them,
 	// instead of twice, as the real host does.
 	TextOnce bool
@@ -143,7 +146,7 @@ func (h *Host) Run(ctx context.Context, ln net.Listener) error {
 
 	handler := make(chan error, 1)
 	go func() { handler <- w.Run(calls) }()
-	server := front.NewServer(func(req *front.Request) front.Response { return r.serve(calls, req) })
+	server := front.NewServer(h.opts.Hosts, func(req *front.Request) front.Response { return r.serve(calls, req) })
 	accepted := make(chan error, 1)
 	go func() { accepted <- server.Run(ln) }()
 	var triggers sync.WaitGroup

@@ -5,6 +5,7 @@ import (
 	"os"
 	"path/filepath"
 
+	"github.com/relaybox/relaybox/local/private"
 	"github.com/relaybox/relaybox/local/selfsigned"
 )
 
@@ -18,7 +19,7 @@ func (s *Stack) writeBusCertificate() error {
 		return err
 	}
 	s.BusCertificate = filepath.Join(s.cfg.Data, "bus.pem")
-	return os.WriteFile(s.BusCertificate, text, 0o644)
+	return os.WriteFile(s.BusCertificate, text, private.File)
 }
 
 // certificate makes a certificate for this machine's loopback names and lets the handler
@@ -37,7 +38,7 @@ func (s *Stack) certificate() (*tls.Config, error) {
 		s.closer = append(s.closer, func() error { return os.RemoveAll(dir) })
 	}
 	file := filepath.Join(dir, "cosmos.pem")
-	if err := os.WriteFile(file, selfsigned.PEM(made), 0o644); err != nil {
+	if err := os.WriteFile(file, selfsigned.PEM(made), private.File); err != nil {
 		return nil, err
 	}
 	if s.Settings["SSL_CERT_FILE"], err = filepath.Abs(file); err != nil {

@@ -25,6 +25,9 @@ type Config struct {
 	// Addresses to listen on; default 127.0.0.1 and a free port. BusAdminAddr is the
 	// bus's administration REST and health check, served only when it is set.
 	HostAddr, CosmosAddr, BusAddr, BusAdminAddr string
+	// Hosts are names, besides localhost, that clients call the stack's servers by: under
+	// others they are called by web pages. Addresses need not be listed.
+	Hosts []string
 	// CosmosTLS serves the store over https with a certificate made at start.
 	CosmosTLS bool
 	// CosmosRanges is how many physical ranges a new container has, 1 to 64; 0 means 1.

@@ -10,7 +10,7 @@ import (
 	"strings"
 	"syscall"
 
-	"github.com/cockroachdb/pebble/v2/vfs"
+	"github.com/relaybox/relaybox/local/private"
 )
 
 // folders are what a data folder holds for the parts.
@@ -27,10 +27,10 @@ func (s *Stack) lockData() error {
 	if data == "" {
 		return nil
 	}
-	if err := os.MkdirAll(data, 0o700); err != nil { // it holds what the app's users wrote
+	if err := os.MkdirAll(data, private.Folder); err != nil { // it holds what the app's users wrote
 		return folderFault(data, err)
 	}
-	lock, err := vfs.Default.Lock(filepath.Join(data, "lock"))
+	lock, err := private.FS().Lock(filepath.Join(data, "lock"))
 	if err != nil {
 		return lockFault(data, err)
 	}
@@ -101,7 +101,7 @@ func formatName(found string) string {
 
 // writeDurably: after a power cut, data without its number would be refused.
 func writeDurably(file, text string) (err error) {
-	f, err := os.OpenFile(file, os.O_CREATE|os.O_WRONLY|os.O_TRUNC, 0o600)
+	f, err := os.OpenFile(file, os.O_CREATE|os.O_WRONLY|os.O_TRUNC, private.File)
 	if err != nil {
 		return err
 	}

@@ -40,6 +40,27 @@ func TestDataFolderIsItsOwners(t *testing.T) {
 	require.NoError(t, start(data, false), "again")
 }
 
+// TestEverythingInTheDataFolderIsItsOwners: the store, the bus, the certificates.
+func TestEverythingInTheDataFolderIsItsOwners(t *testing.T) {
+	t.Parallel()
+	data := filepath.Join(t.TempDir(), "data")
+	for range 2 { // the second time on files that are there
+		s, err := Start(Config{Only: []Part{Cosmos, Bus}, Data: data, CosmosTLS: true})
+		require.NoError(t, err)
+		require.NoError(t, s.Close())
+	}
+	seen := 0
+	require.NoError(t, filepath.WalkDir(data, func(path string, d fs.DirEntry, err error) error {
+		require.NoError(t, err)
+		info, err := d.Info()
+		require.NoError(t, err)
+		require.Zero(t, info.Mode().Perm()&0o077, "%s is %s", path, info.Mode())
+		seen++
+		return nil
+	}))
+	require.Greater(t, seen, 10)
+}
+
 // Keys and documents of an earlier version look different: the app would not find its own.
 func TestDataOfAnotherVersionIsRefused(t *testing.T) {
 	t.Parallel()

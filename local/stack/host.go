@@ -44,7 +44,7 @@ func (s *Stack) startHost(ctx context.Context) error {
 
 func (s *Stack) loadHost() (*minihost.Host, error) {
 	host, err := minihost.Load(minihost.Options{
-		App: s.cfg.App, Settings: s.Settings, DataDir: s.folder("host"),
+		App: s.cfg.App, Settings: s.Settings, DataDir: s.folder("host"), Hosts: s.cfg.Hosts,
 		Logger: s.cfg.Logger.With("part", "host"), HandlerOutput: s.cfg.HandlerOutput,
 	})
 	if err == nil {

@@ -142,7 +142,7 @@ func (s *Stack) startCosmos() error {
 	if err != nil {
 		return err
 	}
-	server, err := minicosmos.Open(minicosmos.Options{Dir: s.folder("cosmos"), Ranges: s.cfg.CosmosRanges, Logger: s.cfg.Logger.With("part", "cosmos")})
+	server, err := minicosmos.Open(minicosmos.Options{Dir: s.folder("cosmos"), Ranges: s.cfg.CosmosRanges, Hosts: s.cfg.Hosts, Logger: s.cfg.Logger.With("part", "cosmos")})
 	if err != nil {
 		return fmt.Errorf("open the store: %w", err)
 	}
@@ -201,7 +201,7 @@ func (s *Stack) startBus() error {
 		return err
 	}
 	server, err := minibus.Open(minibus.Options{
-		Dir: s.folder("bus"), Config: s.cfg.topology(s.Settings),
+		Dir: s.folder("bus"), Config: s.cfg.topology(s.Settings), Hosts: s.cfg.Hosts,
 		Policies: append([]minibus.Policy{minibus.DefaultPolicy}, s.cfg.Policies...), Logger: s.cfg.Logger.With("part", "bus"),
 	})
 	if err != nil {

@@ -30,6 +30,32 @@ func TestDataFolderIsTakenOnce(t *testing.T) {
 	stack.RunT(t, only(stack.Cosmos, stack.Bus), keep)
 }
 
+// TestNoServerIsAWebPages: a page whose name resolves to this machine reaches none of them, whatever it asks for.
+func TestNoServerIsAWebPages(t *testing.T) {
+	t.Parallel()
+	s := stack.RunT(t, only(stack.Cosmos, stack.Bus), func(c *stack.Config) {
+		c.BusAdminAddr, c.Hosts = "127.0.0.1:0", []string{"devbox.example"}
+	})
+	for _, base := range []string{s.CosmosURL, "http://" + s.BusAdminAddr, "http://" + s.BusAddr} {
+		for _, path := range []string{"/", "/health", "/dbs", "/relaybox/faults", "/entity-events"} {
+			for host, admitted := range map[string]bool{
+				"": true, "localhost:1": true, "devbox.example": true, "evil.example": false, "evil.example:5300": false, "localhost.evil.example": false,
+			} {
+				if host == "devbox.example" && path == "/relaybox/faults" {
+					admitted = false // faults are for this machine, under its own names
+				}
+				r, err := http.NewRequestWithContext(t.Context(), http.MethodGet, base+path, nil)
+				require.NoError(t, err)
+				r.Host = host
+				answer, err := http.DefaultClient.Do(r)
+				require.NoError(t, err)
+				require.NoError(t, answer.Body.Close())
+				require.Equal(t, admitted, answer.StatusCode != http.StatusForbidden, "%s%s under %q: %s", base, path, host, answer.Status)
+			}
+		}
+	}
+}
+
 func TestFreshForgets(t *testing.T) {
 	t.Parallel()
 	data := t.TempDir()

@@ -96,7 +96,7 @@ func Run(ctx context.Context, o Options) error {
 		o.Writes = 1000
 	}
 	r := &run{opts: o, journal: newJournal(), http: newHTTP(clients), began: time.Now()}
-	log, err := os.Create(r.logFile())
+	log, err := os.OpenFile(r.logFile(), os.O_CREATE|os.O_WRONLY|os.O_TRUNC, 0o600)
 	if err != nil {
 		return err
 	}

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/relaybox/relaybox/local/faulthttp"
+	"github.com/relaybox/relaybox/local/hostname"
 	"github.com/relaybox/relaybox/local/minibus/internal/atom"
 	"github.com/relaybox/relaybox/local/minibus/internal/broker"
 	"github.com/relaybox/relaybox/local/minibus/internal/fault"
@@ -27,14 +28,16 @@ type Handler struct {
 	b       *broker.Broker
 	keys    sas.Keyring
 	jwt     bool
+	names   hostname.Names
 	log     *slog.Logger
 	faults  faulthttp.Switch[fault.Fault, fault.Injected]
 	servers servers
 }
 
 // New answers clients with the right keys. jwt accepts tokens of Microsoft Entra without looking at them.
-func New(b *broker.Broker, keys sas.Keyring, jwt bool, log *slog.Logger) *Handler {
-	return &Handler{b: b, keys: keys, jwt: jwt, log: log, faults: faulthttp.Switch[fault.Fault, fault.Injected]{
+// It serves under localhost, addresses and the given names only.
+func New(b *broker.Broker, keys sas.Keyring, jwt bool, names []string, log *slog.Logger) *Handler {
+	return &Handler{b: b, keys: keys, jwt: jwt, names: names, log: log, faults: faulthttp.Switch[fault.Fault, fault.Injected]{
 		Inject: b.Inject, List: b.Injected, Clear: b.ClearFaults, Fields: "entity, on, do, times, chance, delay, condition, text",
 	}}
 }
@@ -59,6 +62,9 @@ type adminRequest struct {
 
 // ServeHTTP implements http.Handler.
 func (a *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	if !a.names.Allow(w, r) {
+		return
+	}
 	if r.URL.Path == faulthttp.Path {
 		a.faults.ServeHTTP(w, r)
 		return

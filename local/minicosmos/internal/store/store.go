@@ -10,7 +10,9 @@ import (
 	"github.com/cockroachdb/pebble/v2"
 	"github.com/cockroachdb/pebble/v2/bloom"
 	"github.com/cockroachdb/pebble/v2/vfs"
+
 	"github.com/relaybox/relaybox/local/minicosmos/internal/refusal"
+	"github.com/relaybox/relaybox/local/private"
 )
 
 // Store is the durable half of the server: a key-value store whose changes are
@@ -41,6 +43,7 @@ type group struct {
 // ends with Close.
 func Open(dir string, log *slog.Logger) (*Store, error) {
 	options := &pebble.Options{
+		FS:                 private.FS(),
 		Logger:             quietLogger{log},
 		FormatMajorVersion: pebble.FormatNewest,
 		MemTableSize:       32 << 20,

@@ -1,6 +1,7 @@
 package front
 
 import (
+	"bytes"
 	"errors"
 	"io"
 	"net/http"
@@ -23,6 +24,7 @@ type Request struct {
 	query    string // raw
 	length   int64  // 0 without a body or with a chunked one
 	old      bool   // HTTP/1.0
+	closes   bool   // the connection ends after it, whatever the client says
 	conn     *clientConn
 	bodyRead bool
 }
@@ -43,6 +45,9 @@ func readRequest(c *clientConn) (*Request, error) {
 		return nil, wire.StatusError(http.StatusBadRequest)
 	case err != nil:
 		return nil, err
+	}
+	if !crlf(buf) {
+		return nil, wire.StatusError(http.StatusBadRequest)
 	}
 	method, rest, _ := strings.Cut(line, " ")
 	target, proto, ok := strings.Cut(rest, " ")
@@ -87,7 +92,8 @@ func (req *Request) check() error {
 		req.Path = "*"
 		return nil
 	}
-	raw, query, ok := splitTarget(req.target)
+	host, _ := req.Fields.Get("Host")
+	raw, query, ok := splitTarget(req.target, host)
 	if !ok {
 		return wire.StatusError(http.StatusBadRequest)
 	}
@@ -98,20 +104,23 @@ func (req *Request) check() error {
 	return nil
 }
 
+// framing finds the body's length (RFC 9112 §6.3). What two servers could read in two ways
+// is refused: several lengths, codings that do not end in one "chunked".
 func (req *Request) framing() error {
-	if v, ok := req.Fields.Get("Transfer-Encoding"); ok {
-		if !req.Fields.Token("Transfer-Encoding", "chunked") || !strings.HasSuffix(strings.ToLower(v), "chunked") {
+	lengths := req.Fields.Values("Content-Length")
+	if codings := req.Fields.Values("Transfer-Encoding"); len(codings) > 0 {
+		if req.old || !chunkedLast(strings.Join(codings, ",")) {
 			return wire.StatusError(http.StatusBadRequest)
 		}
-		req.Chunked = true
+		// A length beside it does not count, but somebody on the way may have counted it.
+		req.Chunked, req.closes = true, len(lengths) > 0
 		return nil
 	}
-	v, ok := req.Fields.Get("Content-Length")
-	if !ok {
+	if len(lengths) == 0 {
 		return nil
 	}
-	n, err := strconv.ParseUint(v, 10, 63)
-	if err != nil {
+	n, err := strconv.ParseUint(lengths[0], 10, 63)
+	if err != nil || len(lengths) > 1 {
 		return wire.StatusError(http.StatusBadRequest)
 	}
 	if n > maxBody {
@@ -119,6 +128,24 @@ func (req *Request) framing() error {
 	}
 	req.length = int64(n)
 	return nil
+}
+
+// chunkedLast: "chunked" is the last coding, and only the last.
+func chunkedLast(codings string) bool {
+	list := strings.Split(strings.ToLower(codings), ",")
+	for i, coding := range list {
+		if (strings.TrimSpace(coding) == "chunked") != (i == len(list)-1) {
+			return false
+		}
+	}
+	return true
+}
+
+// crlf: every line of a head ends in CR LF, and no CR stands alone, as the real host's web
+// server wants it.
+func crlf(head []byte) bool {
+	pairs := bytes.Count(head, []byte("\r\n"))
+	return bytes.Count(head, []byte("\n")) == pairs && bytes.Count(head, []byte("\r")) == pairs
 }
 
 // Body reads the body, after the interim answer that a waiting client needs.

@@ -5,15 +5,18 @@ import (
 	"context"
 	"errors"
 	"net"
+	"net/http"
 	"sync"
 	"time"
 
+	"github.com/relaybox/relaybox/local/hostname"
 	"github.com/relaybox/relaybox/local/minihost/internal/wire"
 )
 
 // server is the HTTP front: one goroutine per connection, one request at a
 // time, keep-alive.
 type server struct {
+	names hostname.Names
 	serve func(*Request) Response
 
 	mu    sync.Mutex
@@ -36,9 +39,10 @@ type clientConn struct {
 	busy bool // server.mu: a request is being served
 }
 
-// NewServer prepares a server that answers with what serve returns.
-func NewServer(serve func(*Request) Response) *server {
-	return &server{serve: serve, conns: map[*clientConn]struct{}{}}
+// NewServer prepares a server that answers with what serve returns, under localhost,
+// addresses and the given names only.
+func NewServer(names []string, serve func(*Request) Response) *server {
+	return &server{names: names, serve: serve, conns: map[*clientConn]struct{}{}}
 }
 
 // Run accepts until the listener is closed, which the caller does before stop.
@@ -148,8 +152,17 @@ func (s *server) exchange(c *clientConn) bool {
 		return false
 	}
 	_ = c.SetReadDeadline(time.Now().Add(idleTimeout)) // for the body
-	res := s.serve(req)
-	last := req.Fields.Token("Connection", "close") || (req.old && !req.Fields.Token("Connection", "keep-alive"))
+	res := s.answer(c, req)
+	last := req.closes || req.Fields.Token("Connection", "close") || (req.old && !req.Fields.Token("Connection", "keep-alive"))
 	last = last || !req.drain()
 	return c.write(req, res, last) == nil && !last
+}
+
+// answer is what serve returns, but for a web page that pretends to be this server.
+func (s *server) answer(c *clientConn, req *Request) Response {
+	host, _ := req.Fields.Get("Host")
+	if s.names.Admit(c.LocalAddr(), host) {
+		return s.serve(req)
+	}
+	return Response{Status: http.StatusForbidden, Fields: wire.Fields{{Name: "Content-Type", Value: "text/plain; charset=utf-8"}}, Body: []byte(hostname.Refusal(host))}
 }

@@ -187,12 +187,12 @@ func escapeByte(out *strings.Builder, c byte) {
 	out.WriteByte(hex[c&15])
 }
 
-// splitTarget takes a request target apart. It accepts the origin form and the
-// absolute form.
-func splitTarget(target string) (path, query string, ok bool) {
+// splitTarget takes a request target apart. It accepts the origin form, and the
+// absolute form if it names the same host as the Host header.
+func splitTarget(target, host string) (path, query string, ok bool) {
 	if !strings.HasPrefix(target, "/") {
 		u, err := url.Parse(target)
-		if err != nil || u.Host == "" {
+		if err != nil || u.Host == "" || !strings.EqualFold(u.Host, host) {
 			return "", "", false
 		}
 		_, rest, _ := strings.Cut(target, "://")

@@ -59,7 +59,7 @@ func (s *Store) put(name string, status Status) error {
 	}
 	temporary := s.path(name) + ".new"
 	if err == nil {
-		err = os.WriteFile(temporary, text, 0o644)
+		err = os.WriteFile(temporary, text, 0o600)
 	}
 	if err == nil {
 		err = os.Rename(temporary, s.path(name))

@@ -9,7 +9,8 @@ import (
 	"strings"
 )
 
-// ReadChunked reads a chunked body and its trailers.
+// ReadChunked reads a chunked body and its trailers. Its lines end in CR LF: another reader
+// may see a lone LF as part of a line.
 func ReadChunked(r *bufio.Reader, limit int64) ([]byte, error) {
 	var body bytes.Buffer
 	for {
@@ -17,9 +18,9 @@ func ReadChunked(r *bufio.Reader, limit int64) ([]byte, error) {
 		if err != nil {
 			return nil, unexpected(err)
 		}
-		size, _, _ := strings.Cut(strings.TrimSpace(string(line)), ";")
-		n, err := strconv.ParseUint(strings.TrimSpace(size), 16, 31)
-		if err != nil {
+		size, _, _ := strings.Cut(strings.TrimSuffix(string(line), "\r\n"), ";")
+		n, err := strconv.ParseUint(strings.TrimRight(size, " \t"), 16, 31)
+		if err != nil || !bytes.HasSuffix(line, []byte("\r\n")) {
 			return nil, fmt.Errorf("%w: chunk size %.20q", ErrMalformedHead, size)
 		}
 		if int64(body.Len())+int64(n) > limit {
@@ -31,7 +32,7 @@ func ReadChunked(r *bufio.Reader, limit int64) ([]byte, error) {
 		if _, err := io.CopyN(&body, r, int64(n)); err != nil {
 			return nil, unexpected(err)
 		}
-		if line, err = r.ReadSlice('\n'); err != nil || len(bytes.TrimSpace(line)) != 0 {
+		if line, err = r.ReadSlice('\n'); err != nil || string(line) != "\r\n" {
 			return nil, fmt.Errorf("%w: chunk end", ErrMalformedHead)
 		}
 	}
@@ -43,7 +44,7 @@ func skipTrailers(r *bufio.Reader) error {
 		if err != nil {
 			return unexpected(err)
 		}
-		if len(bytes.TrimSpace(line)) == 0 {
+		if string(line) == "\r\n" {
 			return nil
 		}
 	}

@@ -18,6 +18,17 @@ func (f Fields) Get(name string) (string, bool) {
 	return "", false
 }
 
+// Values are the values of all lines of a name, in any case.
+func (f Fields) Values(name string) []string {
+	var all []string
+	for i := range f {
+		if strings.EqualFold(f[i].Name, name) {
+			all = append(all, f[i].Value)
+		}
+	}
+	return all
+}
+
 // Has reports whether there is a line of a name, in any case.
 func (f Fields) Has(name string) bool {
 	_, ok := f.Get(name)
