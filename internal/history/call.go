@@ -159,7 +159,17 @@ func members(text string) (map[string]any, error) {
 	return m, err
 }
 
-// shown is the content that an answer shows.
+// Content is what an answer shows of the entity as canonical JSON: without what is not the
+// client's, without members that have no value.
+func (a Answer) Content() string {
+	text, err := a.shown()
+	if err != nil {
+		return a.Body
+	}
+	return text
+}
+
+// shown is Content, or what is wrong with the body.
 func (a Answer) shown() (string, error) {
 	m, err := members(a.Body)
 	if err != nil {

@@ -22,7 +22,8 @@ type receipt struct {
 	status  int
 	version int64
 	content string
-	// body is what the answer said to the letter; "" until one was seen.
+	// body is what the answer said to the letter; "" until one was seen. A refusal's names
+	// the invocation, and is another one each time.
 	body string
 }
 
@@ -74,9 +75,12 @@ func (s state) repeat(c *Call, r receipt) (bool, state) {
 		return true, s
 	case r.request != c.request():
 		return c.Answer.Status == http.StatusUnprocessableEntity, s
-	case r.status != c.Answer.Status || r.body != "" && r.body != c.Answer.Body:
+	case r.status != c.Answer.Status:
 		return false, s
 	case shows(r.status):
+		if r.body != "" && r.body != c.Answer.Body {
+			return false, s
+		}
 		if ok, _ := (state{version: r.version, life: s.life, content: r.content}).agrees(c.Answer); !ok {
 			return false, s
 		}
