@@ -60,8 +60,8 @@ type Options struct {
 
 // clientsPerInstance write and read at the same time; at least minClients do.
 const (
-	clientsPerInstance = 2
-	minClients         = 12
+	clientsPerInstance = 4
+	minClients         = 16
 )
 
 var (
@@ -214,10 +214,19 @@ const calm = 5 * time.Second
 // arrived in time is for the ledger.
 func (r *run) drain(ctx context.Context) error {
 	until := time.Now().Add(r.opts.Drain)
+	var moved time.Time
+	var before standing
 	for {
 		err := r.gather(ctx)
 		if err == nil && r.arrived() {
 			r.say("everything has arrived")
+			break
+		}
+		if err == nil && before != r.evidence.standing() {
+			before, moved = r.evidence.standing(), time.Now()
+		}
+		if err == nil && before.idle() && time.Since(moved) > motionless {
+			r.say("nothing is pending, nothing is on the subscription, and %d read models are behind their entities for %v", len(r.evidence.late()), motionless)
 			break
 		}
 		if ctx.Err() != nil {
@@ -239,6 +248,9 @@ func (r *run) drain(ctx context.Context) error {
 	}
 	return r.evidence.readTopic(messages)
 }
+
+// motionless is how long nothing may change while nobody has anything to do.
+const motionless = 15 * time.Second
 
 func (r *run) arrived() bool {
 	e := r.evidence

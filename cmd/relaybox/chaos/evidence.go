@@ -170,3 +170,21 @@ func (e *evidence) late() []string {
 	}
 	return keys
 }
+
+// standing is how far everything has come.
+type standing struct {
+	pending int
+	waiting waiting
+	applied int64
+}
+
+// idle: nobody has anything to do.
+func (s standing) idle() bool { return s.pending == 0 && s.waiting.active == 0 }
+
+func (e *evidence) standing() standing {
+	s := standing{pending: len(e.pending), waiting: e.waiting}
+	for _, m := range e.models {
+		s.applied += m.LastSeq
+	}
+	return s
+}

@@ -91,13 +91,12 @@ func (a *account) settle(limit time.Duration) {
 	a.checkTopic()
 	whole := a.checkNumbers()
 	a.group()
-	if whole {
-		whole = a.checkEntity()
-	}
-	if whole {
+	if whole && a.checkEntity() {
 		a.checkCalls()
 	}
-	a.checkModel()
+	if a.checkModel() && whole {
+		a.checkCounts(a.e.models[a.key].Data.View.Applied)
+	}
 	switch v := history.Check(a.calls, limit); v.Judgement {
 	case history.Broken:
 		a.broken(Unordered, "%s", v.Reason)
@@ -244,11 +243,11 @@ func (a *account) checkCall(c history.Call, replayed bool) {
 	}
 }
 
-// checkModel: the read model is at the entity's last event and has counted each once.
-func (a *account) checkModel() {
+// checkModel: the read model is at the entity's last event.
+func (a *account) checkModel() (there bool) {
 	entity, ok := a.e.entities[a.key]
 	if !ok || entity.LastSeq == 0 {
-		return
+		return false
 	}
 	model := a.e.models[a.key]
 	idle := len(a.e.pending) == 0 && a.e.waiting.active == 0
@@ -258,10 +257,10 @@ func (a *account) checkModel() {
 			kind, state = Behind, "nothing is pending and nothing on the subscription"
 		}
 		a.broken(kind, "the read model is at event %d, the entity at %d, %s", model.LastSeq, entity.LastSeq, state)
-		return
+		return false
 	}
 	if model.LastSeq < entity.LastSeq {
-		return // told as pending or parked
+		return false // told as pending or parked
 	}
 	if model.LastSeq > entity.LastSeq {
 		a.broken(Phantom, "the read model is at event %d, the entity at %d", model.LastSeq, entity.LastSeq)
@@ -272,7 +271,7 @@ func (a *account) checkModel() {
 	if model.Gaps > 0 {
 		a.broken(Disorder, "the consumer met %d gaps", model.Gaps)
 	}
-	a.checkCounts(model.Data.View.Applied)
+	return true
 }
 
 // checkCounts: the view counts each event by its name.

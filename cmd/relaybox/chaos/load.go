@@ -18,7 +18,7 @@ import (
 
 const (
 	// oneRequest is how long a client waits for one answer.
-	oneRequest = 10 * time.Second
+	oneRequest = 6 * time.Second
 	// patience is how often a client repeats a request under its Idempotency-Key.
 	patience = 6
 	// hotKeys are written by everybody at the same time, coldKeys now and then.

@@ -91,6 +91,9 @@ func (r *Report) measure(record *history.Recorder, e *evidence, i *injector, p *
 		r.P50, r.P99, r.Max = times[len(times)/2], times[len(times)*99/100], times[len(times)-1]
 	}
 	for _, end := range i.ends {
+		if end.fault.Sort == resends {
+			continue // nothing has to recover from it
+		}
 		if took := p.recovery(end.at); took > r.Recover {
 			r.Recover, r.Slowest = took, end.fault.String()
 		}

@@ -1,0 +1,99 @@
+package chaos_test
+
+import (
+	"io"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/relaybox/relaybox/cmd/relaybox/chaos"
+	"github.com/relaybox/relaybox/local/stack"
+	"github.com/relaybox/relaybox/test/mutants"
+)
+
+// shows are the breaches by which a broken guarantee is seen.
+var shows = map[mutants.Guarantee][]chaos.Kind{
+	mutants.TrueAnswers: {chaos.Unordered},
+	mutants.NoLoss:      {chaos.Lost, chaos.Behind, chaos.Stuck},
+	mutants.NoPhantom:   {chaos.Phantom},
+	mutants.Order:       {chaos.Disorder},
+	mutants.OneEffect:   {chaos.Doubled},
+}
+
+// workshop builds the program once, and apps of it.
+type workshop struct{ source, relaybox, app string }
+
+func open(t *testing.T) workshop {
+	t.Helper()
+	source, err := stack.FindSource(".")
+	require.NoError(t, err)
+	dir := t.TempDir()
+	w := workshop{source, filepath.Join(dir, "relaybox"), filepath.Join(dir, "app")}
+	w.build(t, w.relaybox, "./cmd/relaybox")
+	require.NoError(t, stack.Assemble(t.Context(), stack.Build{Source: source}, w.app))
+	return w
+}
+
+func (w workshop) build(t *testing.T, out, what string, flags ...string) {
+	t.Helper()
+	args := slices.Concat([]string{"build", "-o", out}, flags, []string{what})
+	cmd := exec.CommandContext(t.Context(), "go", args...)
+	cmd.Dir = w.source
+	said, err := cmd.CombinedOutput()
+	require.NoError(t, err, string(said))
+}
+
+// mutant is a copy of the app with another handler.
+func (w workshop) mutant(t *testing.T, m mutants.Mutant) string {
+	t.Helper()
+	app := filepath.Join(t.TempDir(), "app")
+	require.NoError(t, os.CopyFS(app, os.DirFS(w.app)))
+	overlay, err := m.Overlay(w.source, t.TempDir())
+	require.NoError(t, err)
+	w.build(t, filepath.Join(app, "handler"), "./handler", "-overlay", overlay)
+	return app
+}
+
+// run breaks an app for a while and returns what was found.
+func (w workshop) run(t *testing.T, app string) *chaos.Report {
+	t.Helper()
+	var out io.Writer = io.Discard
+	if testing.Verbose() {
+		out = t.Output()
+	}
+	report, err := chaos.Run(t.Context(), chaos.Options{
+		Relaybox: w.relaybox, App: app, Dir: t.TempDir(), Out: out,
+		Length: 40 * time.Second, Instances: 3, Seed: 1, Drain: time.Minute,
+	})
+	if err != nil {
+		require.ErrorIs(t, err, chaos.ErrBroken)
+	}
+	return report
+}
+
+// TestMutantsAreCaught: a run finds what each missing rule breaks, and without one it finds
+// none of that.
+func TestMutantsAreCaught(t *testing.T) {
+	if os.Getenv("CHAOS_MUTANTS") == "" {
+		t.Skip("takes more than a minute for each mutant: set CHAOS_MUTANTS=1")
+	}
+	w := open(t)
+	t.Run("none", func(t *testing.T) {
+		report := w.run(t, w.app)
+		t.Logf("none: found %v", report.Broken())
+		require.Empty(t, report.Breaches)
+	})
+	for _, m := range mutants.All {
+		t.Run(m.Name, func(t *testing.T) {
+			report := w.run(t, w.mutant(t, m))
+			t.Logf("%s: found %v", m.Name, report.Broken())
+			require.True(t, slices.ContainsFunc(shows[m.Breaks], func(k chaos.Kind) bool { return slices.Contains(report.Broken(), k) }),
+				"%s should be seen as one of %v; found: %v", m.Breaks, shows[m.Breaks], report.Breaches)
+		})
+	}
+}

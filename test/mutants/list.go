@@ -1,0 +1,96 @@
+package mutants
+
+// All are the mutants that the chaos run catches. Those of the simulation alone stand behind
+// them.
+var All = []Mutant{
+	{
+		Name: "the dispatcher settles what it has tried to send",
+		Edit: Edit{
+			File: "outbox/dispatcher.go",
+			Old:  "if sent > 0 {\n",
+			New:  "if sent = len(ready); failure != nil {\n\t\tfailure = nil\n\t}\n\tif sent > 0 {\n",
+		},
+		Breaks: NoLoss,
+	},
+	{
+		Name: "the dispatcher settles before it sends",
+		Edit: Edit{
+			File: "outbox/dispatcher.go",
+			Old:  "sent, failure := w.send(ctx, ready)\n",
+			New:  "_ = w.d.queue.Settle(ctx, w.key, ready)\n\tsent, failure := w.send(ctx, ready)\n",
+		},
+		Breaks: NoLoss,
+	},
+	{
+		Name: "nothing sweeps up behind the fast path",
+		Edit: Edit{
+			File: "outbox/sweep.go",
+			Old:  "\tuntil := time.Now().Add(d.opts.Budget)\n",
+			New:  "\tif d != nil {\n\t\treturn Report{}, nil\n\t}\n\tuntil := time.Now().Add(d.opts.Budget)\n",
+		},
+		Breaks: NoLoss,
+	},
+	{
+		Name: "a lost answer of the broker is taken for an acknowledgement",
+		Edit: Edit{
+			File: "azure/servicebus/shipment.go",
+			Old:  "fault := diagnose(ctx, err, sending)\n",
+			New:  "fault := diagnose(ctx, err, sending)\n\tif !fault.class.Permanent() {\n\t\treturn nil, false\n\t}\n",
+		},
+		Breaks: NoLoss,
+	},
+	{
+		Name: "the sender goes on behind the first failure",
+		Edit: Edit{
+			File: "azure/servicebus/call.go",
+			Old:  "if c.results[j] != nil && c.events[j].Key == c.events[i].Key {\n",
+			New:  "if c.results[j] != nil && c.events[j].Key != c.events[i].Key && false {\n",
+		},
+		Breaks: Order,
+	},
+	{
+		Name: "the newest pending event goes out first",
+		Edit: Edit{
+			File: "azure/cosmos/queue.go",
+			Old:  "AND c.seq > @after ORDER BY c.seq\"\n",
+			New:  "AND c.seq > @after ORDER BY c.seq DESC\"\n",
+		},
+		Breaks: Order,
+	},
+	{
+		Name: "pending events expire",
+		Edit: Edit{
+			File: "azure/cosmos/documents.go",
+			Old:  "	ETag        string          `json:\"_etag,omitempty\"` // set by the store\n",
+			New:  "	TTL         int64           `json:\"ttl,omitempty\"`\n	ETag        string          `json:\"_etag,omitempty\"` // set by the store\n",
+		},
+		And: []Edit{{
+			File: "azure/cosmos/documents.go",
+			Old:  "Kind: \"event\", Pending: true,",
+			New:  "Kind: \"event\", Pending: true, TTL: 1,",
+		}},
+		Breaks: NoLoss,
+	},
+	{
+		Name: "the consumer applies what it has applied",
+		Edit: Edit{
+			File: "inbox/incarnation.go",
+			Old:  "if e.Seq <= m.LastSeq {\n\t\t\treturn m, 0, Stale\n\t\t}\n\t\treturn next, e.Seq - m.LastSeq - 1, Applied\n",
+			New:  "next.LastSeq = max(e.Seq, m.LastSeq)\n\t\treturn next, max(0, e.Seq-m.LastSeq-1), Applied\n",
+		},
+		And: []Edit{
+			{File: "inbox/inbox.go", Old: "case seen:\n", New: "case seen && false:\n"},
+			{File: "azure/cosmos/inbox.go", Old: "t.CreateItem(receipt, nil)\n", New: "t.UpsertItem(receipt, nil)\n"},
+		},
+		Breaks: OneEffect,
+	},
+	{
+		Name: "the consumer gives up when its store is away, and says nothing",
+		Edit: Edit{
+			File: "inbox/inbox.go",
+			Old:  "case passing:\n\t\t\tfailures++\n",
+			New:  "case passing:\n\t\t\tif failures++; failures > 0 {\n\t\t\t\treturn Applied, nil\n\t\t\t}\n",
+		},
+		Breaks: NoLoss,
+	},
+}
