@@ -3,6 +3,7 @@ package chaos
 import (
 	"encoding/json"
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -13,9 +14,10 @@ import (
 // evidence is what the ledger is made of: each part comes from a witness of its own.
 type evidence struct {
 	entities map[string]entityDoc
-	// pending and parked are the numbers of the events that are still in the outbox.
-	pending, parked map[string][]int64
-	models          map[string]modelDoc
+	// pending and parked are the numbers of the events that are still in the outbox; blocked
+	// are the pending ones behind a parked one.
+	pending, parked, blocked map[string][]int64
+	models                   map[string]modelDoc
 	// topic is what came to the topic, by key, in the broker's order, copies included.
 	topic map[string][]event
 	dead  []string
@@ -82,7 +84,25 @@ func (e *evidence) readOutbox(docs []json.RawMessage) error {
 			e.parked[d.PK] = append(e.parked[d.PK], d.Seq)
 		}
 	}
+	e.block()
 	return nil
+}
+
+// block sorts out the pending events that nobody may send, because an earlier one is parked.
+func (e *evidence) block() {
+	e.blocked = map[string][]int64{}
+	for key, parked := range e.parked {
+		first := slices.Min(parked)
+		for _, seq := range e.pending[key] {
+			if seq > first {
+				e.blocked[key] = append(e.blocked[key], seq)
+			}
+		}
+		e.pending[key] = slices.DeleteFunc(e.pending[key], func(seq int64) bool { return seq > first })
+		if len(e.pending[key]) == 0 {
+			delete(e.pending, key)
+		}
+	}
 }
 
 // readViews keeps the read models of the consumer's container.
@@ -160,11 +180,12 @@ func canonical(text json.RawMessage) string {
 	return string(again)
 }
 
-// late says whether some read model is behind its entity, or missing.
+// late are the entities whose read model is behind or missing, but for those that wait
+// behind a parked event.
 func (e *evidence) late() []string {
 	var keys []string
 	for key, entity := range e.entities {
-		if e.models[key].LastSeq < entity.LastSeq {
+		if e.models[key].LastSeq < entity.LastSeq && len(e.parked[key]) == 0 {
 			keys = append(keys, key)
 		}
 	}

@@ -3,8 +3,11 @@ package chaos
 import (
 	"fmt"
 	"maps"
+	"runtime"
 	"slices"
 	"time"
+
+	"golang.org/x/sync/errgroup"
 
 	"github.com/relaybox/relaybox/internal/history"
 )
@@ -43,7 +46,6 @@ const checkTime = 20 * time.Second
 
 // reconcile holds what the clients were told against everything else.
 func reconcile(e *evidence, record *history.Recorder, limit time.Duration) []Breach {
-	var breaches []Breach
 	keys := map[string]bool{}
 	for _, key := range record.Keys() {
 		keys[key] = true
@@ -54,11 +56,20 @@ func reconcile(e *evidence, record *history.Recorder, limit time.Duration) []Bre
 	for key := range e.topic {
 		keys[key] = true
 	}
-	for _, key := range slices.Sorted(maps.Keys(keys)) {
-		a := account{key: key, e: e, calls: record.Calls(key)}
-		a.settle(limit)
-		breaches = append(breaches, a.breaches...)
+	sorted := slices.Sorted(maps.Keys(keys))
+	found := make([][]Breach, len(sorted))
+	var group errgroup.Group
+	group.SetLimit(runtime.GOMAXPROCS(0))
+	for i, key := range sorted {
+		group.Go(func() error {
+			a := account{key: key, e: e, calls: record.Calls(key)}
+			a.settle(limit)
+			found[i] = a.breaches
+			return nil
+		})
 	}
+	_ = group.Wait() // accounts have breaches, not errors
+	breaches := slices.Concat(found...)
 	for _, id := range e.dead {
 		breaches = append(breaches, Breach{DeadLettered, "", "message " + id})
 	}
@@ -110,7 +121,7 @@ func (a *account) checkLeft() {
 		a.broken(Stuck, "events %v are still pending", left)
 	}
 	if left := a.e.parked[a.key]; len(left) > 0 {
-		a.broken(Parked, "events %v are parked", left)
+		a.broken(Parked, "events %v are parked, and %d wait behind them", left, len(a.e.blocked[a.key]))
 	}
 }
 
@@ -160,13 +171,17 @@ func (a *account) checkNumbers() (whole bool) {
 	return len(a.breaches) == before
 }
 
+// left are the numbers of the events that the outbox still has.
+func (a *account) left() []int64 {
+	return slices.Concat(a.e.pending[a.key], a.e.parked[a.key], a.e.blocked[a.key])
+}
+
 // missing events are lost, unless the outbox still has them.
 func (a *account) missing(from, to int64) {
 	for seq := from; seq <= to; seq++ {
-		if slices.Contains(a.e.pending[a.key], seq) || slices.Contains(a.e.parked[a.key], seq) {
-			continue // told already
+		if !slices.Contains(a.left(), seq) { // what is left was told already
+			a.broken(Lost, "event %d never came to the topic", seq)
 		}
-		a.broken(Lost, "event %d never came to the topic", seq)
 	}
 }
 
@@ -189,7 +204,7 @@ func (a *account) checkEntity() (whole bool) {
 		return len(a.events) == 0
 	}
 	if int64(len(a.versions)) != entity.Version {
-		if len(a.e.pending[a.key])+len(a.e.parked[a.key]) == 0 {
+		if len(a.left()) == 0 {
 			a.broken(Lost, "the entity is at version %d, its events make %d", entity.Version, len(a.versions))
 		}
 		return false
@@ -250,8 +265,8 @@ func (a *account) checkModel() (there bool) {
 		return false
 	}
 	model := a.e.models[a.key]
-	idle := len(a.e.pending) == 0 && a.e.waiting.active == 0
-	if model.LastSeq < entity.LastSeq && len(a.e.pending[a.key])+len(a.e.parked[a.key]) == 0 {
+	idle := a.e.standing().idle()
+	if model.LastSeq < entity.LastSeq && len(a.left()) == 0 {
 		kind, state := Stuck, "and something is still under way"
 		if idle {
 			kind, state = Behind, "nothing is pending and nothing on the subscription"
