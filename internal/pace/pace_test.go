@@ -104,3 +104,16 @@ func TestSleep(t *testing.T) {
 		})
 	}
 }
+
+func TestSleepIsWithsIfThereIsOne(t *testing.T) {
+	t.Parallel()
+	var asked []time.Duration
+	ctx := With(t.Context(), func(_ context.Context, d time.Duration) error {
+		asked = append(asked, d)
+		return errOver
+	})
+	within, cancel := context.WithCancel(context.WithoutCancel(ctx))
+	defer cancel()
+	require.ErrorIs(t, Sleep(within, time.Hour), errOver)
+	require.Equal(t, []time.Duration{time.Hour}, asked)
+}
