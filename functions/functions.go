@@ -67,7 +67,7 @@ type Deps struct {
 	Inbox   entity.Inbox
 	// Logger may be nil: then nothing is logged.
 	Logger *slog.Logger
-	// Deadline ends an invocation; keep it below functionTimeout. Default 4.5 minutes.
+	// Deadline ends an invocation; keep it below functionTimeout. Default 28 minutes.
 	Deadline time.Duration
 	// HTTPDeadline ends an HTTP invocation, whose client does not wait that long;
 	// default 30 s.
@@ -84,7 +84,7 @@ func New(d Deps) (http.Handler, error) {
 		d.Logger = slog.New(slog.DiscardHandler)
 	}
 	if d.Deadline <= 0 {
-		d.Deadline = 270 * time.Second
+		d.Deadline = 28 * time.Minute
 	}
 	if d.HTTPDeadline <= 0 {
 		d.HTTPDeadline = 30 * time.Second

@@ -54,10 +54,10 @@ type Config struct {
 	}
 	Inbox struct {
 		Gaps    string        `env:"RELAYBOX_GAP_POLICY" envDefault:"snapshot"`
-		Hold    time.Duration `env:"RELAYBOX_INBOX_HOLD" envDefault:"4m"`
+		Hold    time.Duration `env:"RELAYBOX_INBOX_HOLD" envDefault:"25m"`
 		Receipt time.Duration `env:"RELAYBOX_INBOX_RETENTION" envDefault:"168h"`
 	}
-	Deadline time.Duration `env:"RELAYBOX_INVOCATION_DEADLINE" envDefault:"4m30s"`
+	Deadline time.Duration `env:"RELAYBOX_INVOCATION_DEADLINE" envDefault:"28m"`
 	LogLevel slog.Level    `env:"RELAYBOX_LOG_LEVEL" envDefault:"INFO"`
 }
 

@@ -65,7 +65,7 @@ func TestEveryFaultNamesItsSetting(t *testing.T) {
 		"SERVICEBUS_CONNECTION":        "Endpoint=nonsense",
 		"EVENTS_TOPIC":                 "",
 		"RELAYBOX_GAP_POLICY":          "lenient",
-		"RELAYBOX_INBOX_HOLD":          "5m",
+		"RELAYBOX_INBOX_HOLD":          "28m",
 		"RELAYBOX_SWEEP_BUDGET":        "-1s",
 		"RELAYBOX_FASTPATH_BUDGET":     "0s",
 		"RELAYBOX_FASTPATH_QUEUE":      "0",

@@ -37,7 +37,7 @@ type quiet struct {
 func inBubble(t *testing.T, q minibus.Queue, c bus.Config, deliver func(context.Context, azfunc.Delivery) error, test func(*quiet)) {
 	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
-		q.Name = plainQueue
+		q.Name, q.DefaultMessageTimeToLive = plainQueue, 14*24*time.Hour
 		broker, err := minibus.Open(minibus.Options{Config: &minibus.Config{Queues: []minibus.Queue{q}}})
 		require.NoError(t, err)
 		r := &quiet{t: t, broker: broker, pipe: netsim.NewPipe(), begun: time.Now()}
@@ -169,4 +169,41 @@ func TestFewSlotsAskForASession(t *testing.T) {
 		time.Sleep(30 * time.Second)
 		require.Equal(t, []string{"m#1 at 0s"}, r.calls())
 	})
+}
+
+// TestADayWithoutTheStore: a hold of 25 minutes, 100 deliveries and a renewal of a day, as
+// host.json and infra/bicep have them, bear a day in which the handler dies every hour.
+func TestADayWithoutTheStore(t *testing.T) {
+	t.Parallel()
+	const hold, outage = 25 * time.Minute, 24 * time.Hour
+	for _, sessions := range []bool{true, false} {
+		t.Run(fmt.Sprint("sessions ", sessions), func(t *testing.T) {
+			t.Parallel()
+			var begun time.Time
+			store := func(ctx context.Context, d azfunc.Delivery) error {
+				away := time.Since(begun)
+				if away >= outage {
+					return nil
+				}
+				death := away.Truncate(time.Hour) + time.Hour
+				time.Sleep(min(hold, death-away, outage-away))
+				if time.Since(begun) >= outage {
+					return nil
+				}
+				return errAway
+			}
+			c := bus.Config{MaxRenewal: 24 * time.Hour, SessionIdle: time.Second}
+			inBubble(t, minibus.Queue{RequiresSession: sessions, MaxDeliveryCount: 100}, c, store, func(r *quiet) {
+				begun = time.Now()
+				r.send("m1", "m2", "m3")
+				time.Sleep(outage + time.Minute)
+				require.Zero(t, r.broker.Counts(plainQueue))
+				deliveries := len(r.calls())
+				if !sessions {
+					deliveries /= 3 // one after the other in a session, where the first one waits for all
+				}
+				require.InDelta(t, 72, deliveries, 3)
+			})
+		})
+	}
 }

@@ -7,12 +7,12 @@ import (
 )
 
 // Values of the stack's own topology. The official emulator allows at most five minutes
-// of duplicate detection and ten deliveries; its limit of one hour to live is not kept,
-// because data here survives the night.
+// of duplicate detection. Its limits of one hour to live and ten deliveries are not kept:
+// data here survives the night, and a day without the store.
 const (
 	duplicateWindow = 5 * time.Minute
 	timeToLive      = 14 * 24 * time.Hour
-	maxDeliveries   = 10
+	maxDeliveries   = 100
 )
 
 // Topology is a bus with one topic that detects duplicates and one subscription with

@@ -169,7 +169,10 @@ func TestARestoredOutboxIsFollowed(t *testing.T) {
 func TestEventsOfNobodyAreDeadLettered(t *testing.T) {
 	t.Parallel()
 	var log lines
-	s := start(t, func(c *stack.Config) { c.HandlerOutput = &log })
+	names := stack.Defaults()
+	topology := stack.Topology(names["EVENTS_TOPIC"], names["EVENTS_SUBSCRIPTION"])
+	topology.Topics[0].Subscriptions[0].MaxDeliveryCount = 8 // each waits for a moment, and the last for most of a second
+	s := start(t, func(c *stack.Config) { c.HandlerOutput, c.Topology = &log, topology })
 	s.put("healthy", "Healthy")
 	s.consumed("healthy", 1)
 	envelope := func(kind string) []byte {

@@ -292,7 +292,7 @@ func TestHostJSONSetsWhatMustNotDependOnTheMachine(t *testing.T) {
 	require.Positive(t, bus.MaxConcurrentSessions, "the default grows with the number of processors")
 	require.Equal(t, 1, bus.MaxConcurrentCallsPerSession, "two calls at once would break the order of a session")
 	require.True(t, bus.AutoCompleteMessages, "a custom handler cannot settle messages itself")
-	require.NotEmpty(t, bus.MaxAutoLockRenewalDuration)
+	require.Equal(t, "1.00:00:00", bus.MaxAutoLockRenewalDuration, "a session that is busy for longer loses its lock in the middle of a call")
 }
 
 func TestNoPathOfAMachineInTheTree(t *testing.T) {

@@ -3,6 +3,7 @@ package doctor
 import (
 	"os"
 	"path/filepath"
+	"slices"
 
 	"github.com/relaybox/relaybox/local/minihost"
 )
@@ -32,6 +33,7 @@ func checkApp(folder string, s Settings, n HostNeeds) Group {
 		if i.Host.Executable != "" {
 			g.Findings = append(g.Findings, checkHandler(i.Root, i.Host.Executable, s.Azure))
 		}
+		n.Sessions = slices.ContainsFunc(i.Functions, func(f Function) bool { return f.Sessions })
 		g.Findings = append(g.Findings, CheckHost(*i.Host, n)...)
 	}
 	g.Findings = append(g.Findings, CheckFunctions(i.Functions, s.Azure)...)

@@ -92,7 +92,7 @@ func (q busQuestions) entities(conn servicebus.Connection, s admin.Sight) []Find
 	case err != nil:
 		return append(list, q.unread("subscription "+subscription, conn, err))
 	}
-	list = append(list, CheckSubscription(subscription, s.Subscription)...)
+	list = append(list, CheckSubscription(subscription, s.Subscription, SubscriptionNeeds{Hold: q.config.Inbox.Hold, Emulator: admin.Emulator(conn)})...)
 	if s.RulesErr != nil {
 		return append(list, q.unread(subscription+" rules", conn, s.RulesErr))
 	}

@@ -17,6 +17,7 @@ type HostConfig = minihost.HostConfig
 type HostNeeds struct {
 	Deadline time.Duration // RELAYBOX_INVOCATION_DEADLINE
 	Hold     time.Duration // RELAYBOX_INBOX_HOLD
+	Sessions bool          // a function takes sessions
 }
 
 // CheckHost holds host.json against what the handler needs of the host.
@@ -25,9 +26,7 @@ func CheckHost(h HostConfig, n HostNeeds) []Finding {
 		unless(h.Forwarding, "on", finding(Refused, "request forwarding", "off: the handler answers the paths that clients ask for, and would not be asked", "set customHandler.enableForwardingHttpRequest to true in host.json")),
 		checkBundle(h),
 		checkTimeout(h, n),
-		unless(h.LockRenewal >= n.Hold, fmt.Sprintf("for %s, and RELAYBOX_INBOX_HOLD is %s", span(h.LockRenewal), span(n.Hold)),
-			finding(Refused, "lock renewal", fmt.Sprintf("for %s, and a held event keeps its lock for RELAYBOX_INBOX_HOLD, %s", span(h.LockRenewal), span(n.Hold)),
-				"raise extensions.serviceBus.maxAutoLockRenewalDuration in host.json or lower the setting")),
+		checkRenewal(h, n),
 		unless(h.AutoComplete, "on", finding(Refused, "auto-complete", "off: a custom handler cannot settle a message, so each comes again and again", "set extensions.serviceBus.autoCompleteMessages to true in host.json")),
 		checkSessions(h),
 		checkSampling(h),
@@ -67,6 +66,27 @@ func checkTimeout(h HostConfig, n HostNeeds) Finding {
 	found := fmt.Sprintf("%s, and RELAYBOX_INVOCATION_DEADLINE is %s", span(h.FunctionTimeout), span(n.Deadline))
 	return unless(h.FunctionTimeout > n.Deadline, found, finding(Refused, subject,
 		found+": the host would kill the handler, with every other invocation in it, before the handler gives up", "raise functionTimeout in host.json or lower the setting"))
+}
+
+// checkRenewal: a message's lock is renewed from its receipt, a session's from its
+// acceptance, whatever runs later.
+func checkRenewal(h HostConfig, n HostNeeds) Finding {
+	const (
+		subject = "lock renewal"
+		setting = "extensions.serviceBus.maxAutoLockRenewalDuration"
+	)
+	found := "for " + span(h.LockRenewal)
+	switch {
+	case h.LockRenewal < 0:
+		return ok(subject, "without an end")
+	case h.LockRenewal < n.Hold:
+		return finding(Refused, subject, fmt.Sprintf("%s, and a held event keeps its lock for RELAYBOX_INBOX_HOLD, %s", found, span(n.Hold)),
+			"raise "+setting+" in host.json or lower the setting")
+	case n.Sessions && h.LockRenewal < outage:
+		return finding(Refused, subject, found+" from a session's acceptance: one that is busy for longer loses its lock in the middle of a call, which costs its event a delivery each time",
+			"set "+setting+" to 1.00:00:00, a day, in host.json")
+	}
+	return ok(subject, "%s, and RELAYBOX_INBOX_HOLD is %s", found, span(n.Hold))
 }
 
 func checkSessions(h HostConfig) Finding {

@@ -109,7 +109,10 @@ func TestCheckSubscription(t *testing.T) {
 	}{
 		"as needed":          {func(*Subscription) {}, wanted{}},
 		"no sessions":        {func(s *Subscription) { s.Sessions = false }, wanted{Refused, "in any order", "requiresSession"}},
-		"few deliveries":     {func(s *Subscription) { s.MaxDeliveryCount = 3 }, wanted{Refused, "dead-letter a good event", "5 or more"}},
+		"few deliveries":     {func(s *Subscription) { s.MaxDeliveryCount = 3 }, wanted{Refused, "dead-letter a good event", "to 100"}},
+		"ten deliveries":     {func(s *Subscription) { s.MaxDeliveryCount = 10 }, wanted{Refused, "10, each held for 25m: with a restart an hour, an outage of the store of 2h56m", "82 or more, or raise RELAYBOX_INBOX_HOLD"}},
+		"a day, just not":    {func(s *Subscription) { s.MaxDeliveryCount = 81 }, wanted{Refused, "23h49m", "82 or more"}},
+		"a day":              {func(s *Subscription) { s.MaxDeliveryCount = 82 }, wanted{}},
 		"short lock":         {func(s *Subscription) { s.LockDuration = 5 * time.Second }, wanted{Warning, "5s", "PT1M"}},
 		"short life":         {func(s *Subscription) { s.TimeToLive = 30 * time.Minute }, wanted{Warning, "30m", "P14D"}},
 		"the emulator's":     {func(s *Subscription) { s.TimeToLive = time.Hour }, wanted{}},
@@ -120,9 +123,29 @@ func TestCheckSubscription(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			s := Subscription{Sessions: true, LockDuration: time.Minute, TimeToLive: admin.Forever, AutoDelete: admin.Forever, MaxDeliveryCount: 10, DeadLetterLate: true, Status: "Active"}
+			s := Subscription{Sessions: true, LockDuration: time.Minute, TimeToLive: admin.Forever, AutoDelete: admin.Forever, MaxDeliveryCount: 100, DeadLetterLate: true, Status: "Active"}
 			row.change(&s)
-			requireFinding(t, row.want, CheckSubscription("views", s))
+			requireFinding(t, row.want, CheckSubscription("views", s, SubscriptionNeeds{Hold: 25 * time.Minute}))
+		})
+	}
+}
+
+// TestCheckDeliveries: the hold counts as much as the limit, and an emulator does what it can.
+func TestCheckDeliveries(t *testing.T) {
+	t.Parallel()
+	for name, row := range map[string]struct {
+		limit int
+		needs SubscriptionNeeds
+		want  wanted
+	}{
+		"short hold":   {100, SubscriptionNeeds{Hold: 4 * time.Minute}, wanted{Refused, "6h15m", "384 or more"}},
+		"many of them": {384, SubscriptionNeeds{Hold: 4 * time.Minute}, wanted{}},
+		"emulator":     {10, SubscriptionNeeds{Hold: 25 * time.Minute, Emulator: true}, wanted{Warning, "2h56m", "no more than 10"}},
+		"no hold":      {100, SubscriptionNeeds{}, wanted{Unknown, "not usable", "correct the setting"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			requireFinding(t, row.want, []Finding{checkDeliveries("views max deliveries", row.limit, row.needs)})
 		})
 	}
 }
@@ -210,8 +233,10 @@ func TestCheckHost(t *testing.T) {
 		"no range":          {func(h *HostConfig) { h.BundleVersion = "latest" }, wanted{Refused, "no range", "[4.*, 5.0.0)"}},
 		"documented range":  {func(h *HostConfig) { h.BundleVersion = "[4.0.0, 5.0.0)" }, wanted{}},
 		"no timeout":        {func(h *HostConfig) { h.FunctionTimeout = 0 }, wanted{}},
-		"short timeout":     {func(h *HostConfig) { h.FunctionTimeout = 4*time.Minute + 30*time.Second }, wanted{Refused, "kill the handler", "functionTimeout"}},
+		"short timeout":     {func(h *HostConfig) { h.FunctionTimeout = 28 * time.Minute }, wanted{Refused, "kill the handler", "functionTimeout"}},
 		"short renewal":     {func(h *HostConfig) { h.LockRenewal = time.Minute }, wanted{Refused, "for 1m", "maxAutoLockRenewalDuration"}},
+		"sessions outlive":  {func(h *HostConfig) { h.LockRenewal = 23 * time.Hour }, wanted{Refused, "for 23h from a session's acceptance", "to 1.00:00:00"}},
+		"renewal for ever":  {func(h *HostConfig) { h.LockRenewal = -time.Millisecond }, wanted{}},
 		"settles itself":    {func(h *HostConfig) { h.AutoComplete = false }, wanted{Refused, "comes again and again", "autoCompleteMessages"}},
 		"two at a time":     {func(h *HostConfig) { h.CallsPerSession = 2 }, wanted{Refused, "order is lost", "maxConcurrentCallsPerSession"}},
 		"default sessions":  {func(h *HostConfig) { h.MaxSessionsSet = false }, wanted{Warning, "the host's default", "maxConcurrentSessions"}},
@@ -222,13 +247,14 @@ func TestCheckHost(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			h := HostConfig{
-				FunctionTimeout: 5 * time.Minute, Forwarding: true, Bundle: "Microsoft.Azure.Functions.ExtensionBundle", BundleVersion: "[4.*, 5.0.0)",
-				MaxSessions: 64, MaxSessionsSet: true, CallsPerSession: 1, AutoComplete: true, LockRenewal: 5 * time.Minute, Sampling: true, NotSampled: []string{"trace"},
+				FunctionTimeout: 30 * time.Minute, Forwarding: true, Bundle: "Microsoft.Azure.Functions.ExtensionBundle", BundleVersion: "[4.*, 5.0.0)",
+				MaxSessions: 64, MaxSessionsSet: true, CallsPerSession: 1, AutoComplete: true, LockRenewal: 24 * time.Hour, Sampling: true, NotSampled: []string{"trace"},
 			}
 			row.change(&h)
-			requireFinding(t, row.want, CheckHost(h, HostNeeds{Deadline: 4*time.Minute + 30*time.Second, Hold: 4 * time.Minute}))
+			requireFinding(t, row.want, CheckHost(h, HostNeeds{Deadline: 28 * time.Minute, Hold: 25 * time.Minute, Sessions: true}))
 		})
 	}
+	require.Equal(t, OK, checkRenewal(HostConfig{LockRenewal: 25 * time.Minute}, HostNeeds{Hold: 25 * time.Minute}).Status, "without sessions, from the receipt of each message")
 }
 
 func TestCheckFunctions(t *testing.T) {

@@ -249,8 +249,8 @@ func TestWhatIsRefused(t *testing.T) {
 			s.topology.Topics[0].DuplicateDetectionHistoryTimeWindow = 2 * time.Hour
 			s.settings["RELAYBOX_INBOX_RETENTION"] = "1h"
 		}, "inbox retention", Refused, "window of 2h", "RELAYBOX_INBOX_RETENTION"},
-		"long deadline": {func(s *scene) { s.settings["RELAYBOX_INVOCATION_DEADLINE"] = "10m" },
-			"functionTimeout", Refused, "RELAYBOX_INVOCATION_DEADLINE is 10m", "raise functionTimeout"},
+		"long deadline": {func(s *scene) { s.settings["RELAYBOX_INVOCATION_DEADLINE"] = "40m" },
+			"functionTimeout", Refused, "RELAYBOX_INVOCATION_DEADLINE is 40m", "raise functionTimeout"},
 		"large events": {func(s *scene) { s.settings["RELAYBOX_MAX_EVENT_BYTES"] = "262144" },
 			"event size", Refused, "262144", "RELAYBOX_MAX_EVENT_BYTES"},
 		"partitioned by mistake": {func(s *scene) { s.settings["EVENTS_TOPIC_PARTITIONED"] = "true" },

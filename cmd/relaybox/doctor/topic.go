@@ -27,6 +27,10 @@ const (
 	minTimeToLive = time.Hour
 	minDeliveries = 5
 	minLock       = 30 * time.Second
+	// outage of the store that must not cost an event, with a death of an instance, or a
+	// lock that is lost, once an hour: each costs a delivery like the end of a hold.
+	outage      = 24 * time.Hour
+	deathsEvery = time.Hour
 )
 
 // TopicNeeds is what the settings say about the topic.
@@ -86,13 +90,19 @@ func checkStatus(name, status, half string) Finding {
 	return unless(!bad, strings.ToLower(status), finding(Refused, name+" status", strings.ToLower(status)+": nothing passes", "set its status to Active"))
 }
 
+// SubscriptionNeeds is what the settings say about the subscription.
+type SubscriptionNeeds struct {
+	Hold time.Duration // RELAYBOX_INBOX_HOLD
+	// Emulator: the official one allows ten deliveries.
+	Emulator bool
+}
+
 // CheckSubscription holds a subscription against what the consumer needs.
-func CheckSubscription(name string, s Subscription) []Finding {
+func CheckSubscription(name string, s Subscription, n SubscriptionNeeds) []Finding {
 	return []Finding{
 		unless(s.Sessions, "on", finding(Refused, name+" sessions", "off: events of an entity are handled in any order",
 			"they cannot be switched on later: make the subscription anew with requiresSession, as infra/bicep does")),
-		unless(s.MaxDeliveryCount >= minDeliveries, fmt.Sprint(s.MaxDeliveryCount), finding(Refused, name+" max deliveries",
-			fmt.Sprintf("%d: a few crashes of the host would dead-letter a good event", s.MaxDeliveryCount), fmt.Sprintf("set maxDeliveryCount to %d or more, 10 for instance", minDeliveries))),
+		checkDeliveries(name+" max deliveries", s.MaxDeliveryCount, n),
 		unless(s.LockDuration >= minLock, span(s.LockDuration), finding(Warning, name+" lock",
 			span(s.LockDuration)+": a short stall of the host loses the session, and its events are delivered again", "set lockDuration to PT1M")),
 		checkTimeToLive(name, s.TimeToLive),
@@ -103,6 +113,30 @@ func CheckSubscription(name string, s Subscription) []Finding {
 			"to "+s.ForwardTo+": the consumer gets nothing", "remove forwardTo")),
 		checkStatus(name, s.Status, "ReceiveDisabled"),
 	}
+}
+
+// checkDeliveries: a delivery is used up by each hold that ends while the store is away, and
+// by each death on the way.
+func checkDeliveries(subject string, limit int, n SubscriptionNeeds) Finding {
+	if limit < minDeliveries {
+		return finding(Refused, subject, fmt.Sprintf("%d: a few crashes of the host would dead-letter a good event", limit), "set maxDeliveryCount to 100")
+	}
+	if n.Hold <= 0 {
+		return finding(Unknown, subject, fmt.Sprintf("%d, and RELAYBOX_INBOX_HOLD is not usable", limit), "correct the setting")
+	}
+	each := time.Duration(float64(n.Hold) * float64(deathsEvery) / float64(n.Hold+deathsEvery))
+	borne := (time.Duration(limit) * each).Truncate(time.Minute)
+	found := fmt.Sprintf("%d, each held for %s: with a restart an hour", limit, span(n.Hold))
+	if borne >= outage {
+		return ok(subject, "%s, an outage of the store of %s dead-letters nothing", found, span(borne))
+	}
+	bad := finding(Refused, subject, fmt.Sprintf("%s, an outage of the store of %s dead-letters good events", found, span(borne)),
+		fmt.Sprintf("set maxDeliveryCount to %d or more, or raise RELAYBOX_INBOX_HOLD", int((outage+each-1)/each)))
+	if n.Emulator {
+		bad.Status = Warning
+		bad.Remedy += "; the official emulator allows no more than 10"
+	}
+	return bad
 }
 
 // CheckRules looks for a rule that lets every event in.

@@ -88,7 +88,8 @@ resource namespace 'Microsoft.ServiceBus/namespaces@2024-01-01' = {
       name: subscription
       properties: {
         requiresSession: true
-        maxDeliveryCount: 10
+        // Times RELAYBOX_INBOX_HOLD it is the outage of the store that is borne: a day, with a restart every hour.
+        maxDeliveryCount: 100
         lockDuration: 'PT1M'
         defaultMessageTimeToLive: 'P14D'
         deadLetteringOnMessageExpiration: true
