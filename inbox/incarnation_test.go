@@ -27,6 +27,12 @@ func drawn(id string, hour int, seq int64) inbox.Event {
 	return e
 }
 
+// fast is an event of a writer whose clock is days ahead.
+func fast(e inbox.Event) inbox.Event {
+	e.Incarnation.Drawn = e.Incarnation.Drawn.AddDate(0, 0, 5)
+	return e
+}
+
 func TestIncarnations(t *testing.T) {
 	t.Parallel()
 	type step struct {
@@ -63,6 +69,10 @@ func TestIncarnations(t *testing.T) {
 		"one container, emptied by hand: the later one was drawn later": {
 			steps: []step{{drawn("b", 2, 1), inbox.Applied}, {drawn("a", 1, 1), inbox.Superseded}, {drawn("b", 2, 2), inbox.Applied}, {drawn("c", 3, 1), inbox.Applied}, {drawn("b", 2, 3), inbox.Superseded}},
 			model: "[1]", follow: 1, refuse: 2,
+		},
+		"the container's stamp counts before the writer's clock": {
+			steps: []step{{fast(of("a", 1, 1, 1)), inbox.Applied}, {of("b", 1, 2, 1), inbox.Applied}, {fast(of("a", 1, 1, 2)), inbox.Superseded}},
+			model: "[1]", follow: 1, refuse: 1,
 		},
 		"events of the earlier one never came": {
 			steps: []step{{of("a", 1, 1, 1), inbox.Applied}, {of("b", 4, 2, 5), inbox.Applied}},
