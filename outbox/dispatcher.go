@@ -24,20 +24,26 @@ type DispatcherOptions struct {
 	MinAge time.Duration
 	// Budget is how long a sweep may start new work; default 25 s.
 	Budget time.Duration
-	// SkipParked lets a key go on past a parked event. By default it waits.
+	// SkipParked lets a key go on past a parked event, which is then never sent. By
+	// default the key waits, and the event is tried again, slowly.
 	SkipParked bool
 	// Policy decides about failed sends; default ParkAfter(3).
-	Policy   Policy
+	Policy Policy
+	// Jitter draws from [0, d), from many goroutines at once; default by chance. With a
+	// seed, a run can be repeated.
+	Jitter   func(d time.Duration) time.Duration
 	Observer Observer
 }
 
 // Dispatcher moves pending events to the broker. It keeps nothing but the pause of
-// its destination; any number of dispatchers may work on the same store.
+// its destination and what was refused; any number of dispatchers may work on the same
+// store.
 type Dispatcher struct {
-	queue Queue
-	pub   Publisher
-	opts  DispatcherOptions
-	gate  gate
+	queue    Queue
+	pub      Publisher
+	opts     DispatcherOptions
+	gate     gate
+	refusals refusals
 }
 
 // NewDispatcher returns a Dispatcher from q to p.
@@ -54,17 +60,23 @@ func NewDispatcher(q Queue, p Publisher, opts DispatcherOptions) *Dispatcher {
 	if opts.Policy == nil {
 		opts.Policy = ParkAfter(3)
 	}
-	return &Dispatcher{queue: q, pub: p, opts: opts, gate: gate{notify: opts.Observer}}
+	if opts.Jitter == nil {
+		opts.Jitter = pace.Jitter
+	}
+	return &Dispatcher{
+		queue: q, pub: p, opts: opts,
+		gate: gate{notify: opts.Observer, jitter: opts.Jitter}, refusals: refusals{jitter: opts.Jitter},
+	}
 }
 
-// Drain sends the key's pending events in order until none is left, the first
-// failure, or the budget's end, and reports how many it settled and parked. It
-// starts nothing after the budget; what it has started it finishes under ctx.
+// Drain sends the key's events in order, pending ones and parked ones that are due, until
+// none is left, the first failure, or the budget's end, and reports how many it settled
+// and parked. It starts nothing after the budget; what it has started it finishes under ctx.
 func (d *Dispatcher) Drain(ctx context.Context, key string, budget time.Duration) (Report, error) {
 	w := drain{d: d, key: key, until: time.Now().Add(budget)}
 	err := w.run(ctx)
 	w.report.Keys = 1
-	if err != nil && !errors.Is(err, errPaused) {
+	if err != nil && !errors.Is(err, errPaused) && !errors.Is(err, errDeferred) {
 		d.opts.Observer.tell(DrainFailed{Key: key, Err: err})
 	}
 	return w.report, err
@@ -79,6 +91,9 @@ type Report struct {
 	Settled int // events sent and removed
 	Parked  int // events taken out of the flow
 	Blocked int // keys that wait behind a parked event
+	// Standing is how many events a sweep has found parked, skipped ones included, before
+	// it tried those that were due.
+	Standing int
 }
 
 func (r *Report) add(o Report) {
@@ -87,6 +102,7 @@ func (r *Report) add(o Report) {
 	r.Settled += o.Settled
 	r.Parked += o.Parked
 	r.Blocked += o.Blocked
+	r.Standing += o.Standing
 }
 
 // drain is one Drain under way. Owned by one goroutine.
@@ -97,18 +113,22 @@ type drain struct {
 	// reached is the newest Seq this drain has dealt with: a lagging replica may show
 	// it again.
 	reached int64
-	// after is where the next page starts: behind parked events that fill a page of
-	// their own, when they are skipped.
+	// after is where the next page starts: behind skipped events that fill a page of
+	// their own.
 	after int64
-	// attempts counts the refusals of event refused.
-	refused  int64
-	attempts int
-	report   Report
+	// proof says that something else got through between the refusal of the key's event
+	// and the send under way.
+	proof  bool
+	report Report
 }
 
 func (w *drain) run(ctx context.Context) error {
 	for {
-		if err := w.d.gate.wait(ctx, w.until); err != nil {
+		wait, clean := w.d.refusals.of(w.key)
+		if wait > 0 {
+			return errDeferred
+		}
+		if err := w.d.gate.wait(ctx, clean, w.until); err != nil {
 			return err
 		}
 		page, err := w.d.queue.Pending(ctx, w.key, w.after, w.d.opts.Page)
@@ -128,11 +148,15 @@ func (w *drain) run(ctx context.Context) error {
 // step sends and settles what the page allows. done means that there is nothing
 // more to do for this key now.
 func (w *drain) step(ctx context.Context, page []Event) (done bool, err error) {
-	ready, blocked := w.sendable(page)
+	ready, blocked, err := w.sendable(ctx, page)
+	if err != nil {
+		return true, err
+	}
 	if len(ready) == 0 {
 		if blocked != 0 {
 			w.report.Blocked = 1
 			w.d.opts.Observer.tell(Blocked{Key: w.key, Seq: blocked})
+			return true, nil
 		}
 		return !w.skip(page), nil
 	}
@@ -150,24 +174,36 @@ func (w *drain) step(ctx context.Context, page []Event) (done bool, err error) {
 	return blocked == 0 && !w.full(page), nil
 }
 
-// sendable returns the events that may go out now: not seen before, and up to the
-// first parked one, whose Seq it returns, unless parked ones are skipped.
-func (w *drain) sendable(page []Event) (ready []Event, blocked int64) {
+// sendable returns the events that may go out now: not seen before, not skipped, and up
+// to the first parked one that is not due, whose Seq it returns.
+func (w *drain) sendable(ctx context.Context, page []Event) (ready []Event, blocked int64, err error) {
 	for _, e := range page {
 		switch {
-		case e.Parked() && !w.d.opts.SkipParked:
-			return ready, e.Seq
-		case e.Parked() || e.Seq <= w.reached:
+		case e.Seq <= w.reached || e.Parked() && e.Fault.Skipped:
+		case e.Parked() && w.d.opts.SkipParked:
+			// Noted before its followers go out: nobody may send it after them.
+			if err := w.pass(ctx, e); err != nil {
+				return nil, 0, err
+			}
+		case e.Parked() && e.Fault.Due().After(time.Now()):
+			return ready, e.Seq, nil
 		default:
 			ready = append(ready, e)
 		}
 	}
-	return ready, 0
+	return ready, 0, nil
 }
 
-// skip moves on to the page behind a full one of parked events.
+// pass marks an event as skipped that was parked while its key still waited for it.
+func (w *drain) pass(ctx context.Context, e Event) error {
+	f := *e.Fault
+	f.Skipped, f.Next = true, time.Time{}
+	return w.d.queue.Park(ctx, e, f)
+}
+
+// skip moves on to the page behind a full one of skipped events.
 func (w *drain) skip(page []Event) bool {
-	if !w.d.opts.SkipParked || !w.full(page) {
+	if !w.full(page) {
 		return false
 	}
 	w.after = page[len(page)-1].Seq
@@ -185,15 +221,26 @@ func (w *drain) full(page []Event) bool {
 // send returns the length of the acknowledged prefix and the error of the event
 // behind it.
 func (w *drain) send(ctx context.Context, events []Event) (int, error) {
-	results := w.d.pub.Publish(ctx, events)
-	for i, err := range results {
+	var send uint64
+	send, w.proof = w.d.refusals.begin(w.key)
+	for i, err := range w.d.pub.Publish(ctx, events) {
 		if err != nil {
 			return i, err
 		}
-		w.d.gate.open()
+		if i == 0 {
+			w.through(send)
+		}
 		w.d.opts.Observer.tell(Published{events[i]})
 	}
 	return len(events), nil
+}
+
+// through notes that the destination takes events.
+func (w *drain) through(send uint64) {
+	w.d.refusals.through(w.key, send)
+	if w.d.gate.open() {
+		w.d.refusals.release()
+	}
 }
 
 // settleTime bounds a settle that has outlived its caller.
@@ -217,44 +264,56 @@ func (w *drain) failed(ctx context.Context, e Event, failure error) (done bool, 
 		// Our own deadline says nothing about the broker.
 		return true, errors.Join(failure, err)
 	}
-	attempt := w.count(e, failure)
+	permanent := ClassOf(failure).Permanent()
+	if permanent && e.Parked() {
+		return true, w.refusedAgain(ctx, e, failure)
+	}
+	attempt := 0
+	if permanent {
+		attempt = w.d.refusals.refused(e, ConditionOf(failure), w.proof)
+	}
 	v := w.d.opts.Policy(e, failure, attempt)
+	if v.Action == Park && attempt < proofs {
+		v = Verdict{Action: Retry} // whatever the policy says: nothing proves that the message is to blame
+	}
 	w.d.opts.Observer.tell(Refused{Event: e, Err: failure, Attempt: attempt, Verdict: v})
 	switch v.Action {
 	case Park:
-		return w.park(ctx, e, Fault{Reason: failure.Error(), At: time.Now().UTC(), Attempts: attempt})
+		return w.park(ctx, e, failure, attempt)
 	case Retry:
-		if time.Now().Add(v.After).After(w.until) {
-			return true, errPaused
+		if v.After > 0 || !permanent {
+			w.d.refusals.postpone(e, v.After)
 		}
-		return false, pace.Sleep(ctx, v.After)
+		return true, errDeferred
 	default:
 		w.d.gate.shut(v.After, failure)
 		return false, nil // the gate lets the drain go on, or ends it
 	}
 }
 
-// count returns how often e was refused for what it is; 0 if this failure is not
-// about the message.
-func (w *drain) count(e Event, failure error) int {
-	if !ClassOf(failure).Permanent() {
-		return 0
-	}
-	if w.refused != e.Seq {
-		w.refused, w.attempts = e.Seq, 0
-	}
-	w.attempts++
-	return w.attempts
-}
-
 // park takes e out of the flow. Its followers go on only if the options say so: the
 // drain ends here, because a lagging replica could show e as pending, or not at all.
-func (w *drain) park(ctx context.Context, e Event, f Fault) (done bool, err error) {
+func (w *drain) park(ctx context.Context, e Event, failure error, attempts int) (done bool, err error) {
+	now := time.Now().UTC()
+	f := Fault{Reason: failure.Error(), At: now, Attempts: attempts, Skipped: w.d.opts.SkipParked}
+	if !f.Skipped {
+		f.Next = now.Add(parkedPause.First)
+	}
 	if err := w.d.queue.Park(ctx, e, f); err != nil {
 		return true, err
 	}
+	w.d.refusals.forget(w.key)
 	w.reached = e.Seq
 	w.report.Parked++
 	w.d.opts.Observer.tell(Parked{Event: e, Fault: f})
-	return !w.d.opts.SkipParked, nil
+	return !f.Skipped, nil
+}
+
+// refusedAgain leaves e parked, for longer. It says nothing new about the message, and
+// nothing about the destination.
+func (w *drain) refusedAgain(ctx context.Context, e Event, failure error) error {
+	f := e.Fault.again(failure.Error(), time.Now().UTC())
+	w.report.Blocked = 1
+	w.d.opts.Observer.tell(Refused{Event: e, Err: failure, Attempt: f.Attempts, Verdict: Verdict{Action: Park, After: f.Next.Sub(f.At)}})
+	return w.d.queue.Park(ctx, e, f)
 }

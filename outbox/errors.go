@@ -53,6 +53,8 @@ var (
 	// sent. It counts for nothing.
 	ErrNotAttempted = errors.New("not sent: an earlier event of the same key failed")
 
+	// errDeferred ends a drain whose key waits by itself: its first event was refused.
+	errDeferred = errors.New("the key's first event was refused and is tried again later")
 	// errBudget is the cause of a fast-path drain that was cut.
 	errBudget = errors.New("the fast path's budget is used up")
 )
@@ -75,9 +77,10 @@ const (
 	Unauthorized
 	// Ambiguous: the request was sent and the answer lost; it may have been applied.
 	Ambiguous
-	// TooLarge: this message or batch can never be stored or sent. Counts as an attempt.
+	// TooLarge: this message or batch can never be stored or sent. Counts as an attempt,
+	// unless the destination refuses everything.
 	TooLarge
-	// Rejected: the other side refuses this message for what it is. Counts as an attempt.
+	// Rejected: the other side refuses this message for what it is. Counts like TooLarge.
 	Rejected
 )
 
@@ -99,6 +102,10 @@ type Error struct {
 	Class Class
 	// RetryAfter is the other side's own wish; 0 when it named none.
 	RetryAfter time.Duration
+	// Condition is the other side's own name for what is wrong, such as
+	// "amqp:not-allowed"; "" when it gave none. The same condition for one key after another
+	// speaks of the destination.
+	Condition string
 	// Op names the operation and its key: `commit "order:7"`.
 	Op  string
 	Err error
@@ -121,6 +128,14 @@ func ClassOf(err error) Class {
 		return e.Class
 	}
 	return Unclassified
+}
+
+// ConditionOf returns what the other side called the fault, "" when it had no name for it.
+func ConditionOf(err error) string {
+	if e, ok := errors.AsType[*Error](err); ok {
+		return e.Condition
+	}
+	return ""
 }
 
 // RetryAfterOf returns the wait that the other side asked for, 0 when it named none.

@@ -6,6 +6,8 @@ import (
 	"encoding/json"
 	"fmt"
 	"time"
+
+	"github.com/relaybox/relaybox/internal/pace"
 )
 
 // Event is one event of an entity, as it is stored beside the entity until the
@@ -44,18 +46,48 @@ type Trace struct {
 	State  string
 }
 
-// Fault says why, when and after how many attempts an event was parked.
+// Fault says why an event is parked.
 type Fault struct {
-	Reason   string    `json:"reason"`
+	Reason string `json:"reason"`
+	// At is when it was refused last, Attempts how often.
 	At       time.Time `json:"at"`
 	Attempts int       `json:"attempts"`
+	// Next is when it is tried again by itself.
+	Next time.Time `json:"next,omitzero"`
+	// Skipped says that its key went on without it: it is never sent again, because its
+	// followers may have been sent.
+	Skipped bool `json:"skipped,omitempty"`
 }
 
-// Head tells that a key has at least one pending event: what Find returns.
+// parkedPause is how long a parked event waits until it is tried again: a refusal that
+// outlasts its attempts may still end, when somebody mends the destination.
+var parkedPause = pace.Backoff{First: time.Minute, Max: time.Hour}
+
+// Due is when the event is tried again by itself, zero for never.
+func (f Fault) Due() time.Time {
+	switch {
+	case f.Skipped:
+		return time.Time{}
+	case f.Next.IsZero():
+		return f.At.Add(parkedPause.First)
+	}
+	return f.Next
+}
+
+// again is the fault after one more refusal: the wait has doubled.
+func (f Fault) again(reason string, now time.Time) Fault {
+	wait := min(max(2*f.Due().Sub(f.At), parkedPause.First), parkedPause.Max)
+	return Fault{Reason: reason, At: now, Attempts: f.Attempts + 1, Next: now.Add(wait)}
+}
+
+// Head tells that a key has at least one pending event, or one parked event: what Find
+// and Parked return.
 type Head struct {
 	Key string
-	// CreatedAt is the writer's clock of one of the key's pending events.
+	// CreatedAt is the writer's clock of the event.
 	CreatedAt time.Time
+	// Due is when a parked event is tried again; zero for never, and for a pending one.
+	Due time.Time
 }
 
 // EventDocID is the id of the document that holds event seq: it sorts as the

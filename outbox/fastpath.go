@@ -15,10 +15,16 @@ type FastPathOptions struct {
 	Queue int
 	// Budget bounds one drain; default 5 s.
 	Budget time.Duration
+	// LookEvery is how often it looks for orphans, give or take a quarter; default 1 s,
+	// below 0 never. An event that a writer leaves behind waits for this and a second more.
+	LookEvery time.Duration
 }
 
 // FastPath drains a key right after its commit, in the background. It never delays
 // or fails the write, and nothing depends on it: what it drops, the sweep finds.
+//
+// It also looks for orphans: events that are older than any fast path needs, because their
+// writer has died, or can't reach the broker. Any instance that runs takes them over.
 type FastPath struct {
 	d     *Dispatcher
 	opts  FastPathOptions
@@ -43,6 +49,9 @@ func NewFastPath(d *Dispatcher, opts FastPathOptions) *FastPath {
 	if opts.Budget <= 0 {
 		opts.Budget = 5 * time.Second
 	}
+	if opts.LookEvery == 0 {
+		opts.LookEvery = time.Second
+	}
 	return &FastPath{d: d, opts: opts, queue: make(chan string, opts.Queue), keys: map[string]*mark{}}
 }
 
@@ -62,12 +71,33 @@ func (f *FastPath) Notify(key string) {
 	}
 }
 
+// adopt asks for a drain of an orphan. False: the key waits or is drained already, or
+// there is no room.
+func (f *FastPath) adopt(key string) bool {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if _, ok := f.keys[key]; ok {
+		return false
+	}
+	select {
+	case f.queue <- key:
+		f.keys[key] = &mark{}
+		return true
+	default:
+		return false
+	}
+}
+
 // Run works until ctx ends, and returns when its workers have stopped. A drain that
 // is under way then is cut: its events stay pending.
 func (f *FastPath) Run(ctx context.Context) {
 	var wg sync.WaitGroup
 	for range f.opts.Workers {
 		wg.Go(func() { f.work(ctx) })
+	}
+	if f.opts.LookEvery > 0 {
+		o := orphans{f: f, every: f.opts.LookEvery}
+		wg.Go(func() { o.run(ctx) })
 	}
 	wg.Wait()
 }

@@ -41,7 +41,7 @@ type (
 		Key   string
 		Count int
 	}
-	// Parked: the event was taken out of the flow.
+	// Parked: the event was taken out of the flow. Refused tells when it is refused again.
 	Parked struct {
 		Event Event
 		Fault Fault
@@ -60,6 +60,8 @@ type (
 	Resumed struct{ After time.Duration }
 	// Dropped: the fast path has no room for Key; the sweep finds it.
 	Dropped struct{ Key string }
+	// LookFailed: the store could not be searched for orphans. The next look or sweep repeats it.
+	LookFailed struct{ Err error }
 	// DrainFailed: the store failed while Key was drained.
 	DrainFailed struct {
 		Key string
@@ -78,4 +80,5 @@ func (Blocked) signal()     {}
 func (Paused) signal()      {}
 func (Resumed) signal()     {}
 func (Dropped) signal()     {}
+func (LookFailed) signal()  {}
 func (DrainFailed) signal() {}

@@ -94,16 +94,19 @@ type Queue interface {
 	// Find visits, page by page and in no order, the keys that have pending events.
 	// A key may be named more than once. It stops with the error that visit returns.
 	Find(ctx context.Context, visit func([]Head) error) error
+	// Parked visits all parked events in the same way, each with the time when it is due.
+	Parked(ctx context.Context, visit func([]Head) error) error
 	// Pending returns the key's first events with a Seq above after, pending and
 	// parked, in order of Seq, at most limit: a prefix of one consistent view (one page), gap-free but for what
-	// DispatcherOptions.SkipParked settled behind a parked event.
+	// was settled behind a skipped event.
 	Pending(ctx context.Context, key string, after int64, limit int) ([]Event, error)
 	// Settle removes acknowledged events, pending or parked since. One that is already gone
 	// is a success; what stands under its number in a container that was made anew is
 	// another event, with another ID and Revision, and stays.
 	Settle(ctx context.Context, key string, events []Event) error
-	// Park takes the event out of the flow with its fault. It changes nothing
-	// (and returns nil) unless the event is still pending at that Revision.
+	// Park takes the event out of the flow with its fault, or renews the fault of one that
+	// is parked. It changes nothing (and returns nil) unless the event is still stored at
+	// that Revision.
 	Park(ctx context.Context, e Event, f Fault) error
 }
 

@@ -3,10 +3,13 @@ package outbox
 import (
 	"context"
 	"errors"
+	"slices"
 	"sync"
 	"time"
 
 	"golang.org/x/sync/errgroup"
+
+	"github.com/relaybox/relaybox/internal/pace"
 )
 
 // maxKeysPerPass bounds what one pass remembers. A longer backlog takes more passes.
@@ -15,73 +18,131 @@ const maxKeysPerPass = 10_000
 // errEnough ends a Find that has shown a whole pass of keys.
 var errEnough = errors.New("a pass is full")
 
-// Sweep drains every key that has pending events, until a pass makes no progress or
-// the budget ends; what is left is found by the next sweep. While the destination is
-// paused it waits as long as the budget allows, but looks once at what is pending: the
-// age of the oldest event must rise in an outage. It fails only when the store cannot be
-// searched; keys that fail are reported to the Observer and found again.
+// suspectPatience is how long a sweep that has nothing else to do waits for a key whose
+// event was refused. Who waits longer is found by the next sweep.
+const suspectPatience = 5 * time.Second
+
+// Sweep drains every key that has pending events, or a parked one that is due, until a
+// pass makes no progress or the budget ends; what is left is found by the next sweep.
+// While the destination is paused it waits as long as the budget allows, but looks once at
+// what is pending and parked: the age of the oldest event must rise in an outage. It fails
+// only when the store cannot be searched; keys that fail are reported to the Observer and
+// found again.
 func (d *Dispatcher) Sweep(ctx context.Context) (Report, error) {
-	until := time.Now().Add(d.opts.Budget)
-	seen := map[string]struct{}{}
-	var total Report
-	for {
-		r, more, err := d.pass(ctx, until, seen)
-		total.add(r)
-		if err != nil {
-			return total, err
-		}
-		if d.gate.closed() > 0 {
-			if err := d.gate.wait(ctx, until); errors.Is(err, errPaused) {
-				return total, nil
-			} else if err != nil {
-				return total, err
-			}
-			continue
-		}
-		if !more && r.Settled+r.Parked == 0 || time.Now().After(until) {
-			return total, nil
-		}
-		if !more {
-			clear(seen) // keys may have work again; those that block make no progress
-		}
-	}
+	s := sweep{d: d, until: time.Now().Add(d.opts.Budget), seen: map[string]struct{}{}}
+	parked := s.parked(ctx)
+	err := s.run(ctx)
+	return s.total, errors.Join(err, parked)
 }
 
-// pass drains once what one search finds and no earlier one has. The search waits
-// while all drains are busy, so no more than a page of keys is held. more means that it
-// was ended before it had shown every key.
-func (d *Dispatcher) pass(ctx context.Context, until time.Time, seen map[string]struct{}) (_ Report, more bool, _ error) {
-	p := sweepPass{d: d, until: until, began: time.Now(), seen: seen}
-	p.group.SetLimit(d.opts.Parallel)
-	err := d.queue.Find(ctx, func(heads []Head) error { return p.visit(ctx, heads) })
-	_ = p.group.Wait() // the drains have told the Observer
-	for _, key := range p.again {
-		delete(seen, key)
-	}
-	if more = errors.Is(err, errEnough); more {
-		err = nil
-	}
-	return p.report, more, err
-}
-
-// sweepPass is one pass under way. visit runs in one goroutine; mu guards report.
-type sweepPass struct {
+// sweep is one Sweep under way. Owned by one goroutine.
+type sweep struct {
 	d     *Dispatcher
 	until time.Time
+	seen  map[string]struct{} // keys that passes have drained
+	due   []Head              // parked events to try again
+	total Report
+}
+
+// parked counts the parked events and notes those that are due.
+func (s *sweep) parked(ctx context.Context) error {
+	now := time.Now()
+	return s.d.queue.Parked(ctx, func(heads []Head) error {
+		s.total.Standing += len(heads)
+		for _, h := range heads {
+			if !h.Due.IsZero() && !h.Due.After(now) && len(s.due) < maxKeysPerPass {
+				s.due = append(s.due, h)
+			}
+		}
+		return ctx.Err()
+	})
+}
+
+func (s *sweep) run(ctx context.Context) error {
+	for {
+		p, err := s.pass(ctx)
+		if err != nil {
+			return err
+		}
+		s.total.add(p.report)
+		wait := s.d.gate.closed()
+		if wait == 0 && !p.progress() {
+			wait = p.deferred(suspectPatience)
+		}
+		switch {
+		case wait > 0:
+			if time.Now().Add(wait).After(s.until) {
+				return nil
+			}
+			if err := pace.Sleep(ctx, wait); err != nil {
+				return err
+			}
+		case !p.progress() || time.Now().After(s.until):
+			return nil
+		case !p.more:
+			clear(s.seen) // keys may have work again; those that block make no progress
+		}
+	}
+}
+
+// pass drains once the parked events that are due, and what one search finds and no
+// earlier one has. The search waits while all drains are busy, so no more than a page of
+// keys is held.
+func (s *sweep) pass(ctx context.Context) (*sweepPass, error) {
+	p := &sweepPass{sweep: s, began: time.Now()}
+	p.group.SetLimit(s.d.opts.Parallel)
+	err := p.visit(ctx, s.due)
+	if err == nil {
+		s.due = nil
+		err = s.d.queue.Find(ctx, func(heads []Head) error { return p.pending(ctx, heads) })
+	}
+	_ = p.group.Wait() // the drains have told the Observer
+	for _, key := range p.again {
+		delete(s.seen, key)
+	}
+	if p.more = errors.Is(err, errEnough); p.more {
+		err = nil
+	}
+	return p, err
+}
+
+// sweepPass is one pass under way. visit runs in one goroutine, which owns what mu
+// doesn't guard.
+type sweepPass struct {
+	*sweep
 	began time.Time
-	seen  map[string]struct{} // keys of this sweep, owned by visit while the pass runs
-	keys  int                 // new keys of this pass
+	keys  int // new keys of this pass
 	group errgroup.Group
+	// more: it was ended before it had shown every key.
+	more bool
 
 	mu     sync.Mutex
-	report Report
-	again  []string // keys whose drain met the pause
+	report Report   // guarded by mu
+	again  []string // keys whose drain met a pause, or waits by itself; guarded by mu
+}
+
+// progress says whether another pass may find more to do. Once the drains have ended.
+func (p *sweepPass) progress() bool { return p.more || p.report.Settled+p.report.Parked > 0 }
+
+// deferred is how long the first of the keys waits that wait by themselves, 0 when none
+// does within patience. Once the drains have ended.
+func (p *sweepPass) deferred(patience time.Duration) (first time.Duration) {
+	for _, key := range p.again {
+		if wait := p.d.refusals.wait(key); wait > 0 && wait <= patience && (first == 0 || wait < first) {
+			first = wait
+		}
+	}
+	return first
+}
+
+func (p *sweepPass) pending(ctx context.Context, heads []Head) error {
+	p.age(heads)
+	return p.visit(ctx, slices.DeleteFunc(heads, func(h Head) bool { return h.young(p.began, p.d.opts.MinAge) }))
 }
 
 func (p *sweepPass) visit(ctx context.Context, heads []Head) error {
-	p.age(heads)
 	for _, h := range heads {
-		if _, ok := p.seen[h.Key]; ok || p.young(h) {
+		if _, ok := p.seen[h.Key]; ok {
 			continue
 		}
 		if p.keys >= maxKeysPerPass || p.d.gate.closed() > 0 || time.Now().After(p.until) {
@@ -90,17 +151,21 @@ func (p *sweepPass) visit(ctx context.Context, heads []Head) error {
 		p.seen[h.Key] = struct{}{}
 		p.keys++
 		p.group.Go(func() error {
-			r, err := p.d.Drain(ctx, h.Key, time.Until(p.until))
-			p.mu.Lock()
-			defer p.mu.Unlock()
-			p.report.add(r)
-			if errors.Is(err, errPaused) {
-				p.again = append(p.again, h.Key)
-			}
+			p.drain(ctx, h.Key)
 			return nil
 		})
 	}
 	return ctx.Err()
+}
+
+func (p *sweepPass) drain(ctx context.Context, key string) {
+	r, err := p.d.Drain(ctx, key, time.Until(p.until))
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.report.add(r)
+	if errors.Is(err, errPaused) || errors.Is(err, errDeferred) {
+		p.again = append(p.again, key)
+	}
 }
 
 // age notes how long the events have waited.
@@ -112,8 +177,8 @@ func (p *sweepPass) age(heads []Head) {
 	}
 }
 
-// young says whether the fast path may still be at work on the event. One from the
-// future was written by a clock ahead of ours and is not left alone.
-func (p *sweepPass) young(h Head) bool {
-	return h.CreatedAt.After(p.began.Add(-p.d.opts.MinAge)) && !h.CreatedAt.After(p.began)
+// young says whether at now the writer's own fast path may still be at work on the event.
+// One from the future was written by a clock ahead of ours and is not left alone.
+func (h Head) young(now time.Time, age time.Duration) bool {
+	return h.CreatedAt.After(now.Add(-age)) && !h.CreatedAt.After(now)
 }

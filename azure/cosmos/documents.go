@@ -94,13 +94,19 @@ func (d *eventDoc) event() outbox.Event {
 		Key: d.PK, Seq: d.Seq, Incarnation: d.Incarnation, ID: d.EventID, Type: d.Type, Envelope: d.Envelope,
 		Trace: outbox.Trace{Parent: d.TraceID, State: d.TraceState}, CreatedAt: d.CreatedAt, Revision: d.ETag,
 	}
-	if d.Parked {
-		e.Fault = d.Fault
-		if e.Fault == nil {
-			e.Fault = &outbox.Fault{Reason: "parked without a reason"}
-		}
-	}
+	e.Fault = d.fault()
 	return e
+}
+
+// fault is nil unless the event is parked.
+func (d *eventDoc) fault() *outbox.Fault {
+	if d.Parked && d.Fault == nil {
+		return &outbox.Fault{Reason: "parked without a reason"}
+	}
+	if !d.Parked {
+		return nil
+	}
+	return d.Fault
 }
 
 type receiptDoc struct {

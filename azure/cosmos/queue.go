@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"net/http"
 	"slices"
-	"time"
 
 	"github.com/Azure/azure-sdk-for-go/sdk/azcore"
 	"github.com/Azure/azure-sdk-for-go/sdk/data/azcosmos"
@@ -15,9 +14,10 @@ import (
 )
 
 const (
-	// findQuery filters and projects, nothing else: that is all the gateway serves across
-	// partitions.
+	// findQuery and parkedQuery filter and project, nothing else: that is all the gateway
+	// serves across partitions.
 	findQuery    = "SELECT c.pk, c.createdAt FROM c WHERE c.pending = true"
+	parkedQuery  = "SELECT c.pk, c.createdAt, c.parked, c.fault FROM c WHERE c.parked = true"
 	pendingQuery = "SELECT TOP %d * FROM c WHERE (c.pending = true OR c.parked = true) AND c.seq > @after ORDER BY c.seq"
 	leftQuery    = "SELECT c.seq, c.eventId, c._etag FROM c WHERE (c.pending = true OR c.parked = true) AND c.seq >= @first AND c.seq <= @last ORDER BY c.seq"
 )
@@ -26,12 +26,22 @@ const (
 // hide the others, and neither does one that cannot be searched. Its error names all that
 // could not.
 func (o *Outbox) Find(ctx context.Context, visit func([]outbox.Head) error) error {
+	return o.findAll(ctx, findQuery, visit)
+}
+
+// Parked walks like Find. There is no index on the time when an event is due: who asks
+// counts all of them anyway.
+func (o *Outbox) Parked(ctx context.Context, visit func([]outbox.Head) error) error {
+	return o.findAll(ctx, parkedQuery, visit)
+}
+
+func (o *Outbox) findAll(ctx context.Context, query string, visit func([]outbox.Head) error) error {
 	var faults []error
 	first := int(o.rooms.turn.Add(1))
 	for i := range o.rooms.all {
 		c := o.rooms.all[(first+i)%len(o.rooms.all)]
 		ended := false
-		err := o.find(ctx, c, func(heads []outbox.Head) error {
+		err := o.find(ctx, c, query, func(heads []outbox.Head) error {
 			err := visit(heads)
 			ended = err != nil
 			return err
@@ -47,12 +57,12 @@ func (o *Outbox) Find(ctx context.Context, visit func([]outbox.Head) error) erro
 }
 
 // find walks through all pages of the cross-partition query, empty ones included.
-func (o *Outbox) find(ctx context.Context, c *container, visit func([]outbox.Head) error) error {
+func (o *Outbox) find(ctx context.Context, c *container, query string, visit func([]outbox.Head) error) error {
 	what := op{"find events in", c.name}
 	var next *string
 	var strays error
 	for {
-		r, err := c.page(ctx, what, findQuery, azcosmos.NewPartitionKey(), azcosmos.QueryOptions{PageSizeHint: o.opts.FindPage, ContinuationToken: next})
+		r, err := c.page(ctx, what, query, azcosmos.NewPartitionKey(), azcosmos.QueryOptions{PageSizeHint: o.opts.FindPage, ContinuationToken: next})
 		if err != nil {
 			return err
 		}
@@ -81,14 +91,15 @@ func (o *Outbox) find(ctx context.Context, c *container, visit func([]outbox.Hea
 func headsOf(what op, rows [][]byte) ([]outbox.Head, error) {
 	heads := make([]outbox.Head, 0, len(rows))
 	for _, row := range rows {
-		var d struct {
-			PK        string    `json:"pk"`
-			CreatedAt time.Time `json:"createdAt"`
-		}
+		var d eventDoc // what the query has asked for of it
 		if err := json.Unmarshal(row, &d); err != nil {
 			return nil, fmt.Errorf("%s: %w", what, err)
 		}
-		heads = append(heads, outbox.Head{Key: d.PK, CreatedAt: d.CreatedAt})
+		h := outbox.Head{Key: d.PK, CreatedAt: d.CreatedAt}
+		if f := d.fault(); f != nil {
+			h.Due = f.Due()
+		}
+		heads = append(heads, h)
 	}
 	return heads, nil
 }
@@ -120,7 +131,7 @@ func (o *Outbox) Pending(ctx context.Context, key string, after int64, limit int
 }
 
 // prefix cuts events where order or contiguity ends. A gap behind a parked event is no
-// gap: with SkipParked its followers were sent and settled.
+// gap: where parked events are skipped, its followers were sent and settled.
 func prefix(events []outbox.Event) []outbox.Event {
 	for i := 1; i < len(events); i++ {
 		last, e := events[i-1], events[i]
@@ -258,7 +269,7 @@ func (o *Outbox) left(ctx context.Context, what op, events []outbox.Event) ([]ou
 	return left, nil
 }
 
-// Park is conditional twice: on pending, and on the revision that was read. A retry
+// Park is conditional twice: on the state, and on the revision that was read. A retry
 // after a lost answer meets its own change and leaves it.
 func (o *Outbox) Park(ctx context.Context, e outbox.Event, f outbox.Fault) error {
 	what := op{"park an event of", e.Key}
@@ -266,9 +277,13 @@ func (o *Outbox) Park(ctx context.Context, e outbox.Event, f outbox.Fault) error
 		return err
 	}
 	var patch azcosmos.PatchOperations
-	patch.SetCondition("from c where c.pending = true")
-	patch.AppendRemove("/pending")
-	patch.AppendSet("/parked", true)
+	if e.Parked() {
+		patch.SetCondition("from c where c.parked = true")
+	} else {
+		patch.SetCondition("from c where c.pending = true")
+		patch.AppendRemove("/pending")
+		patch.AppendSet("/parked", true)
+	}
 	patch.AppendSet("/fault", f)
 	opts := &azcosmos.ItemOptions{}
 	if e.Revision != "" {

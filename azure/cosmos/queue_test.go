@@ -138,6 +138,13 @@ func TestParkLeavesAloneWhatMoved(t *testing.T) {
 		require.JSONEq(t, `{"condition":"from c where c.pending = true","operations":[{"op":"remove","path":"/pending"},
 			{"op":"set","path":"/parked","value":true},
 			{"op":"set","path":"/fault","value":{"reason":"it's \"bad\"","at":"0001-01-01T00:00:00Z","attempts":3}}]}`, s.requests[0].body)
+
+		c, s = scripted(reply{status: status})
+		e.Fault = &outbox.Fault{}
+		require.NoError(t, c.Outbox("db", "c", OutboxOptions{}).Park(t.Context(), e, outbox.Fault{Reason: "r", Attempts: 4}))
+		require.Equal(t, `"e"`, s.requests[0].header.Get("If-Match"))
+		require.JSONEq(t, `{"condition":"from c where c.parked = true","operations":[
+			{"op":"set","path":"/fault","value":{"reason":"r","at":"0001-01-01T00:00:00Z","attempts":4}}]}`, s.requests[0].body)
 	}
 }
 

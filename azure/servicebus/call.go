@@ -85,15 +85,15 @@ func (c *call) leave(class outbox.Class, err error) {
 		case failed[e.Key]:
 			c.results[i] = outbox.ErrNotAttempted
 		default:
-			c.results[i] = c.fault(i, class, err)
+			c.results[i] = c.fault(i, fault{class: class, err: err})
 		}
 		failed[e.Key] = failed[e.Key] || c.results[i] != nil
 	}
 }
 
-func (c *call) fault(i int, class outbox.Class, err error) error {
+func (c *call) fault(i int, f fault) error {
 	e := c.events[i]
-	return &outbox.Error{Class: class, Op: fmt.Sprintf("publish event %d of %q to %q", e.Seq, e.Key, c.topic), Err: err}
+	return &outbox.Error{Class: f.class, Condition: f.condition, Op: fmt.Sprintf("publish event %d of %q to %q", e.Seq, e.Key, c.topic), Err: f.err}
 }
 
 // report copies the results into the caller's answer.

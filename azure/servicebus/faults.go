@@ -51,6 +51,8 @@ var conditions = map[amqp.ErrCond]struct {
 // fault is a failed send, understood.
 type fault struct {
 	class outbox.Class
+	// condition is the broker's name for it, "" if it gave none.
+	condition string
 	// broken: the session can't be trusted any more.
 	broken bool
 	err    error
@@ -58,9 +60,9 @@ type fault struct {
 
 // diagnose understands an error that came in a phase under ctx.
 func diagnose(ctx context.Context, err error, in phase) fault {
-	f := fault{class: classOf(err, in), err: err}
+	f := fault{class: classOf(err, in), condition: conditionOf(err), err: err}
 	if ctx.Err() != nil || errors.Is(err, context.DeadlineExceeded) || errors.Is(err, context.Canceled) {
-		f.class, f.err = outbox.Timeout, errors.Join(errNoAnswer, context.Cause(ctx))
+		f.class, f.condition, f.err = outbox.Timeout, "", errors.Join(errNoAnswer, context.Cause(ctx))
 	}
 	// Only a plain answer to the message (a disposition) leaves the link as it was.
 	f.broken = detached(err) || (f.class != outbox.Throttled && !f.class.Permanent())
@@ -86,8 +88,8 @@ func classOf(err error, in phase) outbox.Class {
 	if e, ok := errors.AsType[*azservicebus.Error](err); ok && e.Code != azservicebus.CodeConnectionLost {
 		return codeClass(e.Code)
 	}
-	if in == sending && strings.Contains(err.Error(), "the peer rejected the message") {
-		return outbox.Rejected // go-amqp's words for a rejection without a reason
+	if in == sending && rejected(err) {
+		return outbox.Rejected
 	}
 	return outbox.Unavailable
 }
@@ -118,6 +120,23 @@ func condition(err error) amqp.ErrCond {
 	}
 	return ""
 }
+
+// conditionOf is what one refusal is compared with another by.
+func conditionOf(err error) string {
+	if errors.Is(err, azservicebus.ErrMessageTooLarge) {
+		return string(amqp.ErrCondMessageSizeExceeded) // the SDK knows the link's limit
+	}
+	if c := condition(err); c != "" {
+		return string(c)
+	}
+	if rejected(err) {
+		return "rejected"
+	}
+	return ""
+}
+
+// rejected says whether the broker rejected the message without a reason, in go-amqp's words.
+func rejected(err error) bool { return strings.Contains(err.Error(), "the peer rejected the message") }
 
 // detached says whether err came with the end of a link, session or connection.
 func detached(err error) bool {

@@ -91,7 +91,7 @@ func (p *Publisher) Publish(ctx context.Context, events []outbox.Event) []error 
 func (p *Publisher) Ready(ctx context.Context) error {
 	if _, err := p.attach(ctx, p.topic); err != nil {
 		f := diagnose(ctx, err, attaching)
-		return &outbox.Error{Class: f.class, Op: fmt.Sprintf("attach to %q", p.topic), Err: f.err}
+		return &outbox.Error{Class: f.class, Condition: f.condition, Op: fmt.Sprintf("attach to %q", p.topic), Err: f.err}
 	}
 	return nil
 }

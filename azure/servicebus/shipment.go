@@ -183,7 +183,7 @@ func (s *shipment) deadline(ctx context.Context) (context.Context, context.Cance
 	return context.WithDeadline(ctx, until)
 }
 
-func (s *shipment) refuse(it item, f fault) { it.c.settle(it.i, it.c.fault(it.i, f.class, f.err)) }
+func (s *shipment) refuse(it item, f fault) { it.c.settle(it.i, it.c.fault(it.i, f)) }
 
 // fail gives the fault to the first event of each key in each call, and
 // ErrNotAttempted to those behind it.

@@ -79,7 +79,9 @@ func New(cfg config.Config, log *slog.Logger, opts Options) (*App, error) {
 		MinAge:     cfg.Outbox.FastPathBudget,
 		SkipParked: cfg.Outbox.SkipParked, Policy: outbox.ParkAfter(cfg.Outbox.Attempts), Observer: observer,
 	})
-	a.fast = outbox.NewFastPath(dispatcher, outbox.FastPathOptions{Queue: cfg.Outbox.FastPathQueue, Budget: cfg.Outbox.FastPathBudget})
+	a.fast = outbox.NewFastPath(dispatcher, outbox.FastPathOptions{
+		Queue: cfg.Outbox.FastPathQueue, Budget: cfg.Outbox.FastPathBudget, LookEvery: cfg.Outbox.OrphanLook,
+	})
 	writer := outbox.NewWriter(entities, outbox.WriterOptions{
 		Source: cfg.Outbox.Source, MaxEventBytes: cfg.Outbox.MaxEventBytes, Committed: a.fast.Notify, Observer: observer,
 	})
@@ -120,7 +122,7 @@ func (a *App) Run(ctx context.Context) {
 	var wg sync.WaitGroup
 	wg.Go(func() { a.warm(ctx) })
 	wg.Go(func() { a.greet(ctx) })
-	wg.Go(func() { a.fast.Run(ctx) })
+	wg.Go(func() { a.dispatch(ctx) })
 	wg.Wait()
 	closing, cancel := context.WithTimeout(context.WithoutCancel(ctx), Grace)
 	defer cancel()
@@ -128,6 +130,15 @@ func (a *App) Run(ctx context.Context) {
 		a.log.Warn("service bus client did not close", "error", err)
 	}
 	a.store.Close()
+}
+
+// dispatch runs the fast path once there are containers in which it can look for orphans.
+func (a *app) dispatch(ctx context.Context) {
+	select {
+	case <-a.ready:
+		a.fast.Run(ctx)
+	case <-ctx.Done():
+	}
 }
 
 // warm connects ahead of the first request. Against an emulator it makes the

@@ -28,8 +28,8 @@ func observe(log *slog.Logger) outbox.Observer {
 			log.Log(context.Background(), level, "event not sent", "key", s.Event.Key, "seq", s.Event.Seq, "event", s.Event.ID,
 				"class", outbox.ClassOf(s.Err).String(), "attempt", s.Attempt, "next", s.Verdict.Action.String(), "error", s.Err)
 		case outbox.Parked:
-			log.Error("event parked: it can never be sent as it is", "signal", "parked", "key", s.Event.Key, "seq", s.Event.Seq,
-				"event", s.Event.ID, "attempts", s.Fault.Attempts, "reason", s.Fault.Reason)
+			log.Error("event parked: service bus refuses it, and takes others", "signal", "parked", "key", s.Event.Key, "seq", s.Event.Seq,
+				"event", s.Event.ID, "attempts", s.Fault.Attempts, "next", s.Fault.Next, "reason", s.Fault.Reason)
 		case outbox.Blocked:
 			log.Warn("key waits behind a parked event", "signal", "blocked", "key", s.Key, "seq", s.Seq)
 		case outbox.Paused:
@@ -38,6 +38,8 @@ func observe(log *slog.Logger) outbox.Observer {
 			log.Info("service bus takes events again", "after", s.After.String())
 		case outbox.Dropped:
 			log.Debug("fast path is full; the sweep takes over", "key", s.Key)
+		case outbox.LookFailed:
+			log.Warn("the store cannot be searched for events of others", "class", outbox.ClassOf(s.Err).String(), "error", s.Err)
 		case outbox.DrainFailed:
 			log.Warn("drain failed; the sweep repeats it", "key", s.Key, "class", outbox.ClassOf(s.Err).String(), "error", s.Err)
 		}

@@ -46,6 +46,7 @@ type Config struct {
 		Source         string        `env:"RELAYBOX_SOURCE" envDefault:"/relaybox"`
 		FastPathBudget time.Duration `env:"RELAYBOX_FASTPATH_BUDGET" envDefault:"5s"`
 		FastPathQueue  int           `env:"RELAYBOX_FASTPATH_QUEUE" envDefault:"1024"`
+		OrphanLook     time.Duration `env:"RELAYBOX_ORPHAN_LOOK" envDefault:"1s"`
 		SweepBudget    time.Duration `env:"RELAYBOX_SWEEP_BUDGET" envDefault:"25s"`
 		SweepParallel  int           `env:"RELAYBOX_SWEEP_PARALLEL" envDefault:"16"`
 		Attempts       int           `env:"RELAYBOX_PARK_AFTER" envDefault:"3"`
@@ -186,9 +187,10 @@ func (c *Config) faults() []error {
 	fault(c.Outbox.SweepBudget <= 0 || c.Outbox.SweepBudget >= c.Deadline, "RELAYBOX_SWEEP_BUDGET", "is %v: it must be above zero and below RELAYBOX_INVOCATION_DEADLINE (%v)", c.Outbox.SweepBudget, c.Deadline)
 	fault(c.Outbox.FastPathBudget <= 0, "RELAYBOX_FASTPATH_BUDGET", "is %v: it must be above zero", c.Outbox.FastPathBudget)
 	fault(c.Outbox.FastPathQueue < 1, "RELAYBOX_FASTPATH_QUEUE", "is %d: it must be at least 1", c.Outbox.FastPathQueue)
+	fault(c.Outbox.OrphanLook < 100*time.Millisecond || c.Outbox.OrphanLook > time.Minute, "RELAYBOX_ORPHAN_LOOK", "is %v: it must be from 100ms to 1m", c.Outbox.OrphanLook)
 	fault(c.Outbox.SweepParallel < 1, "RELAYBOX_SWEEP_PARALLEL", "is %d: it must be at least 1", c.Outbox.SweepParallel)
-	// Attempts are counted within one drain, whose waits must fit the fast path's budget.
-	fault(c.Outbox.Attempts < 1 || c.Outbox.Attempts > 6, "RELAYBOX_PARK_AFTER", "is %d: it must be from 1 to 6", c.Outbox.Attempts)
+	// The tries are up to 15 s apart, and the key waits.
+	fault(c.Outbox.Attempts < 2 || c.Outbox.Attempts > 10, "RELAYBOX_PARK_AFTER", "is %d: it must be from 2 to 10; one refusal does not tell a message from a destination that refuses everything", c.Outbox.Attempts)
 	fault(c.Outbox.MaxEventBytes < 1024, "RELAYBOX_MAX_EVENT_BYTES", "is %d: it must be at least 1024", c.Outbox.MaxEventBytes)
 	fault(c.Inbox.Receipt < time.Hour, "RELAYBOX_INBOX_RETENTION", "is %v: it must be longer than the broker's duplicate detection window, an hour at the least", c.Inbox.Receipt)
 	return faults

@@ -70,7 +70,8 @@ func TestEveryFaultNamesItsSetting(t *testing.T) {
 		"RELAYBOX_FASTPATH_BUDGET":     "0s",
 		"RELAYBOX_FASTPATH_QUEUE":      "0",
 		"RELAYBOX_SWEEP_PARALLEL":      "0",
-		"RELAYBOX_PARK_AFTER":          "7",
+		"RELAYBOX_ORPHAN_LOOK":         "0s",
+		"RELAYBOX_PARK_AFTER":          "1",
 		"RELAYBOX_MAX_EVENT_BYTES":     "7",
 		"RELAYBOX_INBOX_RETENTION":     "1m",
 		"RELAYBOX_INVOCATION_DEADLINE": "0s",
@@ -121,7 +122,7 @@ func TestUnreadableValues(t *testing.T) {
 	t.Parallel()
 	bad := map[string]string{
 		"EVENTS_TOPIC_PARTITIONED": "yes?", "RELAYBOX_FASTPATH_BUDGET": "quick", "RELAYBOX_FASTPATH_QUEUE": "long",
-		"RELAYBOX_SWEEP_BUDGET": "1 minute", "RELAYBOX_SWEEP_PARALLEL": "many", "RELAYBOX_PARK_AFTER": "three", "RELAYBOX_SKIP_PARKED": "perhaps",
+		"RELAYBOX_ORPHAN_LOOK": "often", "RELAYBOX_SWEEP_BUDGET": "1 minute", "RELAYBOX_SWEEP_PARALLEL": "many", "RELAYBOX_PARK_AFTER": "three", "RELAYBOX_SKIP_PARKED": "perhaps",
 		"RELAYBOX_MAX_EVENT_BYTES": "240k", "RELAYBOX_INBOX_HOLD": "soon", "RELAYBOX_INBOX_RETENTION": "week", "RELAYBOX_INVOCATION_DEADLINE": "late", "RELAYBOX_LOG_LEVEL": "loud",
 	}
 	_, err := Load(with(bad))

@@ -50,17 +50,20 @@ func (b Backoff) Ceiling(n int) time.Duration {
 
 // Wait is the wait for a service that is away: anything in the upper half below the
 // ceiling, so that it grows for sure, and never shorter than the wish of the other side.
-func (b Backoff) Wait(n int, wish time.Duration) time.Duration {
+func (b Backoff) Wait(n int, wish time.Duration) time.Duration { return b.WaitBy(Jitter, n, wish) }
+
+// WaitBy is Wait by another dice than Jitter, for runs that can be repeated.
+func (b Backoff) WaitBy(jitter func(time.Duration) time.Duration, n int, wish time.Duration) time.Duration {
 	half := b.Ceiling(n) / 2
-	return max(wish, half+below(half))
+	return max(wish, half+jitter(half))
 }
 
 // Spread is the pause of those who are in each other's way: anything below the ceiling,
 // because they need to part, and the first one to come back finds nobody.
-func (b Backoff) Spread(n int) time.Duration { return below(b.Ceiling(n)) }
+func (b Backoff) Spread(n int) time.Duration { return Jitter(b.Ceiling(n)) }
 
-// below draws from [0, d).
-func below(d time.Duration) time.Duration {
+// Jitter draws from [0, d); 0 from nothing.
+func Jitter(d time.Duration) time.Duration {
 	if d <= 0 {
 		return 0
 	}

@@ -15,7 +15,7 @@ type Storage interface {
 // FaultyStore breaks a store on purpose. Before runs ahead of an operation and may
 // fail it with nothing applied; After runs behind it and may turn its success into
 // an error: applied, but the answer was lost. Operations are named load, receipt,
-// barrier, commit, place, find, pending, settle and park. Either may block, to hold an operation at a point.
+// barrier, commit, place, find, parked, pending, settle and park. Either may block, to hold an operation at a point.
 type FaultyStore struct {
 	Storage
 	Before, After func(ctx context.Context, op, key string) error
@@ -80,6 +80,11 @@ func (f *FaultyStore) Place(ctx context.Context, key string) (p outbox.Place, er
 // Find implements outbox.Queue.
 func (f *FaultyStore) Find(ctx context.Context, visit func([]outbox.Head) error) error {
 	return f.around(ctx, "find", "", func() error { return f.Storage.Find(ctx, visit) })
+}
+
+// Parked implements outbox.Queue.
+func (f *FaultyStore) Parked(ctx context.Context, visit func([]outbox.Head) error) error {
+	return f.around(ctx, "parked", "", func() error { return f.Storage.Parked(ctx, visit) })
 }
 
 // Pending implements outbox.Queue.

@@ -171,7 +171,16 @@ func (s *MemStore) next() string {
 
 // Find implements outbox.Queue, in pages of 100 heads.
 func (s *MemStore) Find(ctx context.Context, visit func([]outbox.Head) error) error {
-	for page := range slices.Chunk(s.heads(), 100) {
+	return s.find(ctx, false, visit)
+}
+
+// Parked implements outbox.Queue, in pages of 100 heads.
+func (s *MemStore) Parked(ctx context.Context, visit func([]outbox.Head) error) error {
+	return s.find(ctx, true, visit)
+}
+
+func (s *MemStore) find(ctx context.Context, parked bool, visit func([]outbox.Head) error) error {
+	for page := range slices.Chunk(s.heads(parked), 100) {
 		if err := ctx.Err(); err != nil {
 			return &outbox.Error{Class: outbox.Timeout, Op: "find", Err: err}
 		}
@@ -182,15 +191,20 @@ func (s *MemStore) Find(ctx context.Context, visit func([]outbox.Head) error) er
 	return nil
 }
 
-func (s *MemStore) heads() []outbox.Head {
+func (s *MemStore) heads(parked bool) []outbox.Head {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	var heads []outbox.Head
 	for _, key := range slices.Sorted(maps.Keys(s.partitions)) {
 		for _, e := range s.partitions[key].ordered() {
-			if !e.Parked() {
-				heads = append(heads, outbox.Head{Key: key, CreatedAt: e.CreatedAt})
+			if e.Parked() != parked {
+				continue
 			}
+			h := outbox.Head{Key: key, CreatedAt: e.CreatedAt}
+			if parked {
+				h.Due = e.Fault.Due()
+			}
+			heads = append(heads, h)
 		}
 	}
 	return heads
@@ -234,7 +248,7 @@ func (s *MemStore) Park(ctx context.Context, e outbox.Event, f outbox.Fault) err
 	defer s.mu.Unlock()
 	p := s.partition(e.Key)
 	cur, ok := p.events[e.Seq]
-	if !ok || cur.Parked() || cur.Revision != e.Revision {
+	if !ok || cur.Parked() != e.Parked() || cur.Revision != e.Revision {
 		return nil
 	}
 	cur.Fault, cur.Revision = &f, s.next()

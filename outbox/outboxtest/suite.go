@@ -38,6 +38,8 @@ func TestStore(t *testing.T, open func(t *testing.T) Storage) {
 		"SettleByID":           storeSettleByID,
 		"Park":                 storePark,
 		"ParkIsConditional":    storeParkIsConditional,
+		"ParkAgain":            storeParkAgain,
+		"Parked":               storeParked,
 		"Find":                 storeFind,
 		"Place":                storePlace,
 		"FindStops":            storeFindStops,
@@ -413,6 +415,60 @@ func storeParkIsConditional(t *testing.T, s Storage, key string) {
 	require.Empty(t, pending(t, s, key, 10))
 }
 
+func storeParkAgain(t *testing.T, s Storage, key string) {
+	write(t, s, key, 2)
+	seen := pending(t, s, key, 1)[0]
+	require.NoError(t, s.Park(t.Context(), seen, fault))
+	parked := pending(t, s, key, 1)[0]
+	again := outbox.Fault{Reason: "still", At: fault.At.Add(time.Minute), Attempts: 4, Next: fault.At.Add(time.Hour)}
+	require.NoError(t, s.Park(t.Context(), parked, again))
+	now := pending(t, s, key, 1)[0]
+	require.Equal(t, again, *now.Fault)
+	require.Equal(t, parked.Envelope, now.Envelope)
+
+	late := again
+	late.Reason = "late"
+	require.NoError(t, s.Park(t.Context(), parked, late), "renewed before: nothing changes")
+	require.NoError(t, s.Park(t.Context(), seen, late), "nor for who has seen it pending")
+	require.Equal(t, again, *pending(t, s, key, 1)[0].Fault)
+	skipped := again
+	skipped.Skipped, skipped.Next = true, time.Time{}
+	require.NoError(t, s.Park(t.Context(), now, skipped))
+	require.Equal(t, skipped, *pending(t, s, key, 1)[0].Fault)
+	require.NoError(t, s.Settle(t.Context(), key, []outbox.Event{seen}), "the broker has it after all")
+	require.Equal(t, []int64{2}, seqs(pending(t, s, key, 10)))
+	require.NoError(t, s.Park(t.Context(), now, again), "gone: nothing changes")
+	require.Equal(t, []int64{2}, seqs(pending(t, s, key, 10)))
+}
+
+func storeParked(t *testing.T, s Storage, key string) {
+	due := fault.At.Add(time.Hour)
+	write(t, s, key, 4)
+	for i, e := range pending(t, s, key, 3) {
+		f := fault
+		switch i {
+		case 1:
+			f.Next = due
+		case 2:
+			f.Skipped = true
+		}
+		require.NoError(t, s.Park(t.Context(), e, f))
+	}
+	found := map[time.Time]int{}
+	require.NoError(t, s.Parked(t.Context(), func(heads []outbox.Head) error {
+		for _, h := range heads {
+			if h.Key == key {
+				require.False(t, h.CreatedAt.IsZero())
+				found[h.Due.UTC()]++
+			}
+		}
+		return nil
+	}))
+	require.Equal(t, map[time.Time]int{fault.At.Add(time.Minute): 1, due: 1, {}: 1}, found)
+	enough := fmt.Errorf("enough")
+	require.ErrorIs(t, s.Parked(t.Context(), func([]outbox.Head) error { return enough }), enough)
+}
+
 func find(t *testing.T, s Storage) map[string]int {
 	t.Helper()
 	found := map[string]int{}
@@ -420,6 +476,7 @@ func find(t *testing.T, s Storage) map[string]int {
 		for _, h := range heads {
 			found[h.Key]++
 			require.False(t, h.CreatedAt.IsZero())
+			require.True(t, h.Due.IsZero(), "a pending one")
 		}
 		return nil
 	}))
@@ -440,7 +497,7 @@ func storeFind(t *testing.T, s Storage, key string) {
 	}
 	found = find(t, s)
 	require.NotContains(t, found, key+"-0")
-	require.NotContains(t, found, key+"-1", "parked events are no work")
+	require.NotContains(t, found, key+"-1", "parked events are found by Parked")
 	require.Contains(t, found, key+"-2")
 }
 

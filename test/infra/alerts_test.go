@@ -44,7 +44,7 @@ func TestAlertsAskForWhatTheAppLogs(t *testing.T) {
 				require.Contains(t, query, measure)
 			}
 		}
-		require.Equal(t, 7, signals)
+		require.Equal(t, 8, signals)
 	})
 }
 

@@ -40,7 +40,7 @@ func TestCheckSettings(t *testing.T) {
 		"no schedule":       {true, func(m map[string]string) { m["DISPATCH_SCHEDULE"] = "" }, "DISPATCH_SCHEDULE", wanted{Refused, "is not set", "local.settings.json.example"}},
 		"no account":        {true, func(m map[string]string) { delete(m, "COSMOS_CONNECTION__accountEndpoint") }, "COSMOS_CONNECTION", wanted{Refused, "is not usable", "in Azure set COSMOS_CONNECTION__accountEndpoint"}},
 		"unreadable":        {true, func(m map[string]string) { m["RELAYBOX_SWEEP_BUDGET"] = "soon" }, "RELAYBOX_SWEEP_BUDGET", wanted{Refused, "cannot be read", "30s or 4m30s"}},
-		"out of range":      {true, func(m map[string]string) { m["RELAYBOX_PARK_AFTER"] = "9" }, "RELAYBOX_PARK_AFTER", wanted{Refused, "is 9", "from 1 to 6"}},
+		"out of range":      {true, func(m map[string]string) { m["RELAYBOX_PARK_AFTER"] = "11" }, "RELAYBOX_PARK_AFTER", wanted{Refused, "is 11", "from 2 to 10"}},
 		"a slip of the pen": {true, func(m map[string]string) { m["RELAYBOX_SWEEP_BUDGT"] = "9s" }, "RELAYBOX_SWEEP_BUDGT", wanted{Warning, "nothing reads it", "correct its name"}},
 		"a key":             {true, func(m map[string]string) { busKey(m, azureKey) }, "SERVICEBUS_CONNECTION", wanted{Warning, "holds a key", "SERVICEBUS_CONNECTION__fullyQualifiedNamespace"}},
 		"a storage key":     {true, func(m map[string]string) { m["AzureWebJobsStorage"] = "AccountName=box;AccountKey=c2VjcmV0" }, "AzureWebJobsStorage", wanted{Warning, "holds a key", "AzureWebJobsStorage__accountName"}},

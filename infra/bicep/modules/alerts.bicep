@@ -52,10 +52,10 @@ var logAlerts = [
   }
   {
     name: 'parked'
-    text: 'An event can never be sent as it is and was parked, or a key waits behind one.'
+    text: 'An event was refused while others got through and is parked, or a key waits behind one. It fires for as long as one is there.'
     severity: 2
     window: 'PT10M'
-    query: 'traces | where message has \'"signal":"parked"\' or message has \'"signal":"blocked"\''
+    query: 'traces | where message has \'"signal":"parked"\' or message has \'"signal":"blocked"\' or (message has \'"signal":"sweep"\' and toint(parse_json(message).standing) > 0)'
     measure: ''
     aggregation: 'Count'
     operator: 'GreaterThan'

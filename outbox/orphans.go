@@ -1,0 +1,108 @@
+package outbox
+
+import (
+	"context"
+	"errors"
+	"math/rand/v2"
+	"time"
+
+	"github.com/relaybox/relaybox/internal/pace"
+)
+
+const (
+	// orphanAge is how old an event is that nobody seems to be at work on: a fast path
+	// needs milliseconds. Who is slower than this is helped, which is harmless.
+	orphanAge = time.Second
+	// orphanKeys and orphanPages bound what one look takes on and reads. A longer backlog is
+	// the sweep's.
+	orphanKeys  = 256
+	orphanPages = 4
+)
+
+var (
+	// orphanPause is how long a key is left alone that is still there after a drain: it
+	// waits behind a parked event, which is the sweep's, or is written to all the time.
+	orphanPause = pace.Backoff{First: time.Second, Max: 5 * time.Minute}
+	// lookPause is how long the looks rest when the store cannot be searched.
+	lookPause = pace.Backoff{First: 2 * time.Second, Max: 30 * time.Second}
+)
+
+// orphans is the look for events whose writer has died, or can't reach the broker: every
+// instance looks for those of all, at its own moments, and hands what it finds to its fast
+// path. Owned by one goroutine.
+type orphans struct {
+	f     *FastPath
+	every time.Duration
+	known map[string]*orphan // keys that the last look has shown
+	fails int                // failed looks in a row
+}
+
+// orphan is a key that a look has handed on, and that may come up again.
+type orphan struct {
+	drains int
+	next   time.Time // not handed on again before
+}
+
+// run looks at once, and then again and again until ctx ends. The moments are spread over
+// half of the interval, so that instances which started together look apart.
+func (o *orphans) run(ctx context.Context) {
+	for {
+		wait := o.every*3/4 + o.f.d.opts.Jitter(o.every/2)
+		if err := o.look(ctx); err != nil {
+			o.fails++
+			wait = max(wait, lookPause.WaitBy(o.f.d.opts.Jitter, o.fails, RetryAfterOf(err)))
+			o.f.d.opts.Observer.tell(LookFailed{Err: err})
+		} else {
+			o.fails = 0
+		}
+		if pace.Sleep(ctx, wait) != nil {
+			return
+		}
+	}
+}
+
+// look hands on the keys of orphans. An instance that can't reach the broker doesn't look:
+// it could do nothing for them, and others can.
+func (o *orphans) look(ctx context.Context) error {
+	if o.f.d.gate.closed() > 0 {
+		return nil
+	}
+	now, seen := time.Now(), map[string]*orphan{}
+	pages, handed := 0, 0
+	err := o.f.d.queue.Find(ctx, func(heads []Head) error {
+		rand.Shuffle(len(heads), func(i, j int) { heads[i], heads[j] = heads[j], heads[i] }) // others look, too
+		for _, h := range heads {
+			if h.young(now, orphanAge) {
+				continue
+			}
+			if _, ok := seen[h.Key]; !ok && o.hand(h.Key, now, seen) {
+				handed++
+			}
+		}
+		if pages++; pages >= orphanPages || handed >= orphanKeys {
+			return errEnough
+		}
+		return ctx.Err()
+	})
+	o.known = seen
+	if errors.Is(err, errEnough) || ctx.Err() != nil {
+		return nil
+	}
+	return err
+}
+
+// hand gives key to the fast path, unless that has it already, or it was tried a moment ago.
+func (o *orphans) hand(key string, now time.Time, seen map[string]*orphan) bool {
+	one := o.known[key]
+	if one == nil {
+		one = &orphan{}
+	}
+	seen[key] = one
+	wait, clean := o.f.d.refusals.of(key)
+	if wait > 0 || clean && now.Before(one.next) || !o.f.adopt(key) {
+		return false
+	}
+	one.drains++
+	one.next = now.Add(orphanPause.Ceiling(one.drains))
+	return true
+}

@@ -1,0 +1,187 @@
+package outbox_test
+
+import (
+	"context"
+	"fmt"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/relaybox/relaybox/outbox"
+	"github.com/relaybox/relaybox/outbox/outboxtest"
+)
+
+// relief is how long an event may wait whose writer died, or can't reach the broker.
+const relief = 3 * time.Second
+
+// cut makes a publisher that can't reach the broker while away is set.
+type cutPublisher struct {
+	outbox.Publisher
+	away atomic.Bool
+}
+
+func (p *cutPublisher) Publish(ctx context.Context, events []outbox.Event) []error {
+	if !p.away.Load() {
+		return p.Publisher.Publish(ctx, events)
+	}
+	results := make([]error, len(events))
+	for i := range results {
+		results[i] = outbox.ErrNotAttempted
+	}
+	results[0] = fault(outbox.Unavailable)
+	return results
+}
+
+// waits remembers the longest time from an event to its first copy at the broker.
+type waits struct {
+	outboxtest.MemPublisher
+	mu      sync.Mutex
+	longest time.Duration
+	seen    map[string]bool
+}
+
+func newWaits() *waits {
+	w := &waits{seen: map[string]bool{}}
+	w.Fault = func(_ context.Context, e outbox.Event) error {
+		w.mu.Lock()
+		defer w.mu.Unlock()
+		if !w.seen[e.ID] {
+			w.longest = max(w.longest, time.Since(e.CreatedAt))
+		}
+		w.seen[e.ID] = true
+		return nil
+	}
+	return w
+}
+
+// TestOrphansAreTakenOver: writers die with events behind them, at any moment between two
+// looks; nobody sweeps.
+func TestOrphansAreTakenOver(t *testing.T) {
+	t.Parallel()
+	for _, instances := range []int{1, 10} {
+		t.Run(fmt.Sprint(instances), func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				s, p := &outboxtest.MemStore{}, newWaits()
+				for range instances {
+					running(t, outbox.NewDispatcher(s, p, outbox.DispatcherOptions{}), outbox.FastPathOptions{})
+				}
+				for i := range 100 {
+					fill(t, s, 2, fmt.Sprint("k", i%30)) // nobody is notified
+					time.Sleep(137 * time.Millisecond)
+				}
+				time.Sleep(relief)
+				require.NoError(t, outboxtest.CheckDelivered(s, p.pub()))
+				require.LessOrEqual(t, p.longest, relief)
+				require.Greater(t, p.longest, time.Second, "what is younger is left to its writer")
+				require.Less(t, len(p.Log()), 2*200, "instances that look apart don't all send the same")
+			})
+		})
+	}
+}
+
+func (w *waits) pub() *outboxtest.MemPublisher { return &w.MemPublisher }
+
+// TestAnInstanceThatIsCutOffIsRelieved: its own fast path waits at its gate.
+func TestAnInstanceThatIsCutOffIsRelieved(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		mem, p := &outboxtest.MemStore{}, newWaits()
+		running(t, outbox.NewDispatcher(mem, p, outbox.DispatcherOptions{}), outbox.FastPathOptions{})
+		lost := &cutPublisher{Publisher: p}
+		var looks atomic.Int64
+		s := &outboxtest.FaultyStore{Storage: mem, Before: func(_ context.Context, op, _ string) error {
+			if op == "find" {
+				looks.Add(1)
+			}
+			return nil
+		}}
+		f := running(t, outbox.NewDispatcher(s, lost, outbox.DispatcherOptions{}), outbox.FastPathOptions{})
+		lost.away.Store(true)
+		w := outbox.NewWriter(mem, outbox.WriterOptions{Committed: f.Notify})
+		for i := range 300 {
+			_, err := w.Write(t.Context(), put(fmt.Sprint("k", i%10), fmt.Sprint(i)))
+			require.NoError(t, err)
+			time.Sleep(100 * time.Millisecond)
+		}
+		require.Less(t, looks.Load(), int64(15), "who can't send anything looks for nothing")
+		time.Sleep(relief)
+		require.NoError(t, outboxtest.CheckDelivered(mem, p.pub()))
+		require.LessOrEqual(t, p.longest, relief)
+	})
+}
+
+// TestLooksCostLittle: one search for each interval, nothing for keys that are on the fast
+// path, and next to nothing for keys that can't go on.
+func TestLooksCostLittle(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		mem := &outboxtest.MemStore{}
+		var finds, reads atomic.Int64
+		s := &outboxtest.FaultyStore{Storage: mem, Before: func(_ context.Context, op, _ string) error {
+			switch op {
+			case "find":
+				finds.Add(1)
+			case "pending":
+				reads.Add(1)
+			}
+			return nil
+		}}
+		hold := make(chan struct{})
+		p := &outboxtest.MemPublisher{Fault: func(_ context.Context, e outbox.Event) error {
+			if e.Key == "slow" {
+				<-hold
+			}
+			return nil
+		}}
+		f := running(t, outbox.NewDispatcher(s, p, outbox.DispatcherOptions{}), outbox.FastPathOptions{Budget: time.Hour})
+		synctest.Wait()
+		require.EqualValues(t, 1, finds.Load(), "one look at the start")
+		fill(t, mem, 1, "slow")
+		f.Notify("slow")
+		time.Sleep(10 * time.Minute)
+		require.InDelta(t, 600, finds.Load(), 30)
+		require.EqualValues(t, 1, reads.Load(), "its own fast path is at work on it")
+		close(hold)
+		synctest.Wait()
+
+		fill(t, mem, 2, "blocked")
+		require.NoError(t, mem.Park(t.Context(), mem.Events("blocked")[0], outbox.Fault{Reason: "r", At: time.Now()}))
+		reads.Store(0)
+		time.Sleep(30 * time.Second)
+		require.Less(t, reads.Load(), int64(7))
+	})
+}
+
+// TestALookThatFails rests for a while, is told, and is repeated.
+func TestALookThatFails(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		mem, p := &outboxtest.MemStore{}, &outboxtest.MemPublisher{}
+		var away atomic.Bool
+		away.Store(true)
+		s := &outboxtest.FaultyStore{Storage: mem, Before: func(_ context.Context, op, _ string) error {
+			if op == "find" && away.Load() {
+				return fault(outbox.Throttled)
+			}
+			return nil
+		}}
+		var told atomic.Int64
+		running(t, outbox.NewDispatcher(s, p, outbox.DispatcherOptions{Observer: func(sig outbox.Signal) {
+			if failed, ok := sig.(outbox.LookFailed); ok {
+				told.Add(1)
+				require.Equal(t, outbox.Throttled, outbox.ClassOf(failed.Err))
+			}
+		}}), outbox.FastPathOptions{})
+		fill(t, mem, 1, "k")
+		time.Sleep(10 * time.Minute)
+		require.InDelta(t, 30, told.Load(), 12)
+		away.Store(false)
+		time.Sleep(30 * time.Second)
+		require.NoError(t, outboxtest.CheckDelivered(mem, p))
+	})
+}

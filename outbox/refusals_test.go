@@ -1,0 +1,241 @@
+package outbox_test
+
+import (
+	"context"
+	"fmt"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/relaybox/relaybox/outbox"
+	"github.com/relaybox/relaybox/outbox/outboxtest"
+)
+
+// notAllowed is a refusal of one message, or of everything.
+func notAllowed() error {
+	return &outbox.Error{Class: outbox.Rejected, Condition: "amqp:not-allowed", Op: "send"}
+}
+
+// running runs the fast path until the end of the bubble's test.
+func running(t *testing.T, d *outbox.Dispatcher, opts outbox.FastPathOptions) *outbox.FastPath {
+	f := outbox.NewFastPath(d, opts)
+	ctx, cancel := context.WithCancel(t.Context())
+	var wg sync.WaitGroup
+	wg.Go(func() { f.Run(ctx) })
+	t.Cleanup(func() { cancel(); wg.Wait() })
+	return f
+}
+
+// TestADestinationThatRefusesEverything parks nothing, however long and with however few
+// keys, is not hammered, and gets everything within a tick of its recovery.
+func TestADestinationThatRefusesEverything(t *testing.T) {
+	t.Parallel()
+	for _, class := range []outbox.Class{outbox.Rejected, outbox.TooLarge} {
+		for _, keys := range []int{1, 2, 40} {
+			for _, span := range []time.Duration{3 * time.Second, 30 * time.Minute, 24 * time.Hour} {
+				for _, condition := range []string{"amqp:not-allowed", ""} {
+					if span > time.Hour && (keys > 2 || class == outbox.TooLarge || condition == "") {
+						continue // a day takes its time, in fake time too
+					}
+					t.Run(fmt.Sprintf("%v keys=%d for=%v condition=%s", class, keys, span, condition), func(t *testing.T) {
+						t.Parallel()
+						synctest.Test(t, func(t *testing.T) { refuseEverything(t, keys, span, &outbox.Error{Class: class, Condition: condition, Op: "send"}) })
+					})
+				}
+			}
+		}
+	}
+}
+
+func refuseEverything(t *testing.T, keys int, span time.Duration, refusal error) {
+	s := &outboxtest.MemStore{}
+	var sends atomic.Int64
+	var refusing atomic.Bool
+	p := &outboxtest.MemPublisher{Fault: func(context.Context, outbox.Event) error {
+		if refusing.Load() {
+			sends.Add(1)
+			return refusal
+		}
+		return nil
+	}}
+	d := outbox.NewDispatcher(s, p, outbox.DispatcherOptions{MinAge: 5 * time.Second, Observer: func(sig outbox.Signal) {
+		if parked, ok := sig.(outbox.Parked); ok {
+			t.Errorf("parked: %+v", parked)
+		}
+	}})
+	f := running(t, d, outbox.FastPathOptions{})
+	w := outbox.NewWriter(s, outbox.WriterOptions{Committed: f.Notify})
+	write := func(text string) {
+		for i := range keys {
+			_, err := w.Write(t.Context(), put(fmt.Sprint("k", i), text))
+			require.NoError(t, err)
+		}
+	}
+	write("before")
+	synctest.Wait()
+	refusing.Store(true)
+	write("1")
+	write("2")
+	for end := time.Now().Add(span); time.Now().Before(end); time.Sleep(min(time.Minute, time.Until(end))) {
+		_, err := d.Sweep(t.Context())
+		require.NoError(t, err)
+	}
+	rate := float64(keys) / 10 // each key for itself, where there is nothing to compare
+	if outbox.ConditionOf(refusal) != "" {
+		rate = min(rate, 2)
+	}
+	require.LessOrEqual(t, sends.Load(), int64(4*keys)+int64(span.Seconds()*rate), "it is probed, not hammered")
+	refusing.Store(false)
+	time.Sleep(time.Minute)
+	require.NoError(t, outboxtest.CheckDelivered(s, p))
+}
+
+// TestARefusalThatComesAndGoes: what was refused before the destination took something, and
+// not again after, is not to blame, however often that happens.
+func TestARefusalThatComesAndGoes(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		s := &outboxtest.MemStore{}
+		p := &outboxtest.MemPublisher{Fault: func(context.Context, outbox.Event) error {
+			if time.Now().Unix()%60 < 30 {
+				return notAllowed()
+			}
+			return nil
+		}}
+		d := outbox.NewDispatcher(s, p, outbox.DispatcherOptions{Observer: func(sig outbox.Signal) {
+			if parked, ok := sig.(outbox.Parked); ok {
+				t.Errorf("parked: %+v", parked)
+			}
+		}})
+		f := running(t, d, outbox.FastPathOptions{})
+		w := outbox.NewWriter(s, outbox.WriterOptions{Committed: f.Notify})
+		for i := range 600 {
+			_, err := w.Write(t.Context(), put(fmt.Sprint("k", i%7), fmt.Sprint(i)))
+			require.NoError(t, err)
+			time.Sleep(time.Second)
+		}
+		time.Sleep(time.Minute)
+		require.NoError(t, outboxtest.CheckDelivered(s, p))
+	})
+}
+
+// TestManyPoisonousKeysHoldUpNobody: so many in a row look like a destination that refuses
+// everything, until a key that is in order gets through, which doesn't wait for the pause.
+func TestManyPoisonousKeysHoldUpNobody(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		s := &outboxtest.MemStore{}
+		var slowest time.Duration
+		p := &outboxtest.MemPublisher{Fault: func(_ context.Context, e outbox.Event) error {
+			if e.Key != "good" {
+				return notAllowed()
+			}
+			slowest = max(slowest, time.Since(e.CreatedAt))
+			return nil
+		}}
+		d := outbox.NewDispatcher(s, p, outbox.DispatcherOptions{})
+		f := running(t, d, outbox.FastPathOptions{})
+		w := outbox.NewWriter(s, outbox.WriterOptions{Committed: f.Notify})
+		for i := range 20 {
+			_, err := w.Write(t.Context(), put(fmt.Sprint("bad", i), "x"))
+			require.NoError(t, err)
+		}
+		time.Sleep(10 * time.Minute)
+		for i := range 30 {
+			_, err := w.Write(t.Context(), put("good", fmt.Sprint(i)))
+			require.NoError(t, err)
+			time.Sleep(10 * time.Second)
+		}
+		require.Zero(t, slowest)
+		require.Len(t, p.Seqs("good"), 30)
+		for i := range 20 {
+			require.True(t, s.Events(fmt.Sprint("bad", i))[0].Parked(), "what got through is the proof")
+		}
+	})
+}
+
+// TestParkedEventsAreTriedAgain: slowly, in order before their followers, by whichever sweep
+// comes first when they are due.
+func TestParkedEventsAreTriedAgain(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		s := &outboxtest.MemStore{}
+		mended := false
+		var tries []time.Time
+		p := &outboxtest.MemPublisher{Fault: func(_ context.Context, e outbox.Event) error {
+			if e.Key != "k" || mended {
+				return nil
+			}
+			tries = append(tries, time.Now())
+			return notAllowed()
+		}}
+		d := outbox.NewDispatcher(s, p, outbox.DispatcherOptions{})
+		fill(t, s, 3, "k")
+		sweep := func() outbox.Report {
+			time.Sleep(10 * time.Second)
+			r, err := d.Sweep(t.Context())
+			require.NoError(t, err)
+			return r
+		}
+		for !s.Events("k")[0].Parked() {
+			fill(t, s, 1, "healthy")
+			sweep()
+		}
+		parked := time.Now()
+		require.Equal(t, 1, sweep().Standing)
+		tries = nil
+		for time.Since(parked) < 12*time.Hour {
+			sweep()
+		}
+		require.Len(t, tries, 6+10, "after 1, 2, 4, 8, 16 and 32 minutes, then every hour")
+		for i, least := range []time.Duration{time.Minute, 2 * time.Minute, 4 * time.Minute, 8 * time.Minute, 16 * time.Minute, 32 * time.Minute, time.Hour, time.Hour} {
+			before := parked
+			if i > 0 {
+				before = tries[i-1]
+			}
+			require.InDelta(t, least, tries[i].Sub(before), float64(30*time.Second), "try %d", i)
+		}
+		left := s.Events("k")
+		require.Equal(t, 3+len(tries), left[0].Fault.Attempts)
+		require.False(t, left[1].Parked(), "its followers wait, and are not to blame")
+		mended = true
+		for time.Since(tries[len(tries)-1]) < 61*time.Minute {
+			sweep()
+		}
+		require.NoError(t, outboxtest.CheckDelivered(s, p))
+		require.Equal(t, []int64{1, 2, 3}, p.Seqs("k"))
+		require.Zero(t, sweep().Standing)
+	})
+}
+
+// TestASkippedEventIsNeverSent: its followers were sent, so it would come after them. The
+// document says so, whatever the options of the instance that meets it.
+func TestASkippedEventIsNeverSent(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		s, p := &outboxtest.MemStore{}, &outboxtest.MemPublisher{}
+		fill(t, s, 3, "k")
+		require.NoError(t, s.Park(t.Context(), s.Events("k")[0], outbox.Fault{Reason: "r", At: time.Now(), Attempts: 3}))
+		skips := outbox.NewDispatcher(s, p, outbox.DispatcherOptions{SkipParked: true})
+		waits := outbox.NewDispatcher(s, p, outbox.DispatcherOptions{})
+		for range 3 {
+			_, err := waits.Sweep(t.Context())
+			require.NoError(t, err)
+			require.Empty(t, p.Log())
+		}
+		_, err := skips.Sweep(t.Context())
+		require.NoError(t, err)
+		fill(t, s, 1, "k")
+		for range 10 {
+			time.Sleep(time.Hour)
+			r, err := waits.Sweep(t.Context())
+			require.NoError(t, err)
+			require.Equal(t, 1, r.Standing, "it stays visible")
+		}
+		require.Equal(t, []int64{2, 3, 4}, p.Seqs("k"))
+	})
+}
