@@ -75,7 +75,6 @@ func NewDispatcher(q Queue, p Publisher, opts DispatcherOptions) *Dispatcher {
 func (d *Dispatcher) Drain(ctx context.Context, key string, budget time.Duration) (Report, error) {
 	w := drain{d: d, key: key, until: time.Now().Add(budget)}
 	err := w.run(ctx)
-	w.report.Keys = 1
 	if err != nil && !errors.Is(err, errPaused) && !errors.Is(err, errDeferred) {
 		d.opts.Observer.tell(DrainFailed{Key: key, Err: err})
 	}
@@ -87,7 +86,7 @@ type Report struct {
 	// Oldest is the age of the oldest pending event that a sweep's search has shown, before
 	// it was drained; 0 when nothing was pending.
 	Oldest  time.Duration
-	Keys    int // keys looked at
+	Keys    int // drains that looked at their key
 	Settled int // events sent and removed
 	Parked  int // events taken out of the flow
 	Blocked int // keys that wait behind a parked event
@@ -131,6 +130,7 @@ func (w *drain) run(ctx context.Context) error {
 		if err := w.d.gate.wait(ctx, clean, w.until); err != nil {
 			return err
 		}
+		w.report.Keys = 1
 		page, err := w.d.queue.Pending(ctx, w.key, w.after, w.d.opts.Page)
 		if err != nil {
 			return err

@@ -43,7 +43,9 @@ func TestADestinationThatRefusesEverything(t *testing.T) {
 					}
 					t.Run(fmt.Sprintf("%v keys=%d for=%v condition=%s", class, keys, span, condition), func(t *testing.T) {
 						t.Parallel()
-						synctest.Test(t, func(t *testing.T) { refuseEverything(t, keys, span, &outbox.Error{Class: class, Condition: condition, Op: "send"}) })
+						synctest.Test(t, func(t *testing.T) {
+							refuseEverything(t, keys, span, &outbox.Error{Class: class, Condition: condition, Op: "send"})
+						})
 					})
 				}
 			}

@@ -1,0 +1,156 @@
+package outbox_test
+
+import (
+	"context"
+	"fmt"
+	"sync/atomic"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/relaybox/relaybox/outbox"
+	"github.com/relaybox/relaybox/outbox/outboxtest"
+)
+
+// TestASuccessEndsTheBackoff: the pauses of an outage grow, and those of the next one
+// begin anew.
+func TestASuccessEndsTheBackoff(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		var away atomic.Bool
+		s := &outboxtest.MemStore{}
+		p := &outboxtest.MemPublisher{Fault: func(context.Context, outbox.Event) error {
+			if away.Load() {
+				return fault(outbox.Unavailable)
+			}
+			return nil
+		}}
+		var pauses []time.Duration
+		d := outbox.NewDispatcher(s, p, outbox.DispatcherOptions{Observer: func(sig outbox.Signal) {
+			if paused, ok := sig.(outbox.Paused); ok {
+				pauses = append(pauses, paused.For)
+			}
+		}})
+		for i := range 2 {
+			away.Store(true)
+			pauses = nil
+			fill(t, s, 1, fmt.Sprint("k", i))
+			_, err := d.Sweep(t.Context())
+			require.NoError(t, err)
+			require.LessOrEqual(t, pauses[0], 100*time.Millisecond, "outage %d", i)
+			require.Greater(t, pauses[len(pauses)-1], 3*time.Second)
+			away.Store(false)
+			time.Sleep(15 * time.Second)
+			_, err = d.Sweep(t.Context())
+			require.NoError(t, err)
+		}
+		require.NoError(t, outboxtest.CheckDelivered(s, p))
+	})
+}
+
+// TestWhatTheBrokerHasIsSettledByAllMeans: the caller's end between the broker's answer
+// and the settle would have it sent again.
+func TestWhatTheBrokerHasIsSettledByAllMeans(t *testing.T) {
+	t.Parallel()
+	ctx, cancel := context.WithCancel(t.Context())
+	s := &outboxtest.MemStore{}
+	p := &outboxtest.MemPublisher{Fault: func(_ context.Context, e outbox.Event) error {
+		if e.Seq == 2 {
+			cancel()
+		}
+		return nil
+	}}
+	fill(t, s, 2, "k")
+	_, err := outbox.NewDispatcher(s, p, outbox.DispatcherOptions{}).Drain(ctx, "k", time.Minute)
+	require.NoError(t, err)
+	require.Empty(t, s.Events("k"))
+}
+
+// TestKeysThatMeetThePauseAreDrainedInTheSameSweep: all of them, once it is over.
+func TestKeysThatMeetThePauseAreDrainedInTheSameSweep(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		back := time.Now().Add(10 * time.Second)
+		s := &outboxtest.MemStore{}
+		p := &outboxtest.MemPublisher{Fault: func(context.Context, outbox.Event) error {
+			if time.Now().Before(back) {
+				return &outbox.Error{Class: outbox.Throttled, RetryAfter: 10 * time.Second}
+			}
+			return nil
+		}}
+		d := outbox.NewDispatcher(s, p, outbox.DispatcherOptions{Parallel: 4})
+		for i := range 20 {
+			fill(t, s, 2, fmt.Sprint("k", i))
+		}
+		_, err := d.Drain(t.Context(), "k0", time.Second)
+		require.Error(t, err, "the pause is longer than its budget")
+		require.Zero(t, time.Since(back.Add(-10*time.Second)), "so it does not wait for it")
+		_, err = d.Sweep(t.Context())
+		require.NoError(t, err)
+		require.NoError(t, outboxtest.CheckDelivered(s, p), "nobody waits for the next sweep")
+	})
+}
+
+// TestAKeyThatGivesUpOnThePauseComesUpAgain: a pause that is longer than the sweep ends its
+// drain. If the pause turns out shorter, the key is drained in the next pass, even when
+// nothing else is left to do.
+func TestAKeyThatGivesUpOnThePauseComesUpAgain(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		s := &outboxtest.MemStore{}
+		refuse := true
+		sent := make(chan struct{})
+		p := &outboxtest.MemPublisher{Fault: func(ctx context.Context, e outbox.Event) error {
+			switch {
+			case e.Key == "a" && refuse:
+				refuse = false
+				<-sent // b is under way
+				return &outbox.Error{Class: outbox.Throttled, RetryAfter: time.Hour}
+			case e.Key == "b": // opens the gate that a has shut
+				close(sent)
+				time.Sleep(time.Second)
+				for _, key := range []string{"c", "d"} { // another instance has sent them
+					require.NoError(t, s.Settle(ctx, key, s.Events(key)))
+				}
+			}
+			return nil
+		}}
+		fill(t, s, 1, "a", "b", "c", "d")
+		_, err := outbox.NewDispatcher(s, p, outbox.DispatcherOptions{Parallel: 2}).Sweep(t.Context())
+		require.NoError(t, err)
+		require.Equal(t, []int64{1}, p.Seqs("a"))
+		require.Empty(t, s.Events("a"))
+	})
+}
+
+// TestOurOwnDeadlineSaysNothingAboutTheBroker: a drain that is cut pauses nobody else.
+func TestOurOwnDeadlineSaysNothingAboutTheBroker(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		s := &outboxtest.MemStore{}
+		p := &outboxtest.MemPublisher{Fault: func(ctx context.Context, e outbox.Event) error {
+			if e.Key != "slow" {
+				return nil
+			}
+			<-ctx.Done()
+			return &outbox.Error{Class: outbox.Timeout, Op: "send", Err: context.Cause(ctx)}
+		}}
+		d := outbox.NewDispatcher(s, p, outbox.DispatcherOptions{Observer: func(sig outbox.Signal) {
+			if paused, ok := sig.(outbox.Paused); ok {
+				t.Errorf("paused: %+v", paused)
+			}
+		}})
+		fill(t, s, 1, "slow", "k")
+		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+		defer cancel()
+		_, err := d.Drain(ctx, "slow", time.Minute)
+		require.ErrorIs(t, err, context.DeadlineExceeded)
+		start := time.Now()
+		_, err = d.Drain(t.Context(), "k", time.Minute)
+		require.NoError(t, err)
+		require.Zero(t, time.Since(start))
+		require.Empty(t, s.Events("k"))
+	})
+}
