@@ -65,6 +65,7 @@ func (o *orphans) run(ctx context.Context) {
 // it could do nothing for them, and others can.
 func (o *orphans) look(ctx context.Context) error {
 	if o.f.d.gate.closed() > 0 {
+		o.known = nil // the pause may be what kept them back
 		return nil
 	}
 	now, seen := time.Now(), map[string]*orphan{}
