@@ -8,6 +8,8 @@
 //   - no phantom: an event is stored in the batch that stores its change, or not at all;
 //   - order: event n reaches the broker before the first copy of event n+1;
 //   - isolation: a message that can never be sent stops its own key and no other;
+//   - relief: while any instance runs, events of a writer that died or can't reach the
+//     broker are taken over within 3 s (LookEvery 1 s);
 //   - truth: what Write answers was so, at one moment between the call and the return. An
 //     answer that changes nothing is a commit, too: it replaces the entity with its own
 //     content. So it does not matter how old the read was that it was decided on.
@@ -39,10 +41,17 @@
 //
 //	            commit                 broker has it            settle
 //	(nothing) ─────────→ pending ────────────────────→ pending ────────→ (deleted)
-//	                        │
-//	                        │ refused for what it is, MaxAttempts times
+//	                        │                                               ↑
+//	                        │ refused, while others get through             │ got through, settled
+//	                        ▼                                               │
+//	                     parked: blocks its key ────────────────────────────┘
+//	                        │            ↑ tried again after 1 min, 2 min, … 1 h; refused: stays
+//	                        │ by option
 //	                        ▼
-//	                     parked: blocks its key (or is skipped, by option)
+//	                     skipped: its key goes on; it is never sent, and stays visible
+//
+// A parked event is tried in its turn, before its followers. One that is skipped says so in
+// its document before a follower is sent, so that no instance sends it after them.
 //
 // # Why no lease is needed
 //
@@ -76,5 +85,28 @@
 //
 // Throttling, outage, timeout and lost authorisation say nothing about the message.
 // They pause the destination, for all keys, with a backoff, and go on by themselves.
-// Only TooLarge and Rejected count, and park the event after Policy's limit.
+//
+// A refusal (TooLarge, Rejected) may be about the message, or about a destination that
+// refuses everything; the answer looks the same. What tells them apart is what becomes of
+// others, so nothing is parked without proof:
+//
+//   - The first refusal counts, and has the key wait for itself: 500 ms, doubling to 15 s.
+//   - Another one counts only if a send of something else began and succeeded since the one
+//     before: the destination took it, and then refused this event once more. After Policy's
+//     limit of those, two at least, the event is parked.
+//   - Three keys that are refused with the same condition, while nothing gets through, are an
+//     outage: the destination is paused and nobody's refusals count. One key at a time that
+//     was not refused yet may still try: if it is the messages after all, those that are in
+//     order don't wait.
+//   - Where one key alone has work and is refused, nothing proves anything: it stays pending,
+//     is tried every 15 s at most, and shows as the oldest pending event.
+//
+// What a process knows of refusals dies with it; the next one begins to count anew.
+//
+// # Orphans
+//
+// Every fast path looks for events older than a second, about once a second, at moments
+// of its own, and drains what it finds unless it is at work on that already. It rests while
+// its own gate is shut, because it could send nothing: others see what it leaves behind. So
+// an event waits for at most 1 s (its age), 1.25 s (the next look) and its own drain.
 package outbox

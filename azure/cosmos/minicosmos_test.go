@@ -274,3 +274,25 @@ func TestCertificateOfAnEmulator(t *testing.T) {
 	t.Cleanup(lax.Close)
 	require.NoError(t, lax.Ready(t.Context()))
 }
+
+// TestAnIdleLookCostsLittle: it happens once a second on every instance. docs/deploy.md has
+// the figure.
+func TestAnIdleLookCostsLittle(t *testing.T) {
+	t.Parallel()
+	server := minicosmos.RunT(t)
+	box := connected(t, server.ConnectionString()).Outbox("relaybox", "outbox", OutboxOptions{})
+	for i := range 200 { // entities without work cost nothing
+		key := fmt.Sprint("k-", i)
+		_, err := box.Commit(t.Context(), outbox.Commit{Key: key, Entity: &outbox.Entity{Key: key, Version: 1}})
+		require.NoError(t, err)
+	}
+	server.ResetCharges()
+	none := func([]outbox.Head) error { return errors.New("nothing is there") }
+	require.NoError(t, box.Find(t.Context(), none))
+	require.NoError(t, box.Parked(t.Context(), none))
+	total := 0.0
+	for _, c := range server.ResetCharges() {
+		total += c.RequestUnits
+	}
+	require.InDelta(t, 2*2.5, total, 0.5, "a sweep, which is two looks")
+}
