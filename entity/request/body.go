@@ -82,6 +82,9 @@ func checkFormat(r *http.Request, accepted []string) error {
 	charset, named := params["charset"]
 	var detail string
 	switch {
+	case r.ContentLength == 0 && r.Header.Get("Content-Type") == "":
+		// The host drops the Content-Type of an empty body, so that there may have been one.
+		detail = fmt.Sprintf("%s needs a body, as %s.", r.Method, strings.Join(accepted, " or "))
 	case err != nil || !slices.Contains(accepted, given):
 		detail = fmt.Sprintf("%s takes %s.", r.Method, strings.Join(accepted, " or "))
 	case named && !strings.EqualFold(charset, "utf-8"):

@@ -146,7 +146,7 @@ func Answer(method, path string, status int, header http.Header, body []byte) er
 func (d *description) answer(method, path string, status int, header http.Header, body []byte) error {
 	i := slices.IndexFunc(d.addresses, func(a address) bool { return a.pattern.MatchString(path) })
 	var operation *v3.Operation
-	if i >= 0 {
+	if i >= 0 && method == strings.ToUpper(method) { // methods are told apart by case
 		operation = d.addresses[i].item.GetOperations().GetOrZero(strings.ToLower(method))
 	}
 	if operation == nil {
