@@ -159,7 +159,10 @@ func (req *Request) Body() ([]byte, error) {
 			return nil, err
 		}
 	}
-	return wire.ReadBody(req.conn.r, req.length)
+	body, err := wire.ReadBody(req.conn.r, req.length)
+	// What is left of a body that was given up is no request.
+	req.closes = req.closes || err != nil
+	return body, err
 }
 
 // drain reads what is left of the body; false: the connection must end.
