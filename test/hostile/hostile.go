@@ -3,7 +3,7 @@
 //
 // The tables are text, testdata/requests.txt and testdata/invocations.txt, whose heads say
 // how they are read. They are run against the whole app in memory (this package's tests),
-// through minihost and the real handler (test/e2e), and are the seeds of the fuzzing. After
+// through minihost and the real handler (test/e2e), and are the seeds of the fuzzing (fuzz). After
 // every case the same is checked: nothing is stored unless the answer acknowledged it.
 package hostile
 
