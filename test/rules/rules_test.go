@@ -115,7 +115,7 @@ var rooms = []struct {
 		"internal/worker": "internal/wire",
 		"internal/bus":    "internal/worker ../../azfunc " + sdks[0],
 		"internal/app":    "internal/worker internal/bus internal/timer internal/route",
-		"internal/front":  "internal/wire internal/route ../hostname ../../azfunc",
+		"internal/front":  "internal/wire internal/route ../hostname ../netsim ../../azfunc",
 		"internal/admin":  "internal/wire internal/app internal/front",
 	}},
 }
