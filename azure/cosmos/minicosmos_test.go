@@ -283,7 +283,7 @@ func TestAnIdleLookCostsLittle(t *testing.T) {
 	box := connected(t, server.ConnectionString()).Outbox("relaybox", "outbox", OutboxOptions{})
 	for i := range 200 { // entities without work cost nothing
 		key := fmt.Sprint("k-", i)
-		_, err := box.Commit(t.Context(), outbox.Commit{Key: key, Entity: &outbox.Entity{Key: key, Version: 1}})
+		_, err := box.Commit(t.Context(), outbox.Commit{Key: key, Entity: outbox.Entity{Key: key, Version: 1}})
 		require.NoError(t, err)
 	}
 	server.ResetCharges()

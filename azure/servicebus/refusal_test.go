@@ -26,7 +26,7 @@ func TestABrokerThatRefusesEverythingParksNothing(t *testing.T) {
 				s := &outboxtest.MemStore{}
 				for i := range keys {
 					key := fmt.Sprint("k", i)
-					c := outbox.Commit{Key: key, Entity: &outbox.Entity{Key: key, Version: 1, LastSeq: 3}}
+					c := outbox.Commit{Key: key, Entity: outbox.Entity{Key: key, Version: 1, LastSeq: 3}}
 					for seq := int64(1); seq <= 3; seq++ {
 						c.Events = append(c.Events, outbox.Event{Key: key, Seq: seq, ID: fmt.Sprint(key, "-", seq), Type: "t", Envelope: []byte(`{}`)})
 					}

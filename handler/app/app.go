@@ -133,7 +133,7 @@ func (a *App) Run(ctx context.Context) {
 }
 
 // dispatch runs the fast path once there are containers in which it can look for orphans.
-func (a *app) dispatch(ctx context.Context) {
+func (a *App) dispatch(ctx context.Context) {
 	select {
 	case <-a.ready:
 		a.fast.Run(ctx)
