@@ -44,12 +44,13 @@ func TestABrokerThatRefusesEverythingParksNothing(t *testing.T) {
 					}
 				}})
 				require.NoError(t, bus.Inject(minibus.Fault{On: minibus.OnSend, Do: minibus.Refuse, Condition: string(condition), Text: "no"}))
-				_, err := d.Sweep(t.Context()) // 3 s
-				require.NoError(t, err)
-				require.Greater(t, refused.Load(), int64(3), "more than it takes to park a message")
+				for refused.Load() <= 3 { // more than it takes to park a message
+					_, err := d.Sweep(t.Context()) // 3 s
+					require.NoError(t, err)
+				}
 				bus.ClearFaults()
 				for len(s.Events("k0")) > 0 {
-					_, err = d.Sweep(t.Context())
+					_, err := d.Sweep(t.Context())
 					require.NoError(t, err)
 				}
 				for i := range keys {
