@@ -60,7 +60,7 @@ func (s *Store) set(key string, p *partition) {
 func (s *Store) Seed(key string, n int64) {
 	for seq := range n {
 		p := &partition{events: slices.Clone(s.now(key).events)}
-		p.put(s, outbox.Event{Key: key, Seq: seq + 1, ID: fmt.Sprint("e", seq+1), Revision: "1", CreatedAt: time.Now()})
+		p.put(s, outbox.Event{Key: key, Seq: seq + 1, ID: fmt.Sprint(key, "/", seq+1), Revision: "1", CreatedAt: time.Now()})
 		s.set(key, p)
 	}
 }
@@ -169,6 +169,9 @@ func (q queue) Find(ctx context.Context, visit func([]outbox.Head) error) error 
 	}
 	return nil
 }
+
+// Parked implements outbox.Queue. What is parked in a case is not due before its end.
+func (q queue) Parked(context.Context, func([]outbox.Head) error) error { return nil }
 
 // Pending implements outbox.Queue.
 func (q queue) Pending(ctx context.Context, key string, after int64, limit int) ([]outbox.Event, error) {
