@@ -98,14 +98,17 @@ func TestPoisonTouchesOnlyItsOwnKey(t *testing.T) {
 							t.Error("one key's refusals pause nobody")
 						}
 					}})
-					for range 4 {
+					rounds := 0
+					for parked := false; !parked; rounds++ {
+						require.Less(t, rounds, 6, "each round but the first proves something, or the next one does")
 						fill(t, s, 1, "good")
 						_, err := d.Sweep(t.Context())
 						require.NoError(t, err)
 						time.Sleep(15 * time.Second)
+						parked = s.Events("bad")[0].Parked()
 					}
 					require.Equal(t, 3, counted)
-					require.Equal(t, []int64{1, 2, 3, 4}, p.Seqs("good"))
+					require.Len(t, p.Seqs("good"), rounds)
 					left := s.Events("bad")
 					require.NotEmpty(t, left)
 					require.Equal(t, at, left[0].Seq)
