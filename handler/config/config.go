@@ -190,7 +190,7 @@ func (c *Config) faults() []error {
 	fault(c.Outbox.OrphanLook < 100*time.Millisecond || c.Outbox.OrphanLook > time.Minute, "RELAYBOX_ORPHAN_LOOK", "is %v: it must be from 100ms to 1m", c.Outbox.OrphanLook)
 	fault(c.Outbox.SweepParallel < 1, "RELAYBOX_SWEEP_PARALLEL", "is %d: it must be at least 1", c.Outbox.SweepParallel)
 	// The tries are up to 15 s apart, and the key waits.
-	fault(c.Outbox.Attempts < 2 || c.Outbox.Attempts > 10, "RELAYBOX_PARK_AFTER", "is %d: it must be from 2 to 10; one refusal does not tell a message from a destination that refuses everything", c.Outbox.Attempts)
+	fault(c.Outbox.Attempts < 2 || c.Outbox.Attempts > 10, "RELAYBOX_PARK_AFTER", "is %d, and one refusal does not tell a message from a destination that refuses everything: it must be from 2 to 10", c.Outbox.Attempts)
 	fault(c.Outbox.MaxEventBytes < 1024, "RELAYBOX_MAX_EVENT_BYTES", "is %d: it must be at least 1024", c.Outbox.MaxEventBytes)
 	fault(c.Inbox.Receipt < time.Hour, "RELAYBOX_INBOX_RETENTION", "is %v: it must be longer than the broker's duplicate detection window, an hour at the least", c.Inbox.Receipt)
 	return faults
