@@ -16,12 +16,16 @@ import (
 
 // BenchmarkWrites is the rate of acknowledged writes through the host by 16 clients, with
 // the store and the bus on disk and the events of the writes on their way meanwhile.
-func BenchmarkWrites(b *testing.B) {
-	const clients = 16
+func BenchmarkWrites(b *testing.B) { benchmarkWrites(b, 16, 100) }
+
+// BenchmarkOneKey is the same by 32 clients who all write to one entity.
+func BenchmarkOneKey(b *testing.B) { benchmarkWrites(b, 32, 1) }
+
+func benchmarkWrites(b *testing.B, clients int, keys int64) {
 	s := stack.RunT(b, func(c *stack.Config) { c.App, c.Data, c.HandlerOutput = assembled, b.TempDir(), nil })
 	sys := &system{Stack: s, t: b, http: &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: clients}}}
 	sys.put("warm", "Warm")
-	var next atomic.Int64
+	var next, refused atomic.Int64
 	took := make([][]time.Duration, clients)
 	b.ResetTimer()
 	var all sync.WaitGroup
@@ -29,8 +33,9 @@ func BenchmarkWrites(b *testing.B) {
 		all.Go(func() {
 			for n := next.Add(1); n <= int64(b.N); n = next.Add(1) {
 				began := time.Now()
-				got, err := sys.call(http.MethodPut, fmt.Sprintf("p-%d", n%100), fmt.Sprintf(`{"displayName":"n%d"}`, n))
+				got, err := sys.call(http.MethodPut, fmt.Sprintf("p-%d", n%keys), fmt.Sprintf(`{"displayName":"n%d"}`, n))
 				if err != nil || got.status >= 300 {
+					refused.Add(1)
 					b.Errorf("write %d: %d %v", n, got.status, err)
 				}
 				took[c] = append(took[c], time.Since(began))
@@ -45,4 +50,5 @@ func BenchmarkWrites(b *testing.B) {
 	b.ReportMetric(float64(b.N)/b.Elapsed().Seconds(), "writes/s")
 	b.ReportMetric(float64(flat[len(flat)/2].Microseconds())/1000, "p50-ms")
 	b.ReportMetric(float64(flat[len(flat)*99/100].Microseconds())/1000, "p99-ms")
+	b.ReportMetric(float64(refused.Load()), "refused")
 }
