@@ -68,6 +68,7 @@ entities is printed, and data, logs and evidence are kept. Needs Linux.`,
 	flags.Uint64Var(&o.Seed, "seed", 0, "seed of the faults and the load (default: another one each time)")
 	flags.StringVar(&o.App, "app", "", "assembled app folder (default: build the source tree's)")
 	flags.StringSliceVar(&o.Without, "without", nil, "sorts of faults to leave out: kills, freezes, cuts, outages, refusals, resends")
+	flags.BoolVar(&o.Disks, "disks", false, "give store and bus small disks of their own, in memory, and fill them now and then; needs the right to mount")
 	flags.DurationVar(&o.Drain, "drain", 2*time.Minute, "how long the last effect may take after everything is well again")
 	flags.BoolVar(&asJSON, "json", false, "print the report as JSON on the standard output, everything else on the other")
 	flags.BoolVar(&keep, "keep", false, "keep data and logs of a good run too")

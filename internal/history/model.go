@@ -46,7 +46,7 @@ func (s state) step(c *Call) (bool, state) {
 	if c.Outcome == Open {
 		return s.open(c, next, status)
 	}
-	if status != c.Answer.Status {
+	if status != c.Answer.Status || !c.Effect.allows(s, next) {
 		return false, s
 	}
 	if shows(status) {
@@ -92,14 +92,25 @@ func (s state) repeat(c *Call, r receipt) (bool, state) {
 // open is a call whose answer was lost. One that never took effect stands at the end of the
 // order, where it does no harm.
 func (s state) open(c *Call, next state, status int) (bool, state) {
-	changed := next.version != s.version
 	switch {
-	case c.Effect == NoEffect && changed:
+	case c.Effect.allows(s, next):
+		return true, next.remember(c, status)
+	case c.Effect == NoEffect:
 		return true, s // it never came
-	case c.Effect > 0 && (!changed || next.version != int64(c.Effect)):
-		return false, s
 	}
-	return true, next.remember(c, status)
+	return false, s
+}
+
+// allows says whether what was seen of a call agrees with what it makes of s.
+func (e Effect) allows(s, next state) bool {
+	switch changed := next.version != s.version; {
+	case e == Unseen:
+		return true
+	case e == NoEffect:
+		return !changed
+	default:
+		return changed && next.version == int64(e)
+	}
 }
 
 func shows(status int) bool { return status == http.StatusOK || status == http.StatusCreated }

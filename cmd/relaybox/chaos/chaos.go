@@ -32,6 +32,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"slices"
 	"sync"
 	"time"
 
@@ -53,6 +54,8 @@ type Options struct {
 	Seed uint64
 	// Without leaves sorts of faults out.
 	Without []string
+	// Disks gives store and bus disks of their own, in memory, which are full now and then.
+	Disks bool
 	// Drain is how long the last effect may take after everything is well again.
 	Drain time.Duration
 	Out   io.Writer
@@ -91,9 +94,12 @@ type run struct {
 }
 
 // Run runs everything and prints the table. Its error is ErrBroken when a promise was.
-func Run(ctx context.Context, o Options) (*Report, error) {
+func Run(ctx context.Context, o Options) (_ *Report, err error) {
 	if err := o.check(); err != nil {
 		return nil, err
+	}
+	if !o.Disks {
+		o.Without = append(slices.Clone(o.Without), string(disks))
 	}
 	transcript, err := os.Create(filepath.Join(o.Dir, "faults.txt"))
 	if err != nil {
@@ -103,7 +109,10 @@ func Run(ctx context.Context, o Options) (*Report, error) {
 	r := &run{opts: o, began: time.Now(), record: &history.Recorder{}, script: transcript}
 	ctx, cancel := context.WithCancel(ctx)
 	r.cluster, err = start(ctx, o, r.note)
-	defer func() { cancel(); r.cluster.close() }()
+	defer func() {
+		cancel()
+		err = errors.Join(err, r.cluster.close(err != nil))
+	}()
 	if err != nil {
 		return nil, err
 	}

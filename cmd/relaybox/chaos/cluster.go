@@ -3,6 +3,7 @@ package chaos
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"maps"
 	"os"
@@ -43,6 +44,7 @@ type cluster struct {
 
 	work  sync.WaitGroup
 	files []*os.File
+	disks []string // of their own, to be unmounted
 }
 
 // instance is a host with its handler, and its own links to store and bus.
@@ -80,6 +82,15 @@ func start(ctx context.Context, o Options, note func(string, ...any)) (*cluster,
 }
 
 func (c *cluster) startServers(ctx, starting context.Context, o Options, note func(string, ...any)) error {
+	if o.Disks {
+		for _, server := range []string{"store", "bus"} {
+			disk := filepath.Join(o.Dir, server, "data")
+			if err := mount(disk); err != nil {
+				return err
+			}
+			c.disks = append(c.disks, disk)
+		}
+	}
 	config := filepath.Join(o.Dir, "bus.json")
 	sessions, err := asksForSessions(o.App)
 	if err != nil {
@@ -136,7 +147,8 @@ func (c *cluster) launch(ctx context.Context, o Options, note func(string, ...an
 		return nil, err
 	}
 	c.files = append(c.files, log)
-	args = append([]string{"up", "--data", filepath.Join(dir, "data")}, args...)
+	data := filepath.Join(dir, "data")
+	args = append([]string{"up", "--data", data}, args...)
 	environ := os.Environ()
 	for _, setting := range slices.Sorted(maps.Keys(env)) {
 		environ = append(environ, setting+"="+env[setting])
@@ -146,6 +158,7 @@ func (c *cluster) launch(ctx context.Context, o Options, note func(string, ...an
 		cmd.Dir, cmd.Env = dir, environ // no local.settings.json of anybody's
 		return cmd
 	})
+	p.data = data
 	c.work.Go(func() { p.run(ctx) })
 	return p, nil
 }
@@ -166,11 +179,16 @@ func by(connection string, l *link) string {
 }
 
 // close waits for the processes, which the end of the run's context has killed.
-func (c *cluster) close() {
+func (c *cluster) close(keep bool) error {
 	c.work.Wait()
 	for _, f := range c.files {
 		_ = f.Close() // logs are for people
 	}
+	var err error
+	for _, disk := range c.disks {
+		err = errors.Join(err, unmount(disk, keep))
+	}
+	return err
 }
 
 // asksForSessions says whether the app's consumer wants its subscription to have sessions.

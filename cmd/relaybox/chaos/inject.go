@@ -83,6 +83,9 @@ func (i *injector) apply(f fault) (begin, end func(context.Context) error) {
 	}
 	target := i.cluster.process(f.Target)
 	switch {
+	case f.Sort == disks:
+		return plain(func() error { target.excuse(true); return fill(target.data) }),
+			plain(func() error { defer target.excuse(false); return empty(target.data) })
 	case f.Sort == kills && f.Do == "handler":
 		return plain(func() error { return target.signalHandler(kill) }), nothing
 	case f.Sort == kills:

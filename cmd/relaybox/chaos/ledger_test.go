@@ -113,7 +113,7 @@ func TestLedger(t *testing.T) {
 			d.Outcome, d.Answer.Status, d.Trace = history.Answered, 204, "t7"
 			d.Start, d.End = d.Start.Add(4*time.Second), d.End.Add(5*time.Second)
 			w.calls = append(w.calls, d)
-		}, []Kind{Lost}},
+		}, []Kind{Lost, Unordered}},
 		"the store has forgotten": {func(w *world) {
 			e := w.e.entities[key]
 			e.Data = json.RawMessage(state("Bob"))

@@ -18,9 +18,10 @@ const (
 	outages  sort = "outages"  // the store or the bus answers with errors, or late, or not
 	refusals sort = "refusals" // the bus refuses messages for what they are
 	resends  sort = "resends"  // of old events, past the broker's window
+	disks    sort = "disks"    // the store's or the bus's is full; only where it has one of its own
 )
 
-var sorts = []sort{kills, freezes, cuts, outages, refusals, resends}
+var sorts = []sort{kills, freezes, cuts, outages, refusals, resends, disks}
 
 // fault is one thing that goes wrong on purpose.
 type fault struct {
@@ -69,6 +70,7 @@ func draw(seed uint64, length time.Duration, instances int, without []string) []
 	p.lane(gap{2 * time.Second, 6 * time.Second}, p.store)
 	p.lane(gap{2 * time.Second, 6 * time.Second}, p.bus)
 	p.lane(gap{3 * time.Second, 6 * time.Second}, p.resend)
+	p.lane(gap{8 * time.Second, 20 * time.Second}, p.disk)
 	p.plan = slices.DeleteFunc(p.plan, func(f fault) bool { return slices.Contains(without, string(f.Sort)) })
 	slices.SortStableFunc(p.plan, func(a, b fault) int { return int(a.At - b.At) })
 	return p.plan
@@ -214,4 +216,9 @@ func (p *planner) bus(at time.Duration) (fault, bool) {
 
 func (p *planner) resend(at time.Duration) (fault, bool) {
 	return fault{Sort: resends, Target: "bus", Do: "old events"}, at > duplicateWindow
+}
+
+func (p *planner) disk(at time.Duration) (fault, bool) {
+	f := fault{Sort: disks, Target: []string{"store", "bus"}[p.random.IntN(2)], Do: "full", Hold: p.within(200*time.Millisecond, 4*time.Second)}
+	return f, p.free("disk "+f.Target, at, f.Hold)
 }

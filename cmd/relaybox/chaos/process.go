@@ -21,6 +21,7 @@ const rebirth = 100 * time.Millisecond
 // process is a relaybox up of one part, which is started again whenever it ends.
 type process struct {
 	name string
+	data string // its data folder
 	cmd  func(ctx context.Context) *exec.Cmd
 	log  io.Writer
 	note func(format string, args ...any)
@@ -31,6 +32,7 @@ type process struct {
 	facts   map[string]string // what it has printed since it started
 	pause   time.Duration     // before the next start
 	wanted  bool              // its next end is our doing
+	excused bool              // it may end: its disk is full
 	said    chan struct{}     // closed and made anew with each fact
 	crashes int
 }
@@ -47,7 +49,7 @@ func (p *process) run(ctx context.Context) {
 	for ctx.Err() == nil {
 		err := p.once(ctx)
 		p.mu.Lock()
-		pause, wanted := p.pause, p.wanted
+		pause, wanted := p.pause, p.wanted || p.excused
 		p.running, p.handler, p.pause, p.wanted = nil, 0, rebirth, false
 		clear(p.facts)
 		if !wanted && ctx.Err() == nil {
@@ -147,6 +149,13 @@ func (p *process) kill(pause time.Duration) error {
 	}
 	p.pause, p.wanted = pause, true
 	return p.running.Kill()
+}
+
+// excuse lets it end without being blamed, or no longer.
+func (p *process) excuse(yes bool) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.excused = yes
 }
 
 // freeze stops the process and its handler, but for its memory and its sockets; thaw lets

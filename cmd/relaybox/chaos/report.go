@@ -157,14 +157,18 @@ func (r *Report) print(w io.Writer) error {
 	return err
 }
 
-// storiesShown is how many entities' stories are printed; the others are only in files.
-const storiesShown = 3
+// breachesShown of a kind, and storiesShown of entities, are printed; report.json and the
+// files of stories have the others.
+const breachesShown, storiesShown = 10, 3
 
 // keep writes the evidence of a run that went wrong: the stories of the broken entities,
 // and everything that the witnesses saw.
 func (r *run) keep(w io.Writer) error {
-	shown := map[string]bool{}
+	told, shown := map[Kind]int{}, map[string]bool{}
 	for _, b := range r.report.Breaches {
+		if told[b.Kind]++; told[b.Kind] > breachesShown {
+			continue
+		}
 		if _, err := fmt.Fprintf(w, "%s: %s: %s\n", b.Kind, b.Key, b.Text); err != nil {
 			return err
 		}
