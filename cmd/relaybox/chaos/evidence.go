@@ -17,7 +17,9 @@ type evidence struct {
 	// pending and parked are the numbers of the events that are still in the outbox; blocked
 	// are the pending ones behind a parked one.
 	pending, parked, blocked map[string][]int64
-	models                   map[string]modelDoc
+	// left are all events that are still in the outbox, by key.
+	left   map[string][]event
+	models map[string]modelDoc
 	// topic is what came to the topic, by key, in the broker's order, copies included.
 	topic map[string][]event
 	dead  []string
@@ -63,13 +65,15 @@ func (e event) String() string {
 // readOutbox sorts the writing side's documents.
 func (e *evidence) readOutbox(docs []json.RawMessage) error {
 	e.entities, e.pending, e.parked = map[string]entityDoc{}, map[string][]int64{}, map[string][]int64{}
+	e.left = map[string][]event{}
 	for _, text := range docs {
 		var d struct {
-			PK      string `json:"pk"`
-			Kind    string `json:"kind"`
-			Seq     int64  `json:"seq"`
-			Pending bool   `json:"pending"`
-			Parked  bool   `json:"parked"`
+			PK       string          `json:"pk"`
+			Kind     string          `json:"kind"`
+			Seq      int64           `json:"seq"`
+			Pending  bool            `json:"pending"`
+			Parked   bool            `json:"parked"`
+			Envelope json.RawMessage `json:"envelope"`
 			entityDoc
 		}
 		if err := json.Unmarshal(text, &d); err != nil {
@@ -82,6 +86,13 @@ func (e *evidence) readOutbox(docs []json.RawMessage) error {
 			e.pending[d.PK] = append(e.pending[d.PK], d.Seq)
 		case d.Parked:
 			e.parked[d.PK] = append(e.parked[d.PK], d.Seq)
+		}
+		if d.Pending || d.Parked {
+			_, left, err := readEnvelope(d.Envelope)
+			if err != nil {
+				return fmt.Errorf("event %d of %s: %w", d.Seq, d.PK, err)
+			}
+			e.left[d.PK] = append(e.left[d.PK], left)
 		}
 	}
 	e.block()
@@ -137,6 +148,13 @@ func (e *evidence) readTopic(messages []*azservicebus.ReceivedMessage) error {
 }
 
 func readEvent(m *azservicebus.ReceivedMessage) (key string, e event, err error) {
+	key, e, err = readEnvelope(m.Body)
+	e.number, e.at = *m.SequenceNumber, *m.EnqueuedTime
+	return key, e, err
+}
+
+// readEnvelope reads the CloudEvent of an event, wherever it is.
+func readEnvelope(text []byte) (key string, e event, err error) {
 	var envelope struct {
 		ID           string `json:"id"`
 		Type         string `json:"type"`
@@ -148,8 +166,7 @@ func readEvent(m *azservicebus.ReceivedMessage) (key string, e event, err error)
 			State json.RawMessage `json:"state"`
 		} `json:"data"`
 	}
-	e.number, e.at = *m.SequenceNumber, *m.EnqueuedTime
-	if err := json.Unmarshal(m.Body, &envelope); err != nil {
+	if err := json.Unmarshal(text, &envelope); err != nil {
 		return "", e, fmt.Errorf("not a CloudEvent: %w", err)
 	}
 	if e.seq, err = strconv.ParseInt(envelope.Sequence, 10, 64); err != nil {

@@ -82,7 +82,7 @@ type account struct {
 	e     *evidence
 	calls []history.Call
 
-	events   []event // first copies, by number
+	events   []event // first copies by number, and those that are still in the outbox
 	versions []version
 	breaches []Breach
 }
@@ -140,6 +140,11 @@ func (a *account) checkTopic() {
 		last = e
 		a.events = append(a.events, e)
 	}
+	for _, e := range a.e.left[a.key] {
+		if !seen[e.id] { // it may have been sent and not be settled
+			a.events = append(a.events, e)
+		}
+	}
 	slices.SortStableFunc(a.events, func(x, y event) int { return int(x.seq - y.seq) })
 }
 
@@ -166,22 +171,14 @@ func (a *account) checkNumbers() (whole bool) {
 		a.missing(next, last)
 	}
 	if next > last+1 {
-		a.broken(Phantom, "the topic has event %d, the entity's last one is %d", next-1, last)
+		a.broken(Phantom, "there is an event %d, the entity's last one is %d", next-1, last)
 	}
 	return len(a.breaches) == before
 }
 
-// left are the numbers of the events that the outbox still has.
-func (a *account) left() []int64 {
-	return slices.Concat(a.e.pending[a.key], a.e.parked[a.key], a.e.blocked[a.key])
-}
-
-// missing events are lost, unless the outbox still has them.
 func (a *account) missing(from, to int64) {
 	for seq := from; seq <= to; seq++ {
-		if !slices.Contains(a.left(), seq) { // what is left was told already
-			a.broken(Lost, "event %d never came to the topic", seq)
-		}
+		a.broken(Lost, "event %d is neither on the topic nor in the outbox", seq)
 	}
 }
 
@@ -204,9 +201,7 @@ func (a *account) checkEntity() (whole bool) {
 		return len(a.events) == 0
 	}
 	if int64(len(a.versions)) != entity.Version {
-		if len(a.left()) == 0 {
-			a.broken(Lost, "the entity is at version %d, its events make %d", entity.Version, len(a.versions))
-		}
+		a.broken(Lost, "the entity is at version %d, its events make %d", entity.Version, len(a.versions))
 		return false
 	}
 	if n := len(a.versions); n > 0 && a.versions[n-1].state != canonical(entity.Data) {
@@ -266,7 +261,7 @@ func (a *account) checkModel() (there bool) {
 	}
 	model := a.e.models[a.key]
 	idle := a.e.standing().idle()
-	if model.LastSeq < entity.LastSeq && len(a.left()) == 0 {
+	if model.LastSeq < entity.LastSeq && len(a.e.left[a.key]) == 0 {
 		kind, state := Stuck, "and something is still under way"
 		if idle {
 			kind, state = Behind, "nothing is pending and nothing on the subscription"

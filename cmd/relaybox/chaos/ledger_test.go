@@ -44,7 +44,7 @@ func well() *world {
 	return &world{
 		e: &evidence{
 			entities: map[string]entityDoc{key: {Version: 4, LastSeq: 4, Data: json.RawMessage(state("Eve"))}},
-			pending:  map[string][]int64{}, parked: map[string][]int64{}, models: map[string]modelDoc{key: model},
+			pending:  map[string][]int64{}, left: map[string][]event{}, parked: map[string][]int64{}, models: map[string]modelDoc{key: model},
 			topic: map[string][]event{key: {message(1, "created", "Ann"), message(2, "updated", "Bob"), message(1, "created", "Ann"), message(3, "deleted", ""), message(4, "created", "Eve")}},
 		},
 		calls: []history.Call{
@@ -86,12 +86,12 @@ func TestLedger(t *testing.T) {
 		"the last event is gone": {func(w *world) { w.e.topic[key] = topic(w)[:4] }, []Kind{Lost}},
 		"an event is pending": {func(w *world) {
 			w.e.topic[key] = topic(w)[:4]
-			w.e.pending[key] = []int64{4}
+			w.e.pending[key], w.e.left[key] = []int64{4}, []event{message(4, "created", "Eve")}
 			w.model(func(m *modelDoc) { m.LastSeq = 3 })
 		}, []Kind{Stuck}},
 		"an event is parked": {func(w *world) {
 			w.e.topic[key] = topic(w)[:4]
-			w.e.parked[key] = []int64{4}
+			w.e.parked[key], w.e.left[key] = []int64{4}, []event{message(4, "created", "Eve")}
 			w.model(func(m *modelDoc) { m.LastSeq = 3 })
 		}, []Kind{Parked}},
 		"order at the broker": {func(w *world) { l := topic(w); l[1], l[3] = l[3], l[1] }, []Kind{Disorder}},
