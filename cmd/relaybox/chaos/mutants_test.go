@@ -68,7 +68,9 @@ func (w workshop) run(t *testing.T, app string) *chaos.Report {
 	}
 	report, err := chaos.Run(t.Context(), chaos.Options{
 		Relaybox: w.relaybox, App: app, Dir: t.TempDir(), Out: out,
-		Length: 40 * time.Second, Instances: 3, Seed: 1, Drain: time.Minute,
+		// The seed's faults have what each mutant needs: messages refused in the middle of a
+		// batch, and a store that is away for longer than its client tries.
+		Length: 40 * time.Second, Instances: 3, Seed: 7, Drain: time.Minute,
 	})
 	if err != nil {
 		require.ErrorIs(t, err, chaos.ErrBroken)

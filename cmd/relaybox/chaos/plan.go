@@ -198,7 +198,7 @@ var busRefusals = []string{
 }
 
 func (p *planner) store(at time.Duration) (fault, bool) {
-	f := fault{Sort: outages, Target: "store", Do: "switch", Hold: p.within(time.Second, 6*time.Second)}
+	f := fault{Sort: outages, Target: "store", Do: "switch", Hold: p.within(time.Second, 10*time.Second)}
 	f.Switch = storeSwitches[p.random.IntN(len(storeSwitches))]
 	return f, p.free("switch store", at, f.Hold)
 }
@@ -219,6 +219,6 @@ func (p *planner) resend(at time.Duration) (fault, bool) {
 }
 
 func (p *planner) disk(at time.Duration) (fault, bool) {
-	f := fault{Sort: disks, Target: []string{"store", "bus"}[p.random.IntN(2)], Do: "full", Hold: p.within(200*time.Millisecond, 4*time.Second)}
+	f := fault{Sort: disks, Target: []string{"store", "bus"}[p.random.IntN(2)], Do: "full", Hold: p.within(4*time.Second, 15*time.Second)}
 	return f, p.free("disk "+f.Target, at, f.Hold)
 }
