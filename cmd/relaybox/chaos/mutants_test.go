@@ -70,12 +70,29 @@ func (w workshop) run(t *testing.T, app string) *chaos.Report {
 		Relaybox: w.relaybox, App: app, Dir: t.TempDir(), Out: out,
 		// The seed's faults have what each mutant needs: messages refused in the middle of a
 		// batch, and a store that is away for longer than its client tries.
-		Length: 40 * time.Second, Instances: 3, Seed: 7, Drain: time.Minute,
+		Length: 40 * time.Second, Instances: 3, Seed: 5, Drain: time.Minute,
 	})
 	if err != nil {
 		require.ErrorIs(t, err, chaos.ErrBroken)
 	}
 	return report
+}
+
+// ofWriter are the mutants of the write side that a short run sees. The others need a
+// moment that it rarely meets; the simulation makes it.
+var ofWriter = []string{"receipts replace each other", "the entity is replaced without If-Match", "answers do not wait for their batch"}
+
+// sought are the mutants that must be caught here.
+func sought(t *testing.T) []mutants.Mutant {
+	t.Helper()
+	all := slices.Clone(mutants.All)
+	for _, m := range mutants.Writer {
+		if slices.Contains(ofWriter, m.Name) {
+			all = append(all, m)
+		}
+	}
+	require.Len(t, all, len(mutants.All)+len(ofWriter), "a mutant has another name now")
+	return all
 }
 
 // TestMutantsAreCaught: a run finds what each missing rule breaks, and without one it finds
@@ -90,7 +107,7 @@ func TestMutantsAreCaught(t *testing.T) {
 		t.Logf("none: found %v", report.Broken())
 		require.Empty(t, report.Breaches)
 	})
-	for _, m := range mutants.All {
+	for _, m := range sought(t) {
 		t.Run(m.Name, func(t *testing.T) {
 			report := w.run(t, w.mutant(t, m))
 			t.Logf("%s: found %v", m.Name, report.Broken())

@@ -52,23 +52,26 @@ func (f fault) String() string {
 // planner draws faults lane by lane: what is in one lane happens one after another, the
 // lanes at the same time.
 type planner struct {
-	random    *rand.Rand
+	seed      uint64
+	lanes     uint64
+	random    *rand.Rand // of the lane
 	instances int
 	length    time.Duration
 	plan      []fault
-	// busy is until when something that must not happen twice at a time lasts.
-	busy map[string]time.Duration
+	// busy are the times in which something lasts that must not happen twice at a time.
+	busy map[string][]gap
 }
 
 // draw makes the faults of a run: the same for the same seed, length and instances.
 func draw(seed uint64, length time.Duration, instances int, without []string) []fault {
-	p := &planner{random: rand.New(rand.NewPCG(seed, 1)), instances: instances, length: length, busy: map[string]time.Duration{}}
+	p := &planner{seed: seed, instances: instances, length: length, busy: map[string][]gap{}}
 	// An instance is killed every 20 s on average, whatever their number.
 	p.lane(between(10*time.Second, 30*time.Second, instances), p.kill)
 	p.lane(gap{4 * time.Second, 10 * time.Second}, p.freeze)
 	p.lane(gap{3 * time.Second, 8 * time.Second}, p.cut)
 	p.lane(gap{2 * time.Second, 6 * time.Second}, p.store)
-	p.lane(gap{2 * time.Second, 6 * time.Second}, p.bus)
+	p.lane(gap{3 * time.Second, 8 * time.Second}, p.bus)
+	p.lane(gap{time.Second, 4 * time.Second}, p.refuse)
 	p.lane(gap{3 * time.Second, 6 * time.Second}, p.resend)
 	p.lane(gap{8 * time.Second, 20 * time.Second}, p.disk)
 	p.plan = slices.DeleteFunc(p.plan, func(f fault) bool { return slices.Contains(without, string(f.Sort)) })
@@ -76,7 +79,7 @@ func draw(seed uint64, length time.Duration, instances int, without []string) []
 	return p.plan
 }
 
-// gap is the time between two faults of a lane.
+// gap is the time between two faults of a lane, or from one moment to another.
 type gap struct{ from, to time.Duration }
 
 func between(from, to time.Duration, instances int) gap {
@@ -89,6 +92,8 @@ func (p *planner) within(from, to time.Duration) time.Duration {
 
 // lane draws faults until the end. one may draw none.
 func (p *planner) lane(g gap, one func(at time.Duration) (fault, bool)) {
+	p.lanes++
+	p.random = rand.New(rand.NewPCG(p.seed, 10+p.lanes)) // so that lanes don't depend on each other
 	for at := p.within(g.from, g.to); at < p.length; at += p.within(g.from, g.to) {
 		f, ok := one(at)
 		if !ok {
@@ -100,12 +105,12 @@ func (p *planner) lane(g gap, one func(at time.Duration) (fault, bool)) {
 	}
 }
 
-// free takes a target until the end of a fault; false if it has one.
+// free takes a target until the end of a fault; false if it has one meanwhile.
 func (p *planner) free(target string, at, hold time.Duration) bool {
-	if p.busy[target] > at {
+	if slices.ContainsFunc(p.busy[target], func(g gap) bool { return at <= g.to && g.from <= at+hold }) {
 		return false
 	}
-	p.busy[target] = at + hold
+	p.busy[target] = append(p.busy[target], gap{at, at + hold})
 	return true
 }
 
@@ -189,13 +194,14 @@ var busSwitches = []string{
 	`{"on":"attach","do":"refuse","chance":0.5}`,
 }
 
-// busRefusals blame the message: some of a batch, or all for a while.
-var busRefusals = []string{
-	`{"on":"send","do":"refuse","condition":"amqp:not-allowed","chance":0.5,"times":2}`,
+// refuseSome and refuseAll blame the messages.
+var refuseSome = []string{
+	`{"on":"send","do":"refuse","condition":"amqp:not-allowed","chance":0.5,"times":3}`,
 	`{"on":"send","do":"refuse","condition":"amqp:not-allowed","chance":0.4,"times":12}`,
 	`{"on":"send","do":"refuse","condition":"amqp:precondition-failed","chance":0.3,"times":12}`,
-	`{"on":"send","do":"refuse","condition":"amqp:not-allowed"}`,
 }
+
+const refuseAll = `{"on":"send","do":"refuse","condition":"amqp:not-allowed"}`
 
 func (p *planner) store(at time.Duration) (fault, bool) {
 	f := fault{Sort: outages, Target: "store", Do: "switch", Hold: p.within(time.Second, 10*time.Second)}
@@ -205,11 +211,18 @@ func (p *planner) store(at time.Duration) (fault, bool) {
 
 func (p *planner) bus(at time.Duration) (fault, bool) {
 	f := fault{Sort: outages, Target: "bus", Do: "switch", Hold: p.within(time.Second, 6*time.Second)}
-	if p.random.IntN(2) == 0 {
-		f.Switch = busSwitches[p.random.IntN(len(busSwitches))]
+	f.Switch = busSwitches[p.random.IntN(len(busSwitches))]
+	return f, p.free("switch bus", at, f.Hold)
+}
+
+// refuse is over in a moment, or refuses everything for seconds. What is refused again and
+// again while others get through would be given up, and rightly.
+func (p *planner) refuse(at time.Duration) (fault, bool) {
+	f := fault{Sort: refusals, Target: "bus", Do: "switch", Hold: p.within(300*time.Millisecond, time.Second), Switch: refuseAll}
+	if p.random.IntN(6) > 0 {
+		f.Switch = refuseSome[p.random.IntN(len(refuseSome))]
 	} else {
-		f.Sort = refusals
-		f.Switch = busRefusals[p.random.IntN(len(busRefusals))]
+		f.Hold = p.within(time.Second, 6*time.Second)
 	}
 	return f, p.free("switch bus", at, f.Hold)
 }

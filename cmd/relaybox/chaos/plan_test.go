@@ -69,7 +69,7 @@ func TestStandInsTakeTheSwitches(t *testing.T) {
 	for _, s := range storeSwitches {
 		post(cosmos.URL, s)
 	}
-	for _, s := range slices.Concat(busSwitches, busRefusals) {
+	for _, s := range slices.Concat(busSwitches, refuseSome, []string{refuseAll}) {
 		post("http://"+bus.AdminAddr, s)
 	}
 }
