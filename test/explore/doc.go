@@ -1,5 +1,5 @@
 // Package explore runs the production code of outbox and inbox through every order of
-// events that a small case allows, and looks for one that breaks a promise of docs.
+// events that a small case allows, and looks for one that breaks a promise of theirs.
 //
 // It promises that within a case's bounds nothing is left out: whatever can be next is
 // tried, at every state that was reached. It does not promise anything about larger cases,
@@ -35,6 +35,15 @@
 // # Faults
 //
 // See the constants of type Fault. A read that shows an old state shows one that the
-// partition really had, whole; what is older than a barrier of its process allows is never
-// shown. A request whose answer was lost is carried out at any later moment, or never.
+// partition really had, whole. What is older than a barrier of its process allows is never
+// shown, nor to a writer what is older than what it was shown last: its reads are a session's.
+// A request whose answer was lost is carried out at any later moment, or never.
+//
+// # Judging
+//
+// At every step: what the broker, the store and the read model must never do (Bus.take,
+// Settle, Park, Views.check). When nothing can happen any more, a healthy sweep and a healthy
+// consumer finish, nothing may be missing, and one order of all calls must explain all
+// answers and what is stored (honest). That "not stored" is true later, too, follows from
+// late arrivals: each is tried at every moment.
 package explore

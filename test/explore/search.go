@@ -2,6 +2,7 @@ package explore
 
 import (
 	"container/heap"
+	"errors"
 	"fmt"
 	"strings"
 	"testing"
@@ -20,11 +21,15 @@ type Case struct {
 	// End is asked when nothing can happen any more, with the world's faults over: it lets
 	// everything drain and says what is broken.
 	End func(w *World) error
+	// Slow says why some paths may take longer than any should; "": none may. They end there.
+	Slow string
 }
 
 // Found is what an exploration came to.
 type Found struct {
 	States, Paths, Steps, Ends int
+	// Slow is the number of paths that took too long.
+	Slow int
 	// Longest is the number of choices on the longest path.
 	Longest int
 	// Left is the number of paths that the bound kept from being run; 0: all were.
@@ -41,8 +46,8 @@ func (f Found) String() string {
 	if f.Left > 0 {
 		all = fmt.Sprintf("cut, %d paths were left", f.Left)
 	}
-	return fmt.Sprintf("%d states (%s), %d ends, %d paths, %d steps, longest %d, %s",
-		f.States, all, f.Ends, f.Paths, f.Steps, f.Longest, f.Took.Round(10*time.Millisecond))
+	return fmt.Sprintf("%d states (%s), %d ends, %d too slow, %d paths, %d steps, longest %d, %s",
+		f.States, all, f.Ends, f.Slow, f.Paths, f.Steps, f.Longest, f.Took.Round(10*time.Millisecond))
 }
 
 // node is a path that is to be run: its parent's, and one choice more.
@@ -140,13 +145,13 @@ func (s *search) run(n *node) {
 	for _, step := range n.path() {
 		s.found.Steps++
 		if err := w.follow(step); err != nil {
-			s.found.Breach, s.found.Path = err, n.path()
+			s.breach(n, err)
 			return
 		}
 	}
 	for {
 		if w.breach != nil {
-			s.found.Breach, s.found.Path = w.breach, n.path()
+			s.breach(n, w.breach)
 			return
 		}
 		s.found.Longest = max(s.found.Longest, n.depth)
@@ -161,7 +166,7 @@ func (s *search) run(n *node) {
 		if !ok {
 			s.found.Ends++
 			if err := w.end(); err != nil {
-				s.found.Breach, s.found.Path = err, n.path()
+				s.breach(n, err)
 			}
 			return
 		}
@@ -169,6 +174,14 @@ func (s *search) run(n *node) {
 		s.found.Steps++
 		w.take(go_)
 	}
+}
+
+func (s *search) breach(n *node, err error) {
+	if errors.Is(err, errSlow) && s.c.Slow != "" {
+		s.found.Slow++
+		return
+	}
+	s.found.Breach, s.found.Path = err, n.path()
 }
 
 // choose puts all choices but one aside and returns that one: an ordinary step, if possible

@@ -1,7 +1,6 @@
 package explore
 
 import (
-	"cmp"
 	"context"
 	"fmt"
 	"slices"
@@ -12,56 +11,43 @@ import (
 	"github.com/relaybox/relaybox/outbox"
 )
 
-// Store is the writing side's store: per key, every state that the partition ever had.
-// States are values, never changed.
+// key is the one that all cases are about: keys have nothing in common.
+const key = "note:1"
+
+// Store is the writing side's store: every state that the partition ever had. States are
+// values, never changed.
 type Store struct {
 	w       *World
-	keys    []string
-	history map[string][]*partition
+	history []*partition
 	// sent tells which events the store has ever held, by id: what may reach the broker.
 	sent map[string]outbox.Event
 }
 
 type partition struct {
-	events []outbox.Event // pending and parked, in order
-	memo   string
+	entity   outbox.Entity
+	receipts []outbox.Receipt
+	events   []outbox.Event // pending and parked, in order
+	memo     string
+}
+
+func (p *partition) clone() *partition {
+	return &partition{entity: p.entity, receipts: slices.Clone(p.receipts), events: slices.Clone(p.events)}
 }
 
 func newStore(w *World) *Store {
-	return &Store{w: w, history: map[string][]*partition{}, sent: map[string]outbox.Event{}}
+	return &Store{w: w, history: []*partition{{}}, sent: map[string]outbox.Event{}}
 }
 
-// key is the one that the case is about.
-func (w *World) key() string {
-	if len(w.Store.keys) == 0 {
-		return ""
-	}
-	return w.Store.keys[0]
-}
+func (s *Store) now() *partition { return s.history[len(s.history)-1] }
 
-func (s *Store) now(key string) *partition {
-	h := s.history[key]
-	if len(h) == 0 {
-		return &partition{}
-	}
-	return h[len(h)-1]
-}
+func (s *Store) set(p *partition) { s.history = append(s.history, p) }
 
-func (s *Store) set(key string, p *partition) {
-	if len(s.history[key]) == 0 {
-		s.keys = append(s.keys, key)
-		slices.Sort(s.keys)
-		s.history[key] = []*partition{{}}
-	}
-	s.history[key] = append(s.history[key], p)
-}
-
-// Seed stores events 1 to n of key as if they had been committed one by one.
-func (s *Store) Seed(key string, n int64) {
+// Seed stores events 1 to n as if they had been committed one by one.
+func (s *Store) Seed(n int64) {
 	for seq := range n {
-		p := &partition{events: slices.Clone(s.now(key).events)}
-		p.put(s, outbox.Event{Key: key, Seq: seq + 1, ID: fmt.Sprint(key, "/", seq+1), Revision: "1", CreatedAt: time.Now()})
-		s.set(key, p)
+		p := s.now().clone()
+		p.put(s, outbox.Event{Key: key, Seq: seq + 1, ID: fmt.Sprint("e", seq+1), Revision: "1", CreatedAt: time.Now()})
+		s.set(p)
 	}
 }
 
@@ -71,9 +57,15 @@ func (p *partition) put(s *Store, e outbox.Event) {
 }
 
 // text is what the partition holds.
-func (p *partition) text() string {
+func (p *partition) text(w *World) string {
 	if p.memo == "" {
 		p.memo = "events " + eventsText(p.events)
+		if p.entity.Revision != "" {
+			p.memo += fmt.Sprintf(" %s, batch %s, of %s", p.short(), w.names[p.entity.Batch], w.names[p.entity.Incarnation.ID])
+		}
+		for _, r := range p.receipts {
+			p.memo += ", " + w.receiptText(r)
+		}
 	}
 	return p.memo
 }
@@ -92,48 +84,53 @@ func eventsText(events []outbox.Event) string {
 // text is the store's part of the state: with all that a replica may still show, if one may.
 func (s *Store) text(stale bool) string {
 	var b strings.Builder
-	for _, key := range s.keys {
-		h := s.history[key]
-		if !stale {
-			h = h[len(h)-1:]
-		}
-		for _, p := range h {
-			b.WriteString(p.text())
-			b.WriteByte('\n')
-		}
+	h := s.history
+	if !stale {
+		h = h[len(h)-1:]
+	}
+	for _, p := range h {
+		b.WriteString(p.text(s.w))
+		b.WriteByte('\n')
 	}
 	return b.String()
 }
 
-// look is a read of one partition: of its present state, or, as a fault, of an older one
-// that shows something else.
-func look[T any](p *Proc, ctx context.Context, label, key string, view func(*partition) (T, string)) (T, error) {
-	s := p.w.Store
-	show := func(at *partition) func() (result, string) {
-		return func() (result, string) { v, seen := view(at); return result{value: v}, seen }
+// look is a read of the partition: of its present state, or, as a fault, of an older one that
+// shows something else. Reads of a session go back no further than the last one did.
+func look[T any](p *Proc, ctx context.Context, label string, session bool, view func(*partition) (T, string)) (T, error) {
+	s, floor := p.w.Store, p.floor
+	fails := func() (result, string) { return result{err: timeout(label)}, "" }
+	show := func(at int) func() (result, string) {
+		return func() (result, string) {
+			v, seen := view(s.history[at])
+			if session {
+				p.floor = max(p.floor, at)
+			}
+			return result{value: v}, seen
+		}
 	}
 	r := p.ask(ctx, call{
 		label: label,
 		outcomes: func() []outcome {
-			now := s.now(key)
-			_, seen := view(now)
-			all := []outcome{
-				{do: show(now)},
-				{fault: Fail, do: func() (result, string) { return result{err: timeout(label)}, "" }},
-			}
+			now := len(s.history) - 1
 			if !p.w.may(Stale) {
-				return all
+				return []outcome{{do: show(now)}, {fault: Fail, do: fails}}
 			}
+			all := []outcome{{}, {fault: Fail, do: fails}}
+			_, seen := view(s.history[now])
 			shown := []string{seen}
-			for _, old := range slices.Backward(s.history[key]) {
-				if _, seen := view(old); !slices.Contains(shown, seen) {
-					shown = append(shown, seen)
-					all = append(all, outcome{name: seen, fault: Stale, do: show(old)})
+			for at, old := range s.history[floor:] {
+				switch _, text := view(old); {
+				case text == seen && all[0].do == nil:
+					all[0].do = show(floor + at) // the oldest that looks like the present one
+				case !slices.Contains(shown, text):
+					shown = append(shown, text)
+					all = append(all, outcome{name: text, fault: Stale, do: show(floor + at)})
 				}
 			}
 			return all
 		},
-		cut: outcome{name: "given up", do: func() (result, string) { return result{err: timeout(label)}, "" }},
+		cut: outcome{name: "given up", do: fails},
 	})
 	v, _ := r.value.(T)
 	return v, r.err
@@ -147,35 +144,25 @@ func (p *Proc) Queue() outbox.Queue { return queue{p} }
 
 type queue struct{ p *Proc }
 
-// Find implements outbox.Queue. It searches one key: cases have no more.
+// Find implements outbox.Queue.
 func (q queue) Find(ctx context.Context, visit func([]outbox.Head) error) error {
-	for _, key := range q.p.w.Store.keys {
-		heads, err := look(q.p, ctx, "find", key, func(p *partition) ([]outbox.Head, string) {
-			for _, e := range p.events {
-				if !e.Parked() {
-					return []outbox.Head{{Key: key, CreatedAt: e.CreatedAt}}, key
-				}
-			}
-			return nil, "nothing"
-		})
-		if err != nil {
-			return err
-		}
-		if len(heads) > 0 {
-			if err := visit(heads); err != nil {
-				return err
+	heads, err := look(q.p, ctx, "find", false, func(p *partition) ([]outbox.Head, string) {
+		for _, e := range p.events {
+			if !e.Parked() {
+				return []outbox.Head{{Key: key, CreatedAt: e.CreatedAt}}, key
 			}
 		}
+		return nil, "nothing"
+	})
+	if err != nil || len(heads) == 0 {
+		return err
 	}
-	return nil
+	return visit(heads)
 }
 
-// Parked implements outbox.Queue. What is parked in a case is not due before its end.
-func (q queue) Parked(context.Context, func([]outbox.Head) error) error { return nil }
-
 // Pending implements outbox.Queue.
-func (q queue) Pending(ctx context.Context, key string, after int64, limit int) ([]outbox.Event, error) {
-	return look(q.p, ctx, "pending", key, func(p *partition) ([]outbox.Event, string) {
+func (q queue) Pending(ctx context.Context, _ string, after int64, limit int) ([]outbox.Event, error) {
+	return look(q.p, ctx, "pending", false, func(p *partition) ([]outbox.Event, string) {
 		from := slices.IndexFunc(p.events, func(e outbox.Event) bool { return e.Seq > after })
 		if from < 0 {
 			return nil, "nothing"
@@ -186,12 +173,12 @@ func (q queue) Pending(ctx context.Context, key string, after int64, limit int) 
 }
 
 // Settle implements outbox.Queue. What it removes must have reached the broker.
-func (q queue) Settle(ctx context.Context, key string, events []outbox.Event) error {
+func (q queue) Settle(ctx context.Context, _ string, events []outbox.Event) error {
 	s := q.p.w.Store
 	label := "settle " + eventsText(events)
 	return q.p.change(ctx, label, func() (result, string) {
-		old := s.now(key)
-		p := &partition{}
+		old := s.now()
+		p := &partition{entity: old.entity, receipts: old.receipts}
 		for _, e := range old.events {
 			if !slices.ContainsFunc(events, func(o outbox.Event) bool { return o.ID == e.ID }) {
 				p.events = append(p.events, e)
@@ -200,9 +187,9 @@ func (q queue) Settle(ctx context.Context, key string, events []outbox.Event) er
 			}
 		}
 		if len(p.events) != len(old.events) {
-			s.set(key, p)
+			s.set(p)
 		}
-		return result{}, p.text()
+		return result{}, eventsText(p.events)
 	}, unavailable(label), timeout(label)).err
 }
 
@@ -211,23 +198,16 @@ func (q queue) Park(ctx context.Context, e outbox.Event, f outbox.Fault) error {
 	s := q.p.w.Store
 	label := fmt.Sprint("park ", e.Seq)
 	return q.p.change(ctx, label, func() (result, string) {
-		i := slices.IndexFunc(s.now(e.Key).events, func(o outbox.Event) bool { return o.ID == e.ID })
-		if i < 0 || s.now(e.Key).events[i].Parked() || s.now(e.Key).events[i].Revision != e.Revision {
+		i := slices.IndexFunc(s.now().events, func(o outbox.Event) bool { return o.ID == e.ID })
+		if i < 0 || s.now().events[i].Parked() || s.now().events[i].Revision != e.Revision {
 			return result{}, "no longer pending"
 		}
-		p := &partition{events: slices.Clone(s.now(e.Key).events)}
+		p := s.now().clone()
 		p.events[i].Fault, p.events[i].Revision = &f, "2"
-		s.set(e.Key, p)
+		s.set(p)
 		if q.p.w.Bus.has(e) {
 			q.p.w.fail(fmt.Errorf("G9, safe overlap: event %d was parked, and the broker has it", e.Seq))
 		}
-		return result{}, p.text()
+		return result{}, eventsText(p.events)
 	}, unavailable(label), timeout(label)).err
 }
-
-// left is what the store still holds of key.
-func (s *Store) left(key string) []outbox.Event {
-	return slices.SortedFunc(slices.Values(s.now(key).events), bySeq)
-}
-
-func bySeq(a, b outbox.Event) int { return cmp.Compare(a.Seq, b.Seq) }

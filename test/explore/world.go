@@ -55,6 +55,9 @@ type World struct {
 	Store *Store
 	Bus   *Bus
 	Views *Views
+	// Jumps: a read of a writer may show an older state than the one before did. The session
+	// tokens of the production store rule that out.
+	Jumps bool
 
 	c      Case
 	left   map[Fault]int
@@ -63,6 +66,8 @@ type World struct {
 	late   []arrival
 	names  map[string]string // ids that were drawn → what they are called
 	began  time.Time
+	steps  int
+	ops    []*Op
 	breach error
 	told   func(line string)
 	wg     sync.WaitGroup
@@ -91,6 +96,8 @@ type Proc struct {
 	threads []*thread
 	ctx     context.Context
 	drawn   int
+	// floor is the oldest state of the store's partition that a read of p may still show.
+	floor int
 }
 
 // thread is one caller inside a process.
@@ -170,6 +177,8 @@ type choice struct {
 var (
 	errCut  = errors.New("the caller has given up")
 	errOver = errors.New("the path is over")
+	// errSlow ends a path: so few failures must not make anybody wait for so long.
+	errSlow = fmt.Errorf("somebody has slept, in turns, for more than %s", limit)
 )
 
 func newWorld(c Case) *World {
@@ -306,7 +315,7 @@ func (w *World) tick(due time.Time) {
 		time.Sleep(d)
 	}
 	if time.Since(w.began) > limit {
-		w.fail(fmt.Errorf("explorer: a path sleeps for %s: the case has too many failures in a row", time.Since(w.began)))
+		w.fail(errSlow)
 	}
 }
 
@@ -409,10 +418,10 @@ func (w *World) blows() []choice {
 		all = append(all, choice{step: step{who: p.name, fault: Unlock}, act: func() string { w.spend(Unlock); w.Bus.owner = nil; return "" }})
 	}
 	for _, p := range w.procs {
-		if p.dead || !slices.ContainsFunc(w.calls, func(c *call) bool { return c.p == p }) {
+		if p.dead {
 			continue
 		}
-		if w.may(Crash) {
+		if w.may(Crash) && p.changing() {
 			all = append(all, choice{step: step{who: p.name, fault: Crash}, act: func() string { w.spend(Crash); p.die(); return "" }})
 		}
 		if !w.may(Cut) {
@@ -433,6 +442,12 @@ func (w *World) blows() []choice {
 	return all
 }
 
+// changing says whether p has asked for a change. To die elsewhere is the same for everybody
+// else as to die at the next change that p would have asked for, before it happens.
+func (p *Proc) changing() bool {
+	return slices.ContainsFunc(p.w.calls, func(c *call) bool { return c.p == p && c.late != nil })
+}
+
 // die ends a process: its calls never return, and what it had asked for may still happen.
 func (p *Proc) die() {
 	p.dead, p.chain = true, digest{}.with("dead")
@@ -446,6 +461,7 @@ func (p *Proc) die() {
 
 // take carries a choice out and waits until all stands still.
 func (w *World) take(c choice) {
+	w.steps++
 	seen := c.act()
 	if w.told != nil {
 		w.told(strings.TrimSpace(c.String() + "  " + seen))
@@ -480,6 +496,9 @@ func (w *World) digest() digest {
 		if w.Bus.owner == p {
 			procs[i] += " has the session"
 		}
+		if w.may(Stale) {
+			procs[i] += fmt.Sprint(p.floor)
+		}
 	}
 	for i, a := range w.late {
 		late[i] = a.what
@@ -487,6 +506,9 @@ func (w *World) digest() digest {
 	slices.Sort(procs) // those of one kind are as good as each other
 	slices.Sort(late)
 	d := digest{}.with(procs...).with(late...)
+	for _, o := range w.ops {
+		d = d.with(fmt.Sprint(o.begun, o.ended, o.before))
+	}
 	spare := fmt.Sprint(w.total)
 	for _, f := range []Fault{Fail, Lost, Stale, Crash, Cut, Unlock} {
 		spare += fmt.Sprint(" ", w.left[f])
@@ -499,6 +521,8 @@ func (p *Proc) named(id string) string {
 	if id == "" {
 		return ""
 	}
+	p.w.mu.Lock()
+	defer p.w.mu.Unlock()
 	name, ok := p.w.names[id]
 	if !ok {
 		p.drawn++
