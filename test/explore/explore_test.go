@@ -13,6 +13,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/relaybox/relaybox/inbox"
+	"github.com/relaybox/relaybox/internal/pace"
 	"github.com/relaybox/relaybox/outbox"
 )
 
@@ -50,16 +51,75 @@ func explore(t *testing.T, states int, c Case) {
 // dispatcher adds a process that sweeps once.
 func dispatcher(w *World, name string, opts outbox.DispatcherOptions) *Proc {
 	p := w.Proc("D", name)
-	opts.Budget = time.Hour
+	opts.Budget, opts.Jitter = budget, noJitter
 	d := outbox.NewDispatcher(p.Queue(), p.Publisher(), opts)
 	p.Run("sweep", func(ctx context.Context) { _, _ = d.Sweep(ctx) })
 	return p
 }
 
+// budget is longer than any path.
+const budget = time.Hour
+
+// noJitter makes pauses as short as they can be; see the package's word about times.
+func noJitter(time.Duration) time.Duration { return 0 }
+
+// fast is a fast path that looks for nothing but what it is told about.
+func fast(p *Proc, opts outbox.DispatcherOptions) *outbox.FastPath {
+	opts.Jitter = noJitter
+	return outbox.NewFastPath(outbox.NewDispatcher(p.Queue(), p.Publisher(), opts), outbox.FastPathOptions{Workers: 1, Budget: budget, LookEvery: -1})
+}
+
+// parker adds a process that tries the key again and again while another key gets through:
+// without that no refusal counts against an event.
+func parker(w *World, name string) {
+	p := w.Proc("D", name)
+	d := outbox.NewDispatcher(healthyToo{p.Queue()}, bothKeys{p.Publisher()}, outbox.DispatcherOptions{Jitter: noJitter, Policy: outbox.ParkAfter(2)})
+	p.Run("drains", func(ctx context.Context) {
+		for range 3 {
+			_, _ = d.Drain(ctx, key, budget)
+			_, _ = d.Drain(ctx, other, budget)
+			if pace.Sleep(ctx, time.Second/2) != nil {
+				return
+			}
+		}
+	})
+}
+
+// other is a key that always has one event to send, which nobody sees.
+const other = "note:2"
+
+type healthyToo struct{ outbox.Queue }
+
+// Pending implements outbox.Queue.
+func (q healthyToo) Pending(ctx context.Context, of string, after int64, limit int) ([]outbox.Event, error) {
+	if of == other {
+		return []outbox.Event{{Key: other, Seq: 1}}, nil
+	}
+	return q.Queue.Pending(ctx, of, after, limit)
+}
+
+// Settle implements outbox.Queue.
+func (q healthyToo) Settle(ctx context.Context, of string, events []outbox.Event) error {
+	if of == other {
+		return nil
+	}
+	return q.Queue.Settle(ctx, of, events)
+}
+
+type bothKeys struct{ outbox.Publisher }
+
+// Publish implements outbox.Publisher.
+func (p bothKeys) Publish(ctx context.Context, events []outbox.Event) []error {
+	if events[0].Key == other {
+		return make([]error, len(events))
+	}
+	return p.Publisher.Publish(ctx, events)
+}
+
 // fastPath adds a process that has just committed key's events.
 func fastPath(w *World, name string, opts outbox.DispatcherOptions) *Proc {
 	p := w.Proc("F", name)
-	f := outbox.NewFastPath(outbox.NewDispatcher(p.Queue(), p.Publisher(), opts), outbox.FastPathOptions{Workers: 1, Budget: time.Hour})
+	f := fast(p, opts)
 	p.Run("fast path", func(ctx context.Context) { f.Notify(key); f.Run(ctx) })
 	return p
 }
@@ -67,7 +127,7 @@ func fastPath(w *World, name string, opts outbox.DispatcherOptions) *Proc {
 // swept lets a healthy dispatcher finish, and checks that all n events are where they belong.
 func swept(w *World, n int64) error {
 	p := w.Proc("", "last")
-	d := outbox.NewDispatcher(p.Queue(), p.Publisher(), outbox.DispatcherOptions{Budget: time.Hour})
+	d := outbox.NewDispatcher(p.Queue(), p.Publisher(), outbox.DispatcherOptions{Budget: budget})
 	if _, err := d.Sweep(p.ctx); err != nil {
 		return err
 	}
@@ -106,17 +166,12 @@ func TestDispatchers(t *testing.T) {
 		Setup: func(w *World) {
 			w.Store.Seed(3)
 			w.Bus.Refuses = []int64{2}
-			dispatcher(w, "D1", outbox.DispatcherOptions{})
-			dispatcher(w, "D2", outbox.DispatcherOptions{})
+			parker(w, "D1")
+			parker(w, "D2")
 		},
 		End: func(w *World) error {
-			p := w.Proc("", "last")
-			d := outbox.NewDispatcher(p.Queue(), p.Publisher(), outbox.DispatcherOptions{Budget: time.Hour})
-			if _, err := d.Sweep(p.ctx); err != nil {
-				return err
-			}
-			if left := eventsText(w.Store.now().events); left != "[2 parked, 3]" {
-				return fmt.Errorf("G5, poison: %s are left, not the refused event and what waits behind it", left)
+			if left := eventsText(w.Store.now().events); left != "[2 parked', 3]" && (w.c.Total == w.total || left != "[2, 3]") {
+				return fmt.Errorf("G5, poison: %s are left, not the refused event, parked if nothing else went wrong, and what waits behind it", left)
 			}
 			if got := w.Bus.reached(); got != 1 {
 				return fmt.Errorf("G3, order: event %d went out behind the parked event 2", got)
@@ -157,7 +212,7 @@ func TestConsumers(t *testing.T) {
 			}
 			for _, name := range []string{"C1", "C2"} {
 				p := w.Proc("C", name)
-				p.Consume(inbox.New(p.Models(), effect, inbox.Options{Hold: time.Hour}), plain)
+				p.Consume(inbox.New(p.Models(), effect, inbox.Options{Hold: budget}), plain)
 			}
 		},
 		End: func(w *World) error { return consumed(w, 3, plain) },
@@ -170,7 +225,7 @@ func TestConsumers(t *testing.T) {
 			fastPath(w, "F", outbox.DispatcherOptions{})
 			w.Bus.Copies = true
 			p := w.Proc("C", "C1")
-			p.Consume(inbox.New(p.Models(), effect, inbox.Options{Hold: time.Hour}), plain)
+			p.Consume(inbox.New(p.Models(), effect, inbox.Options{Hold: budget}), plain)
 		},
 		End: func(w *World) error {
 			if err := swept(w, 3); err != nil {

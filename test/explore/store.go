@@ -75,7 +75,7 @@ func eventsText(events []outbox.Event) string {
 	for i, e := range events {
 		texts[i] = strconv.FormatInt(e.Seq, 10)
 		if e.Parked() {
-			texts[i] += " parked"
+			texts[i] += " parked" + strings.TrimLeft(e.Revision, "1")
 		}
 	}
 	return "[" + strings.Join(texts, ", ") + "]"
@@ -146,13 +146,25 @@ type queue struct{ p *Proc }
 
 // Find implements outbox.Queue.
 func (q queue) Find(ctx context.Context, visit func([]outbox.Head) error) error {
-	heads, err := look(q.p, ctx, "find", false, func(p *partition) ([]outbox.Head, string) {
-		for _, e := range p.events {
-			if !e.Parked() {
-				return []outbox.Head{{Key: key, CreatedAt: e.CreatedAt}}, key
-			}
+	return q.find(ctx, "find", visit, func(e outbox.Event) bool { return !e.Parked() })
+}
+
+// Parked implements outbox.Queue.
+func (q queue) Parked(ctx context.Context, visit func([]outbox.Head) error) error {
+	return q.find(ctx, "find parked", visit, outbox.Event.Parked)
+}
+
+func (q queue) find(ctx context.Context, label string, visit func([]outbox.Head) error, wanted func(outbox.Event) bool) error {
+	heads, err := look(q.p, ctx, label, false, func(p *partition) ([]outbox.Head, string) {
+		at := slices.IndexFunc(p.events, wanted)
+		if at < 0 {
+			return nil, "nothing"
 		}
-		return nil, "nothing"
+		h := outbox.Head{Key: key, CreatedAt: p.events[at].CreatedAt}
+		if f := p.events[at].Fault; f != nil {
+			h.Due = f.Due()
+		}
+		return []outbox.Head{h}, key
 	})
 	if err != nil || len(heads) == 0 {
 		return err
@@ -199,15 +211,15 @@ func (q queue) Park(ctx context.Context, e outbox.Event, f outbox.Fault) error {
 	label := fmt.Sprint("park ", e.Seq)
 	return q.p.change(ctx, label, func() (result, string) {
 		i := slices.IndexFunc(s.now().events, func(o outbox.Event) bool { return o.ID == e.ID })
-		if i < 0 || s.now().events[i].Parked() || s.now().events[i].Revision != e.Revision {
-			return result{}, "no longer pending"
+		if i < 0 || s.now().events[i].Revision != e.Revision {
+			return result{}, "another revision"
 		}
-		p := s.now().clone()
-		p.events[i].Fault, p.events[i].Revision = &f, "2"
-		s.set(p)
-		if q.p.w.Bus.has(e) {
+		if !e.Parked() && q.p.w.Bus.has(e) {
 			q.p.w.fail(fmt.Errorf("G9, safe overlap: event %d was parked, and the broker has it", e.Seq))
 		}
+		p := s.now().clone()
+		p.events[i].Fault, p.events[i].Revision = &f, e.Revision+"'"
+		s.set(p)
 		return result{}, eventsText(p.events)
 	}, unavailable(label), timeout(label)).err
 }

@@ -7,7 +7,6 @@ import (
 	"net/http"
 	"strconv"
 	"testing"
-	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -171,7 +170,7 @@ func TestWhole(t *testing.T) {
 			w.Bus.Copies, w.Views.Forgets = true, true
 			for i, data := range []string{"a", "b"} {
 				p := w.Proc(fmt.Sprint("P", i), fmt.Sprint("P", i))
-				f := outbox.NewFastPath(outbox.NewDispatcher(p.Queue(), p.Publisher(), outbox.DispatcherOptions{}), outbox.FastPathOptions{Workers: 1, Budget: budget})
+				f := fast(p, outbox.DispatcherOptions{})
 				p.Run("fast path", f.Run)
 				p.writes(outbox.WriterOptions{Source: "/app", Committed: f.Notify}, put(data))
 			}
@@ -185,6 +184,3 @@ func TestWhole(t *testing.T) {
 		},
 	})
 }
-
-// budget is longer than any path.
-const budget = time.Hour
