@@ -2,6 +2,7 @@ package outbox
 
 import (
 	"context"
+	"errors"
 	"time"
 
 	"github.com/relaybox/relaybox/internal/pace"
@@ -67,10 +68,15 @@ func (l *lane) fateOf(ctx context.Context, b *batch) (what fate, cur Entity, err
 	case b.against():
 		// A read does not fence a batch that is still on its way; a replace of the same
 		// revision does, and the same batch, repeated as it is, is one.
-		cur = b.commit.Entity
-		if cur.Revision, err = l.w.store.Commit(ctx, b.commit); err != nil {
+		revision, err := l.w.store.Commit(ctx, b.commit)
+		if exists, ok := errors.AsType[*ReceiptExistsError](err); ok {
+			return l.fateByReceipt(ctx, b, cur, exists.ID)
+		}
+		if err != nil {
 			return open, cur, err
 		}
+		cur = b.commit.Entity
+		cur.Revision = revision
 		return stored, cur, nil
 	default:
 		if cur.Batch == b.commit.Entity.Batch {
@@ -80,11 +86,25 @@ func (l *lane) fateOf(ctx context.Context, b *batch) (what fate, cur Entity, err
 	if len(b.commit.Receipts) == 0 {
 		return untold, cur, nil
 	}
-	r, err := l.w.store.Receipt(ctx, l.key, b.commit.Receipts[0].ID)
-	switch {
-	case err != nil:
+	what, cur, err = l.fateByReceipt(ctx, b, cur, b.commit.Receipts[0].ID)
+	if what == open && err == nil { // it is not there, and the entity has been replaced
+		what = notStored
+	}
+	return what, cur, err
+}
+
+// fateByReceipt asks a receipt that b would have stored. There is a barrier before it: the one
+// before the entity's read says nothing about what was stored since. Another batch's receipt
+// keeps b out for good.
+func (l *lane) fateByReceipt(ctx context.Context, b *batch, cur Entity, id string) (fate, Entity, error) {
+	if err := l.w.store.Barrier(ctx, l.key); err != nil {
 		return open, cur, err
-	case r != nil && r.Batch == b.commit.Entity.Batch:
+	}
+	r, err := l.w.store.Receipt(ctx, l.key, id)
+	switch {
+	case err != nil || r == nil:
+		return open, cur, err
+	case r.Batch == b.commit.Entity.Batch:
 		cur.Revision = ""
 		return stored, cur, nil
 	}

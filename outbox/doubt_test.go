@@ -23,7 +23,6 @@ func TestDoubtIsKept(t *testing.T) {
 	for name, second := range map[string]error{
 		"throttled": &outbox.Error{Class: outbox.Throttled, Op: "commit"},
 		"conflict":  outbox.ErrConflict,
-		"receipt":   &outbox.ReceiptExistsError{ID: outbox.ReceiptDocID("id")},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -55,6 +54,59 @@ func TestDoubtIsKept(t *testing.T) {
 			})
 		})
 	}
+}
+
+// TestARepetitionThatMeetsAReceipt: its own tells that the batch is stored, another's that it
+// never will be. Either is known at once.
+func TestARepetitionThatMeetsAReceipt(t *testing.T) {
+	t.Parallel()
+	for _, own := range []bool{true, false} {
+		t.Run(fmt.Sprint("own: ", own), func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				mem := &outboxtest.MemStore{}
+				other := outbox.NewWriter(mem, outbox.WriterOptions{})
+				must(t, other, put("k", "there"))
+				var store outboxtest.Storage = mem
+				req := keyed(onlyIf(version(1), put("k", "a")), "id", "h")
+				if own { // no read shows that the entity was replaced
+					store = &lagging{Storage: mem, old: mem.Copy()}
+					store = unmoved{store, store}
+				} else {
+					must(t, other, req)
+				}
+				first := true
+				fault := func(ctx context.Context, op, _ string) error {
+					if op != "commit" || !first {
+						return nil
+					}
+					first = false
+					return lost
+				}
+				s := &outboxtest.FaultyStore{Storage: store}
+				if own {
+					s.After = fault
+				} else {
+					s.Before = fault
+				}
+				began := time.Now()
+				answer := must(t, outbox.NewWriter(s, outbox.WriterOptions{}), req)
+				require.Equal(t, 200, answer.Status)
+				require.Less(t, time.Since(began), time.Second)
+				require.Len(t, mem.Events("k"), 2)
+			})
+		})
+	}
+}
+
+// unmoved shows old entities whatever barrier there was, and receipts as they are.
+type unmoved struct {
+	outboxtest.Storage
+	old outbox.Store
+}
+
+func (u unmoved) Load(ctx context.Context, key string) (outbox.Entity, error) {
+	return u.old.(*lagging).old.Load(ctx, key)
 }
 
 // blind shows every entity as it was before it was stored, against all barriers.

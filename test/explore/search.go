@@ -2,7 +2,6 @@ package explore
 
 import (
 	"container/heap"
-	"errors"
 	"fmt"
 	"strings"
 	"testing"
@@ -21,15 +20,11 @@ type Case struct {
 	// End is asked when nothing can happen any more, with the world's faults over: it lets
 	// everything drain and says what is broken.
 	End func(w *World) error
-	// Slow says why some paths may take longer than any should; "": none may. They end there.
-	Slow string
 }
 
 // Found is what an exploration came to.
 type Found struct {
 	States, Paths, Steps, Ends int
-	// Slow is the number of paths that took too long.
-	Slow int
 	// Longest is the number of choices on the longest path.
 	Longest int
 	// Left is the number of paths that the bound kept from being run; 0: all were.
@@ -46,8 +41,8 @@ func (f Found) String() string {
 	if f.Left > 0 {
 		all = fmt.Sprintf("cut, %d paths were left", f.Left)
 	}
-	return fmt.Sprintf("%d states (%s), %d ends, %d too slow, %d paths, %d steps, longest %d, %s",
-		f.States, all, f.Ends, f.Slow, f.Paths, f.Steps, f.Longest, f.Took.Round(10*time.Millisecond))
+	return fmt.Sprintf("%d states (%s), %d ends, %d paths, %d steps, longest %d, %s",
+		f.States, all, f.Ends, f.Paths, f.Steps, f.Longest, f.Took.Round(10*time.Millisecond))
 }
 
 // node is a path that is to be run: its parent's, and one choice more.
@@ -177,10 +172,6 @@ func (s *search) run(n *node) {
 }
 
 func (s *search) breach(n *node, err error) {
-	if errors.Is(err, errSlow) && s.c.Slow != "" {
-		s.found.Slow++
-		return
-	}
 	s.found.Breach, s.found.Path = err, n.path()
 }
 
