@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/relaybox/relaybox/azure/cosmos"
@@ -93,6 +94,16 @@ func (i *instance) nodes() (host, handler *node) {
 	return i.host, i.handler
 }
 
+// endpoints counts those that were given out.
+var endpoints atomic.Uint32
+
+// endpoint is a URL of the store that no process has used before: clients of one endpoint
+// share caches, and a process that dies loses its memory.
+func endpoint() string {
+	n := endpoints.Add(1)
+	return fmt.Sprintf("http://127.%d.%d.%d:8081", 1+n>>16, n>>8&0xff, n&0xff)
+}
+
 var errKilled = errors.New("signal: killed")
 
 // serve is the life of one handler: what package main does, on the run's network.
@@ -102,6 +113,7 @@ func (i *instance) serve(ctx context.Context, env []string) error {
 		name, value, _ := strings.Cut(line, "=")
 		environment[name] = value
 	}
+	environment["COSMOS_CONNECTION"] = i.w.store.ConnectionString(endpoint())
 	cfg, err := config.Load(environment)
 	if err != nil {
 		return err
