@@ -38,7 +38,7 @@ func (w *world) check(rest string, report *Report) []Breach {
 		all = append(all, Breach{guarantee, fmt.Sprintf(format, args...)})
 	}
 	if rest != "" {
-		breach("drained", "%v after the last fault %s", drainTime, rest)
+		breach("G1", "%v after the last fault %s", drainTime, rest)
 	}
 	if err := w.store.Check(); err != nil {
 		breach("store", "%v", err)
@@ -56,6 +56,21 @@ func (w *world) check(rest string, report *Report) []Breach {
 		c.history()
 		report.Calls += len(w.calls.Calls(key))
 		report.Events += len(events)
+	}
+	for key, docs := range stored {
+		for id, raw := range docs {
+			var d struct {
+				Parked bool            `json:"parked"`
+				TTL    json.RawMessage `json:"ttl"`
+			}
+			_ = json.Unmarshal(raw, &d)
+			switch {
+			case strings.HasPrefix(id, "ob-") && d.Parked:
+				breach("G6", "%s: an event is parked that could be sent: %s", key, raw)
+			case strings.HasPrefix(id, "ob-") && d.TTL != nil:
+				breach("G7", "%s: an event expires: %s", key, raw)
+			}
+		}
 	}
 	for _, m := range w.bus.Peek(viewsPath + "/$DeadLetterQueue") {
 		if m.Properties["junk"] == nil {

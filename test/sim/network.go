@@ -3,6 +3,8 @@ package sim
 import (
 	"context"
 	"errors"
+	"fmt"
+	"hash/fnv"
 	"io"
 	"math/rand/v2"
 	"net"
@@ -21,13 +23,14 @@ import (
 // One lock guards all of it; nothing else is taken under it.
 type network struct {
 	mu        sync.Mutex
-	random    *rand.Rand
+	seed      uint64
 	listeners map[string]*listener
-	slowest   time.Duration // of a chunk's way
+	nodes     map[string]int // how many there were of each name
+	slowest   time.Duration  // of a chunk's way
 }
 
-func newNetwork(random *rand.Rand) *network {
-	return &network{random: random, listeners: map[string]*listener{}, slowest: 2 * time.Millisecond}
+func newNetwork(seed uint64) *network {
+	return &network{seed: seed, listeners: map[string]*listener{}, nodes: map[string]int{}, slowest: 2 * time.Millisecond}
 }
 
 // node is the network interface of one process. A process that was killed leaves its
@@ -35,6 +38,7 @@ func newNetwork(random *rand.Rand) *network {
 type node struct {
 	net  *network
 	name string
+	born int           // the how manieth of its name
 	died chan struct{} // closed by kill
 
 	// Guarded by network.mu.
@@ -42,6 +46,7 @@ type node struct {
 	frozen time.Time       // nothing comes or goes until then
 	cut    map[string]bool // names of listeners that cannot be reached
 	conns  map[*conn]struct{}
+	dials  int
 	writes int // so far
 	// killAt is the write at which the process dies, 0 for none; after says whether that
 	// write still gets out.
@@ -50,7 +55,10 @@ type node struct {
 }
 
 func (n *network) node(name string) *node {
-	return &node{net: n, name: name, died: make(chan struct{}), cut: map[string]bool{}, conns: map[*conn]struct{}{}}
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	n.nodes[name]++
+	return &node{net: n, name: name, born: n.nodes[name], died: make(chan struct{}), cut: map[string]bool{}, conns: map[*conn]struct{}{}}
 }
 
 // kill ends the process: its connections are reset, and it makes no new ones.
@@ -198,7 +206,11 @@ func (p *node) dial(server string) (net.Conn, error) {
 	}
 	here, there := &conn{owner: p, server: server}, &conn{owner: l.owner, server: server}
 	here.peer, there.peer = there, here
-	for _, c := range []*conn{here, there} {
+	p.dials++
+	for k, c := range []*conn{here, there} {
+		h := fnv.New64a()
+		_, _ = fmt.Fprintf(h, "%s %d %s %d %d", p.name, p.born, server, p.dials, k)
+		c.random = rand.New(rand.NewPCG(n.seed, h.Sum64()))
 		c.news = make(chan struct{}, 1)
 		c.owner.conns[c] = struct{}{}
 	}
@@ -211,12 +223,13 @@ func (p *node) dial(server string) (net.Conn, error) {
 	}
 }
 
-// conn is one end of a connection. All fields but peer, owner, server and news are guarded
+// conn is one end of a connection. The fields behind news are guarded
 // by network.mu.
 type conn struct {
 	owner  *node
 	server string
 	peer   *conn
+	random *rand.Rand    // of the ways to this end
 	news   chan struct{} // has an element when a reader should look again
 
 	in        []chunk // on its way to this end
@@ -336,7 +349,7 @@ func (c *conn) Write(b []byte) (int, error) {
 // arrive puts a chunk on its way to this end.
 func (c *conn) arrive(data []byte) {
 	n := c.owner.net
-	due := time.Now().Add(50*time.Microsecond + time.Duration(n.random.Int64N(int64(n.slowest))))
+	due := time.Now().Add(50*time.Microsecond + time.Duration(c.random.Int64N(int64(n.slowest))))
 	if due.Before(c.last) {
 		due = c.last
 	}

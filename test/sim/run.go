@@ -27,9 +27,10 @@ type Report struct {
 	Took                  time.Duration
 }
 
-// drainTime is how long everything may take to arrive once the faults are over: a message
-// is held for four minutes, locked for half a minute, and the sweep comes once a minute.
-const drainTime = 10 * time.Minute
+// drainTime is how long everything may take to arrive once the faults are over: a process
+// that is frozen wakes after 100 s, a message is held for 40 s and locked for half a minute,
+// and the sweep comes once a minute.
+const drainTime = 5 * time.Minute
 
 // Run is one run. Its caller stands in a synctest bubble.
 func Run(o Options) (Report, error) {

@@ -25,6 +25,11 @@ var (
 	talk  = flag.Bool("transcript", false, "print the transcript of every run")
 )
 
+var (
+	switches = flag.Bool("switches", false, "turn the rules of package mutants off, one at a time, and look for the breach")
+	only     = flag.String("switch", "", "turn only the rules off whose name contains this")
+)
+
 var appFolder string
 
 func TestMain(m *testing.M) {
@@ -45,9 +50,8 @@ func again() int {
 	}
 	defer func() { _ = os.RemoveAll(dir) }()
 	binary := filepath.Join(dir, "sim.test")
-	build := exec.Command("go", "test", "-c", "-tags", "simlocks", "-ldflags=-checklinkname=0", "-o", binary, ".")
-	if text, err := build.CombinedOutput(); err != nil {
-		fmt.Printf("%s%v\n", text, err)
+	if err := build(binary); err != nil {
+		fmt.Println(err)
 		return 1
 	}
 	shards := min(runtime.NumCPU(), *seeds)
@@ -57,7 +61,7 @@ func again() int {
 		all.Go(func() error {
 			cmd := exec.Command(binary, os.Args[1:]...)
 			cmd.Stdout, cmd.Stderr = &outputs[n], &outputs[n]
-			cmd.Env = append(os.Environ(), fmt.Sprintf("%s=%d/%d", shardEnv, n, shards), "GOMAXPROCS=1")
+			cmd.Env = append(os.Environ(), fmt.Sprintf("%s=%d/%d", shardEnv, n, shards), "GOMAXPROCS=1", "GODEBUG=asyncpreemptoff=1")
 			return cmd.Run()
 		})
 	}
@@ -69,6 +73,15 @@ func again() int {
 		return 1
 	}
 	return 0
+}
+
+// build builds this package's tests as they must be.
+func build(binary string, more ...string) error {
+	args := append([]string{"test", "-c", "-tags", "simlocks", "-ldflags=-checklinkname=0", "-o", binary}, more...)
+	if said, err := exec.Command("go", append(args, ".")...).CombinedOutput(); err != nil {
+		return fmt.Errorf("%w: %s", err, said)
+	}
+	return nil
 }
 
 // shardEnv tells a process which seeds are its own: the remainder and the divisor.
@@ -117,13 +130,8 @@ func TestCalm(t *testing.T) {
 }
 
 func try(t *testing.T, o Options) {
-	var report Report
 	began := time.Now()
-	synctest.Test(t, func(t *testing.T) {
-		var err error
-		report, err = Run(o)
-		require.NoError(t, err)
-	})
+	report := bubble(t, o)
 	if len(report.Breaches) > 0 || *talk {
 		t.Logf("seed %d\n%s\n%s", o.Seed, strings.Join(report.Faults, "\n"), strings.Join(report.Transcript, "\n"))
 	}
@@ -131,4 +139,14 @@ func try(t *testing.T, o Options) {
 	for _, b := range report.Breaches {
 		t.Errorf("%v", b)
 	}
+}
+
+// bubble is one run in time of its own.
+func bubble(t *testing.T, o Options) (report Report) {
+	synctest.Test(t, func(t *testing.T) {
+		var err error
+		report, err = Run(o)
+		require.NoError(t, err)
+	})
+	return report
 }
