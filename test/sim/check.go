@@ -72,7 +72,7 @@ func (w *world) check(rest string, report *Report) []Breach {
 			}
 		}
 	}
-	for _, m := range w.bus.Peek(viewsPath + "/$DeadLetterQueue") {
+	for _, m := range w.broker().Peek(viewsPath + "/$DeadLetterQueue") {
 		if m.Properties["junk"] == nil {
 			breach("G6", "a good event is among the dead letters: %s", m.Body)
 		}
@@ -83,7 +83,7 @@ func (w *world) check(rest string, report *Report) []Breach {
 // topic reads all that the topic has taken, first copies only, and judges their order.
 func (w *world) topic(breach func(string, string, ...any), report *Report) map[string][]event {
 	first := map[string][]event{}
-	for _, m := range w.bus.Peek(watchPath) {
+	for _, m := range w.broker().Peek(watchPath) {
 		if m.Properties["junk"] != nil {
 			continue
 		}

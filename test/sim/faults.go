@@ -228,7 +228,7 @@ func resend(r *rand.Rand) fault {
 	return fault{lasts: 22*time.Second + upTo(r, 10*time.Second), name: "old events are sent again when this is over", on: func(*world) {}, off: func(w *world) {
 		r := rand.New(rand.NewPCG(seed, 0))
 		var copies []*azservicebus.Message
-		for _, m := range w.bus.Peek(watchPath) {
+		for _, m := range w.broker().Peek(watchPath) {
 			if m.Properties["junk"] == nil && r.IntN(3) == 0 {
 				copies = append(copies, &azservicebus.Message{
 					Body: m.Body, MessageID: &m.MessageID, SessionID: &m.SessionID, Subject: &m.Subject, ContentType: &m.ContentType, ApplicationProperties: m.Properties,
@@ -260,13 +260,20 @@ func junk(r *rand.Rand) fault {
 }
 
 func other(r *rand.Rand) fault {
-	switch r.IntN(3) {
+	switch r.IntN(4) {
+	case 3:
+		return fault{name: "the broker loses its power and comes back", on: func(w *world) {
+			w.stores.Lock()
+			defer w.stores.Unlock()
+			w.crashBroker()
+			w.reinject()
+		}}
 	case 0:
 		id := r.IntN(2)
 		return fault{name: fmt.Sprintf("range %d of the entities is split", id), on: func(w *world) { _ = w.store.Split(database, entities, id) }}
 	case 1:
 		d := pick(r, 10*time.Second, 31*time.Second, 70*time.Second)
-		return fault{name: fmt.Sprintf("the broker's clock steps ahead by %v", d), on: func(w *world) { _ = w.bus.Advance(d) }}
+		return fault{name: fmt.Sprintf("the broker's clock steps ahead by %v", d), on: func(w *world) { _ = w.broker().Advance(d) }}
 	default:
 		d := upTo(r, 700*time.Millisecond)
 		return fault{

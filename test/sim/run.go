@@ -121,23 +121,28 @@ func (w *world) switched(f fault, on bool) {
 		w.stores.Lock()
 		defer w.stores.Unlock()
 		w.inForce = replaced(w.inForce, f, on)
-		w.store.ClearFaults()
-		w.bus.ClearFaults()
-		for _, g := range w.inForce {
-			var err error
-			if g.store != nil {
-				err = w.store.Inject(*g.store)
-			} else {
-				err = w.bus.Inject(*g.bus)
-			}
-			if err != nil {
-				panic(fmt.Sprintf("%v: %v", g, err)) // the plan has drawn what cannot be
-			}
-		}
+		w.reinject()
 	case on:
 		f.on(w)
 	case f.off != nil:
 		f.off(w)
+	}
+}
+
+// reinject makes the stores' faults those in force. The caller holds w.stores.
+func (w *world) reinject() {
+	w.store.ClearFaults()
+	w.broker().ClearFaults()
+	for _, g := range w.inForce {
+		var err error
+		if g.store != nil {
+			err = w.store.Inject(*g.store)
+		} else {
+			err = w.broker().Inject(*g.bus)
+		}
+		if err != nil {
+			panic(fmt.Sprintf("%v: %v", g, err)) // the plan has drawn what cannot be
+		}
 	}
 }
 
@@ -201,7 +206,7 @@ func (w *world) underWay() string {
 			return fmt.Sprintf("%s: the read model is at %d, the entity at %d", key, model.LastSeq, entity.LastSeq)
 		}
 	}
-	if c := w.bus.Counts(viewsPath); c.Active > 0 {
+	if c := w.broker().Counts(viewsPath); c.Active > 0 {
 		return fmt.Sprintf("%d messages are at the subscription, %d of them locked", c.Active, c.Locked)
 	}
 	return ""

@@ -12,6 +12,8 @@ import (
 	"sync"
 	"time"
 
+	"github.com/cockroachdb/pebble/v2/vfs"
+
 	"github.com/relaybox/relaybox/internal/history"
 	"github.com/relaybox/relaybox/local/minibus"
 	"github.com/relaybox/relaybox/local/minicosmos"
@@ -47,7 +49,9 @@ type world struct {
 	random    *rand.Rand // of the plan; owner: the run's goroutine
 	net       *network
 	store     *minicosmos.Server
-	bus       *minibus.Server
+	bus       *minibus.Server // guarded by mu, as the next two
+	busDisk   *vfs.MemFS
+	busNode   *node
 	settings  map[string]string
 	instances []*instance
 	calls     history.Recorder
@@ -163,17 +167,51 @@ func open(o Options) (*world, error) {
 	if w.store, err = minicosmos.Open(minicosmos.Options{Ranges: 1 + w.random.IntN(3)}); err != nil {
 		return nil, err
 	}
-	if w.bus, err = minibus.Open(minibus.Options{Config: topology()}); err != nil {
+	if err = w.startBroker(vfs.NewCrashableMem()); err != nil {
 		return nil, err
 	}
 	w.rest.Go(func() { _ = w.store.Serve(w.net.node(storeName).listen(storeName)) })
-	w.rest.Go(func() { _ = w.bus.Serve(w.net.node(busName).listen(busName)) })
 	w.settings = stack.Defaults()
 	w.settings["COSMOS_CONNECTION"] = w.store.ConnectionString("http://127.0.0.1:8081")
-	w.settings["SERVICEBUS_CONNECTION"] = w.bus.ConnectionString("127.0.0.1:5672")
+	w.settings["SERVICEBUS_CONNECTION"] = w.broker().ConnectionString("127.0.0.1:5672")
 	w.settings["AzureFunctionsJobHost__extensions__serviceBus__maxConcurrentSessions"] = "4"
 	w.settings["RELAYBOX_INBOX_HOLD"] = "40s" // shorter than in Azure, so that a run that waits for it is cheap
 	return w, nil
+}
+
+// startBroker opens the broker on what is on its disk.
+func (w *world) startBroker(disk *vfs.MemFS) error {
+	bus, err := minibus.Open(minibus.Options{Dir: "bus", FS: disk, Config: topology()})
+	if err != nil {
+		return err
+	}
+	node := w.net.node(busName)
+	w.mu.Lock()
+	w.bus, w.busDisk, w.busNode = bus, disk, node
+	w.mu.Unlock()
+	door := node.listen(busName)
+	w.rest.Go(func() { _ = bus.Serve(door) })
+	return nil
+}
+
+// crashBroker ends the broker as a loss of power does: its memory is gone, locks and sessions
+// with it, and what it had not synced.
+func (w *world) crashBroker() {
+	w.mu.Lock()
+	bus, disk, node := w.bus, w.busDisk, w.busNode
+	w.mu.Unlock()
+	left := disk.CrashClone(vfs.CrashCloneCfg{})
+	node.kill()
+	w.rest.Go(func() { _ = bus.Close() }) // on a disk that nobody looks at any more
+	if err := w.startBroker(left); err != nil {
+		panic(fmt.Sprintf("the broker does not start after a crash: %v", err))
+	}
+}
+
+func (w *world) broker() *minibus.Server {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.bus
 }
 
 // topology is the stack's, with the shortest window for duplicates and a subscription that
@@ -194,7 +232,7 @@ func (w *world) close() error {
 	w.net.resetAll(storeName)
 	w.net.resetAll(busName)
 	err := w.store.Close()
-	if e := w.bus.Close(); err == nil {
+	if e := w.broker().Close(); err == nil {
 		err = e
 	}
 	w.rest.Wait()
