@@ -8,6 +8,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"runtime"
+	"strconv"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -55,12 +56,18 @@ func again() int {
 		return 1
 	}
 	shards := min(runtime.NumCPU(), *seeds)
+	if *switches {
+		shards = 1
+	}
 	outputs := make([]bytes.Buffer, shards)
 	var all errgroup.Group
 	for n := range shards {
 		all.Go(func() error {
 			cmd := exec.Command(binary, os.Args[1:]...)
 			cmd.Stdout, cmd.Stderr = &outputs[n], &outputs[n]
+			if shards == 1 {
+				cmd.Stdout, cmd.Stderr = os.Stdout, os.Stderr
+			}
 			cmd.Env = append(os.Environ(), fmt.Sprintf("%s=%d/%d", shardEnv, n, shards), "GOMAXPROCS=1", "GODEBUG=asyncpreemptoff=1")
 			return cmd.Run()
 		})
@@ -109,36 +116,72 @@ func run(m *testing.M) int {
 	return m.Run()
 }
 
+// TestSeeds runs seeds that nobody has chosen.
 func TestSeeds(t *testing.T) {
 	mine, of := shard()
+	var all totals
 	for n := range *seeds {
-		if n%of != mine {
-			continue
+		if n%of == mine {
+			all.run(t, *first+uint64(n))
 		}
-		seed := *first + uint64(n)
-		t.Run(fmt.Sprint(seed), func(t *testing.T) {
-			try(t, Options{Seed: seed, App: appFolder})
-		})
+	}
+	fmt.Println(all)
+}
+
+// TestRegressions runs the seeds that have shown something once: testdata/seeds.txt, with a
+// word on each.
+func TestRegressions(t *testing.T) {
+	mine, of := shard()
+	text, err := os.ReadFile("testdata/seeds.txt")
+	require.NoError(t, err)
+	var all totals
+	for n, line := range strings.Split(strings.TrimSpace(string(text)), "\n") {
+		seed, _, _ := strings.Cut(line, " ")
+		number, err := strconv.ParseUint(seed, 10, 64)
+		require.NoError(t, err, line)
+		if n%of == mine {
+			all.run(t, number)
+		}
 	}
 }
 
+// TestCalm: without faults everything is as without the simulation, and at once.
 func TestCalm(t *testing.T) {
 	if mine, _ := shard(); mine != 0 {
 		t.Skip("another process runs it")
 	}
-	try(t, Options{Seed: *first, App: appFolder, Calm: true})
+	report := bubble(t, Options{Seed: *first, App: appFolder, Calm: true})
+	require.Empty(t, report.Breaches, strings.Join(report.Transcript, "\n"))
+	require.Less(t, report.Took, 10*time.Second)
+	require.Equal(t, report.Events, report.Copies, "a copy was sent twice, and nobody had reason to")
 }
 
-func try(t *testing.T, o Options) {
-	began := time.Now()
-	report := bubble(t, o)
-	if len(report.Breaches) > 0 || *talk {
-		t.Logf("seed %d\n%s\n%s", o.Seed, strings.Join(report.Faults, "\n"), strings.Join(report.Transcript, "\n"))
-	}
-	t.Logf("seed %d: %d calls, %d events, %d copies, drained in %v; %v", o.Seed, report.Calls, report.Events, report.Copies, report.Took, time.Since(began))
-	for _, b := range report.Breaches {
-		t.Errorf("%v", b)
-	}
+// totals are what several runs were.
+type totals struct {
+	runs, faults, calls, events, copies int
+	slowest                             time.Duration
+}
+
+func (a totals) String() string {
+	return fmt.Sprintf("seeds %d: %d faults, %d calls, %d events, %d copies at the topic, slowest drain %v", a.runs, a.faults, a.calls, a.events, a.copies, a.slowest)
+}
+
+func (a *totals) run(t *testing.T, seed uint64) {
+	t.Run(fmt.Sprint(seed), func(t *testing.T) {
+		report := bubble(t, Options{Seed: seed, App: appFolder})
+		a.runs++
+		a.faults += len(report.Faults)
+		a.calls += report.Calls
+		a.events += report.Events
+		a.copies += report.Copies
+		a.slowest = max(a.slowest, report.Took)
+		if len(report.Breaches) > 0 || *talk {
+			t.Logf("%s\n%s", strings.Join(report.Faults, "\n"), strings.Join(report.Transcript, "\n"))
+		}
+		for _, b := range report.Breaches {
+			t.Errorf("%v\nonce more: go test ./test/sim -run TestSeeds -seed %d -seeds 1", b, seed)
+		}
+	})
 }
 
 // bubble is one run in time of its own.
