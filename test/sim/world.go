@@ -236,6 +236,9 @@ func (w *world) close() error {
 		err = e
 	}
 	w.rest.Wait()
+	// A request whose body nobody reads does not hear that its connection is gone, and ends
+	// when its own patience does.
+	time.Sleep(5 * time.Minute)
 	return err
 }
 
