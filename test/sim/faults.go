@@ -307,7 +307,7 @@ func (w *world) sendMessages(all []*azservicebus.Message) {
 	node := w.net.node("stranger")
 	w.rest.Go(func() {
 		client, err := azservicebus.NewClientFromConnectionString(w.settings["SERVICEBUS_CONNECTION"], &azservicebus.ClientOptions{
-			RetryOptions:     azservicebus.RetryOptions{MaxRetries: -1},
+			RetryOptions:     azservicebus.RetryOptions{MaxRetries: 1},
 			NewWebSocketConn: dialing(node.dialer(busName)),
 		})
 		if err != nil {

@@ -176,14 +176,22 @@ type address string
 func (a address) Network() string { return "sim" }
 func (a address) String() string  { return string(a) }
 
+// refusalTime is the way of a refused connection.
+const refusalTime = 20 * time.Millisecond
+
 // dialer connects to a name.
 func (p *node) dialer(server string) func(context.Context) (net.Conn, error) {
 	return func(ctx context.Context) (net.Conn, error) {
 		c, err := p.dial(server)
-		if err != nil {
-			return nil, &net.OpError{Op: "dial", Net: "sim", Addr: address(server), Err: err}
+		if err == nil {
+			return c, nil
 		}
-		return c, nil
+		// A refusal travels, too. Without that who dials in a loop would stop the clock.
+		select {
+		case <-time.After(refusalTime):
+		case <-ctx.Done():
+		}
+		return nil, &net.OpError{Op: "dial", Net: "sim", Addr: address(server), Err: err}
 	}
 }
 
