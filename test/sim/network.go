@@ -182,7 +182,7 @@ const refusalTime = 20 * time.Millisecond
 // dialer connects to a name.
 func (p *node) dialer(server string) func(context.Context) (net.Conn, error) {
 	return func(ctx context.Context) (net.Conn, error) {
-		c, err := p.dial(server)
+		c, err := p.dial(ctx, server)
 		if err == nil {
 			return c, nil
 		}
@@ -190,6 +190,7 @@ func (p *node) dialer(server string) func(context.Context) (net.Conn, error) {
 		select {
 		case <-time.After(refusalTime):
 		case <-ctx.Done():
+			err = ctx.Err()
 		}
 		return nil, &net.OpError{Op: "dial", Net: "sim", Addr: address(server), Err: err}
 	}
@@ -204,7 +205,10 @@ func ofNetwork(dial func(context.Context) (net.Conn, error)) func(context.Contex
 	return func(ctx context.Context, _, _ string) (net.Conn, error) { return dial(ctx) }
 }
 
-func (p *node) dial(server string) (net.Conn, error) {
+func (p *node) dial(ctx context.Context, server string) (net.Conn, error) {
+	if ctx.Err() != nil {
+		return nil, ctx.Err()
+	}
 	n := p.net
 	n.mu.Lock()
 	defer n.mu.Unlock()
