@@ -46,7 +46,6 @@ func (w *world) check(rest string, report *Report) []Breach {
 	topic := w.topic(breach, report)
 	stored, shown := w.documents(entities), w.documents(views)
 	for _, key := range w.calls.Keys() {
-		w.read(key)
 		events := topic[key]
 		c := &checker{w: w, key: key, events: events, breach: breach}
 		_ = json.Unmarshal(stored["profile:"+key]["entity"], &c.entity)

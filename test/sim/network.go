@@ -103,6 +103,14 @@ func (p *node) freeze(d time.Duration) {
 	}
 }
 
+// heal wakes the process, and it need not die any more.
+func (p *node) heal() {
+	p.freeze(0)
+	p.net.mu.Lock()
+	defer p.net.mu.Unlock()
+	p.killAt = 0
+}
+
 // part cuts the process off from a server, or heals that.
 func (p *node) part(server string, off bool) {
 	p.net.mu.Lock()

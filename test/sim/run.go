@@ -27,10 +27,13 @@ type Report struct {
 	Took                  time.Duration
 }
 
-// drainTime is how long everything may take to arrive once the faults are over: a process
-// that is frozen wakes after 100 s, a message is held for 40 s and locked for half a minute,
-// and the sweep comes once a minute.
+// drainTime is how long everything may take to arrive once the faults are over: a message
+// is held for 40 s and locked for half a minute, and the sweep comes once a minute.
 const drainTime = 5 * time.Minute
+
+// stragglers is how long what was on its way when the faults ended may go on by itself: a
+// request waits for 25 s at the most.
+const stragglers = 40 * time.Second
 
 // Run is one run. Its caller stands in a synctest bubble.
 func Run(o Options) (Report, error) {
@@ -57,6 +60,10 @@ func Run(o Options) (Report, error) {
 	w.play(plan)
 	work.Wait()
 	w.heal()
+	time.Sleep(stragglers)
+	for _, key := range w.calls.Keys() {
+		w.read(key)
+	}
 	healed := time.Now()
 	rest := w.drain()
 	report.Took = time.Since(healed)
@@ -169,9 +176,7 @@ func (w *world) heal() {
 		host, handler := i.nodes()
 		for _, p := range []*node{host, handler} {
 			if p != nil {
-				p.net.mu.Lock()
-				p.killAt = 0
-				p.net.mu.Unlock()
+				p.heal()
 			}
 		}
 	}
