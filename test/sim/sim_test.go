@@ -28,7 +28,7 @@ var (
 
 var (
 	switches = flag.Bool("switches", false, "turn the rules of package mutants off, one at a time, and look for the breach")
-	only     = flag.String("switch", "", "turn only the rules off whose name contains this")
+	only     = flag.String("switch", "", "turn only the rules off whose name matches this")
 )
 
 var appFolder string

@@ -30,9 +30,11 @@ func TestSwitches(t *testing.T) {
 	}
 	source, err := stack.FindSource(".")
 	require.NoError(t, err)
+	wanted, err := regexp.Compile(*only)
+	require.NoError(t, err)
 	var table []string
 	for _, m := range slices.Concat(mutants.Writer, mutants.Simulated, mutants.All) {
-		if !strings.Contains(m.Name, *only) {
+		if !wanted.MatchString(m.Name) {
 			continue
 		}
 		t.Run(m.Name, func(t *testing.T) {
