@@ -43,7 +43,6 @@ const (
 	NoPhantom   Guarantee = "G2"
 	Order       Guarantee = "G3"
 	OneEffect   Guarantee = "G4"
-	Outage      Guarantee = "G6"
 )
 
 // ErrStale: the text that a mutant replaces is not where it says. The rule has moved: write

@@ -26,18 +26,4 @@ var Simulated = []Mutant{
 		}},
 		Breaks: Order,
 	},
-	{
-		Name: "an outage counts as a refusal",
-		Edit: Edit{
-			File: "outbox/dispatcher.go",
-			Old:  "if !ClassOf(failure).Permanent() {\n",
-			New:  "if failure == nil {\n",
-		},
-		And: []Edit{{
-			File: "outbox/policy.go",
-			Old:  "case !ClassOf(err).Permanent():\n",
-			New:  "case err == nil:\n",
-		}},
-		Breaks: Outage,
-	},
 }
