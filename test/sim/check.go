@@ -1,0 +1,203 @@
+package sim
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"maps"
+	"net/http"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/relaybox/relaybox/internal/history"
+	"github.com/relaybox/relaybox/local/minibus"
+)
+
+// event is an event as the topic has it.
+type event struct {
+	ID       string `json:"id"`
+	Type     string `json:"type"`
+	Sequence string `json:"sequence"`
+	Subject  string `json:"subject"`
+	Trace    string `json:"traceparent"`
+	Data     struct {
+		State map[string]any `json:"state"`
+	} `json:"data"`
+
+	seq int64
+}
+
+// name is the event's without what it belongs to.
+func (e event) name() string { return e.Type[strings.LastIndexByte(e.Type, '.')+1:] }
+
+// check is what must hold when everything has arrived; rest is what has not.
+func (w *world) check(rest string, report *Report) []Breach {
+	var all []Breach
+	breach := func(guarantee, format string, args ...any) {
+		all = append(all, Breach{guarantee, fmt.Sprintf(format, args...)})
+	}
+	if rest != "" {
+		breach("G1", "%v after the last fault %s", drainTime, rest)
+	}
+	if err := w.store.Check(); err != nil {
+		breach("store", "%v", err)
+	}
+	topic := w.topic(breach, report)
+	stored, shown := w.documents(entities), w.documents(views)
+	for _, key := range w.calls.Keys() {
+		events := topic[key]
+		c := &checker{w: w, key: key, events: events, breach: breach}
+		_ = json.Unmarshal(stored["profile:"+key]["entity"], &c.entity)
+		_ = json.Unmarshal(shown["profile:"+key]["model"], &c.model)
+		c.numbers()
+		c.effects()
+		c.history()
+		report.Calls += len(w.calls.Calls(key))
+		report.Events += len(events)
+	}
+	for key, docs := range stored {
+		for id, raw := range docs {
+			var d struct {
+				Parked bool            `json:"parked"`
+				TTL    json.RawMessage `json:"ttl"`
+			}
+			_ = json.Unmarshal(raw, &d)
+			switch {
+			case strings.HasPrefix(id, "ob-") && d.Parked:
+				breach("G6", "%s: an event is parked that could be sent: %s", key, raw)
+			case strings.HasPrefix(id, "ob-") && d.TTL != nil:
+				breach("G7", "%s: an event expires: %s", key, raw)
+			}
+		}
+	}
+	for _, m := range w.broker().Peek(viewsPath + "/$DeadLetterQueue") {
+		if m.Properties["junk"] == nil {
+			breach("G6", "a good event is among the dead letters: %s", m.Body)
+		}
+	}
+	return all
+}
+
+// topic reads all that the topic has taken, first copies only, and judges their order.
+func (w *world) topic(breach func(string, string, ...any), report *Report) map[string][]event {
+	first := map[string][]event{}
+	for _, m := range w.broker().Peek(watchPath) {
+		if m.Properties["junk"] != nil {
+			continue
+		}
+		report.Copies++
+		e, err := read(m)
+		if err != nil {
+			breach("G2", "the topic has taken what is no event: %v: %s", err, m.Body)
+			continue
+		}
+		known := first[e.Subject]
+		switch n := int64(len(known)); {
+		case e.seq == n+1:
+			first[e.Subject] = append(known, e)
+		case e.seq > n+1:
+			breach("G3", "%s: the topic took number %d after %d", e.Subject, e.seq, n)
+			return first
+		case known[e.seq-1].ID != e.ID || known[e.seq-1].Trace != e.Trace:
+			breach("G2", "%s: number %d was given to two events, %s and %s", e.Subject, e.seq, known[e.seq-1].Trace, e.Trace)
+		}
+	}
+	return first
+}
+
+func read(m minibus.Message) (e event, err error) {
+	if err = json.Unmarshal(m.Body, &e); err != nil {
+		return e, err
+	}
+	if _, err = fmt.Sscanf(e.Sequence, "%d", &e.seq); err != nil || e.seq < 1 {
+		return e, fmt.Errorf("sequence %q: %w", e.Sequence, err)
+	}
+	return e, nil
+}
+
+// checker judges one entity.
+type checker struct {
+	w             *world
+	key           string
+	events        []event
+	entity, model numbered
+	breach        func(string, string, ...any)
+}
+
+// numbers: every event that was numbered was delivered, and none that was not.
+func (c *checker) numbers() {
+	switch n := int64(len(c.events)); {
+	case n < c.entity.LastSeq:
+		c.breach("G1", "%s: %d events were committed, the topic took %d", c.key, c.entity.LastSeq, n)
+	case n > c.entity.LastSeq:
+		c.breach("G2", "%s: %d events were committed, the topic took %d: %v", c.key, c.entity.LastSeq, n, c.events[c.entity.LastSeq:])
+	}
+}
+
+// effects: each event had its effect once, and the view is what the events say.
+func (c *checker) effects() {
+	var view struct {
+		State map[string]any `json:"state"`
+		View  struct {
+			Applied map[string]int64 `json:"applied"`
+		} `json:"view"`
+	}
+	_ = json.Unmarshal(c.model.Data, &view)
+	want := map[string]int64{}
+	for _, e := range c.events {
+		want[e.name()]++
+	}
+	if len(want) > 0 && !maps.Equal(want, view.View.Applied) {
+		c.breach("G4", "%s: events at the topic %v, effects %v", c.key, want, view.View.Applied)
+	}
+	if c.model.Gaps > 0 {
+		c.breach("G3", "%s: the consumer went on over %d missing events", c.key, c.model.Gaps)
+	}
+	if n := len(c.events); n > 0 {
+		if last := fmt.Sprint(c.events[n-1].Data.State); fmt.Sprint(view.State) != last {
+			c.breach("G1", "%s: the last event says %s, the view %s", c.key, last, c.model.Data)
+		}
+	}
+}
+
+// history: the answers fit one order, and every event belongs to a call that may have made it.
+func (c *checker) history() {
+	calls := c.w.calls.Calls(c.key)
+	versions, version := map[string]int64{}, int64(0)
+	for _, e := range c.events {
+		if e.name() != "email-changed" { // which follows the updated of the same write
+			version++
+		}
+		if parts := strings.Split(e.Trace, "-"); len(parts) == 4 && versions[parts[1]] == 0 {
+			versions[parts[1]] = version
+		}
+	}
+	for n := range calls {
+		calls[n].Effect = history.NoEffect
+		if v := versions[calls[n].Trace]; v > 0 {
+			calls[n].Effect = history.Effect(v)
+			delete(versions, calls[n].Trace)
+		}
+	}
+	if len(versions) > 0 {
+		c.breach("G2", "%s: events of nobody's calls: %v", c.key, slices.Collect(maps.Keys(versions)))
+	}
+	switch v := history.Check(calls, 2*time.Second); v.Judgement {
+	case history.Broken:
+		c.breach("G0", "%s: %s", c.key, v.Reason)
+	case history.Undecided:
+		c.breach("undecided", "%s: %s", c.key, v.Reason)
+	}
+}
+
+// read adds a current read to the history: it must show what was acknowledged.
+func (w *world) read(key string) {
+	c := w.client(50)
+	for range 10 {
+		if call := c.call(context.Background(), request{key: key, method: http.MethodGet, current: true}, w.instances[0], c.trace()); call.Outcome == history.Answered {
+			return
+		}
+		time.Sleep(time.Second)
+	}
+}

@@ -1,0 +1,5 @@
+//go:build !simlocks
+
+package sim
+
+const locksCount = false

@@ -1,0 +1,84 @@
+package sim
+
+import (
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/relaybox/relaybox/local/stack"
+	"github.com/relaybox/relaybox/test/mutants"
+)
+
+// huntEnv names the guarantee that a process looks for, in a binary with a rule turned off.
+const huntEnv = "RELAYBOX_SIM_HUNT"
+
+// huntSeeds is how many seeds a rule that is turned off may hide from.
+const huntSeeds = 400
+
+// TestSwitches turns every rule off once: the simulation must see the guarantee broken that
+// the rule keeps. A checker that cannot fail proves nothing.
+func TestSwitches(t *testing.T) {
+	if mine, _ := shard(); !*switches || mine != 0 {
+		t.Skip("-switches turns rules off")
+	}
+	source, err := stack.FindSource(".")
+	require.NoError(t, err)
+	wanted, err := regexp.Compile(*only)
+	require.NoError(t, err)
+	var table []string
+	for _, m := range slices.Concat(mutants.Writer, mutants.Simulated, mutants.All) {
+		if !wanted.MatchString(m.Name) {
+			continue
+		}
+		t.Run(m.Name, func(t *testing.T) {
+			seed := hunt(t, source, m)
+			table = append(table, fmt.Sprintf("%-62s %s  seed %s", m.Name, m.Breaks, seed))
+			t.Log(table[len(table)-1])
+			require.NotEmpty(t, seed, "%d seeds do not show that a rule is off", huntSeeds)
+		})
+	}
+	t.Logf("%d rules turned off:\n%s", len(table), strings.Join(table, "\n"))
+}
+
+var found = regexp.MustCompile(`found at seed (\d+)`)
+
+// hunt builds the simulation without a rule and returns the first seed that shows it.
+func hunt(t *testing.T, source string, m mutants.Mutant) string {
+	dir := t.TempDir()
+	overlay, err := m.Overlay(source, dir)
+	require.NoError(t, err)
+	binary := filepath.Join(dir, "sim.test")
+	require.NoError(t, build(binary, "-overlay", overlay))
+	cmd := exec.CommandContext(t.Context(), binary, "-test.run", "^TestHunt$", "-test.v", "-seed", fmt.Sprint(*first), "-seeds", fmt.Sprint(huntSeeds))
+	cmd.Env = append(os.Environ(), shardEnv+"=0/1", huntEnv+"="+string(m.Breaks))
+	said, err := cmd.CombinedOutput()
+	require.NoError(t, err, string(said))
+	if seed := found.FindSubmatch(said); seed != nil {
+		return string(seed[1])
+	}
+	return ""
+}
+
+// TestHunt is the search, in a process of its own.
+func TestHunt(t *testing.T) {
+	guarantee := os.Getenv(huntEnv)
+	if guarantee == "" {
+		t.Skip("TestSwitches runs it with a rule turned off")
+	}
+	for n := range *seeds {
+		seed := *first + uint64(n)
+		for _, b := range bubble(t, Options{Seed: seed, App: appFolder}).Breaches {
+			if b.Guarantee == guarantee {
+				t.Logf("found at seed %d: %v", seed, b)
+				return
+			}
+		}
+	}
+}

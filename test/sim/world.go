@@ -1,0 +1,301 @@
+package sim
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"log/slog"
+	"math/rand/v2"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/cockroachdb/pebble/v2/vfs"
+
+	"github.com/relaybox/relaybox/internal/history"
+	"github.com/relaybox/relaybox/local/minibus"
+	"github.com/relaybox/relaybox/local/minicosmos"
+	"github.com/relaybox/relaybox/local/stack"
+)
+
+// Names in the network and at the broker.
+const (
+	storeName = "store"
+	busName   = "bus"
+	topicPath = "entity-events"
+	viewsPath = topicPath + "/Subscriptions/views"
+	// watchPath has no sessions and no receiver: it is the topic as the broker saw it.
+	watchPath = topicPath + "/Subscriptions/watch"
+	database  = "relaybox"
+	entities  = "entities"
+	views     = "views"
+)
+
+// Options are what a run is made of, beside its seed.
+type Options struct {
+	Seed uint64
+	// Calm leaves the faults out.
+	Calm bool
+	// App is the assembled app folder; the executable in it is never run.
+	App string
+}
+
+// world is one run: the stores, the network, the instances and what has been said.
+type world struct {
+	Options
+	app       string
+	random    *rand.Rand // of the plan; owner: the run's goroutine
+	net       *network
+	store     *minicosmos.Server
+	bus       *minibus.Server // guarded by mu, as the next two
+	busDisk   *vfs.MemFS
+	busNode   *node
+	settings  map[string]string
+	instances []*instance
+	calls     history.Recorder
+
+	stores  sync.Mutex // held by what switches their faults; guards inForce
+	inForce []fault
+
+	rest sync.WaitGroup // everything that must have ended when the run ends
+
+	mu       sync.Mutex // guards what follows
+	lines    []string
+	loose    *rand.Rand // for what does not come from the plan: pauses, deaths of the newly born
+	calm     bool       // no more faults
+	lastCall time.Time
+	births   []birth
+	parked   bool
+}
+
+// birth is a fault that waits for a handler to start.
+type birth struct {
+	instance string
+	write    int
+	after    bool
+}
+
+// note adds a line to the transcript.
+func (w *world) note(who, format string, args ...any) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.lines = append(w.lines, fmt.Sprintf("%11.6f %-14s %s", time.Since(began).Seconds(), who, fmt.Sprintf(format, args...)))
+}
+
+// began is when every bubble begins.
+var began = time.Date(2000, 1, 1, 0, 0, 0, 0, time.UTC)
+
+// stamp is the time of a call, later than every other: within one moment of fake time many
+// things happen, one after the other.
+func (w *world) stamp() time.Time {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	now := time.Now()
+	if !now.After(w.lastCall) {
+		now = w.lastCall.Add(1)
+	}
+	w.lastCall = now
+	return now
+}
+
+// pause is how long the platform takes to replace an instance.
+func (w *world) pause() time.Duration {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return time.Duration(w.loose.Int64N(int64(2 * time.Second)))
+}
+
+// logger writes to the transcript while its process lives.
+func (w *world) logger(who string, node *node) *slog.Logger {
+	return slog.New(&lines{w: w, who: who, node: node})
+}
+
+type lines struct {
+	w     *world
+	who   string
+	node  *node
+	attrs string
+}
+
+func (l *lines) Enabled(_ context.Context, level slog.Level) bool { return level >= slog.LevelInfo }
+
+func (l *lines) Handle(_ context.Context, r slog.Record) error {
+	if l.node != nil && !l.node.alive() {
+		return nil
+	}
+	var b strings.Builder
+	r.Attrs(func(a slog.Attr) bool { fmt.Fprintf(&b, " %s=%.300v", a.Key, a.Value); return true })
+	if signal(r) == "parked" {
+		l.w.mu.Lock()
+		l.w.parked = true
+		l.w.mu.Unlock()
+	}
+	l.w.note(l.who, "%s %s%s%s", r.Level, r.Message, l.attrs, b.String())
+	return nil
+}
+
+func signal(r slog.Record) (found string) {
+	r.Attrs(func(a slog.Attr) bool {
+		if a.Key == "signal" {
+			found = a.Value.String()
+		}
+		return found == ""
+	})
+	return found
+}
+
+func (l *lines) WithAttrs(attrs []slog.Attr) slog.Handler {
+	next := *l
+	for _, a := range attrs {
+		next.attrs += fmt.Sprintf(" %s=%v", a.Key, a.Value)
+	}
+	return &next
+}
+
+func (l *lines) WithGroup(string) slog.Handler { return l }
+
+// open starts the stores and prepares the instances.
+func open(o Options) (*world, error) {
+	w := &world{
+		Options: o, app: o.App,
+		random: rand.New(rand.NewPCG(o.Seed, 1)), loose: rand.New(rand.NewPCG(o.Seed, 2)),
+		net: newNetwork(o.Seed),
+	}
+	var err error
+	if w.store, err = minicosmos.Open(minicosmos.Options{Ranges: 1 + w.random.IntN(3)}); err != nil {
+		return nil, err
+	}
+	if err = w.startBroker(vfs.NewCrashableMem()); err != nil {
+		return nil, err
+	}
+	w.rest.Go(func() { _ = w.store.Serve(w.net.node(storeName).listen(storeName)) })
+	w.settings = stack.Defaults()
+	w.settings["COSMOS_CONNECTION"] = w.store.ConnectionString("http://127.0.0.1:8081")
+	w.settings["SERVICEBUS_CONNECTION"] = w.broker().ConnectionString("127.0.0.1:5672")
+	w.settings["AzureFunctionsJobHost__extensions__serviceBus__maxConcurrentSessions"] = "4"
+	w.settings["RELAYBOX_INBOX_HOLD"] = "40s" // shorter than in Azure, so that a run that waits for it is cheap
+	return w, nil
+}
+
+// startBroker opens the broker on what is on its disk.
+func (w *world) startBroker(disk *vfs.MemFS) error {
+	bus, err := minibus.Open(minibus.Options{Dir: "bus", FS: disk, Config: topology()})
+	if err != nil {
+		return err
+	}
+	node := w.net.node(busName)
+	w.mu.Lock()
+	w.bus, w.busDisk, w.busNode = bus, disk, node
+	w.mu.Unlock()
+	door := node.listen(busName)
+	w.rest.Go(func() { _ = bus.Serve(door) })
+	return nil
+}
+
+// crashBroker ends the broker as a loss of power does: its memory is gone, locks and sessions
+// with it, and what it had not synced.
+func (w *world) crashBroker() {
+	w.mu.Lock()
+	bus, disk, node := w.bus, w.busDisk, w.busNode
+	w.mu.Unlock()
+	left := disk.CrashClone(vfs.CrashCloneCfg{})
+	node.kill()
+	w.rest.Go(func() { _ = bus.Close() }) // on a disk that nobody looks at any more
+	if err := w.startBroker(left); err != nil {
+		panic(fmt.Sprintf("the broker does not start after a crash: %v", err))
+	}
+}
+
+func (w *world) broker() *minibus.Server {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.bus
+}
+
+// topology is the stack's, with the shortest window for duplicates and a subscription that
+// nobody receives from.
+func topology() *minibus.Config {
+	c := stack.Topology(topicPath, "views")
+	t := &c.Topics[0]
+	t.DuplicateDetectionHistoryTimeWindow = 20 * time.Second
+	t.Subscriptions[0].LockDuration = 30 * time.Second
+	t.Subscriptions = append(t.Subscriptions, minibus.Subscription{
+		Name: "watch", DefaultMessageTimeToLive: t.DefaultMessageTimeToLive, MaxDeliveryCount: 10,
+	})
+	return c
+}
+
+// close ends everything; nothing of the run is left when it returns.
+func (w *world) close() error {
+	w.net.resetAll(storeName)
+	w.net.resetAll(busName)
+	err := w.store.Close()
+	if e := w.broker().Close(); err == nil {
+		err = e
+	}
+	w.rest.Wait()
+	// A request whose body nobody reads does not hear that its connection is gone, and ends
+	// when its own patience does.
+	time.Sleep(5 * time.Minute)
+	return err
+}
+
+// born is told of each handler that starts.
+func (w *world) born(i *instance, node *node) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.calm {
+		return
+	}
+	for n, b := range w.births {
+		if b.instance == i.name {
+			w.births = append(w.births[:n:n], w.births[n+1:]...)
+			node.dieAt(b.write, b.after)
+			return
+		}
+	}
+}
+
+// documents are those of a container, by partition key and id.
+func (w *world) documents(container string) map[string]map[string]json.RawMessage {
+	all := map[string]map[string]json.RawMessage{}
+	for _, raw := range w.store.Documents(database, container) {
+		var at struct{ ID, PK string }
+		if json.Unmarshal(raw, &at) == nil {
+			if all[at.PK] == nil {
+				all[at.PK] = map[string]json.RawMessage{}
+			}
+			all[at.PK][at.ID] = raw
+		}
+	}
+	return all
+}
+
+// Assemble writes the app folder of the source tree without building its handler, which
+// runs in the simulation's own process.
+func Assemble(source, to string) error {
+	files, err := filepath.Glob(filepath.Join(source, "functions", "*", "function.json"))
+	if err != nil {
+		return err
+	}
+	for _, file := range append(files, filepath.Join(source, "host.json")) {
+		name := filepath.Base(file)
+		if name == "function.json" {
+			name = filepath.Join(filepath.Base(filepath.Dir(file)), name)
+		}
+		text, err := os.ReadFile(file)
+		if err != nil {
+			return err
+		}
+		target := filepath.Join(to, name)
+		if err := os.MkdirAll(filepath.Dir(target), 0o755); err != nil {
+			return err
+		}
+		if err := os.WriteFile(target, text, 0o644); err != nil {
+			return err
+		}
+	}
+	return os.WriteFile(filepath.Join(to, "handler"), nil, 0o755)
+}
