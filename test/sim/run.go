@@ -28,8 +28,9 @@ type Report struct {
 }
 
 // drainTime is how long everything may take to arrive once the faults are over: a message
-// is held for 40 s and locked for half a minute, and the sweep comes once a minute.
-const drainTime = 5 * time.Minute
+// is held for 40 s and locked for half a minute, the sweep comes once a minute, and each that
+// nobody can read keeps its session for the minute and a half that its 100 deliveries take.
+const drainTime = 12 * time.Minute
 
 // stragglers is how long what was on its way when the faults ended may go on by itself: a
 // request waits for 25 s at the most.
