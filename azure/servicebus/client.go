@@ -29,6 +29,9 @@ type Options struct {
 	ConnectTimeout time.Duration
 	// SendTimeout bounds one send; default 10 s. The callers' deadlines always hold.
 	SendTimeout time.Duration
+	// IdleTimeout is how long a connection is kept that nothing is sent over; default 5
+	// minutes. The service ends idle links after ten.
+	IdleTimeout time.Duration
 	// Dial replaces the TCP (and TLS) connection, for tests.
 	Dial func(context.Context) (net.Conn, error)
 	// Credential replaces the one that the Connection asks for.
@@ -56,6 +59,7 @@ type session struct {
 	sdk     *azservicebus.Client
 	senders map[string]*azservicebus.Sender // attached ones by topic; guarded by Client.mu
 	silent  atomic.Int32                    // sends in a row without an answer
+	idle    *time.Timer                     // retires it when nothing is sent
 }
 
 // Open returns a client without any I/O. A faulty Connection shows at the first call;
@@ -66,6 +70,9 @@ func Open(conn Connection, opts Options) *Client {
 	}
 	if opts.SendTimeout <= 0 {
 		opts.SendTimeout = 10 * time.Second
+	}
+	if opts.IdleTimeout <= 0 {
+		opts.IdleTimeout = 5 * time.Minute
 	}
 	if opts.Logger == nil {
 		opts.Logger = slog.New(slog.DiscardHandler)
@@ -168,7 +175,9 @@ func (c *Client) session() (*session, error) {
 		if err != nil {
 			return nil, err
 		}
-		c.current = &session{sdk: sdk, senders: map[string]*azservicebus.Sender{}}
+		s := &session{sdk: sdk, senders: map[string]*azservicebus.Sender{}}
+		s.idle = time.AfterFunc(c.opts.IdleTimeout, func() { c.retire(s, nil) })
+		c.current = s
 	}
 	c.busy.Add(1)
 	return c.current, nil
@@ -196,6 +205,7 @@ func (c *Client) retire(s *session, reason error) {
 	c.current = nil
 	c.busy.Add(1)
 	c.mu.Unlock()
+	s.idle.Stop()
 	if reason != nil {
 		c.opts.Logger.Warn("service bus session dropped", "error", reason)
 	}
@@ -244,6 +254,7 @@ func (l *azLink) single(ctx context.Context, m *azservicebus.Message) error {
 func (l *azLink) heard(err error) error {
 	if err == nil {
 		l.session.silent.Store(0)
+		l.session.idle.Reset(l.client.opts.IdleTimeout)
 	}
 	return err
 }

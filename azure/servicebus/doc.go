@@ -25,12 +25,14 @@
 //
 // # The life of a connection
 //
-//	none ──first send──→ attached ──detached, lost, stalled, refused──→ retired
+//	none ──first send──→ attached ──detached, lost, stalled, refused, idle──→ retired
 //	  └────────────────────────────── next send ───────────────────────────┘
 //
 // The SDK repairs links only inside a call, between its own retries; those are off. A
 // session that failed in any way but a plain refusal of a message is therefore dropped
-// as a whole, and a send that met a stale one is repeated once on a fresh one.
+// as a whole, and a send that met a stale one is repeated once on a fresh one. An idle one
+// is retired too: the SDK renews its claim, and dials without a pause when the broker is away
+// at that moment.
 //
 // Locks, in this order: Client.mu; call.mu.
 package servicebus

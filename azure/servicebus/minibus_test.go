@@ -207,3 +207,26 @@ func TestCloseIsFinal(t *testing.T) {
 	require.ErrorIs(t, errors.Join(results...), errClosed)
 	require.ErrorIs(t, errors.Join(c.Publisher("events", PublisherOptions{}).Publish(t.Context(), events("a2"))...), errClosed)
 }
+
+// TestAnIdleConnectionIsGivenUp: nothing renews its claims, and the next send makes another.
+func TestAnIdleConnectionIsGivenUp(t *testing.T) {
+	t.Parallel()
+	bus := minibus.RunT(t, topology)
+	c := closed(t, Open(Connection{ConnectionString: bus.ConnectionString()}, Options{IdleTimeout: 200 * time.Millisecond}))
+	p := c.Publisher("events", PublisherOptions{})
+	send := func(seq int64) {
+		e := outbox.Event{Key: "k", Seq: seq, ID: fmt.Sprint("e-", seq), Type: "t", Envelope: []byte(`{}`)}
+		require.NoError(t, errors.Join(p.Publish(t.Context(), []outbox.Event{e})...))
+	}
+	current := func() *session {
+		c.mu.Lock()
+		defer c.mu.Unlock()
+		return c.current
+	}
+	send(1)
+	first := current()
+	require.Eventually(t, func() bool { return current() == nil }, 10*time.Second, 10*time.Millisecond)
+	send(2)
+	require.NotSame(t, first, current())
+	require.Len(t, received(bus.Server, "k"), 2)
+}

@@ -138,13 +138,19 @@ func TestWriters(t *testing.T) {
 // it.
 func TestNoSessionIsNeeded(t *testing.T) {
 	t.Parallel()
-	c := writers("a put under a key, another put, and replicas that jump", once(Fail, Lost, Stale), 3, true, []outbox.Request{keyed(put("a"), "id", "h")}, []outbox.Request{put("b")})
-	setup := c.Setup
-	c.Setup = func(w *World) {
-		w.Jumps = true
-		setup(w)
+	type calls = []outbox.Request
+	under := keyed(put("c"), "id", "h")
+	for _, c := range []Case{
+		writers("a put under a key, another put, and replicas that jump", once(Fail, Lost, Stale), 3, true, calls{under}, calls{put("b")}),
+		writers("a batch behind a put, and replicas that jump", once(Lost, Stale), 2, true, calls{put("a"), put("b"), under}),
+	} {
+		setup := c.Setup
+		c.Setup = func(w *World) {
+			w.Jumps = true
+			setup(w)
+		}
+		explore(t, 20_000, c)
 	}
-	explore(t, 20_000, c)
 }
 
 // TestWhole: two hosts that write and send at once, a dispatcher and a consumer.
