@@ -75,7 +75,6 @@ func (l *lane) fateOf(ctx context.Context, b *batch) (what fate, cur Entity, err
 		if err != nil {
 			return open, cur, err
 		}
-		cur = b.commit.Entity
 		cur.Revision = revision
 		return stored, cur, nil
 	default:

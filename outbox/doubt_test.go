@@ -277,6 +277,92 @@ func TestOneReceiptTellsOfTheWholeBatch(t *testing.T) {
 	}
 }
 
+// TestAnothersReceiptProvesNothing: the batch was not stored, and its key's receipt is that
+// of a twin at another process, which was answered otherwise.
+func TestAnothersReceiptProvesNothing(t *testing.T) {
+	t.Parallel()
+	mem := &outboxtest.MemStore{}
+	other := outbox.NewWriter(mem, outbox.WriterOptions{})
+	req := keyed(onlyIf(absent, put("k", "a")), "id", "h")
+	first := true
+	s := &outboxtest.FaultyStore{Storage: mem, Before: func(_ context.Context, op, _ string) error {
+		if op != "commit" || !first {
+			return nil
+		}
+		first = false
+		must(t, other, put("k", "other"))
+		require.Equal(t, 412, must(t, other, req).Status)
+		return lost
+	}}
+	require.Equal(t, 412, must(t, outbox.NewWriter(s, outbox.WriterOptions{}), req).Status)
+	require.Len(t, mem.Events("k"), 1)
+}
+
+// TestWhatFollowsARescuedBatch: the batch was stored, its answer lost, and another process
+// has written since. What waits behind it is decided on that, not on the batch.
+func TestWhatFollowsARescuedBatch(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		mem := &outboxtest.MemStore{}
+		first := true
+		s := &outboxtest.FaultyStore{Storage: mem, After: func(_ context.Context, op, _ string) error {
+			if op != "commit" || !first {
+				return nil
+			}
+			first = false
+			time.Sleep(time.Second) // meanwhile the next one comes
+			must(t, outbox.NewWriter(mem, outbox.WriterOptions{}), put("k", "other"))
+			return lost
+		}}
+		w := outbox.NewWriter(s, outbox.WriterOptions{})
+		rescued := begin(t.Context(), w, keyed(put("k", "a"), "id", "h"))
+		synctest.Wait()
+		next := begin(t.Context(), w, put("k", "a"))
+		<-rescued.done
+		<-next.done
+		require.NoError(t, rescued.err)
+		require.NoError(t, next.err)
+		require.Equal(t, `"3"`, next.answer.ETag, "it takes the other's change back")
+		require.Len(t, mem.Events("k"), 3)
+	})
+}
+
+// TestDoubtOutlastsFaults: the store fails once more while somebody looks what became of a
+// batch, and asks for patience.
+func TestDoubtOutlastsFaults(t *testing.T) {
+	t.Parallel()
+	for _, fails := range []string{"barrier", "load", "receipt", "commit"} {
+		t.Run(fails, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				mem := &outboxtest.MemStore{}
+				commits, failed := 0, false
+				s := &outboxtest.FaultyStore{Storage: mem, Before: func(_ context.Context, op, _ string) error {
+					if op == "commit" {
+						if commits++; commits == 1 {
+							if fails == "receipt" {
+								must(t, outbox.NewWriter(mem, outbox.WriterOptions{}), put("k", "other"))
+							}
+							return lost
+						}
+					}
+					if op == fails && commits > 0 && !failed {
+						failed = true
+						return &outbox.Error{Class: outbox.Throttled, Op: op, RetryAfter: 3 * time.Second}
+					}
+					return nil
+				}}
+				began := time.Now()
+				answer := must(t, outbox.NewWriter(s, outbox.WriterOptions{}), keyed(put("k", "a"), "id", "h"))
+				require.Equal(t, 200, answer.Status)
+				require.True(t, failed)
+				require.GreaterOrEqual(t, time.Since(began), 3*time.Second)
+				require.Equal(t, `"a"`, string(entity(t, mem, "k").Data))
+			})
+		})
+	}
+}
+
 // TestNoOpsInDoubtAreDecidedAnew: what changes nothing is never in doubt.
 func TestNoOpsInDoubtAreDecidedAnew(t *testing.T) {
 	t.Parallel()

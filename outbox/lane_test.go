@@ -454,6 +454,8 @@ func TestDeadlines(t *testing.T) {
 		<-sent.done
 		<-waits.done
 		require.Equal(t, outbox.Ambiguous, outbox.ClassOf(sent.err))
+		require.ErrorIs(t, sent.err, context.DeadlineExceeded)
+		require.ErrorContains(t, sent.err, `write "k"`)
 		require.ErrorIs(t, waits.err, context.DeadlineExceeded)
 		require.Equal(t, outbox.Unclassified, outbox.ClassOf(waits.err))
 		close(letGo)
@@ -480,8 +482,129 @@ func TestPatienceEnds(t *testing.T) {
 		<-waits.done
 		require.Equal(t, time.Minute, time.Since(began))
 		require.Equal(t, outbox.Timeout, outbox.ClassOf(waits.err))
+		require.EqualError(t, waits.err, `write "k": timeout: the write took too long`)
 		close(letGo)
 	})
+}
+
+// TestWhoLeavesMakesRoom: a request whose caller has gone holds no place in the queue.
+func TestWhoLeavesMakesRoom(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		slow, reached, letGo := held(&outboxtest.MemStore{})
+		w := outbox.NewWriter(slow, outbox.WriterOptions{Queue: 1})
+		sent := begin(t.Context(), w, put("k", "sent"))
+		<-reached
+		ctx, leave := context.WithCancel(t.Context())
+		gone := begin(ctx, w, put("k", "gone"))
+		synctest.Wait()
+		leave()
+		<-gone.done
+		require.ErrorIs(t, gone.err, context.Canceled)
+		next := begin(t.Context(), w, put("k", "next"))
+		synctest.Wait()
+		close(letGo)
+		<-sent.done
+		<-next.done
+		require.NoError(t, next.err)
+		require.Equal(t, `"2"`, next.answer.ETag)
+	})
+}
+
+// TestWhoComesTooLate: nothing is stored of a request whose time was over when it came, and
+// its lane ends.
+func TestWhoComesTooLate(t *testing.T) {
+	t.Parallel()
+	mem := &outboxtest.MemStore{}
+	w := outbox.NewWriter(mem, outbox.WriterOptions{})
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	for i := range 100 {
+		key := fmt.Sprint("k", i)
+		answer, err := w.Write(ctx, put(key, "late"))
+		switch {
+		case err == nil:
+			require.Equal(t, `"1"`, answer.ETag)
+		case outbox.ClassOf(err) != outbox.Ambiguous:
+			require.ErrorIs(t, err, context.Canceled)
+			require.Empty(t, mem.Events(key))
+		}
+		require.Equal(t, 200, must(t, w, put(key, "in time")).Status)
+	}
+}
+
+// TestNotStoredIsSaidAsSoonAsItIsCertain: a batch was sent, and is certain not to be stored.
+// Members whose time ends before they are sent again are not in doubt.
+func TestNotStoredIsSaidAsSoonAsItIsCertain(t *testing.T) {
+	t.Parallel()
+	is := func(err error) func(*testing.T, *outboxtest.MemStore) error {
+		return func(*testing.T, *outboxtest.MemStore) error { return err }
+	}
+	overtaken := func(t *testing.T, mem *outboxtest.MemStore) error {
+		must(t, outbox.NewWriter(mem, outbox.WriterOptions{}), put("k", "other"))
+		return lost
+	}
+	for name, test := range map[string]struct {
+		keys [2]string // Idempotency-Keys
+		text string    // put by both
+		fail func(*testing.T, *outboxtest.MemStore) error
+	}{
+		"a conflict":                     {[2]string{"1", "2"}, "new", is(outbox.ErrConflict)},
+		"a receipt that is gone again":   {[2]string{"1", "2"}, "new", is(&outbox.ReceiptExistsError{ID: outbox.ReceiptDocID("1")})},
+		"one of them is bad":             {[2]string{"1", "2"}, "new", is(&outbox.Error{Class: outbox.Rejected, Op: "commit"})},
+		"in doubt, but without receipts": {[2]string{"1", "2"}, "new", overtaken},
+		"in doubt, but changing nothing": {[2]string{}, "there", overtaken},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				mem := &outboxtest.MemStore{}
+				commits := 0
+				s := &outboxtest.FaultyStore{Storage: mem, Before: func(_ context.Context, op, _ string) error {
+					if op != "commit" {
+						return nil
+					}
+					time.Sleep(time.Second) // the first one: meanwhile the others come
+					if commits++; commits == 2 {
+						return test.fail(t, mem)
+					}
+					return nil
+				}}
+				w := outbox.NewWriter(s, outbox.WriterOptions{})
+				ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+				defer cancel()
+				blocker := begin(ctx, w, put("k", "there"))
+				synctest.Wait()
+				var members []*written
+				for _, key := range test.keys {
+					members = append(members, begin(ctx, w, keyed(slowAgain(put("k", test.text)), key, "h")))
+					synctest.Wait()
+				}
+				<-blocker.done
+				require.NoError(t, blocker.err)
+				for _, m := range members {
+					<-m.done
+					require.ErrorIs(t, m.err, context.DeadlineExceeded)
+					require.NotEqual(t, outbox.Ambiguous, outbox.ClassOf(m.err), "%v", m.err)
+				}
+				require.GreaterOrEqual(t, commits, 2)
+				time.Sleep(time.Hour) // the lane ends by itself
+			})
+		})
+	}
+}
+
+// slowAgain is req that takes a minute to decide the second time.
+func slowAgain(req outbox.Request) outbox.Request {
+	decide, again := req.Decide, false
+	req.Decide = func(cur outbox.Entity) (outbox.Decision, error) {
+		if again {
+			time.Sleep(time.Minute)
+		}
+		again = true
+		return decide(cur)
+	}
+	return req
 }
 
 // TestAConflictWithoutEnd: another process that is always faster costs the request its time,

@@ -75,6 +75,7 @@ func TestWriteNumbersEvents(t *testing.T) {
 		require.Equal(t, outbox.EventID("/test/doc", "doc:k", life.ID, e.Seq), e.ID)
 		require.Equal(t, life.ID, e.Incarnation)
 	}
+	require.Equal(t, events[2].CreatedAt, entity(t, s, "doc:k").UpdatedAt)
 	var envelope map[string]any
 	require.NoError(t, json.Unmarshal(events[1].Envelope, &envelope))
 	require.NotEmpty(t, envelope["time"])
@@ -110,6 +111,22 @@ func TestWriteThatChangesNothing(t *testing.T) {
 	require.NotEqual(t, before.Revision, after.Revision, "it was committed")
 	after.Revision, after.Batch = before.Revision, before.Batch
 	require.Equal(t, before, after, "with its own content")
+}
+
+// TestATombstoneKeepsNothing: who is gone leaves nothing behind, whatever the decision says.
+func TestATombstoneKeepsNothing(t *testing.T) {
+	t.Parallel()
+	s := &outboxtest.MemStore{}
+	w := outbox.NewWriter(s, outbox.WriterOptions{})
+	must(t, w, put("k", "a"))
+	req := put("k", "")
+	req.Decide = func(cur outbox.Entity) (outbox.Decision, error) {
+		return outbox.Decision{Status: 204, Deleted: true, Data: cur.Data, Events: []outbox.Draft{{Type: "test.deleted"}}}, nil
+	}
+	must(t, w, req)
+	gone := entity(t, s, "k")
+	require.True(t, gone.Deleted)
+	require.Empty(t, gone.Data)
 }
 
 func TestTwinsMakeOneChange(t *testing.T) {

@@ -48,7 +48,7 @@ var rules = []rule{
 	off(twins, mutants.TrueAnswers, "a key stands for one request", "outbox/lane.go", "r.RequestHash != c.req.RequestHash {", "false {"),
 	off(all, mutants.TrueAnswers, "doubt is settled first", "outbox/lane.go", "\tcase class == Ambiguous:\n\t\tl.settle(ctx, b, err)\n", "\tcase class == Ambiguous:\n\t\tl.unsend(b)\n"),
 	off(all, mutants.TrueAnswers, "a read is no fence", "outbox/doubt.go", "\tcase b.against():\n", "\tcase b.against():\n\t\tif b != nil {\n\t\t\treturn notStored, cur, nil\n\t\t}\n"),
-	off(all, mutants.TrueAnswers, "a refusal of the repeated batch decides nothing", "outbox/doubt.go", "\t\t\treturn open, cur, err\n\t\t}\n\t\tcur = b.commit.Entity\n", "\t\t\treturn notStored, Entity{Key: l.key}, nil\n\t\t}\n\t\tcur = b.commit.Entity\n"),
+	off(all, mutants.TrueAnswers, "a refusal of the repeated batch decides nothing", "outbox/doubt.go", "\t\t\treturn open, cur, err\n\t\t}\n\t\tcur.Revision = revision\n", "\t\t\treturn notStored, Entity{Key: l.key}, nil\n\t\t}\n\t\tcur.Revision = revision\n"),
 	off(all, mutants.TrueAnswers, "what cannot be told is not guessed: not stored", "outbox/doubt.go", "\t\treturn untold, cur, nil\n", "\t\treturn notStored, cur, nil\n"),
 	off(all, mutants.TrueAnswers, "what cannot be told is not guessed: stored", "outbox/doubt.go", "\t\treturn untold, cur, nil\n", "\t\treturn stored, Entity{}, nil\n"),
 	off(all, mutants.TrueAnswers, "a missing receipt tells that nothing was stored", "outbox/doubt.go", "\t\twhat = notStored\n", "\t\twhat, cur = stored, Entity{}\n"),
