@@ -511,6 +511,43 @@ func TestWhoLeavesMakesRoom(t *testing.T) {
 	})
 }
 
+// TestWhoLeavesWhileTheEntityIsRead was told that nothing is stored: the batch goes out
+// without it.
+func TestWhoLeavesWhileTheEntityIsRead(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		mem := &outboxtest.MemStore{}
+		s := &outboxtest.FaultyStore{Storage: mem, Before: func(_ context.Context, op, _ string) error {
+			if op == "load" {
+				time.Sleep(2 * time.Second)
+			}
+			return nil
+		}}
+		// Both are in the batch behind the first one, which fails and has the entity read anew.
+		conflicts := 0
+		s.After = func(_ context.Context, op, _ string) error {
+			if op == "load" && conflicts == 0 {
+				conflicts++
+				must(t, outbox.NewWriter(mem, outbox.WriterOptions{}), put("k", "other"))
+			}
+			return nil
+		}
+		w := outbox.NewWriter(s, outbox.WriterOptions{})
+		patient := begin(t.Context(), w, put("k", "patient"))
+		synctest.Wait()
+		soon, cancel := context.WithTimeout(t.Context(), 3*time.Second)
+		defer cancel()
+		leaves := begin(soon, w, put("k", "leaves"))
+		<-leaves.done
+		<-patient.done
+		require.ErrorIs(t, leaves.err, context.DeadlineExceeded)
+		require.NotEqual(t, outbox.Ambiguous, outbox.ClassOf(leaves.err))
+		require.NoError(t, patient.err)
+		require.Len(t, mem.Events("k"), 2)
+		require.Equal(t, `"patient"`, string(entity(t, mem, "k").Data))
+	})
+}
+
 // TestWhoComesTooLate: nothing is stored of a request whose time was over when it came, and
 // its lane ends.
 func TestWhoComesTooLate(t *testing.T) {

@@ -224,6 +224,34 @@ func TestLostAnswers(t *testing.T) {
 	}
 }
 
+// TestAnUnknownErrorIsDoubt: of an error that no adapter has classified nobody knows whether
+// the batch was stored.
+func TestAnUnknownErrorIsDoubt(t *testing.T) {
+	t.Parallel()
+	for _, applied := range []bool{true, false} {
+		t.Run(fmt.Sprint("applied: ", applied), func(t *testing.T) {
+			t.Parallel()
+			mem := &outboxtest.MemStore{}
+			first := true
+			fault := func(_ context.Context, op, _ string) error {
+				if op != "commit" || !first {
+					return nil
+				}
+				first = false
+				return errors.New("whatever this is")
+			}
+			s := &outboxtest.FaultyStore{Storage: mem}
+			if applied {
+				s.After = fault
+			} else {
+				s.Before = fault
+			}
+			require.Equal(t, `"1"`, must(t, outbox.NewWriter(s, outbox.WriterOptions{}), put("k", "a")).ETag)
+			require.Len(t, mem.Events("k"), 1)
+		})
+	}
+}
+
 func TestLostAnswerWithReceiptIsCertain(t *testing.T) {
 	t.Parallel()
 	mem := &outboxtest.MemStore{}
@@ -245,7 +273,7 @@ func TestLostAnswerWithReceiptIsCertain(t *testing.T) {
 
 func TestStoreFaultsAreReturnedAsTheyAre(t *testing.T) {
 	t.Parallel()
-	for _, op := range []string{"load", "commit"} {
+	for _, op := range []string{"load", "place", "commit"} {
 		for _, class := range []outbox.Class{outbox.Throttled, outbox.Unavailable, outbox.Timeout, outbox.Unauthorized, outbox.TooLarge} {
 			t.Run(op+" "+class.String(), func(t *testing.T) {
 				t.Parallel()
@@ -256,10 +284,19 @@ func TestStoreFaultsAreReturnedAsTheyAre(t *testing.T) {
 					}
 					return nil
 				}}
-				_, err := outbox.NewWriter(s, outbox.WriterOptions{}).Write(t.Context(), keyed(put("k", "a"), "id", "h"))
+				req := keyed(put("k", "a"), "id", "h")
+				decide, decided := req.Decide, false
+				req.Decide = func(cur outbox.Entity) (outbox.Decision, error) {
+					decided = true
+					return decide(cur)
+				}
+				w := outbox.NewWriter(s, outbox.WriterOptions{})
+				_, err := w.Write(t.Context(), req)
 				require.Equal(t, class, outbox.ClassOf(err))
 				require.EqualValues(t, 7, outbox.RetryAfterOf(err))
 				require.Empty(t, mem.Events("k"))
+				_, _ = w.Write(t.Context(), put("k", "b")) // the first round is over
+				require.Equal(t, op != "load", decided, "nothing is decided on what could not be read")
 			})
 		}
 	}
