@@ -511,6 +511,93 @@ func TestWhoLeavesMakesRoom(t *testing.T) {
 	})
 }
 
+// TestWhatAWriteCosts: each operation is charged. The barrier is for writes that a lagging
+// replica, or another process, keeps waiting.
+func TestWhatAWriteCosts(t *testing.T) {
+	t.Parallel()
+	for name, test := range map[string]struct {
+		others int  // writes that come between a read and the commit
+		lags   bool // the replica shows none of them before a barrier
+		want   string
+	}{
+		"alone":                        {want: "load commit"},
+		"another was faster":           {others: 1, want: "load commit load commit"},
+		"two were":                     {others: 2, want: "load commit load commit barrier load commit"},
+		"another was, seen by nobody":  {others: 1, lags: true, want: "load commit load barrier load commit"},
+		"three were, the last one too": {others: 3, want: "load commit load commit barrier load commit barrier load commit"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			mem := &outboxtest.MemStore{}
+			other := outbox.NewWriter(mem, outbox.WriterOptions{})
+			must(t, other, put("k", "there"))
+			var storage outboxtest.Storage = mem
+			if test.lags {
+				storage = lag(mem)
+			}
+			var ops []string
+			others := 0
+			s := &outboxtest.FaultyStore{Storage: storage, Before: func(_ context.Context, op, _ string) error {
+				ops = append(ops, op)
+				if op == "commit" && others < test.others {
+					others++
+					must(t, other, put("k", fmt.Sprint("other ", others)))
+				}
+				return nil
+			}}
+			must(t, outbox.NewWriter(s, outbox.WriterOptions{}), put("k", "a"))
+			require.Equal(t, test.want, strings.Join(ops, " "))
+		})
+	}
+}
+
+// TestWhatARepetitionCosts: the request was stored by another process, and the replica shows
+// nothing of it.
+func TestWhatARepetitionCosts(t *testing.T) {
+	t.Parallel()
+	mem := &outboxtest.MemStore{}
+	replica := lag(mem)
+	req := keyed(put("k", "a"), "id", "h")
+	first := must(t, outbox.NewWriter(mem, outbox.WriterOptions{}), req)
+	var ops []string
+	s := &outboxtest.FaultyStore{Storage: replica, Before: func(_ context.Context, op, _ string) error {
+		ops = append(ops, op)
+		return nil
+	}}
+	require.Equal(t, first, must(t, outbox.NewWriter(s, outbox.WriterOptions{}), req))
+	require.Equal(t, "load place commit receipt barrier receipt", strings.Join(ops, " "))
+}
+
+// TestAThrottledBatchIsNotTakenApart: the store asks for patience, and all members are told
+// so; one batch each would ask for more.
+func TestAThrottledBatchIsNotTakenApart(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		commits := 0
+		s := &outboxtest.FaultyStore{Storage: &outboxtest.MemStore{}, Before: func(_ context.Context, op, _ string) error {
+			if op == "commit" {
+				if commits++; commits == 2 {
+					return &outbox.Error{Class: outbox.Throttled, Op: op, RetryAfter: 7 * time.Second}
+				}
+				time.Sleep(time.Second)
+			}
+			return nil
+		}}
+		w := outbox.NewWriter(s, outbox.WriterOptions{})
+		blocker := begin(t.Context(), w, put("k", "first"))
+		synctest.Wait()
+		one, two := begin(t.Context(), w, put("k", "one")), begin(t.Context(), w, put("k", "two"))
+		<-blocker.done
+		<-one.done
+		<-two.done
+		for _, r := range []*written{one, two} {
+			require.Equal(t, outbox.Throttled, outbox.ClassOf(r.err))
+			require.Equal(t, 7*time.Second, outbox.RetryAfterOf(r.err))
+		}
+		require.Equal(t, 2, commits)
+	})
+}
+
 // TestWhoLeavesWhileTheEntityIsRead was told that nothing is stored: the batch goes out
 // without it.
 func TestWhoLeavesWhileTheEntityIsRead(t *testing.T) {
@@ -523,11 +610,11 @@ func TestWhoLeavesWhileTheEntityIsRead(t *testing.T) {
 			}
 			return nil
 		}}
-		// Both are in the batch behind the first one, which fails and has the entity read anew.
-		conflicts := 0
+		// The first batch fails on its condition, and both are in the next one.
+		overtaken := false
 		s.After = func(_ context.Context, op, _ string) error {
-			if op == "load" && conflicts == 0 {
-				conflicts++
+			if op == "load" && !overtaken {
+				overtaken = true
 				must(t, outbox.NewWriter(mem, outbox.WriterOptions{}), put("k", "other"))
 			}
 			return nil

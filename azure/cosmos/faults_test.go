@@ -2,11 +2,14 @@ package cosmos
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"testing"
 	"testing/synctest"
 	"time"
 
+	"github.com/Azure/azure-sdk-for-go/sdk/azcore"
+	"github.com/relaybox/relaybox/azure/access"
 	"github.com/relaybox/relaybox/outbox"
 	"github.com/stretchr/testify/require"
 )
@@ -56,6 +59,9 @@ func TestWhatIsRepeated(t *testing.T) {
 		{"too large", []reply{status(413)}, "too large/1", "-"},
 		{"bad request", []reply{status(400)}, "rejected/1", "rejected/1"},
 		{"no container", []reply{status(404, "x-ms-substatus", "1003")}, "unavailable/1", "unavailable/1"},
+		{"out of storage", []reply{status(507)}, "ambiguous/1", "ok/2"},
+		{"not the write region", []reply{status(403, "x-ms-substatus", "3")}, "ok/2", "ok/2"},
+		{"not the write region any more", []reply{status(403, "x-ms-substatus", "1008")}, "ok/2", "ok/2"},
 		{"lagging replica", []reply{status(404, "x-ms-substatus", "1002"), status(404, "x-ms-substatus", "1002")}, "-", "ok/3"},
 	} {
 		t.Run(row.name, func(t *testing.T) {
@@ -76,6 +82,102 @@ func TestWhatIsRepeated(t *testing.T) {
 			}
 		})
 	}
+}
+
+// TestFaultsThatDoNotPass: a read is repeated for three seconds, and what is told then is
+// what the last answer meant, and the service's wish.
+func TestFaultsThatDoNotPass(t *testing.T) {
+	t.Parallel()
+	for _, row := range []struct {
+		reply reply
+		want  string
+	}{
+		{reply{status: 408}, "timeout"},
+		{reply{status: 500}, "unavailable"},
+		{reply{status: 507}, "unavailable"},
+		{reply{status: 410}, "unavailable"},
+		{reply{refused: true}, "unavailable"},
+		{reply{dropped: true}, "unavailable"},
+		{reply{status: 449}, "throttled"},
+		{reply{status: 429, header: map[string]string{"Retry-After": "60"}}, "throttled at once, after 1m0s"},
+		{reply{status: 429, header: map[string]string{"Retry-After": "60", "x-ms-retry-after-ms": "20000.5"}}, "throttled at once, after 20.0005s"},
+		{reply{status: 429, header: map[string]string{"Retry-After": "60", "x-ms-retry-after-ms": "-1"}}, "throttled at once, after 1m0s"},
+		{reply{status: 429, header: map[string]string{"Retry-After": "60", "x-ms-retry-after-ms": "soon"}}, "throttled at once, after 1m0s"},
+		{reply{status: 429, header: map[string]string{"Retry-After": "-60"}}, "throttled"},
+		{reply{status: 429, header: map[string]string{"Retry-After": "soon"}}, "throttled"},
+	} {
+		t.Run(fmt.Sprint(row.reply.status, row.reply.header), func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				c, s := scripted(row.reply)
+				_, err := c.Outbox("db", "c", OutboxOptions{}).Load(t.Context(), "p-1")
+				got := class(t, err)
+				if s.count() == 1 {
+					got += " at once"
+				}
+				if after := outbox.RetryAfterOf(err); after != 0 {
+					got += ", after " + after.String()
+				}
+				require.Equal(t, row.want, got)
+			})
+		})
+	}
+}
+
+// TestAStoreThatDoesNotAnswer: the attempt's own time is over, or its caller's. Of a commit
+// nobody knows then.
+func TestAStoreThatDoesNotAnswer(t *testing.T) {
+	t.Parallel()
+	for name, patience := range map[string]time.Duration{"the attempt": time.Hour, "its caller": time.Second} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				c, _ := scripted(reply{silent: true})
+				o := c.Outbox("db", "c", OutboxOptions{})
+				ctx, cancel := context.WithTimeout(t.Context(), patience)
+				defer cancel()
+				_, err := o.Load(ctx, "p-1")
+				require.Equal(t, "timeout", class(t, err))
+				require.ErrorIs(t, err, context.DeadlineExceeded)
+				ctx, cancel = context.WithTimeout(t.Context(), patience)
+				defer cancel()
+				_, err = o.Commit(ctx, aCommit)
+				require.Equal(t, "ambiguous", class(t, err))
+			})
+		})
+	}
+}
+
+// TestAMarkerThatCollides: writes of one marker at the same time may be refused as a
+// conflict, and are repeated.
+func TestAMarkerThatCollides(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		c, s := scripted(reply{status: 409}, reply{status: 412}, reply{status: 200})
+		require.NoError(t, c.Outbox("db", "c", OutboxOptions{}).Barrier(t.Context(), "p-1"))
+		require.Equal(t, 3, s.count())
+		c, _ = scripted(reply{status: 409})
+		require.Equal(t, "unavailable", class(t, c.Outbox("db", "c", OutboxOptions{}).Barrier(t.Context(), "p-1")))
+	})
+}
+
+// TestAnIdentityWithoutAToken is the operator's business, unless the call was just cut.
+func TestAnIdentityWithoutAToken(t *testing.T) {
+	t.Parallel()
+	token := &access.TokenError{Err: errors.New("no identity")}
+	f := diagnose(t.Context(), fmt.Errorf("read: %w", token), false)
+	require.Equal(t, outbox.Unauthorized, f.class)
+	require.ErrorIs(t, f.err, token)
+	require.False(t, f.again)
+	setting := &access.SettingError{Err: errors.New("no such file")}
+	f = diagnose(t.Context(), setting, false)
+	require.Equal(t, outbox.Unauthorized, f.class)
+	require.ErrorIs(t, f.err, setting)
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	f = diagnose(ctx, token, false)
+	require.Equal(t, outbox.Timeout, f.class)
+	require.Equal(t, nothing, f.effect)
 }
 
 func TestRolledBackBatchNamesItsCause(t *testing.T) {
@@ -143,4 +245,10 @@ func TestErrorsAreShortAndHoldNoKey(t *testing.T) {
 	c, _ := scripted(reply{status: 413, body: `{"code":"RequestEntityTooLarge","message":"…"}`, header: map[string]string{"x-ms-activity-id": "a-1"}})
 	_, err := c.Outbox("db", "c", OutboxOptions{}).Commit(t.Context(), aCommit)
 	require.EqualError(t, err, `commit "p-1": too large: status 413/0 (Request Entity Too Large), activity a-1`)
+	full, _ := scripted(reply{status: 403, header: map[string]string{"x-ms-substatus": "1014"}})
+	_, err = full.Outbox("db", "c", OutboxOptions{}).Commit(t.Context(), aCommit)
+	require.ErrorContains(t, err, "status 403/1014")
+	var answer *azcore.ResponseError
+	require.ErrorAs(t, err, &answer, "the answer itself is kept")
+	require.Equal(t, 403, answer.StatusCode)
 }

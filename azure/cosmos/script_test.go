@@ -30,7 +30,8 @@ type reply struct {
 	header map[string]string
 	body   string
 	// refused: no connection. dropped: the connection broke after the request was sent.
-	refused, dropped bool
+	// silent: nothing ever comes back.
+	refused, dropped, silent bool
 }
 
 // script is an http.RoundTripper that plays replies in order, the last one for ever.
@@ -76,6 +77,10 @@ func (r reply) play(req *http.Request) (*http.Response, error) {
 	}
 	if t := httptrace.ContextClientTrace(req.Context()); t != nil {
 		t.GotConn(httptrace.GotConnInfo{})
+	}
+	if r.silent {
+		<-req.Context().Done()
+		return nil, req.Context().Err()
 	}
 	if r.dropped {
 		return nil, io.ErrUnexpectedEOF
