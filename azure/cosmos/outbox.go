@@ -132,7 +132,6 @@ func (o *Outbox) receipt(ctx context.Context, what op, id string) (*outbox.Recei
 // read is a point read. A missing document is no error: its revision is "".
 func (k *container) read(ctx context.Context, what op, id string, into any) (revision string, err error) {
 	err = k.do(ctx, what, idempotent, func(ctx context.Context, items *azcosmos.ContainerClient) error {
-		revision = ""
 		r, err := items.ReadItem(ctx, azcosmos.NewPartitionKeyString(what.what), id, k.itemOptions())
 		if missing(err) {
 			k.heed(err)

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"strings"
 	"testing"
 	"time"
 
@@ -153,10 +154,43 @@ func TestKeysThatAzcosmosWouldMangle(t *testing.T) {
 	c, s := scripted(stored)
 	box := c.Outbox("db", "c", OutboxOptions{})
 	for _, key := range []string{"", "a\x01", "\x7f", "😀", "\xff"} {
-		_, err := box.Load(t.Context(), key)
-		require.Equal(t, outbox.Rejected, outbox.ClassOf(err), "%q", key)
+		for name, do := range map[string]func() error{
+			"load":    func() error { _, err := box.Load(t.Context(), key); return err },
+			"receipt": func() error { _, err := box.Receipt(t.Context(), key, "rq-1"); return err },
+			"barrier": func() error { return box.Barrier(t.Context(), key) },
+			"place":   func() error { _, err := box.Place(t.Context(), key); return err },
+			"commit":  func() error { _, err := box.Commit(t.Context(), outbox.Commit{Key: key}); return err },
+			"pending": func() error { _, err := box.Pending(t.Context(), key, 0, 10); return err },
+			"settle":  func() error { return box.Settle(t.Context(), key, []outbox.Event{{Key: key, Seq: 1}}) },
+			"park":    func() error { return box.Park(t.Context(), outbox.Event{Key: key, Seq: 1}, outbox.Fault{}) },
+		} {
+			require.Equal(t, outbox.Rejected, outbox.ClassOf(do()), "%s %q", name, key)
+		}
 	}
 	require.Zero(t, s.count())
+}
+
+// TestDefaultsAreWhatTheServiceTakes: a page of Find has 500 keys, a settling batch 50
+// deletes, and no setting makes it more than 100.
+func TestDefaultsAreWhatTheServiceTakes(t *testing.T) {
+	t.Parallel()
+	c, s := scripted(reply{status: 200, body: `{"Documents":[]}`})
+	require.NoError(t, c.Outbox("db", "c", OutboxOptions{}).Find(t.Context(), func([]outbox.Head) error { return nil }))
+	require.Equal(t, "500", s.requests[0].header.Get("x-ms-max-item-count"))
+
+	var events []outbox.Event
+	for i := range 150 {
+		events = append(events, outbox.Event{Seq: int64(i + 1)})
+	}
+	for batch, want := range map[int][]int{0: {50, 50, 50}, 1000: {100, 50}} {
+		c, s := scripted(committed("x"))
+		require.NoError(t, c.Outbox("db", "c", OutboxOptions{SettleBatch: batch}).Settle(t.Context(), "p-1", events))
+		var got []int
+		for _, r := range s.requests {
+			got = append(got, strings.Count(r.body, `"Delete"`))
+		}
+		require.Equal(t, want, got)
+	}
 }
 
 func TestApply(t *testing.T) {

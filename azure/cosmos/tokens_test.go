@@ -63,3 +63,31 @@ func TestReadsCarryTheNewestToken(t *testing.T) {
 	require.Equal(t, "0:0#7#0=7", s.requests[1].header.Get("x-ms-session-token"))
 	require.Equal(t, "0:0#7#0=7", s.requests[2].header.Get("x-ms-session-token"))
 }
+
+// TestABarriersTokenIsWhatItIsFor: the reads behind it go out under what its answer said.
+func TestABarriersTokenIsWhatItIsFor(t *testing.T) {
+	t.Parallel()
+	c, s := scripted(reply{status: 201, header: map[string]string{"x-ms-session-token": "0:0#9#0=9"}}, reply{status: 404})
+	box := c.Outbox("db", "c", OutboxOptions{})
+	require.NoError(t, box.Barrier(t.Context(), "p-1"))
+	_, err := box.Load(t.Context(), "p-1")
+	require.NoError(t, err)
+	require.Equal(t, "0:0#9#0=9", s.requests[1].header.Get("x-ms-session-token"))
+}
+
+// TestADocumentTellsOfANewContainer: it lies in another one than all that was read before, so
+// the tokens of that one are dropped.
+func TestADocumentTellsOfANewContainer(t *testing.T) {
+	t.Parallel()
+	in := func(rid, token string) reply {
+		return reply{status: 200, body: `{"id":"entity","pk":"p-1","version":1,"_rid":"` + rid + `"}`, header: map[string]string{"etag": `"e"`, "x-ms-session-token": token}}
+	}
+	c, s := scripted(in("AAAAAAAAAAEAAAAAAAAAAQ==", "0:0#9#0=9"), in("AAAAAAAAAAIAAAAAAAAAAQ==", "0:0#2#0=2"), reply{status: 404})
+	box := c.Outbox("db", "c", OutboxOptions{})
+	for range 3 {
+		_, err := box.Load(t.Context(), "p-1")
+		require.NoError(t, err)
+	}
+	require.Equal(t, "0:0#9#0=9", s.requests[1].header.Get("x-ms-session-token"))
+	require.NotEqual(t, "0:0#9#0=9", s.requests[2].header.Get("x-ms-session-token"))
+}
