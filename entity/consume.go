@@ -121,7 +121,7 @@ func (k *Kinds) Apply(model json.RawMessage, e inbox.Event) (json.RawMessage, er
 }
 
 func (k Kind[T, V]) apply(model json.RawMessage, e inbox.Event) (json.RawMessage, error) {
-	stored := view{ID: e.Subject}
+	var stored view
 	if len(model) > 0 {
 		if err := json.Unmarshal(model, &stored); err != nil {
 			return nil, fmt.Errorf("stored view: %w", err)

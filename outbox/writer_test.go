@@ -9,6 +9,7 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/stretchr/testify/require"
@@ -228,6 +229,7 @@ func TestLostAnswers(t *testing.T) {
 // the batch was stored.
 func TestAnUnknownErrorIsDoubt(t *testing.T) {
 	t.Parallel()
+	whatever := errors.New("whatever this is")
 	for _, applied := range []bool{true, false} {
 		t.Run(fmt.Sprint("applied: ", applied), func(t *testing.T) {
 			t.Parallel()
@@ -238,7 +240,7 @@ func TestAnUnknownErrorIsDoubt(t *testing.T) {
 					return nil
 				}
 				first = false
-				return errors.New("whatever this is")
+				return whatever
 			}
 			s := &outboxtest.FaultyStore{Storage: mem}
 			if applied {
@@ -246,10 +248,26 @@ func TestAnUnknownErrorIsDoubt(t *testing.T) {
 			} else {
 				s.Before = fault
 			}
-			require.Equal(t, `"1"`, must(t, outbox.NewWriter(s, outbox.WriterOptions{}), put("k", "a")).ETag)
+			answer := must(t, outbox.NewWriter(s, outbox.WriterOptions{}), onlyIf(absent, put("k", "a")))
+			require.Equal(t, `"1"`, answer.ETag)
 			require.Len(t, mem.Events("k"), 1)
 		})
 	}
+	t.Run("for good", func(t *testing.T) {
+		t.Parallel()
+		synctest.Test(t, func(t *testing.T) {
+			s := &outboxtest.FaultyStore{Storage: &outboxtest.MemStore{}, Before: func(_ context.Context, op, _ string) error {
+				if op == "commit" || op == "barrier" {
+					return whatever
+				}
+				return nil
+			}}
+			_, err := outbox.NewWriter(s, outbox.WriterOptions{}).Write(t.Context(), put("k", "a"))
+			require.EqualError(t, err, `commit "k": ambiguous: whatever this is`)
+			require.ErrorIs(t, err, whatever)
+			require.Equal(t, outbox.Ambiguous, outbox.ClassOf(err))
+		})
+	})
 }
 
 func TestLostAnswerWithReceiptIsCertain(t *testing.T) {

@@ -91,3 +91,15 @@ func TestADocumentTellsOfANewContainer(t *testing.T) {
 	require.Equal(t, "0:0#9#0=9", s.requests[1].header.Get("x-ms-session-token"))
 	require.NotEqual(t, "0:0#9#0=9", s.requests[2].header.Get("x-ms-session-token"))
 }
+
+// TestWhatIsNotThereIsARead, too: it was not there at least until the token in its answer.
+func TestWhatIsNotThereIsARead(t *testing.T) {
+	t.Parallel()
+	c, s := scripted(reply{status: 404, header: map[string]string{"x-ms-session-token": "0:0#9#0=9"}}, reply{status: 404})
+	box := c.Outbox("db", "c", OutboxOptions{})
+	for range 2 {
+		_, err := box.Load(t.Context(), "p-1")
+		require.NoError(t, err)
+	}
+	require.Equal(t, "0:0#9#0=9", s.requests[1].header.Get("x-ms-session-token"))
+}
