@@ -82,6 +82,13 @@ func (w workshop) run(t *testing.T, app string) *chaos.Report {
 // moment that it rarely meets; the simulation makes it.
 var ofWriter = []string{"receipts replace each other", "the entity is replaced without If-Match", "answers do not wait for their batch"}
 
+// surest are the mutants that show within seconds, whatever the machine is at: CI has no time
+// for all of them.
+var surest = []string{
+	"the dispatcher settles what it has tried to send", "the newest pending event goes out first", "the consumer applies what it has applied",
+	"receipts replace each other", "the entity is replaced without If-Match", "answers do not wait for their batch",
+}
+
 // sought are the mutants that must be caught here.
 func sought(t *testing.T) []mutants.Mutant {
 	t.Helper()
@@ -92,6 +99,10 @@ func sought(t *testing.T) []mutants.Mutant {
 		}
 	}
 	require.Len(t, all, len(mutants.All)+len(ofWriter), "a mutant has another name now")
+	if os.Getenv("CHAOS_MUTANTS") != "all" {
+		all = slices.DeleteFunc(all, func(m mutants.Mutant) bool { return !slices.Contains(surest, m.Name) })
+		require.Len(t, all, len(surest), "a mutant has another name now")
+	}
 	return all
 }
 
@@ -99,7 +110,7 @@ func sought(t *testing.T) []mutants.Mutant {
 // none of that.
 func TestMutantsAreCaught(t *testing.T) {
 	if os.Getenv("CHAOS_MUTANTS") == "" {
-		t.Skip("takes more than a minute for each mutant: set CHAOS_MUTANTS=1")
+		t.Skip("takes more than a minute for each mutant: set CHAOS_MUTANTS=1 for the six surest, all for all")
 	}
 	w := open(t)
 	t.Run("none", func(t *testing.T) {
