@@ -19,7 +19,6 @@ type client struct {
 	name   string
 	random *rand.Rand
 	http   *http.Client
-	target string // of the request under way
 	tags   map[string]string
 	sent   int
 }

@@ -32,7 +32,6 @@ type instance struct {
 	host    *node // guarded by mu, as the next
 	handler *node
 	starts  int
-	stopped bool
 }
 
 // run keeps the instance up until ctx ends.
