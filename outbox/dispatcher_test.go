@@ -380,13 +380,29 @@ func TestStoreFaultsWhileDraining(t *testing.T) {
 					}
 					return nil
 				}}
-				d := outbox.NewDispatcher(s, p, outbox.DispatcherOptions{})
+				told := map[string]bool{}
+				var mu sync.Mutex
+				d := outbox.NewDispatcher(s, p, outbox.DispatcherOptions{Observer: func(sig outbox.Signal) {
+					if f, ok := sig.(outbox.DrainFailed); ok && outbox.ClassOf(f.Err) == outbox.Unavailable {
+						mu.Lock()
+						told[f.Key] = true
+						mu.Unlock()
+					}
+				}})
 				_, err := d.Sweep(t.Context())
+				for range 5 { // until it is to be parked, because others get through
+					time.Sleep(20 * time.Second)
+					fill(t, mem, 1, "a")
+					_, again := d.Sweep(t.Context())
+					err = errors.Join(err, again)
+				}
 				if op == "find" {
 					require.Equal(t, outbox.Unavailable, outbox.ClassOf(err))
 				} else {
 					require.NoError(t, err, "one key's trouble is not the sweep's")
-					require.Equal(t, []int64{1, 2, 3}, p.Seqs("a"))
+					require.Equal(t, []int64{1, 2, 3, 4, 5, 6, 7, 8}, p.Seqs("a"))
+					require.Equal(t, map[string]bool{"b": op != "park", "bad": true}, map[string]bool{"b": told["b"], "bad": told["bad"]})
+					require.False(t, told["a"])
 				}
 				broken = false
 				_, err = d.Sweep(t.Context())
@@ -398,6 +414,52 @@ func TestStoreFaultsWhileDraining(t *testing.T) {
 			})
 		})
 	}
+}
+
+// TestAParkedEventBehindPendingOnes: they go out, and the key is told to be blocked in the
+// same drain.
+func TestAParkedEventBehindPendingOnes(t *testing.T) {
+	t.Parallel()
+	s, p := &outboxtest.MemStore{}, &outboxtest.MemPublisher{}
+	fill(t, s, 3, "k")
+	require.NoError(t, s.Park(t.Context(), s.Events("k")[1], outbox.Fault{Reason: "r", Next: time.Now().Add(time.Hour)}))
+	var blocked []outbox.Signal
+	d := outbox.NewDispatcher(s, p, outbox.DispatcherOptions{Observer: func(sig outbox.Signal) {
+		if _, ok := sig.(outbox.Blocked); ok {
+			blocked = append(blocked, sig)
+		}
+	}})
+	report, err := d.Drain(t.Context(), "k", time.Minute)
+	require.NoError(t, err)
+	require.Equal(t, outbox.Report{Keys: 1, Settled: 1, Blocked: 1}, report)
+	require.Equal(t, []int64{1}, p.Seqs("k"))
+	require.Equal(t, []outbox.Signal{outbox.Blocked{Key: "k", Seq: 2}}, blocked)
+}
+
+// TestASkipThatCannotBeNoted: what is skipped without a note could be sent later, after its
+// followers. So they wait.
+func TestASkipThatCannotBeNoted(t *testing.T) {
+	t.Parallel()
+	mem, p := &outboxtest.MemStore{}, &outboxtest.MemPublisher{}
+	fill(t, mem, 2, "k")
+	require.NoError(t, mem.Park(t.Context(), mem.Events("k")[0], outbox.Fault{Reason: "r", Next: time.Now().Add(time.Hour)}))
+	broken := true
+	s := &outboxtest.FaultyStore{Storage: mem, Before: func(_ context.Context, op, _ string) error {
+		if broken && op == "park" {
+			return fault(outbox.Unavailable)
+		}
+		return nil
+	}}
+	d := outbox.NewDispatcher(s, p, outbox.DispatcherOptions{SkipParked: true})
+	_, err := d.Drain(t.Context(), "k", time.Minute)
+	require.Equal(t, outbox.Unavailable, outbox.ClassOf(err))
+	require.Empty(t, p.Seqs("k"))
+	broken = false
+	_, err = d.Drain(t.Context(), "k", time.Minute)
+	require.NoError(t, err)
+	require.Equal(t, []int64{2}, p.Seqs("k"))
+	require.True(t, mem.Events("k")[0].Fault.Skipped)
+	require.Zero(t, mem.Events("k")[0].Fault.Next)
 }
 
 func TestFastPath(t *testing.T) {

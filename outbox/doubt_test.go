@@ -387,12 +387,14 @@ func TestAReceiptThatCannotBeRead(t *testing.T) {
 	t.Parallel()
 	mem := &outboxtest.MemStore{}
 	must(t, outbox.NewWriter(mem, outbox.WriterOptions{}), keyed(put("k", "a"), "id", "h"))
+	var ops []string
 	s := &outboxtest.FaultyStore{Storage: mem, Before: func(_ context.Context, op, _ string) error {
-		if op == "receipt" {
+		if ops = append(ops, op); op == "receipt" {
 			return &outbox.Error{Class: outbox.Unavailable, Op: op}
 		}
 		return nil
 	}}
 	_, err := outbox.NewWriter(s, outbox.WriterOptions{}).Write(t.Context(), keyed(put("k", "a"), "id", "h"))
 	require.ErrorIs(t, err, outbox.ErrTwinInFlight)
+	require.Equal(t, []string{"load", "commit", "receipt"}, ops, "the store has its own retries")
 }

@@ -551,21 +551,50 @@ func TestWhatAWriteCosts(t *testing.T) {
 	}
 }
 
-// TestWhatARepetitionCosts: the request was stored by another process, and the replica shows
+// TestWhatARepetitionCosts: the request was stored by another process; a lagging replica shows
 // nothing of it.
 func TestWhatARepetitionCosts(t *testing.T) {
 	t.Parallel()
-	mem := &outboxtest.MemStore{}
-	replica := lag(mem)
-	req := keyed(put("k", "a"), "id", "h")
-	first := must(t, outbox.NewWriter(mem, outbox.WriterOptions{}), req)
-	var ops []string
-	s := &outboxtest.FaultyStore{Storage: replica, Before: func(_ context.Context, op, _ string) error {
-		ops = append(ops, op)
-		return nil
-	}}
-	require.Equal(t, first, must(t, outbox.NewWriter(s, outbox.WriterOptions{}), req))
-	require.Equal(t, "load place commit receipt barrier receipt", strings.Join(ops, " "))
+	for _, lags := range []bool{false, true} {
+		t.Run(fmt.Sprint("lags: ", lags), func(t *testing.T) {
+			t.Parallel()
+			mem := &outboxtest.MemStore{}
+			var storage outboxtest.Storage = mem
+			want := "load commit receipt"
+			if lags {
+				storage, want = lag(mem), "load place commit receipt barrier receipt"
+			}
+			req := keyed(put("k", "a"), "id", "h")
+			first := must(t, outbox.NewWriter(mem, outbox.WriterOptions{}), req)
+			var ops []string
+			s := &outboxtest.FaultyStore{Storage: storage, Before: func(_ context.Context, op, _ string) error {
+				ops = append(ops, op)
+				return nil
+			}}
+			require.Equal(t, first, must(t, outbox.NewWriter(s, outbox.WriterOptions{}), req))
+			require.Equal(t, want, strings.Join(ops, " "))
+		})
+	}
+}
+
+// TestABarrierThatFails: without it the entity cannot be read as it is, and nothing is decided
+// on less.
+func TestABarrierThatFails(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		s := &outboxtest.FaultyStore{Storage: &outboxtest.MemStore{}, Before: func(_ context.Context, op, _ string) error {
+			switch op {
+			case "commit":
+				return outbox.ErrConflict
+			case "barrier":
+				return &outbox.Error{Class: outbox.Throttled, Op: op, RetryAfter: 7 * time.Second}
+			}
+			return nil
+		}}
+		_, err := outbox.NewWriter(s, outbox.WriterOptions{}).Write(t.Context(), put("k", "a"))
+		require.Equal(t, outbox.Throttled, outbox.ClassOf(err))
+		require.Equal(t, 7*time.Second, outbox.RetryAfterOf(err))
+	})
 }
 
 // TestAThrottledBatchIsNotTakenApart: the store asks for patience, and all members are told

@@ -218,12 +218,34 @@ func TestBrokenPromiseOfABatchIsAmbiguous(t *testing.T) {
 	for name, r := range map[string]reply{
 		"200 with a failed operation": {status: 200, body: `[{"statusCode":201},{"statusCode":409},{"statusCode":424}]`},
 		"200 with no result":          {status: 200, body: `[]`},
+		"200 with too few results":    committed("a", "b"),
 		"200 with half a body":        {status: 200, body: `[{"statusCode":2`},
 	} {
 		c, _ := scripted(r)
 		_, err := c.Outbox("db", "c", OutboxOptions{}).Commit(t.Context(), aCommit)
 		require.Equal(t, outbox.Ambiguous, outbox.ClassOf(err), name)
 	}
+}
+
+// TestBatchesThatNobodyWouldTake are not sent.
+func TestBatchesThatNobodyWouldTake(t *testing.T) {
+	t.Parallel()
+	c, s := scripted(stored)
+	box := c.Outbox("db", "c", OutboxOptions{})
+	many := outbox.Commit{Key: "p-1", Receipts: make([]outbox.Receipt, 40), Events: make([]outbox.Event, 60)}
+	_, err := box.Commit(t.Context(), many)
+	require.EqualError(t, err, `commit "p-1": too large: 101 operations in a batch, the limit is 100`)
+	_, err = box.Commit(t.Context(), outbox.Commit{Key: "p-1", Events: []outbox.Event{{Envelope: []byte(`{`)}}})
+	require.Equal(t, outbox.Rejected, outbox.ClassOf(err))
+	require.ErrorContains(t, err, `commit "p-1"`)
+	require.Zero(t, s.count())
+
+	many.Events = many.Events[:59]
+	for i := range many.Events {
+		many.Events[i].Envelope = []byte(`{}`)
+	}
+	_, err = box.Commit(t.Context(), many)
+	require.Equal(t, 1, s.count(), "%v", err)
 }
 
 func TestCallsEndWithTheirCaller(t *testing.T) {
