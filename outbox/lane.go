@@ -232,7 +232,6 @@ func (l *lane) close(c *call) {
 // fail ends calls of which nothing was stored, or nobody knows.
 func (l *lane) fail(calls []*call, err error) {
 	l.finish(calls, func(c *call) { c.err = err })
-	l.known = false
 }
 
 // send marks the members of a batch that is about to leave. It fails when one of them was

@@ -272,12 +272,18 @@ func TestATwinWaitsForTheFirst(t *testing.T) {
 		w := outbox.NewWriter(slow, outbox.WriterOptions{})
 		first := begin(t.Context(), w, keyed(put("k", "a"), "id", "h"))
 		<-reached
-		same, another := begin(t.Context(), w, keyed(put("k", "a"), "id", "h")), begin(t.Context(), w, keyed(put("k", "b"), "id", "g"))
+		twin := keyed(put("k", "a"), "id", "h")
+		twin.Decide = func(outbox.Entity) (outbox.Decision, error) {
+			t.Error("it has an answer already")
+			return outbox.Decision{}, nil
+		}
+		same, another := begin(t.Context(), w, twin), begin(t.Context(), w, keyed(put("k", "b"), "id", "g"))
 		synctest.Wait()
 		close(letGo)
 		<-first.done
 		<-same.done
 		<-another.done
+		synctest.Wait()
 		require.Equal(t, first.answer, same.answer)
 		require.ErrorIs(t, another.err, outbox.ErrKeyReused)
 	})
@@ -408,7 +414,8 @@ func TestOneBadMemberTakesNobodyDown(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		mem := &outboxtest.MemStore{}
-		w := outbox.NewWriter(&batches{Storage: mem}, outbox.WriterOptions{})
+		s := &batches{Storage: mem}
+		w := outbox.NewWriter(s, outbox.WriterOptions{})
 		bad := put("k", "bad")
 		bad.Decide = func(outbox.Entity) (outbox.Decision, error) {
 			return outbox.Decision{Status: 200, Data: []byte(`"bad"`), Events: []outbox.Draft{{Type: "bad"}}}, nil
@@ -434,6 +441,15 @@ func TestOneBadMemberTakesNobodyDown(t *testing.T) {
 			require.NoError(t, r.err)
 		}
 		require.EqualValues(t, 6, entity(t, mem, "k").Version)
+		before := len(s.all)
+		for i := range 10 {
+			good = append(good, begin(t.Context(), w, put("k", fmt.Sprint("later ", i))))
+		}
+		for _, r := range good {
+			<-r.done
+			require.NoError(t, r.err)
+		}
+		require.Less(t, len(s.all)-before, 5, "and from then on batches are batches again")
 	})
 }
 
@@ -761,21 +777,106 @@ func slowAgain(req outbox.Request) outbox.Request {
 }
 
 // TestAConflictWithoutEnd: another process that is always faster costs the request its time,
-// and it is told why.
+// and it is told why. The same with a receipt that is there when it is created, and gone when
+// it is read.
 func TestAConflictWithoutEnd(t *testing.T) {
 	t.Parallel()
+	for name, conflict := range map[string]error{
+		"entity": outbox.ErrConflict, "receipt": &outbox.ReceiptExistsError{ID: outbox.ReceiptDocID("id")},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				tries := 0
+				s := &outboxtest.FaultyStore{Storage: &outboxtest.MemStore{}, Before: func(_ context.Context, op, _ string) error {
+					if op == "commit" {
+						tries++
+						return conflict
+					}
+					return nil
+				}}
+				_, err := outbox.NewWriter(s, outbox.WriterOptions{Patience: 10 * time.Second}).Write(t.Context(), keyed(put("k", "a"), "id", "h"))
+				require.ErrorIs(t, err, outbox.ErrContended)
+				require.Greater(t, tries, 50)
+				require.Less(t, tries, 500, "with pauses")
+			})
+		})
+	}
+}
+
+// TestAConflictIsOver once a batch has committed: the next one is made against that, without
+// a read, the next conflict is the first one again, and who leaves then is not told of it.
+func TestAConflictIsOver(t *testing.T) {
+	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		tries := 0
-		s := &outboxtest.FaultyStore{Storage: &outboxtest.MemStore{}, Before: func(_ context.Context, op, _ string) error {
-			if op == "commit" {
-				tries++
-				return outbox.ErrConflict
+		mem := &outboxtest.MemStore{}
+		other := outbox.NewWriter(mem, outbox.WriterOptions{})
+		must(t, other, put("k", "there"))
+		var ops []string
+		commits := 0
+		s := &outboxtest.FaultyStore{Storage: mem, Before: func(_ context.Context, op, _ string) error {
+			if ops = append(ops, op); op == "commit" {
+				time.Sleep(time.Second) // meanwhile the next one comes
+				if commits++; commits == 1 || commits == 4 {
+					must(t, other, put("k", fmt.Sprint("other ", commits)))
+				}
+				if commits == 3 {
+					time.Sleep(time.Hour)
+				}
 			}
 			return nil
 		}}
-		_, err := outbox.NewWriter(s, outbox.WriterOptions{Patience: 10 * time.Second}).Write(t.Context(), put("k", "a"))
-		require.ErrorIs(t, err, outbox.ErrContended)
-		require.Greater(t, tries, 50)
-		require.Less(t, tries, 500, "with pauses")
+		w := outbox.NewWriter(s, outbox.WriterOptions{Patience: 2 * time.Hour})
+		first := begin(t.Context(), w, put("k", "first"))
+		<-time.After(1500 * time.Millisecond) // its second try is under way
+		second := begin(t.Context(), w, put("k", "second"))
+		<-first.done
+		synctest.Wait()
+		soon, cancel := context.WithTimeout(t.Context(), time.Second)
+		defer cancel()
+		leaves := begin(soon, w, put("k", "leaves"))
+		third := begin(t.Context(), w, put("k", "third"))
+		<-leaves.done
+		require.ErrorIs(t, leaves.err, context.DeadlineExceeded)
+		require.NotErrorIs(t, leaves.err, outbox.ErrContended)
+		<-second.done
+		<-third.done
+		for _, r := range []*written{first, second, third} {
+			require.NoError(t, r.err)
+		}
+		require.Equal(t, "load commit load commit commit commit load commit", strings.Join(ops, " "))
+	})
+}
+
+// TestNobodyWaitsAnyMore: what is under way for callers that have all gone is cut.
+func TestNobodyWaitsAnyMore(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		began := time.Now()
+		commits := 0
+		cut := make(chan time.Duration, 1)
+		s := &outboxtest.FaultyStore{Storage: &outboxtest.MemStore{}, Before: func(ctx context.Context, op, _ string) error {
+			if op != "commit" {
+				return nil
+			}
+			if commits++; commits == 1 {
+				time.Sleep(time.Second)
+				return nil
+			}
+			<-ctx.Done()
+			cut <- time.Since(began)
+			return &outbox.Error{Class: outbox.Ambiguous, Op: op, Err: ctx.Err()}
+		}}
+		w := outbox.NewWriter(s, outbox.WriterOptions{})
+		first := begin(t.Context(), w, put("k", "first"))
+		synctest.Wait()
+		ctx, cancel := context.WithTimeout(t.Context(), 3*time.Second)
+		defer cancel()
+		second := begin(ctx, w, put("k", "second"))
+		<-first.done
+		require.NoError(t, first.err)
+		<-second.done
+		require.Equal(t, outbox.Ambiguous, outbox.ClassOf(second.err))
+		require.Equal(t, 3*time.Second, <-cut)
 	})
 }

@@ -94,13 +94,15 @@ func TestWriteNumbersEvents(t *testing.T) {
 func TestWriteThatChangesNothing(t *testing.T) {
 	t.Parallel()
 	s := &outboxtest.MemStore{}
-	w := outbox.NewWriter(s, outbox.WriterOptions{})
+	notified := 0
+	w := outbox.NewWriter(s, outbox.WriterOptions{Committed: func(string) { notified++ }})
 	for range 2 {
 		answer, err := w.Write(t.Context(), put("k", "same"))
 		require.NoError(t, err)
 		require.Equal(t, `"1"`, answer.ETag)
 	}
 	require.Len(t, s.Events("k"), 1)
+	require.Equal(t, 1, notified, "where there is no event there is nothing to send")
 
 	before := entity(t, s, "k")
 	answer, err := w.Write(t.Context(), keyed(put("k", "same"), "id-1", "h"))
