@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -416,6 +417,27 @@ func TestStoreFaultsWhileDraining(t *testing.T) {
 	}
 }
 
+// cutStore cuts pages by bytes, as stores do: here, to two events.
+type cutStore struct{ *outboxtest.MemStore }
+
+func (s cutStore) Pending(ctx context.Context, key string, after int64, limit int) ([]outbox.Event, error) {
+	return s.MemStore.Pending(ctx, key, after, min(limit, 2))
+}
+
+// TestAPageThatIsCutByBytes is not taken for the last one.
+func TestAPageThatIsCutByBytes(t *testing.T) {
+	t.Parallel()
+	s, p := &outboxtest.MemStore{}, &outboxtest.MemPublisher{}
+	w := outbox.NewWriter(s, outbox.WriterOptions{MaxEventBytes: 1 << 20})
+	for i := range 5 {
+		must(t, w, put("k", fmt.Sprint(i, strings.Repeat("x", 600<<10))))
+	}
+	report, err := outbox.NewDispatcher(cutStore{s}, p, outbox.DispatcherOptions{}).Drain(t.Context(), "k", time.Minute)
+	require.NoError(t, err)
+	require.Equal(t, 5, report.Settled)
+	require.Equal(t, []int64{1, 2, 3, 4, 5}, p.Seqs("k"))
+}
+
 // TestAParkedEventBehindPendingOnes: they go out, and the key is told to be blocked in the
 // same drain.
 func TestAParkedEventBehindPendingOnes(t *testing.T) {
@@ -542,6 +564,22 @@ func TestFastPathDrainsAgainWhatCameMeanwhile(t *testing.T) {
 		cancel()
 		wg.Wait()
 	})
+}
+
+// TestWhatADrainTells: each event that the broker took, and how many were settled.
+func TestWhatADrainTells(t *testing.T) {
+	t.Parallel()
+	s, p := &outboxtest.MemStore{}, &outboxtest.MemPublisher{}
+	fill(t, s, 3, "k")
+	events := s.Events("k")
+	var told []outbox.Signal
+	d := outbox.NewDispatcher(s, p, outbox.DispatcherOptions{Page: 2, Observer: func(sig outbox.Signal) { told = append(told, sig) }})
+	_, err := d.Drain(t.Context(), "k", time.Minute)
+	require.NoError(t, err)
+	require.Equal(t, []outbox.Signal{
+		outbox.Published{Event: events[0]}, outbox.Published{Event: events[1]}, outbox.Settled{Key: "k", Count: 2},
+		outbox.Published{Event: events[2]}, outbox.Settled{Key: "k", Count: 1},
+	}, told)
 }
 
 func TestResumeIsTold(t *testing.T) {

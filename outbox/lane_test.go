@@ -289,6 +289,31 @@ func TestATwinWaitsForTheFirst(t *testing.T) {
 	})
 }
 
+// TestTwinsThatWaitTogether: no batch creates a receipt twice, which no store would take.
+func TestTwinsThatWaitTogether(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		s := &batches{Storage: &outboxtest.MemStore{}}
+		w := outbox.NewWriter(s, outbox.WriterOptions{})
+		blocker := begin(t.Context(), w, put("k", "before"))
+		synctest.Wait()
+		first := begin(t.Context(), w, keyed(put("k", "a"), "id", "h"))
+		synctest.Wait()
+		same := begin(t.Context(), w, keyed(put("k", "a"), "id", "h"))
+		another := begin(t.Context(), w, keyed(put("k", "b"), "id", "g"))
+		for _, r := range []*written{blocker, first, same, another} {
+			<-r.done
+		}
+		require.NoError(t, first.err)
+		require.NoError(t, same.err)
+		require.Equal(t, first.answer, same.answer)
+		require.ErrorIs(t, another.err, outbox.ErrKeyReused)
+		for _, c := range s.all {
+			require.LessOrEqual(t, len(c.Receipts), 1)
+		}
+	})
+}
+
 // TestATwinOfWhatLeavesNoReceipt is decided as if it had come alone.
 func TestATwinOfWhatLeavesNoReceipt(t *testing.T) {
 	t.Parallel()

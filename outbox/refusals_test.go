@@ -241,3 +241,52 @@ func TestASkippedEventIsNeverSent(t *testing.T) {
 		require.Equal(t, []int64{2, 3, 4}, p.Seqs("k"))
 	})
 }
+
+// TestTheEndOfAWideRefusalIsTheEndForAll: once one key gets through, none waits for its own
+// time any more.
+func TestTheEndOfAWideRefusalIsTheEndForAll(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		var mended atomic.Bool
+		s := &outboxtest.MemStore{}
+		p := &outboxtest.MemPublisher{Fault: func(context.Context, outbox.Event) error {
+			if mended.Load() {
+				return nil
+			}
+			return notAllowed()
+		}}
+		var keys []string
+		for i := range 20 {
+			keys = append(keys, fmt.Sprint("k", i))
+		}
+		fill(t, s, 1, keys...)
+		d := outbox.NewDispatcher(s, p, outbox.DispatcherOptions{})
+		for range 8 {
+			for _, key := range keys {
+				_, _ = d.Drain(t.Context(), key, 20*time.Second)
+			}
+		}
+		mended.Store(true)
+		for len(s.Events(keys[0])) > 0 {
+			_, _ = d.Drain(t.Context(), keys[0], time.Second)
+			time.Sleep(10 * time.Millisecond)
+		}
+		for _, key := range keys {
+			_, err := d.Drain(t.Context(), key, time.Second)
+			require.NoError(t, err, key)
+			require.Empty(t, s.Events(key))
+		}
+	})
+}
+
+// TestAnOutageDoesNotCountAgainstAParkedEvent that is tried again while it lasts.
+func TestAnOutageDoesNotCountAgainstAParkedEvent(t *testing.T) {
+	t.Parallel()
+	s := &outboxtest.MemStore{}
+	p := &outboxtest.MemPublisher{Fault: func(context.Context, outbox.Event) error { return fault(outbox.Unavailable) }}
+	fill(t, s, 1, "k")
+	require.NoError(t, s.Park(t.Context(), s.Events("k")[0], outbox.Fault{Reason: "r", Attempts: 3, Next: time.Now().Add(-time.Second)}))
+	parked := s.Events("k")
+	_, _ = outbox.NewDispatcher(s, p, outbox.DispatcherOptions{}).Drain(t.Context(), "k", 0)
+	require.Equal(t, parked, s.Events("k"))
+}
