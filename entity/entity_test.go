@@ -258,6 +258,19 @@ func TestABodilessActionThatTheHostDeliversAgain(t *testing.T) {
 	require.Contains(t, h.stored("door:d"), `"locked":true`)
 }
 
+// TestWhatTheHostsInvocationIsNot: neither a client's own key nor, where there is a body, one
+// at all.
+func TestWhatTheHostsInvocationIsNot(t *testing.T) {
+	t.Parallel()
+	h := build(t, map[string]resource{"doors": door()})
+	h.must(201, "PUT", "doors/d", `{"name":"Front"}`, "X-Azure-Functions-InvocationId", "i-1")
+	require.Zero(t, h.store.Receipts("door:d"), "who wants its answer kept sends a key")
+	first := h.must(200, "POST", "doors/d/open", "", "X-Azure-Functions-InvocationId", "i-2", "Idempotency-Key", "k")
+	h.must(200, "POST", "doors/d/lock", `{"code":"1"}`)
+	require.Equal(t, first, h.must(200, "POST", "doors/d/open", "", "X-Azure-Functions-InvocationId", "i-3", "Idempotency-Key", "k"))
+	require.Contains(t, h.stored("door:d"), `"locked":true`)
+}
+
 func TestMethodsOfAResource(t *testing.T) {
 	t.Parallel()
 	h := build(t, map[string]resource{"doors": door()})
