@@ -434,6 +434,31 @@ func TestABatchHoldsNoMoreThanTheStoreTakes(t *testing.T) {
 	}
 }
 
+// TestABatchIsFull with 100 operations, and a request that is larger than a batch should be
+// goes out all the same, alone: the store knows what it takes.
+func TestABatchIsFull(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		s := &batches{Storage: &outboxtest.MemStore{}}
+		w := outbox.NewWriter(s, outbox.WriterOptions{MaxEventBytes: 4 << 20})
+		large := put("large", strings.Repeat("x", 2<<20))
+		require.Equal(t, 200, must(t, w, large).Status)
+		var all []*written
+		for i := range 150 {
+			all = append(all, begin(t.Context(), w, put("k", fmt.Sprint(i))))
+		}
+		fullest := 0
+		for _, r := range all {
+			<-r.done
+			require.NoError(t, r.err)
+		}
+		for _, c := range s.all {
+			fullest = max(fullest, 1+len(c.Events)+len(c.Receipts))
+		}
+		require.Equal(t, 100, fullest)
+	})
+}
+
 // TestOneBadMemberTakesNobodyDown: what the store refuses for what it is fails alone.
 func TestOneBadMemberTakesNobodyDown(t *testing.T) {
 	t.Parallel()

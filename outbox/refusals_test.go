@@ -290,3 +290,93 @@ func TestAnOutageDoesNotCountAgainstAParkedEvent(t *testing.T) {
 	_, _ = outbox.NewDispatcher(s, p, outbox.DispatcherOptions{}).Drain(t.Context(), "k", 0)
 	require.Equal(t, parked, s.Events("k"))
 }
+
+// TestAPolicyThatParksAtOnce: one refusal proves nothing, whatever the policy says. The second
+// one does, once something else got through.
+func TestAPolicyThatParksAtOnce(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		s := &outboxtest.MemStore{}
+		p := &outboxtest.MemPublisher{Fault: poison("bad", 1)}
+		fill(t, s, 1, "bad")
+		var verdicts []outbox.Action
+		d := outbox.NewDispatcher(s, p, outbox.DispatcherOptions{
+			Policy: func(outbox.Event, error, int) outbox.Verdict { return outbox.Verdict{Action: outbox.Park} },
+			Observer: func(sig outbox.Signal) {
+				if r, ok := sig.(outbox.Refused); ok {
+					verdicts = append(verdicts, r.Verdict.Action)
+				}
+			},
+		})
+		_, err := d.Drain(t.Context(), "bad", time.Minute)
+		require.Error(t, err, "it waits")
+		require.False(t, s.Events("bad")[0].Parked())
+		fill(t, s, 1, "good")
+		_, err = d.Drain(t.Context(), "good", time.Minute)
+		require.NoError(t, err)
+		time.Sleep(15 * time.Second)
+		report, err := d.Drain(t.Context(), "bad", time.Minute)
+		require.NoError(t, err)
+		require.Equal(t, 1, report.Parked)
+		require.Equal(t, []outbox.Action{outbox.Retry, outbox.Park}, verdicts)
+		f := s.Events("bad")[0].Fault
+		require.Equal(t, "send: too large", f.Reason)
+		require.Equal(t, 2, f.Attempts)
+		require.WithinDuration(t, time.Now(), f.At, 0)
+		require.True(t, f.Next.After(f.At), "it is tried again")
+	})
+}
+
+// TestAPolicyThatLetsAKeyWait: nobody but the key waits, for as long as the policy says.
+func TestAPolicyThatLetsAKeyWait(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		s := &outboxtest.MemStore{}
+		away := true
+		p := &outboxtest.MemPublisher{Fault: func(_ context.Context, e outbox.Event) error {
+			if away && e.Key == "k" {
+				return fault(outbox.Unavailable)
+			}
+			return nil
+		}}
+		fill(t, s, 1, "k", "other")
+		d := outbox.NewDispatcher(s, p, outbox.DispatcherOptions{Policy: func(outbox.Event, error, int) outbox.Verdict {
+			return outbox.Verdict{Action: outbox.Retry, After: 30 * time.Second}
+		}})
+		_, err := d.Drain(t.Context(), "k", time.Minute)
+		require.Error(t, err)
+		away = false
+		_, err = d.Drain(t.Context(), "other", 0)
+		require.NoError(t, err)
+		time.Sleep(29 * time.Second)
+		_, err = d.Drain(t.Context(), "k", 0)
+		require.Error(t, err)
+		require.Empty(t, p.Seqs("k"))
+		time.Sleep(time.Second)
+		_, err = d.Drain(t.Context(), "k", 0)
+		require.NoError(t, err)
+		require.Equal(t, []int64{1}, p.Seqs("k"))
+	})
+}
+
+// TestADrainOutlastsAPause that ends within its budget.
+func TestADrainOutlastsAPause(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		s := &outboxtest.MemStore{}
+		throttled := true
+		p := &outboxtest.MemPublisher{Fault: func(context.Context, outbox.Event) error {
+			if throttled {
+				throttled = false
+				return &outbox.Error{Class: outbox.Throttled, RetryAfter: time.Second}
+			}
+			return nil
+		}}
+		fill(t, s, 2, "k")
+		began := time.Now()
+		report, err := outbox.NewDispatcher(s, p, outbox.DispatcherOptions{}).Drain(t.Context(), "k", 5*time.Second)
+		require.NoError(t, err)
+		require.Equal(t, 2, report.Settled)
+		require.Equal(t, time.Second, time.Since(began))
+	})
+}

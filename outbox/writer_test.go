@@ -77,6 +77,7 @@ func TestWriteNumbersEvents(t *testing.T) {
 		require.Equal(t, life.ID, e.Incarnation)
 	}
 	require.Equal(t, events[2].CreatedAt, entity(t, s, "doc:k").UpdatedAt)
+	require.Equal(t, events[0].CreatedAt, life.Drawn)
 	var envelope map[string]any
 	require.NoError(t, json.Unmarshal(events[1].Envelope, &envelope))
 	require.NotEmpty(t, envelope["time"])
@@ -177,6 +178,14 @@ func TestDecideErrorsStoreNothing(t *testing.T) {
 	require.ErrorAs(t, err, &large)
 	require.Equal(t, 1000, large.Max)
 	require.Greater(t, large.Size, 2000)
+	require.Equal(t, "test.changed", large.Type)
+
+	req = put("k", "a")
+	req.Decide = func(outbox.Entity) (outbox.Decision, error) {
+		return outbox.Decision{Status: 200, Events: []outbox.Draft{{Type: "test.odd", Data: func() {}}}}, nil
+	}
+	_, err = w.Write(t.Context(), req)
+	require.ErrorContains(t, err, `"test.odd"`)
 	require.Empty(t, s.Keys())
 }
 

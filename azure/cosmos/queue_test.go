@@ -74,6 +74,30 @@ func TestFindStopsWithItsVisitor(t *testing.T) {
 	err := c.Outbox("db", "c", OutboxOptions{}).Find(t.Context(), func([]outbox.Head) error { return enough })
 	require.ErrorIs(t, err, enough)
 	require.Equal(t, 1, s.count())
+
+	// In every container, and whichever comes first.
+	c, s = scripted(reply{status: 200, body: `{"Documents":[{"pk":"p-1"},{"pk":"invoice:1"}]}`})
+	err = c.Outbox("db", "c", OutboxOptions{Containers: map[string]string{"invoice": "invoices"}}).Find(t.Context(), func([]outbox.Head) error { return enough })
+	require.Equal(t, enough, err)
+	require.Equal(t, 1, s.count())
+}
+
+// TestDocumentsOfStrangers: what nobody of us can have stored is an error that names the call,
+// not an event.
+func TestDocumentsOfStrangers(t *testing.T) {
+	t.Parallel()
+	c, _ := scripted(reply{status: 200, body: `{"Documents":[{"pk":7,"seq":"x"}]}`})
+	box := c.Outbox("db", "c", OutboxOptions{})
+	err := box.Find(t.Context(), func([]outbox.Head) error { return nil })
+	require.ErrorContains(t, err, `find events in "c"`)
+	_, err = box.Pending(t.Context(), "p-1", 0, 10)
+	require.ErrorContains(t, err, `read events of "p-1"`)
+	c, _ = scripted(rolledBack(2, 0, 404), reply{status: 200, body: `{"Documents":[{"seq":"x"}]}`})
+	err = c.Outbox("db", "c", OutboxOptions{}).Settle(t.Context(), "p-1", []outbox.Event{{Seq: 1}, {Seq: 2}})
+	require.ErrorContains(t, err, `settle events of "p-1"`)
+	c, _ = scripted(reply{status: 200, body: `{"version":"x"}`})
+	_, err = c.Outbox("db", "c", OutboxOptions{}).Load(t.Context(), "p-1")
+	require.ErrorContains(t, err, `load "p-1"`)
 }
 
 func TestPendingTakesOnePage(t *testing.T) {
