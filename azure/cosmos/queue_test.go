@@ -153,6 +153,34 @@ func TestSettleBearsWhatSomebodyElseSettled(t *testing.T) {
 	}
 }
 
+// TestASettleThatFailsSaysSo, whichever of its steps it is: else the events would be taken for
+// settled.
+func TestASettleThatFailsSaysSo(t *testing.T) {
+	t.Parallel()
+	events := []outbox.Event{{Seq: 1, ID: "e-1"}, {Seq: 2, ID: "e-2"}}
+	forbidden := reply{status: 403}
+	left := reply{status: 200, body: `{"Documents":[{"seq":1,"eventId":"e-1"},{"seq":2,"eventId":"e-2"}]}`}
+	gone := rolledBack(2, 0, 404)
+	for name, replies := range map[string][]reply{
+		"the batch":        {forbidden},
+		"what is left":     {gone, forbidden},
+		"the second batch": {gone, left, forbidden},
+		"one by one":       {gone, left, gone, {status: 204}, forbidden},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			c, s := scripted(replies...)
+			err := c.Outbox("db", "c", OutboxOptions{}).Settle(t.Context(), "p-1", events)
+			require.Equal(t, outbox.Unauthorized, outbox.ClassOf(err))
+			require.Equal(t, len(replies), s.count())
+		})
+	}
+	c, _ := scripted(forbidden)
+	require.Equal(t, outbox.Unauthorized, outbox.ClassOf(c.Outbox("db", "c", OutboxOptions{}).Settle(t.Context(), "p-1", events[:1])))
+	c, _ = scripted(forbidden)
+	require.Equal(t, outbox.Unauthorized, outbox.ClassOf(c.Outbox("db", "c", OutboxOptions{}).Park(t.Context(), outbox.Event{Key: "p-1", Seq: 1}, outbox.Fault{})))
+}
+
 func TestParkLeavesAloneWhatMoved(t *testing.T) {
 	t.Parallel()
 	for _, status := range []int{http.StatusOK, http.StatusPreconditionFailed, http.StatusNotFound} {

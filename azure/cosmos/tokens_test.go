@@ -75,6 +75,18 @@ func TestABarriersTokenIsWhatItIsFor(t *testing.T) {
 	require.Equal(t, "0:0#9#0=9", s.requests[1].header.Get("x-ms-session-token"))
 }
 
+// TestAQueryIsARead, too.
+func TestAQueryIsARead(t *testing.T) {
+	t.Parallel()
+	c, s := scripted(reply{status: 200, body: `{"Documents":[]}`, header: map[string]string{"x-ms-session-token": "0:0#9#0=9"}}, reply{status: 404})
+	box := c.Outbox("db", "c", OutboxOptions{})
+	_, err := box.Pending(t.Context(), "p-1", 0, 10)
+	require.NoError(t, err)
+	_, err = box.Load(t.Context(), "p-1")
+	require.NoError(t, err)
+	require.Equal(t, "0:0#9#0=9", s.requests[1].header.Get("x-ms-session-token"))
+}
+
 // TestADocumentTellsOfANewContainer: it lies in another one than all that was read before, so
 // the tokens of that one are dropped.
 func TestADocumentTellsOfANewContainer(t *testing.T) {
