@@ -22,6 +22,7 @@ func envelope(t *testing.T, changes map[string]any) []byte {
 		"incarnation": "0123456789abcdef", "incarnationfirst": "00000000000000000003", "incarnationsince": "2026-01-01T00:00:00Z",
 		"incarnationdrawn": "2026-01-01T00:00:05.25Z",
 		"traceparent":      "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01",
+		"tracestate":       "v=1",
 	}
 	for name, value := range changes {
 		if members[name] = value; value == nil {
@@ -41,7 +42,7 @@ func TestDecode(t *testing.T) {
 		Key: "order:o-1", Seq: 7, ID: "e-1", Type: "relaybox.order.created", Source: "/relaybox/order", Subject: "o-1",
 		Incarnation: inbox.Incarnation{ID: "0123456789abcdef", First: 3, Since: time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC), Drawn: time.Date(2026, 1, 1, 0, 0, 5, 250_000_000, time.UTC)},
 		Time:        time.Date(2026, 8, 7, 10, 0, 0, 0, time.UTC), Data: json.RawMessage(`{"id":"o-1"}`),
-		TraceParent: "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01",
+		TraceParent: "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01", TraceState: "v=1",
 	}, e)
 
 	e, err = inbox.Decode(envelope(t, map[string]any{"partitionkey": nil, "incarnation": nil, "incarnationfirst": nil, "incarnationsince": nil, "incarnationdrawn": nil}))
@@ -95,6 +96,33 @@ func TestDecodeRefuses(t *testing.T) {
 			require.Equal(t, c.want, inbox.ReasonOf(err), "%v", err)
 		})
 	}
+}
+
+// TestLimitsOfAnEnvelope: the last key and numbers that are taken, and the first that are not.
+func TestLimitsOfAnEnvelope(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct {
+		name, good, bad string
+		want            inbox.Reason
+	}{
+		{"partitionkey", strings.Repeat("k", 1023), strings.Repeat("k", 1024), inbox.BadKey},
+		{"sequence", fmt.Sprint(inbox.MaxSeq), fmt.Sprint(inbox.MaxSeq + 1), inbox.BadSequence},
+		{"sequence", "3", "2", inbox.BadSequence},
+		{"sequence", "7", "7x", inbox.BadSequence},
+		{"incarnationfirst", "1", "0", inbox.BadIncarnation},
+	} {
+		_, err := inbox.Decode(envelope(t, map[string]any{c.name: c.good}))
+		require.NoError(t, err, c.good)
+		_, err = inbox.Decode(envelope(t, map[string]any{c.name: c.bad}))
+		require.Equal(t, c.want, inbox.ReasonOf(err), c.bad)
+	}
+}
+
+// TestARefusalKeepsItsText up to 500 bytes, and cuts no character.
+func TestARefusalKeepsItsText(t *testing.T) {
+	t.Parallel()
+	require.EqualError(t, inbox.Refuse("why", "%s", strings.Repeat("x", 500)), "why: "+strings.Repeat("x", 500))
+	require.EqualError(t, inbox.Refuse("why", "x%s", strings.Repeat("ä", 250)), "why: x"+strings.Repeat("ä", 249)+"…")
 }
 
 func TestARefusalIsShort(t *testing.T) {

@@ -2,6 +2,7 @@ package config
 
 import (
 	"maps"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -79,9 +80,45 @@ func TestEveryFaultNamesItsSetting(t *testing.T) {
 		t.Run(setting, func(t *testing.T) {
 			t.Parallel()
 			_, err := Load(with(map[string]string{setting: bad}))
-			require.ErrorContains(t, err, setting+" ")
+			require.True(t, blames(err, setting), "%v", err)
 			require.NotContains(t, err.Error(), key)
 		})
+	}
+}
+
+// blames says whether a fault is about the setting: others may mention it.
+func blames(err error, setting string) bool {
+	return slices.ContainsFunc(Faults(err), func(err error) bool { return strings.HasPrefix(err.Error(), setting+" ") })
+}
+
+// TestLimits: the last value that is taken, and the first one that is not.
+func TestLimits(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct{ setting, good, bad string }{
+		{"RELAYBOX_INVOCATION_DEADLINE", "27m", "0s"},
+		{"RELAYBOX_INVOCATION_DEADLINE", "27m", "-1s"},
+		{"RELAYBOX_INBOX_HOLD", "1ns", "0s"},
+		{"RELAYBOX_INBOX_HOLD", "4m59s", "5m"},
+		{"RELAYBOX_SWEEP_BUDGET", "1ns", "0s"},
+		{"RELAYBOX_SWEEP_BUDGET", "4m59s", "5m"},
+		{"RELAYBOX_FASTPATH_BUDGET", "1ns", "0s"},
+		{"RELAYBOX_FASTPATH_QUEUE", "1", "0"},
+		{"RELAYBOX_ORPHAN_LOOK", "100ms", "99ms"},
+		{"RELAYBOX_ORPHAN_LOOK", "1m", "61s"},
+		{"RELAYBOX_SWEEP_PARALLEL", "1", "0"},
+		{"RELAYBOX_PARK_AFTER", "2", "1"},
+		{"RELAYBOX_PARK_AFTER", "10", "11"},
+		{"RELAYBOX_MAX_EVENT_BYTES", "1024", "1023"},
+		{"RELAYBOX_INBOX_RETENTION", "1h", "59m"},
+		{"COSMOS_DATABASE", strings.Repeat("a", 255), strings.Repeat("a", 256)},
+	} {
+		settings := map[string]string{"RELAYBOX_INVOCATION_DEADLINE": "5m", "RELAYBOX_INBOX_HOLD": "1m", "RELAYBOX_SWEEP_BUDGET": "1m"}
+		settings[c.setting] = c.good
+		_, err := Load(with(settings))
+		require.NoError(t, err, "%s=%s", c.setting, c.good)
+		settings[c.setting] = c.bad
+		_, err = Load(with(settings))
+		require.True(t, blames(err, c.setting), "%s=%s: %v", c.setting, c.bad, err)
 	}
 }
 
@@ -156,7 +193,11 @@ func TestPort(t *testing.T) {
 	port, err := Port(map[string]string{"FUNCTIONS_CUSTOMHANDLER_PORT": "8080"})
 	require.NoError(t, err)
 	require.Equal(t, 8080, port)
-	for _, bad := range []string{"", "http", "0", "99999", "-1"} {
+	for _, good := range []string{"1", "65535"} {
+		_, err := Port(map[string]string{"FUNCTIONS_CUSTOMHANDLER_PORT": good})
+		require.NoError(t, err)
+	}
+	for _, bad := range []string{"", "http", "0", "65536", "99999", "-1", "9999999999999999999999"} {
 		_, err := Port(map[string]string{"FUNCTIONS_CUSTOMHANDLER_PORT": bad})
 		require.ErrorContains(t, err, "FUNCTIONS_CUSTOMHANDLER_PORT is ")
 	}
@@ -168,7 +209,10 @@ func TestContainersOfKinds(t *testing.T) {
 	t.Parallel()
 	for own, want := range map[string]string{
 		"": "", ",": "", "order=a/b,": "", "order = a / b ": "", "order=a/b,profile=a/b": "", "order=entities/views": "",
+		"order=a/b , credit = c/d":            "",
 		"order":                               `"order" cannot be read`,
+		"order=a/":                            `"order=a/" cannot be read`,
+		"order=/b":                            `"order=/b" cannot be read`,
 		"=a/b":                                `"=a/b" cannot be read`,
 		"order=a/b=c/d":                       `"order=a/b=c/d" cannot be read`,
 		"order=a/b,order=c/d":                 "order is there twice",
@@ -212,4 +256,7 @@ func TestAKeyInTheWrongSettingIsNotRepeated(t *testing.T) {
 	_, err := Load(settings)
 	require.ErrorContains(t, err, "COSMOS_KIND_CONTAINERS is a text that may hold a key")
 	require.NotContains(t, err.Error(), "c2VjcmV0")
+	settings["COSMOS_KIND_CONTAINERS"] = "https://x.documents.azure.com/"
+	_, err = Load(settings)
+	require.ErrorContains(t, err, "COSMOS_KIND_CONTAINERS is a text that may hold a key")
 }
