@@ -504,6 +504,36 @@ func TestFastPath(t *testing.T) {
 	})
 }
 
+// TestFastPathEndsWhenItsWorkersHave: what they use may be closed behind it.
+func TestFastPathEndsWhenItsWorkersHave(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		s := &outboxtest.MemStore{}
+		letGo := make(chan struct{})
+		p := &outboxtest.MemPublisher{Fault: func(context.Context, outbox.Event) error {
+			<-letGo
+			return nil
+		}}
+		fill(t, s, 1, "k")
+		f := outbox.NewFastPath(outbox.NewDispatcher(s, p, outbox.DispatcherOptions{}), outbox.FastPathOptions{LookEvery: -1})
+		ctx, cancel := context.WithCancel(t.Context())
+		var ended atomic.Bool
+		go func() {
+			f.Run(ctx)
+			ended.Store(true)
+		}()
+		f.Notify("k")
+		synctest.Wait()
+		cancel()
+		synctest.Wait()
+		require.False(t, ended.Load())
+		close(letGo)
+		synctest.Wait()
+		require.True(t, ended.Load())
+		require.Empty(t, s.Events("k"))
+	})
+}
+
 func TestFastPathNeverBlocksTheWriter(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {

@@ -117,6 +117,33 @@ func TestStaleLinkIsReplacedAtOnce(t *testing.T) {
 	require.Equal(t, []string{"a1 b1"}, b.sent())
 }
 
+// TestASecondAttemptSettlesNothingTwice: what could not go the first time has its result.
+func TestASecondAttemptSettlesNothingTwice(t *testing.T) {
+	t.Parallel()
+	first := true
+	b := &memBroker{refuse: func([]string) error {
+		if first {
+			first = false
+			return &amqp.LinkError{RemoteErr: &amqp.Error{Condition: amqp.ErrCondDetachForced}}
+		}
+		return nil
+	}}
+	in := events("a1 a2 b1")
+	in[0].ID = strings.Repeat("x", 129)
+	require.Equal(t, "rejected, -, ok", outcome(over(t, b, PublisherOptions{}).Publish(t.Context(), in)))
+	require.Equal(t, []string{"b1"}, b.sent())
+}
+
+// TestALargeEventGoesAlone: what follows it is neither left out nor taken for sent.
+func TestALargeEventGoesAlone(t *testing.T) {
+	t.Parallel()
+	b := &memBroker{batchMax: 5, singleMax: 100}
+	in := events("a1 a2 b1")
+	in[0].Envelope = []byte(`{"long":true}`)
+	require.Equal(t, "ok, ok, ok", outcome(over(t, b, PublisherOptions{}).Publish(t.Context(), in)))
+	require.Equal(t, []string{"a1", "a2 b1"}, b.sent())
+}
+
 func TestMixtureThatIsRefusedIsNotTriedAgain(t *testing.T) {
 	t.Parallel()
 	b := &memBroker{refuse: func(names []string) error {
@@ -132,6 +159,34 @@ func TestMixtureThatIsRefusedIsNotTriedAgain(t *testing.T) {
 	require.Equal(t, []string{"a1", "b1", "a2"}, b.sent())
 	require.Equal(t, "ok, ok, ok", outcome(p.Publish(t.Context(), events("a3 b2 a4"))))
 	require.Equal(t, []string{"a3 a4", "b2"}, b.sent()[3:])
+}
+
+// TestWhatIsNoMixture: a batch that was refused for one of its messages, or that is of one key,
+// says nothing about batches of several keys.
+func TestWhatIsNoMixture(t *testing.T) {
+	t.Parallel()
+	refusal := &amqp.Error{Condition: amqp.ErrCondNotAllowed}
+	for name, c := range map[string]struct {
+		refuses    func(names []string) bool
+		first, out string
+	}{
+		"poison":  {func(names []string) bool { return slices.Contains(names, "a1") }, "a1 b1", "rejected, ok"},
+		"one key": {func(names []string) bool { return len(names) == 2 && names[0] == "a1" }, "a1 a2", "ok, ok"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			b := &memBroker{refuse: func(names []string) error {
+				if c.refuses(names) {
+					return refusal
+				}
+				return nil
+			}}
+			p := over(t, b, PublisherOptions{})
+			require.Equal(t, c.out, outcome(p.Publish(t.Context(), events(c.first))))
+			require.Equal(t, "ok, ok", outcome(p.Publish(t.Context(), events("a3 b3"))))
+			require.Equal(t, "a3 b3", b.sent()[len(b.sent())-1])
+		})
+	}
 }
 
 // A broker that takes and never answers holds up nobody longer than they are willing
@@ -255,6 +310,11 @@ func TestDiagnose(t *testing.T) {
 		{"argument", plain("com.microsoft:argument-error"), outbox.Unavailable, outbox.Rejected, false},
 		{"size", plain(amqp.ErrCondMessageSizeExceeded), outbox.Unavailable, outbox.TooLarge, false},
 		{"size, detached", detach(amqp.ErrCondMessageSizeExceeded), outbox.Unavailable, outbox.TooLarge, true},
+		{"size, session", &amqp.SessionError{RemoteErr: &amqp.Error{Condition: amqp.ErrCondMessageSizeExceeded}}, outbox.Unavailable, outbox.TooLarge, true},
+		{"size, connection", &amqp.ConnError{RemoteErr: &amqp.Error{Condition: amqp.ErrCondMessageSizeExceeded}}, outbox.Unavailable, outbox.TooLarge, true},
+		{"no reason", errors.New("the peer rejected the message without specifying an error"), outbox.Unavailable, outbox.Rejected, false},
+		{"bad setting", &access.SettingError{Err: io.EOF}, outbox.Unauthorized, outbox.Unauthorized, true},
+		{"cut", context.Canceled, outbox.Timeout, outbox.Timeout, true},
 		{"too large", azservicebus.ErrMessageTooLarge, outbox.TooLarge, outbox.TooLarge, false},
 		{"no answer", context.DeadlineExceeded, outbox.Timeout, outbox.Timeout, true},
 	} {
@@ -264,6 +324,48 @@ func TestDiagnose(t *testing.T) {
 			f := diagnose(t.Context(), row.err, sending)
 			require.Equal(t, row.sending, f.class)
 			require.Equal(t, row.broken, f.broken)
+		})
+	}
+}
+
+// TestWhatRefusalsAreComparedBy: the broker's own name for it. What was never answered has
+// none, whatever the error says.
+func TestWhatRefusalsAreComparedBy(t *testing.T) {
+	t.Parallel()
+	for want, err := range map[string]error{
+		"amqp:not-allowed":                &amqp.Error{Condition: amqp.ErrCondNotAllowed},
+		"amqp:link:message-size-exceeded": azservicebus.ErrMessageTooLarge,
+		"rejected":                        errors.New("the peer rejected the message without specifying an error"),
+		"":                                io.EOF,
+	} {
+		f := diagnose(t.Context(), err, sending)
+		require.Equal(t, want, f.condition)
+		require.Equal(t, err, f.err)
+	}
+	ctx, cancel := context.WithCancelCause(t.Context())
+	cancel(io.ErrClosedPipe)
+	f := diagnose(ctx, &amqp.Error{Condition: amqp.ErrCondNotAllowed}, sending)
+	require.Equal(t, outbox.Timeout, f.class)
+	require.Empty(t, f.condition)
+	require.ErrorIs(t, f.err, errNoAnswer)
+	require.ErrorIs(t, f.err, io.ErrClosedPipe)
+}
+
+// TestFlightsAreBounded: what waits goes out in flights of at most so many events, or bytes,
+// and one call more.
+func TestFlightsAreBounded(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct{ bytes, want int }{"events": {2, flightEvents}, "bytes": {flightBytes / 4, 4}} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			l := &lane{queue: make(chan *call, 2*flightEvents)}
+			for range 2 * flightEvents {
+				one := newCall(t.Context(), "topic")
+				one.add(&outbox.Event{Envelope: make([]byte, c.bytes)}, 0)
+				l.queue <- one
+			}
+			require.Len(t, l.gather(<-l.queue), c.want)
+			require.Len(t, l.gather(<-l.queue), c.want)
 		})
 	}
 }

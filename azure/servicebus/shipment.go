@@ -21,7 +21,7 @@ type shipment struct {
 }
 
 func (p *Publisher) newShipment(items []item) *shipment {
-	return &shipment{p: p, items: items, rest: items}
+	return &shipment{p: p, items: items}
 }
 
 // send ships a batch and settles its items, each by itself if the batch is refused for
