@@ -185,3 +185,37 @@ func TestALookThatFails(t *testing.T) {
 		require.NoError(t, outboxtest.CheckDelivered(mem, p))
 	})
 }
+
+// pages counts the pages of each search.
+type pages struct {
+	*outboxtest.MemStore
+	seen []int
+}
+
+func (s *pages) Find(ctx context.Context, visit func([]outbox.Head) error) error {
+	s.seen = append(s.seen, 0)
+	return s.MemStore.Find(ctx, func(heads []outbox.Head) error {
+		s.seen[len(s.seen)-1]++
+		return visit(heads)
+	})
+}
+
+// TestALookIsBounded: of a long backlog it takes some 256 keys, and reads no more than four
+// pages where it finds fewer; the rest is the sweep's.
+func TestALookIsBounded(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		s := &pages{MemStore: &outboxtest.MemStore{}}
+		p := &outboxtest.MemPublisher{Fault: func(ctx context.Context, _ outbox.Event) error {
+			<-ctx.Done() // what is taken on stays under way
+			return ctx.Err()
+		}}
+		for i := range 1000 {
+			fill(t, s, 1, fmt.Sprintf("k%04d", i))
+		}
+		time.Sleep(2 * time.Second)
+		running(t, outbox.NewDispatcher(s, p, outbox.DispatcherOptions{}), outbox.FastPathOptions{Workers: 1, Queue: 2000, Budget: time.Minute})
+		time.Sleep(1400 * time.Millisecond) // two looks
+		require.Equal(t, []int{3, 4}, s.seen, "300 keys, then the 100 behind them")
+	})
+}
