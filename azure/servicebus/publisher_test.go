@@ -120,17 +120,27 @@ func TestStaleLinkIsReplacedAtOnce(t *testing.T) {
 // TestASecondAttemptSettlesNothingTwice: what could not go the first time has its result.
 func TestASecondAttemptSettlesNothingTwice(t *testing.T) {
 	t.Parallel()
-	first := true
+	var attempts, letGo chan struct{}
 	b := &memBroker{refuse: func([]string) error {
-		if first {
-			first = false
+		if attempts <- struct{}{}; len(attempts) == 1 {
 			return &amqp.LinkError{RemoteErr: &amqp.Error{Condition: amqp.ErrCondDetachForced}}
 		}
+		<-letGo
 		return nil
 	}}
 	in := events("a1 a2 b1")
 	in[0].ID = strings.Repeat("x", 129)
-	require.Equal(t, "rejected, -, ok", outcome(over(t, b, PublisherOptions{}).Publish(t.Context(), in)))
+	synctest.Test(t, func(t *testing.T) {
+		attempts, letGo = make(chan struct{}, 2), make(chan struct{})
+		p := over(t, b, PublisherOptions{})
+		told := make(chan string, 1)
+		go func() { told <- outcome(p.Publish(t.Context(), in)) }()
+		synctest.Wait()
+		require.Len(t, attempts, 2)
+		require.Empty(t, told, "b1 is on its way, and nobody knows yet")
+		close(letGo)
+		require.Equal(t, "rejected, -, ok", <-told)
+	})
 	require.Equal(t, []string{"b1"}, b.sent())
 }
 
