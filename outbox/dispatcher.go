@@ -152,13 +152,16 @@ func (w *drain) step(ctx context.Context, page []Event) (done bool, err error) {
 	if err != nil {
 		return true, err
 	}
+	if len(ready) == 0 && blocked == 0 && w.skip(page) {
+		return false, nil
+	}
+	w.d.refusals.only(w.key, ready)
 	if len(ready) == 0 {
 		if blocked != 0 {
 			w.report.Blocked = 1
 			w.d.opts.Observer.tell(Blocked{Key: w.key, Seq: blocked})
-			return true, nil
 		}
-		return !w.skip(page), nil
+		return true, nil
 	}
 	w.after = 0
 	sent, failure := w.send(ctx, ready)

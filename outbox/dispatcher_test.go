@@ -263,6 +263,26 @@ func TestAgeOfTheOldest(t *testing.T) {
 	})
 }
 
+// TestAgeOfTheOldestBehindADueEvent: a parked event that is to be tried again does not keep
+// the sweep from seeing what waits in an outage.
+func TestAgeOfTheOldestBehindADueEvent(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		s := &outboxtest.MemStore{}
+		d := outbox.NewDispatcher(s, &outboxtest.MemPublisher{Fault: func(context.Context, outbox.Event) error {
+			return &outbox.Error{Class: outbox.Throttled, Op: "send", RetryAfter: time.Hour}
+		}}, outbox.DispatcherOptions{})
+		fill(t, s, 1, "due", "waits")
+		require.NoError(t, s.Park(t.Context(), s.Events("due")[0], outbox.Fault{Reason: "r", At: time.Now(), Next: time.Now()}))
+		for n := range 3 {
+			time.Sleep(10 * time.Minute)
+			r, err := d.Sweep(t.Context())
+			require.NoError(t, err)
+			require.GreaterOrEqual(t, r.Oldest, time.Duration(n+1)*10*time.Minute)
+		}
+	})
+}
+
 func TestThrottlingIsObeyed(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {

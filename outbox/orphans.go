@@ -14,9 +14,12 @@ const (
 	// needs milliseconds. Who is slower than this is helped, which is harmless.
 	orphanAge = time.Second
 	// orphanKeys and orphanPages bound what one look takes on and reads. A longer backlog is
-	// the sweep's.
+	// the sweep's. Pages of keys that are left alone anyway don't count: the followers of one
+	// parked event may fill many. After a look that read more it rests the longer for it, and
+	// blindPages are the end of it.
 	orphanKeys  = 256
 	orphanPages = 4
+	blindPages  = 40
 )
 
 var (
@@ -34,6 +37,7 @@ type orphans struct {
 	f     *FastPath
 	every time.Duration
 	known map[string]*orphan // keys that the last look has shown
+	pages int                // that the last look has read
 	fails int                // failed looks in a row
 }
 
@@ -47,8 +51,10 @@ type orphan struct {
 // half of the interval, so that instances which started together look apart.
 func (o *orphans) run(ctx context.Context) {
 	for {
+		err := o.look(ctx)
 		wait := o.every*3/4 + o.f.d.opts.Jitter(o.every/2)
-		if err := o.look(ctx); err != nil {
+		wait *= time.Duration(max(1, o.pages/orphanPages))
+		if err != nil {
 			o.fails++
 			wait = max(wait, lookPause.WaitBy(o.f.d.opts.Jitter, o.fails, RetryAfterOf(err)))
 			o.f.d.opts.Observer.tell(LookFailed{Err: err})
@@ -69,18 +75,28 @@ func (o *orphans) look(ctx context.Context) error {
 		return nil
 	}
 	now, seen := time.Now(), map[string]*orphan{}
-	pages, handed := 0, 0
+	fresh, handed := 0, 0 // pages with something new, and keys
+	o.pages = 0
 	err := o.f.d.queue.Find(ctx, func(heads []Head) error {
 		rand.Shuffle(len(heads), func(i, j int) { heads[i], heads[j] = heads[j], heads[i] }) // others look, too
+		news := false
 		for _, h := range heads {
-			if h.young(now, orphanAge) {
+			if _, ok := seen[h.Key]; ok || h.young(now, orphanAge) {
 				continue
 			}
-			if _, ok := seen[h.Key]; !ok && o.hand(h.Key, now, seen) {
+			resting := o.resting(h.Key, now)
+			news = news || !resting
+			if o.hand(h.Key, now, resting, seen) {
 				handed++
 			}
+			if handed >= orphanKeys {
+				return errEnough
+			}
 		}
-		if pages++; pages >= orphanPages || handed >= orphanKeys {
+		if news {
+			fresh++
+		}
+		if o.pages++; fresh >= orphanPages || o.pages >= blindPages {
 			return errEnough
 		}
 		return ctx.Err()
@@ -92,15 +108,21 @@ func (o *orphans) look(ctx context.Context) error {
 	return err
 }
 
-// hand gives key to the fast path, unless that has it already, or it was tried a moment ago.
-func (o *orphans) hand(key string, now time.Time, seen map[string]*orphan) bool {
+// resting says whether key waits by itself, or was tried a moment ago.
+func (o *orphans) resting(key string, now time.Time) bool {
+	wait, clean := o.f.d.refusals.of(key)
+	one := o.known[key]
+	return wait > 0 || clean && one != nil && now.Before(one.next)
+}
+
+// hand gives key to the fast path, unless it rests, or the fast path has it already.
+func (o *orphans) hand(key string, now time.Time, resting bool, seen map[string]*orphan) bool {
 	one := o.known[key]
 	if one == nil {
 		one = &orphan{}
 	}
 	seen[key] = one
-	wait, clean := o.f.d.refusals.of(key)
-	if wait > 0 || clean && now.Before(one.next) || !o.f.adopt(key) {
+	if resting || !o.f.adopt(key) {
 		return false
 	}
 	one.drains++

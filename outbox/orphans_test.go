@@ -200,8 +200,8 @@ func (s *pages) Find(ctx context.Context, visit func([]outbox.Head) error) error
 	})
 }
 
-// TestALookIsBounded: of a long backlog it takes some 256 keys, and reads no more than four
-// pages where it finds fewer; the rest is the sweep's.
+// TestALookIsBounded: of a long backlog it takes 256 keys, and the next look those behind
+// them; the rest is the sweep's.
 func TestALookIsBounded(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -216,6 +216,45 @@ func TestALookIsBounded(t *testing.T) {
 		time.Sleep(2 * time.Second)
 		running(t, outbox.NewDispatcher(s, p, outbox.DispatcherOptions{}), outbox.FastPathOptions{Workers: 1, Queue: 2000, Budget: time.Minute})
 		time.Sleep(1400 * time.Millisecond) // two looks
-		require.Equal(t, []int{3, 4}, s.seen, "300 keys, then the 100 behind them")
+		require.Equal(t, []int{3, 6}, s.seen, "256 keys, then the 256 behind them")
+	})
+}
+
+// TestABlockedKeyHidesNoOrphan: the followers of one parked event fill page after page of the
+// search, and the event of another key behind them is taken over all the same.
+func TestABlockedKeyHidesNoOrphan(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		s, p := &outboxtest.MemStore{}, &outboxtest.MemPublisher{}
+		fill(t, s, 700, "blocked") // seven pages
+		require.NoError(t, s.Park(t.Context(), s.Events("blocked")[0], outbox.Fault{Reason: "r", At: time.Now(), Next: time.Now().Add(time.Hour)}))
+		running(t, outbox.NewDispatcher(s, p, outbox.DispatcherOptions{}), outbox.FastPathOptions{})
+		time.Sleep(time.Minute)
+		fill(t, s, 1, "later")
+		time.Sleep(5 * time.Second)
+		require.Equal(t, []int64{1}, p.Seqs("later"))
+	})
+}
+
+// TestASuspectOfOthersIsForgotten: where another instance has parked the event, this one does
+// not read its key at every look.
+func TestASuspectOfOthersIsForgotten(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		mem := &outboxtest.MemStore{}
+		var reads atomic.Int64
+		s := &outboxtest.FaultyStore{Storage: mem, Before: func(_ context.Context, op, key string) error {
+			if op == "pending" && key == "bad" {
+				reads.Add(1)
+			}
+			return nil
+		}}
+		fill(t, mem, 2, "bad")
+		running(t, outbox.NewDispatcher(s, &outboxtest.MemPublisher{Fault: poison("bad", 1)}, outbox.DispatcherOptions{}), outbox.FastPathOptions{})
+		time.Sleep(20 * time.Second) // it was refused here, more than once
+		require.NoError(t, mem.Park(t.Context(), mem.Events("bad")[0], outbox.Fault{Reason: "r", At: time.Now(), Next: time.Now().Add(time.Hour)}))
+		reads.Store(0)
+		time.Sleep(10 * time.Minute)
+		require.Less(t, reads.Load(), int64(20))
 	})
 }

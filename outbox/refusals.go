@@ -93,6 +93,20 @@ func (r *refusals) forget(key string) {
 	r.count.Store(int64(len(r.suspects)))
 }
 
+// only ends the suspicion against key unless the suspect is still the first to go: another
+// process may have sent it, or parked it.
+func (r *refusals) only(key string, ready []Event) {
+	if r.count.Load() == 0 {
+		return
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if s := r.suspects[key]; s != nil && (len(ready) == 0 || ready[0].ID != s.id) {
+		delete(r.suspects, key)
+		r.count.Store(int64(len(r.suspects)))
+	}
+}
+
 // refused notes a refusal of e. attempt is how many count against it, this one included;
 // 0 when it is the destination that refuses.
 func (r *refusals) refused(e Event, condition string, proof bool) (attempt int) {

@@ -92,17 +92,21 @@ func (s *sweep) pass(ctx context.Context) (*sweepPass, error) {
 	p := &sweepPass{sweep: s, began: time.Now()}
 	p.group.SetLimit(s.d.opts.Parallel)
 	err := p.visit(ctx, s.due)
+	full := errors.Is(err, errEnough)
 	if err == nil {
 		s.due = nil
+	}
+	if err == nil || full { // how old the oldest is has to be seen all the same
 		err = s.d.queue.Find(ctx, func(heads []Head) error { return p.pending(ctx, heads) })
 	}
 	_ = p.group.Wait() // the drains have told the Observer
 	for _, key := range p.again {
 		delete(s.seen, key)
 	}
-	if p.more = errors.Is(err, errEnough); p.more {
-		err = nil
+	if errors.Is(err, errEnough) {
+		full, err = true, nil
 	}
+	p.more = full
 	return p, err
 }
 

@@ -31,7 +31,8 @@ type Options struct {
 	// RetryBudget is how long one call may go on repeating what is safe to repeat; default
 	// 3 s. A wait that would exceed it is not begun: the caller gets the error and its RetryAfter.
 	RetryBudget time.Duration
-	// EventualReads leaves session tokens out, for accounts that read strongly anyway.
+	// EventualReads leaves session tokens out: only for accounts of strong consistency, since
+	// Barrier is none without them.
 	EventualReads bool
 	// Transport replaces the pooled HTTP transport, Credential the one that the Connection asks for.
 	Transport  http.RoundTripper

@@ -42,8 +42,14 @@ func (t *tokens) add(header string) {
 		}
 		next := parseToken(text)
 		old, known := t.ranges[id]
-		if known && !next.after(old) || !known && len(t.ranges) >= maxRanges {
+		if known && !next.after(old) {
 			continue
+		}
+		if !known && len(t.ranges) >= maxRanges {
+			for other := range t.ranges { // the newest word counts: a barrier's must not be lost
+				delete(t.ranges, other)
+				break
+			}
 		}
 		if t.ranges == nil {
 			t.ranges = map[string]token{}

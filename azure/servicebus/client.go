@@ -129,6 +129,7 @@ func (c *Client) attached(topic string) (link, bool) {
 	if c.current == nil || c.current.senders[topic] == nil {
 		return nil, false
 	}
+	c.current.idle.Reset(c.opts.IdleTimeout) // not between here and the send
 	return &azLink{c, c.current, c.current.senders[topic]}, true
 }
 
@@ -153,6 +154,7 @@ func (c *Client) connect(topic string) (link, error) {
 	}
 	if err == nil {
 		s.senders[topic] = sender
+		s.idle.Reset(c.opts.IdleTimeout)
 	}
 	c.mu.Unlock()
 	if err != nil {

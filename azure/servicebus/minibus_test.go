@@ -212,7 +212,7 @@ func TestCloseIsFinal(t *testing.T) {
 func TestAnIdleConnectionIsGivenUp(t *testing.T) {
 	t.Parallel()
 	bus := minibus.RunT(t, topology)
-	c := closed(t, Open(Connection{ConnectionString: bus.ConnectionString()}, Options{IdleTimeout: 200 * time.Millisecond}))
+	c := closed(t, Open(Connection{ConnectionString: bus.ConnectionString()}, Options{IdleTimeout: 2 * time.Second}))
 	p := c.Publisher("events", PublisherOptions{})
 	send := func(seq int64) {
 		e := outbox.Event{Key: "k", Seq: seq, ID: fmt.Sprint("e-", seq), Type: "t", Envelope: []byte(`{}`)}

@@ -2,6 +2,7 @@ package problem
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"log/slog"
 	"net/http"
@@ -80,7 +81,7 @@ func Kept(a outbox.Answer) *Problem {
 	p := &Problem{}
 	if err := json.Unmarshal(a.Body, p); err != nil || p.Status != a.Status {
 		p = New(Internal, "The log has the details under this instance.")
-		p.Cause = fmt.Errorf("the stored answer with status %d is no problem: %w", a.Status, err)
+		p.Cause = errors.Join(fmt.Errorf("the stored answer with status %d is no problem", a.Status), err)
 	}
 	return p
 }

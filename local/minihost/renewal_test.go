@@ -172,7 +172,7 @@ func TestFewSlotsAskForASession(t *testing.T) {
 }
 
 // TestADayWithoutTheStore: a hold of 25 minutes, 100 deliveries and a renewal of a day, as
-// host.json and infra/bicep have them, bear a day in which the handler dies every hour.
+// host.json and infra/bicep have them, bear a day in which every hour a call fails as if its handler had died.
 func TestADayWithoutTheStore(t *testing.T) {
 	t.Parallel()
 	const hold, outage = 25 * time.Minute, 24 * time.Hour

@@ -47,7 +47,7 @@ func (w *world) check(rest string, report *Report) []Breach {
 	stored, shown := w.documents(entities), w.documents(views)
 	for _, key := range w.calls.Keys() {
 		events := topic[key]
-		c := &checker{w: w, key: key, events: events, breach: breach}
+		c := &checker{w: w, key: key, events: events, breach: breach, report: report}
 		_ = json.Unmarshal(stored["profile:"+key]["entity"], &c.entity)
 		_ = json.Unmarshal(shown["profile:"+key]["model"], &c.model)
 		c.numbers()
@@ -123,6 +123,7 @@ type checker struct {
 	events        []event
 	entity, model numbered
 	breach        func(string, string, ...any)
+	report        *Report
 }
 
 // numbers: every event that was numbered was delivered, and none that was not.
@@ -183,11 +184,25 @@ func (c *checker) history() {
 	if len(versions) > 0 {
 		c.breach("G2", "%s: events of nobody's calls: %v", c.key, slices.Collect(maps.Keys(versions)))
 	}
-	switch v := history.Check(calls, 2*time.Second); v.Judgement {
-	case history.Broken:
-		c.breach("G0", "%s: %s", c.key, v.Reason)
-	case history.Undecided:
-		c.breach("undecided", "%s: %s", c.key, v.Reason)
+	c.report.histories = append(c.report.histories, keyed{c.key, calls})
+}
+
+// keyed is what clients asked of an entity and were told.
+type keyed struct {
+	key   string
+	calls []history.Call
+}
+
+// Judge looks for an order that explains the answers. Outside of the bubble: inside, its limit
+// never comes while it computes.
+func (r *Report) Judge() {
+	for _, h := range r.histories {
+		switch v := history.Check(h.calls, 20*time.Second); v.Judgement {
+		case history.Broken:
+			r.Breaches = append(r.Breaches, Breach{"G0", h.key + ": " + v.Reason})
+		case history.Undecided:
+			r.Breaches = append(r.Breaches, Breach{"undecided", h.key + ": " + v.Reason})
+		}
 	}
 }
 

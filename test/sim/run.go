@@ -25,6 +25,8 @@ type Report struct {
 	// Calls, Events and Copies were made; Took is how long the drain took.
 	Calls, Events, Copies int
 	Took                  time.Duration
+
+	histories []keyed // for Judge
 }
 
 // drainTime is how long everything may take to arrive once the faults are over: a message

@@ -193,5 +193,6 @@ func bubble(t *testing.T, o Options) (report Report) {
 		report, err = Run(o)
 		require.NoError(t, err)
 	})
+	report.Judge()
 	return report
 }

@@ -60,7 +60,7 @@ func (w workshop) mutant(t *testing.T, m mutants.Mutant) string {
 }
 
 // run breaks an app for a while and returns what was found.
-func (w workshop) run(t *testing.T, app string) *chaos.Report {
+func (w workshop) run(t *testing.T, app string, drain time.Duration) *chaos.Report {
 	t.Helper()
 	var out io.Writer = io.Discard
 	if testing.Verbose() {
@@ -70,7 +70,7 @@ func (w workshop) run(t *testing.T, app string) *chaos.Report {
 		Relaybox: w.relaybox, App: app, Dir: t.TempDir(), Out: out,
 		// The seed's faults have what each mutant needs: messages refused in the middle of a
 		// batch, and a store that is away for longer than its client tries.
-		Length: 40 * time.Second, Instances: 3, Seed: 5, Drain: time.Minute,
+		Length: 40 * time.Second, Instances: 3, Seed: 5, Drain: drain,
 	})
 	if err != nil {
 		require.ErrorIs(t, err, chaos.ErrBroken)
@@ -114,13 +114,13 @@ func TestMutantsAreCaught(t *testing.T) {
 	}
 	w := open(t)
 	t.Run("none", func(t *testing.T) {
-		report := w.run(t, w.app)
+		report := w.run(t, w.app, 2*time.Minute)
 		t.Logf("none: found %v", report.Broken())
 		require.Empty(t, report.Breaches)
 	})
 	for _, m := range sought(t) {
 		t.Run(m.Name, func(t *testing.T) {
-			report := w.run(t, w.mutant(t, m))
+			report := w.run(t, w.mutant(t, m), time.Minute)
 			t.Logf("%s: found %v", m.Name, report.Broken())
 			require.True(t, slices.ContainsFunc(shows[m.Breaks], func(k chaos.Kind) bool { return slices.Contains(report.Broken(), k) }),
 				"%s should be seen as one of %v; found: %v", m.Breaks, shows[m.Breaks], report.Breaches)
