@@ -14,7 +14,7 @@ const (
 	// needs milliseconds. Who is slower than this is helped, which is harmless.
 	orphanAge = time.Second
 	// orphanKeys and orphanPages bound what one look takes on and reads. A longer backlog is
-	// the sweep's. Pages of keys that are left alone anyway don't count: the followers of one
+	// the sweep's. Pages of keys that are left alone don't count: the followers of one
 	// parked event may fill many. After a look that read more it rests the longer for it, and
 	// blindPages are the end of it.
 	orphanKeys  = 256
@@ -75,25 +75,23 @@ func (o *orphans) look(ctx context.Context) error {
 		return nil
 	}
 	now, seen := time.Now(), map[string]*orphan{}
-	fresh, handed := 0, 0 // pages with something new, and keys
+	fresh, handed := 0, 0 // pages with something to do, and keys
 	o.pages = 0
 	err := o.f.d.queue.Find(ctx, func(heads []Head) error {
 		rand.Shuffle(len(heads), func(i, j int) { heads[i], heads[j] = heads[j], heads[i] }) // others look, too
-		news := false
+		before := handed
 		for _, h := range heads {
 			if _, ok := seen[h.Key]; ok || h.young(now, orphanAge) {
 				continue
 			}
-			resting := o.resting(h.Key, now)
-			news = news || !resting
-			if o.hand(h.Key, now, resting, seen) {
+			if o.hand(h.Key, now, seen) {
 				handed++
 			}
 			if handed >= orphanKeys {
 				return errEnough
 			}
 		}
-		if news {
+		if handed > before {
 			fresh++
 		}
 		if o.pages++; fresh >= orphanPages || o.pages >= blindPages {
@@ -108,21 +106,15 @@ func (o *orphans) look(ctx context.Context) error {
 	return err
 }
 
-// resting says whether key waits by itself, or was tried a moment ago.
-func (o *orphans) resting(key string, now time.Time) bool {
-	wait, clean := o.f.d.refusals.of(key)
-	one := o.known[key]
-	return wait > 0 || clean && one != nil && now.Before(one.next)
-}
-
-// hand gives key to the fast path, unless it rests, or the fast path has it already.
-func (o *orphans) hand(key string, now time.Time, resting bool, seen map[string]*orphan) bool {
+// hand gives key to the fast path, unless that has it already, or it was tried a moment ago.
+func (o *orphans) hand(key string, now time.Time, seen map[string]*orphan) bool {
 	one := o.known[key]
 	if one == nil {
 		one = &orphan{}
 	}
 	seen[key] = one
-	if resting || !o.f.adopt(key) {
+	wait, clean := o.f.d.refusals.of(key)
+	if wait > 0 || clean && now.Before(one.next) || !o.f.adopt(key) {
 		return false
 	}
 	one.drains++
