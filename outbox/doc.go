@@ -33,9 +33,9 @@
 // nothing of it is stored; later, it is in doubt.
 //
 // A batch whose answer was lost may have been stored, or may still be on its way. It is not
-// followed by another before its fate is known, ten seconds have passed, or nobody waits for it any more. What tells is its id, in the entity or in a
-// receipt; what keeps it out is that the revision it was made against is replaced, by itself
-// if by nobody else. A refusal of its repetition tells nothing: that may be its own doing.
+// followed by another before its fate is known, ten seconds have passed, or nobody waits
+// for it any more. What tells is its id, in the entity or in a receipt; what keeps it out is
+// that the revision it was made against is replaced, by itself if by nobody else. A refusal of its repetition tells nothing: that may be its own doing.
 //
 // # States of an event
 //

@@ -1,8 +1,9 @@
-// Package explore runs the production code of outbox and inbox through every order of
-// events that a small case allows, and looks for one that breaks a promise of theirs.
+// Package explore runs the production code of outbox and inbox through the orders of events
+// that a small case allows, and looks for one that breaks a promise of theirs.
 //
-// It promises that within a case's bounds nothing is left out: whatever can be next is
-// tried, at every state that was reached. It does not promise anything about larger cases,
+// It promises that within a case's bounds nothing is left out, up to the number of states that
+// it is given: paths with the fewest faults come first, and it counts those that it has left.
+// It does not promise anything about larger cases,
 // nor about what happens between two calls of a port: processes share nothing else, so
 // nothing there can be seen by another one.
 //
