@@ -216,6 +216,7 @@ func TestALookIsBounded(t *testing.T) {
 		time.Sleep(2 * time.Second)
 		running(t, outbox.NewDispatcher(s, p, outbox.DispatcherOptions{}), outbox.FastPathOptions{Workers: 1, Queue: 2000, Budget: time.Minute})
 		time.Sleep(1400 * time.Millisecond) // two looks
+		synctest.Wait()
 		require.Equal(t, []int{3, 6}, s.seen, "256 keys, then the 256 behind them")
 	})
 }
