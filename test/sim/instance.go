@@ -50,16 +50,25 @@ func (i *instance) once(ctx context.Context) {
 	node := i.w.net.node(i.name + "/host")
 	log := i.w.logger(i.name+"/host", node)
 	life, end := context.WithCancel(ctx)
+	// A host that has died goes on for a moment, and may start a handler: it must not be found
+	// in the place of the next host's.
+	i.mu.Lock()
+	i.starts++
+	address := fmt.Sprintf("%s/handler/%d", i.name, i.starts)
+	i.mu.Unlock()
 	host, err := minihost.Load(minihost.Options{
 		App: i.w.app, Settings: i.settings, Logger: log,
-		Inner:   &minihost.Inner{Run: i.serve, Dial: node.dialer(i.name + "/handler")},
+		Inner: &minihost.Inner{
+			Run:  func(ctx context.Context, env []string) error { return i.serve(ctx, node, address, env) },
+			Dial: node.dialer(address),
+		},
 		DialBus: node.dialer(busName),
 	})
 	if err != nil {
 		panic(fmt.Sprintf("the app does not load: %v", err)) // no fault of a run can cause it
 	}
 	i.mu.Lock()
-	i.host, i.starts = node, i.starts+1
+	i.host = node
 	i.mu.Unlock()
 	ended := make(chan error, 1)
 	i.w.rest.Go(func() {
@@ -105,8 +114,8 @@ func endpoint() string {
 
 var errKilled = errors.New("signal: killed")
 
-// serve is the life of one handler: what package main does, on the run's network.
-func (i *instance) serve(ctx context.Context, env []string) error {
+// serve is the life of one handler of host: what package main does, on the run's network.
+func (i *instance) serve(ctx context.Context, host *node, address string, env []string) error {
 	environment := map[string]string{}
 	for _, line := range env {
 		name, value, _ := strings.Cut(line, "=")
@@ -127,11 +136,17 @@ func (i *instance) serve(ctx context.Context, env []string) error {
 		return err
 	}
 	i.mu.Lock()
-	i.handler = node
+	current := i.host == host
+	if current {
+		i.handler = node
+	}
 	i.mu.Unlock()
+	if !current {
+		return errKilled // with its host
+	}
 	i.w.born(i, node)
 	server := &http.Server{Handler: made, ReadHeaderTimeout: 30 * time.Second, IdleTimeout: 5 * time.Minute, ErrorLog: slog.NewLogLogger(log.Handler(), slog.LevelDebug)}
-	listener := node.listen(node.name)
+	listener := node.listen(address)
 	background, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	i.w.rest.Go(func() { _ = server.Serve(listener) })
 	i.w.rest.Go(func() {
