@@ -15,6 +15,19 @@ import (
 	"github.com/relaybox/relaybox/outbox/outboxtest"
 )
 
+// firstCommit is a fault of the first commit that comes by; for the Before or After of a
+// FaultyStore.
+func firstCommit(fault func() error) func(context.Context, string, string) error {
+	first := true
+	return func(_ context.Context, op, _ string) error {
+		if op != "commit" || !first {
+			return nil
+		}
+		first = false
+		return fault()
+	}
+}
+
 // TestDoubtIsKept: the first commit is applied and its answer lost, no read shows anything
 // but the old entity, and the repetition fails for certain. The caller must not be told that
 // nothing was stored.
@@ -75,14 +88,9 @@ func TestARepetitionThatMeetsAReceipt(t *testing.T) {
 				} else {
 					must(t, other, req)
 				}
-				first := true
-				fault := func(ctx context.Context, op, _ string) error {
-					if op != "commit" || !first {
-						return nil
-					}
-					first = false
+				fault := firstCommit(func() error {
 					return lost
-				}
+				})
 				s := &outboxtest.FaultyStore{Storage: store}
 				if own {
 					s.After = fault
@@ -124,18 +132,12 @@ func TestARescuedCommitIsTold(t *testing.T) {
 		t.Run(fmt.Sprint("replaced since: ", meanwhile), func(t *testing.T) {
 			t.Parallel()
 			mem := &outboxtest.MemStore{}
-			first := true
-			s := &outboxtest.FaultyStore{Storage: mem, After: func(ctx context.Context, op, _ string) error {
-				if op != "commit" || !first {
-					return nil
-				}
-				first = false
+			s := &outboxtest.FaultyStore{Storage: mem, After: firstCommit(func() error {
 				if meanwhile {
-					_, err := outbox.NewWriter(mem, outbox.WriterOptions{}).Write(ctx, put("k", "other"))
-					require.NoError(t, err)
+					must(t, outbox.NewWriter(mem, outbox.WriterOptions{}), put("k", "other"))
 				}
 				return lost
-			}}
+			})}
 			var notified []string
 			var signals []outbox.Signal
 			w := outbox.NewWriter(s, outbox.WriterOptions{
@@ -220,8 +222,7 @@ func TestOneReceiptTellsOfTheWholeBatch(t *testing.T) {
 								return nil
 							}
 							commits++
-							_, err := other.Write(ctx, put("k", "other"))
-							require.NoError(t, err)
+							must(t, other, put("k", "other"))
 							return lost
 						}
 					}
@@ -284,16 +285,11 @@ func TestAnothersReceiptProvesNothing(t *testing.T) {
 	mem := &outboxtest.MemStore{}
 	other := outbox.NewWriter(mem, outbox.WriterOptions{})
 	req := keyed(onlyIf(absent, put("k", "a")), "id", "h")
-	first := true
-	s := &outboxtest.FaultyStore{Storage: mem, Before: func(_ context.Context, op, _ string) error {
-		if op != "commit" || !first {
-			return nil
-		}
-		first = false
+	s := &outboxtest.FaultyStore{Storage: mem, Before: firstCommit(func() error {
 		must(t, other, put("k", "other"))
 		require.Equal(t, 412, must(t, other, req).Status)
 		return lost
-	}}
+	})}
 	require.Equal(t, 412, must(t, outbox.NewWriter(s, outbox.WriterOptions{}), req).Status)
 	require.Len(t, mem.Events("k"), 1)
 }
@@ -304,16 +300,11 @@ func TestWhatFollowsARescuedBatch(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		mem := &outboxtest.MemStore{}
-		first := true
-		s := &outboxtest.FaultyStore{Storage: mem, After: func(_ context.Context, op, _ string) error {
-			if op != "commit" || !first {
-				return nil
-			}
-			first = false
+		s := &outboxtest.FaultyStore{Storage: mem, After: firstCommit(func() error {
 			time.Sleep(time.Second) // meanwhile the next one comes
 			must(t, outbox.NewWriter(mem, outbox.WriterOptions{}), put("k", "other"))
 			return lost
-		}}
+		})}
 		w := outbox.NewWriter(s, outbox.WriterOptions{})
 		rescued := begin(t.Context(), w, keyed(put("k", "a"), "id", "h"))
 		synctest.Wait()
@@ -369,16 +360,10 @@ func TestNoOpsInDoubtAreDecidedAnew(t *testing.T) {
 	mem := &outboxtest.MemStore{}
 	other := outbox.NewWriter(mem, outbox.WriterOptions{})
 	must(t, other, put("k", "same"))
-	first := true
-	s := &outboxtest.FaultyStore{Storage: mem, After: func(ctx context.Context, op, _ string) error {
-		if op != "commit" || !first {
-			return nil
-		}
-		first = false
-		_, err := other.Write(ctx, put("k", "changed"))
-		require.NoError(t, err)
+	s := &outboxtest.FaultyStore{Storage: mem, After: firstCommit(func() error {
+		must(t, other, put("k", "changed"))
 		return lost
-	}}
+	})}
 	w := outbox.NewWriter(s, outbox.WriterOptions{})
 	require.Equal(t, 412, must(t, w, onlyIf(version(1), put("k", "same"))).Status)
 }

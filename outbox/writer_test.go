@@ -216,8 +216,7 @@ func TestLostAnswers(t *testing.T) {
 					}
 					commits++
 					if test.meanwhile != "" {
-						_, err := outbox.NewWriter(mem, outbox.WriterOptions{}).Write(context.Background(), put("k", test.meanwhile))
-						require.NoError(t, err)
+						must(t, outbox.NewWriter(mem, outbox.WriterOptions{}), put("k", test.meanwhile))
 					}
 					return lost
 				}
@@ -245,14 +244,9 @@ func TestAnUnknownErrorIsDoubt(t *testing.T) {
 		t.Run(fmt.Sprint("applied: ", applied), func(t *testing.T) {
 			t.Parallel()
 			mem := &outboxtest.MemStore{}
-			first := true
-			fault := func(_ context.Context, op, _ string) error {
-				if op != "commit" || !first {
-					return nil
-				}
-				first = false
+			fault := firstCommit(func() error {
 				return whatever
-			}
+			})
 			s := &outboxtest.FaultyStore{Storage: mem}
 			if applied {
 				s.After = fault
@@ -284,16 +278,10 @@ func TestAnUnknownErrorIsDoubt(t *testing.T) {
 func TestLostAnswerWithReceiptIsCertain(t *testing.T) {
 	t.Parallel()
 	mem := &outboxtest.MemStore{}
-	first := true
-	s := &outboxtest.FaultyStore{Storage: mem, After: func(ctx context.Context, op, _ string) error {
-		if op != "commit" || !first {
-			return nil
-		}
-		first = false
-		_, err := outbox.NewWriter(mem, outbox.WriterOptions{}).Write(ctx, put("k", "other"))
-		require.NoError(t, err)
+	s := &outboxtest.FaultyStore{Storage: mem, After: firstCommit(func() error {
+		must(t, outbox.NewWriter(mem, outbox.WriterOptions{}), put("k", "other"))
 		return lost
-	}}
+	})}
 	answer, err := outbox.NewWriter(s, outbox.WriterOptions{}).Write(t.Context(), keyed(put("k", "a"), "id", "h"))
 	require.NoError(t, err)
 	require.Equal(t, `"1"`, answer.ETag)
