@@ -229,10 +229,12 @@ func (p *Proc) Call(name string, do func(ctx context.Context)) {
 	ctx, cancel := context.WithCancelCause(p.ctx)
 	t := &thread{p: p, name: name, cancel: cancel}
 	p.start(t, func() {
-		p.ask(ctx, call{label: "begin " + name, outcomes: func() []outcome {
+		begun := p.ask(ctx, call{label: "begin " + name, outcomes: func() []outcome {
 			return []outcome{{do: func() (result, string) { t.begun = true; return result{}, "" }}}
 		}})
-		do(ctx)
+		if begun.err == nil { // else the path was over before
+			do(ctx)
+		}
 	})
 }
 
