@@ -34,16 +34,29 @@ func (n Names) Admit(local net.Addr, host string) bool {
 
 // Refusal is what a request is told that is not let in.
 func Refusal(host string) string {
-	return fmt.Sprintf("%.80q is no name of this server: call it localhost or by its address, or start it with this name (relaybox up --allow-host, Options.Hosts).", nameOf(host))
+	return refusal(host) + ", or start it with this name (relaybox up --allow-host, Options.Hosts)."
+}
+
+func refusal(host string) string {
+	return fmt.Sprintf("%.80q is no name of this server: call it localhost or by its address", nameOf(host))
 }
 
 // Allow lets a request in; another one is answered, with 403.
 func (n Names) Allow(w http.ResponseWriter, r *http.Request) bool {
+	return n.allow(w, r, Refusal(r.Host))
+}
+
+// AllowNameless is Allow for a server that nobody can give a name: its refusal advises none.
+func AllowNameless(w http.ResponseWriter, r *http.Request) bool {
+	return Names(nil).allow(w, r, refusal(r.Host)+".")
+}
+
+func (n Names) allow(w http.ResponseWriter, r *http.Request, refusal string) bool {
 	local, _ := r.Context().Value(http.LocalAddrContextKey).(net.Addr)
 	if n.Admit(local, r.Host) {
 		return true
 	}
-	http.Error(w, Refusal(r.Host), http.StatusForbidden)
+	http.Error(w, refusal, http.StatusForbidden)
 	return false
 }
 

@@ -3,6 +3,8 @@ package minientra
 import (
 	"crypto/tls"
 	"crypto/x509"
+	"errors"
+	"io"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -81,8 +83,13 @@ func TestNoWebPageSignsIn(t *testing.T) {
 		r.Host = host
 		answer, err := s.Client().Do(r)
 		require.NoError(t, err)
-		require.NoError(t, answer.Body.Close())
+		text, err := io.ReadAll(answer.Body)
+		require.NoError(t, errors.Join(err, answer.Body.Close()))
 		require.Equal(t, want, answer.StatusCode, host)
+		require.NotContains(t, string(text), "--allow-host", "nobody starts it with that")
+		if want == http.StatusForbidden {
+			require.Contains(t, string(text), "call it localhost or by its address.")
+		}
 	}
 }
 
