@@ -19,7 +19,8 @@ type Call struct {
 	Method, Body string
 	// IfMatch and IfNoneMatch are the conditions, one entity tag or *; "" for none.
 	IfMatch, IfNoneMatch string
-	IdempotencyKey       string
+	// IdempotencyKey is the header's value to the letter.
+	IdempotencyKey string
 	// Current: a GET with Cache-Control: no-cache.
 	Current bool
 	// Trace is the W3C trace id that the request carried: its event has it too.
@@ -30,6 +31,9 @@ type Call struct {
 	Answer     Answer
 	// Effect is what others have seen of it.
 	Effect Effect
+
+	// again is how many equal ones began before it, of those of which nobody knows anything.
+	again int
 }
 
 // Answer is what the client was told.
@@ -134,6 +138,12 @@ func (c Call) String() string {
 func (c *Call) request() string {
 	return strings.Join([]string{c.Method, c.IfMatch, c.IfNoneMatch, c.Body}, "\n")
 }
+
+// unknown: neither its client nor anybody else knows what became of it.
+func (c *Call) unknown() bool { return c.Outcome == Open && c.Effect == Unseen }
+
+// sent is what unknown calls are equal in.
+func (c *Call) sent() string { return c.IdempotencyKey + "\n" + c.request() }
 
 // ofResource are the members of an answer that are not the client's.
 var ofResource = []string{"id", "version", "updatedAt"}

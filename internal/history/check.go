@@ -64,6 +64,7 @@ func operations(calls []Call) []porcupine.Operation {
 	}
 	began := calls[0].Start
 	var all []porcupine.Operation
+	equal := map[string]int{}
 	for i := range calls {
 		c := &calls[i]
 		o := porcupine.Operation{Input: c, Call: c.Start.Sub(began).Nanoseconds(), Return: c.End.Sub(began).Nanoseconds()}
@@ -74,6 +75,10 @@ func operations(calls []Call) []porcupine.Operation {
 			continue // it left no receipt either
 		case c.Outcome == Open:
 			o.Return = math.MaxInt64
+		}
+		if c.unknown() {
+			c.again = equal[c.sent()]
+			equal[c.sent()]++
 		}
 		all = append(all, o)
 	}

@@ -155,6 +155,33 @@ func TestTimeEnds(t *testing.T) {
 	require.Equal(t, history.Undecided, history.Check(calls, 50*time.Millisecond).Judgement)
 }
 
+// TestRepetitions: a client that repeats a request until it is answered makes no more work than
+// there are repetitions, though nobody has seen what became of them.
+func TestRepetitions(t *testing.T) {
+	t.Parallel()
+	var calls []history.Call
+	for round := range 2 {
+		name := fmt.Sprint("n", round)
+		for i := range 16 {
+			calls = append(calls, put(100*round+i, 100*round+i+1, name, open))
+		}
+		calls = append(calls, put(100*round+16, 100*round+17, name, says([]int{201, 200}[round], round+1, name)))
+	}
+	end := func(version int, name string) []history.Call {
+		return append(slices.Clone(calls), get(200, 201, says(200, version, name)))
+	}
+	for want, all := range map[history.Judgement][]history.Call{
+		history.Fine:   end(2, "n1"),
+		history.Broken: end(1, "n0"),
+	} {
+		v := history.Check(all, limit)
+		require.Equal(t, want, v.Judgement, v.Reason)
+	}
+	// One of the repetitions comes late.
+	v := history.Check(append(end(2, "n1"), get(202, 203, says(200, 3, "n0")), get(204, 205, says(200, 4, "n1"))), limit)
+	require.Equal(t, history.Fine, v.Judgement, v.Reason)
+}
+
 // server is the API without faults: what it answers is linearizable by construction.
 type server struct {
 	version int

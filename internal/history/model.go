@@ -14,6 +14,9 @@ type state struct {
 	life     string
 	content  string
 	receipts map[string]receipt
+	// placed counts the unknown calls so far, by what was sent. It says no more of the entity
+	// than which calls have been placed, and so takes no part in equal.
+	placed map[string]int
 }
 
 // receipt is the first answer under an Idempotency-Key.
@@ -36,6 +39,12 @@ func (s state) step(c *Call) (bool, state) {
 	if c.Method == http.MethodGet {
 		return s.read(c)
 	}
+	if c.unknown() {
+		if s.placed[c.sent()] != c.again {
+			return false, s
+		}
+		s = s.place(c)
+	}
 	if r, ok := s.receipts[c.IdempotencyKey]; ok && c.IdempotencyKey != "" {
 		return s.repeat(c, r)
 	}
@@ -56,6 +65,19 @@ func (s state) step(c *Call) (bool, state) {
 		}
 	}
 	return true, next.remember(c, status)
+}
+
+// place counts an unknown call. Equal ones can change places in every order, if the one that
+// began first comes first: only that order is tried, or a client that repeats fifty times
+// makes two to the fifty.
+func (s state) place(c *Call) state {
+	placed := maps.Clone(s.placed)
+	if placed == nil {
+		placed = map[string]int{}
+	}
+	placed[c.sent()]++
+	s.placed = placed
+	return s
 }
 
 func (s state) read(c *Call) (bool, state) {

@@ -1,10 +1,8 @@
 package sim
 
 import (
-	"bytes"
 	"context"
 	"fmt"
-	"io"
 	"math/rand/v2"
 	"net"
 	"net/http"
@@ -18,7 +16,7 @@ type client struct {
 	w      *world
 	name   string
 	random *rand.Rand
-	http   *http.Client
+	http   history.Client
 	tags   map[string]string
 	sent   int
 }
@@ -32,13 +30,13 @@ type request struct {
 func (w *world) client(n int) *client {
 	c := &client{w: w, name: fmt.Sprintf("client-%d", n), random: rand.New(rand.NewPCG(w.Seed, 100+uint64(n))), tags: map[string]string{}}
 	node := w.net.node(c.name)
-	c.http = &http.Client{Transport: &http.Transport{
+	c.http = history.Client{Record: &w.calls, Now: w.stamp, HTTP: &http.Client{Transport: &http.Transport{
 		DisableKeepAlives: true, // each request at an instance of its own
 		DialContext: func(ctx context.Context, _, addr string) (net.Conn, error) {
 			name, _, _ := net.SplitHostPort(addr)
 			return node.dialer(name)(ctx)
 		},
-	}}
+	}}}
 	return c
 }
 
@@ -137,47 +135,10 @@ const patience = 12 * time.Second
 func (c *client) call(ctx context.Context, r request, to *instance, trace string) history.Call {
 	ctx, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
-	call := history.Call{
+	call, _, _ := c.http.Do(ctx, r.key, "http://"+to.name+":80/api/profiles/"+r.key, history.Call{
 		Client: c.name, Target: to.name, Method: r.method, Body: r.body, IfMatch: r.ifMatch, IfNoneMatch: r.ifNoneMatch,
 		IdempotencyKey: r.idempotency, Current: r.current, Trace: trace,
-	}
-	call.Start = c.w.stamp()
-	status, header, body, err := c.exchange(ctx, r, to, trace)
-	call.End = c.w.stamp()
-	call.Outcome, call.Answer = history.Classify(status, header, body, err)
-	c.w.calls.Add(r.key, call)
+	})
 	c.w.note(c.name, "%s %v", r.key, call)
 	return call
-}
-
-func (c *client) exchange(ctx context.Context, r request, to *instance, trace string) (int, http.Header, []byte, error) {
-	req, err := http.NewRequestWithContext(ctx, r.method, "http://"+to.name+":80/api/profiles/"+r.key, bytes.NewReader([]byte(r.body)))
-	if err != nil {
-		return 0, nil, nil, err
-	}
-	set := func(name, value string) {
-		if value != "" {
-			req.Header.Set(name, value)
-		}
-	}
-	set("Traceparent", "00-"+trace+"-00f067aa0ba902b7-01")
-	set("If-Match", r.ifMatch)
-	set("If-None-Match", r.ifNoneMatch)
-	set("Idempotency-Key", r.idempotency)
-	switch {
-	case r.method == http.MethodPatch:
-		set("Content-Type", "application/merge-patch+json")
-	case r.body != "":
-		set("Content-Type", "application/json")
-	}
-	if r.current {
-		set("Cache-Control", "no-cache")
-	}
-	res, err := c.http.Do(req)
-	if err != nil {
-		return 0, nil, nil, err
-	}
-	defer func() { _ = res.Body.Close() }()
-	body, err := io.ReadAll(res.Body)
-	return res.StatusCode, res.Header, body, err
 }

@@ -4,11 +4,9 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
-	"io"
 	"math/rand/v2"
 	"net/http"
 	"strconv"
-	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -31,8 +29,7 @@ const (
 // load is what the clients know of each other.
 type load struct {
 	instances []*instance
-	record    *history.Recorder
-	http      *http.Client
+	http      history.Client
 	traces    atomic.Uint64
 	seed      uint64
 
@@ -57,8 +54,10 @@ type request struct {
 
 func newLoad(c *cluster, record *history.Recorder, seed uint64, clients int) *load {
 	return &load{
-		instances: c.instances, record: record, seed: seed, seen: map[string]sight{}, used: map[string][]request{},
-		http: &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: clients, IdleConnTimeout: time.Minute}, Timeout: oneRequest},
+		instances: c.instances, seed: seed, seen: map[string]sight{}, used: map[string][]request{},
+		http: history.Client{Record: record, HTTP: &http.Client{
+			Transport: &http.Transport{MaxIdleConnsPerHost: clients, IdleConnTimeout: time.Minute}, Timeout: oneRequest,
+		}},
 	}
 }
 
@@ -128,7 +127,7 @@ func (c *client) want(key string) request {
 		r.ifNoneMatch = "*"
 	}
 	if c.random.IntN(100) < 45 {
-		r.key = "k-" + name
+		r.key = strconv.Quote("k-" + name)
 	}
 	return c.reuse(key, r)
 }
@@ -173,53 +172,18 @@ func (c *client) somewhere() *instance { return c.instances[c.random.IntN(len(c.
 
 // once sends a request and records what came of it.
 func (l *load) once(ctx context.Context, name, key string, r request, to *instance) history.Call {
-	c := history.Call{
-		Client: name, Target: to.name, Method: r.method, Body: r.body, IfMatch: r.ifMatch, IfNoneMatch: r.ifNoneMatch,
-		IdempotencyKey: r.key, Current: r.current, Trace: fmt.Sprintf("%016x%016x", l.seed|1, l.traces.Add(1)), Start: time.Now(),
-	}
-	status, header, body, err := l.send(ctx, key, c, to)
-	c.End = time.Now()
-	c.Outcome, c.Answer = history.Classify(status, header, body, err)
-	l.record.Add("profile:"+key, c)
-	if c.Outcome == history.Answered && (status == http.StatusOK || status == http.StatusCreated) {
-		l.learn(key, c.Answer)
-	}
-	return c
-}
-
-func (l *load) send(ctx context.Context, key string, c history.Call, to *instance) (int, http.Header, []byte, error) {
 	url := to.url()
 	if url == "" {
 		url = "http://127.0.0.1:1" // nobody listens: that is an answer too
 	}
-	var body io.Reader
-	if c.Body != "" {
-		body = strings.NewReader(c.Body)
+	c, _, _ := l.http.Do(ctx, "profile:"+key, url+"/api/profiles/"+key, history.Call{
+		Client: name, Target: to.name, Method: r.method, Body: r.body, IfMatch: r.ifMatch, IfNoneMatch: r.ifNoneMatch,
+		IdempotencyKey: r.key, Current: r.current, Trace: fmt.Sprintf("%016x%016x", l.seed|1, l.traces.Add(1)),
+	})
+	if status := c.Answer.Status; c.Outcome == history.Answered && (status == http.StatusOK || status == http.StatusCreated) {
+		l.learn(key, c.Answer)
 	}
-	req, err := http.NewRequestWithContext(ctx, c.Method, url+"/api/profiles/"+key, body)
-	if err != nil {
-		return 0, nil, nil, err
-	}
-	req.GetBody = nil // a lost request is repeated by us or not at all
-	for name, value := range map[string]string{
-		"Content-Type": map[string]string{http.MethodPut: "application/json", http.MethodPatch: "application/merge-patch+json"}[c.Method],
-		"If-Match":     c.IfMatch, "If-None-Match": c.IfNoneMatch, "traceparent": "00-" + c.Trace + "-00000000000000c1-01",
-		"Cache-Control": map[bool]string{true: "no-cache"}[c.Current],
-	} {
-		if value != "" {
-			req.Header.Set(name, value)
-		}
-	}
-	if c.IdempotencyKey != "" {
-		req.Header.Set("Idempotency-Key", strconv.Quote(c.IdempotencyKey))
-	}
-	resp, err := l.http.Do(req)
-	if err != nil {
-		return 0, nil, nil, err
-	}
-	defer func() { _ = resp.Body.Close() }()
-	text, err := io.ReadAll(resp.Body)
-	return resp.StatusCode, resp.Header, text, err
+	return c
 }
 
 // learn remembers the newest version that somebody was shown.

@@ -7,6 +7,7 @@ import (
 	"math/rand/v2"
 	"net/http"
 	"slices"
+	"strconv"
 	"sync"
 	"time"
 
@@ -88,7 +89,7 @@ func (p *probes) write(ctx context.Context, key string, n int, to *instance) (hi
 	lock := &p.writing[n%probeKeys]
 	lock.Lock()
 	defer lock.Unlock()
-	r := request{method: http.MethodPut, body: fmt.Sprintf(`{"displayName":"probe %d"}`, n), key: fmt.Sprint("probe-", n)}
+	r := request{method: http.MethodPut, body: fmt.Sprintf(`{"displayName":"probe %d"}`, n), key: strconv.Quote(fmt.Sprint("probe-", n))}
 	for try := n; ctx.Err() == nil; try++ {
 		if sent := p.load.once(context.WithoutCancel(ctx), "probe", key, r, to); sent.Outcome == history.Answered {
 			return sent.Answer, sent.Answer.Status < 300
