@@ -14,6 +14,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/relaybox/relaybox/internal/history"
 	"github.com/relaybox/relaybox/local/stack"
 )
 
@@ -38,10 +39,12 @@ func TestKilledStackLosesNothing(t *testing.T) {
 	t.Parallel()
 	data := filepath.Join(t.TempDir(), "data")
 	acknowledged := map[string]int{} // profile → version
+	record := &history.Recorder{}
 	for range 2 {
-		writeUntilKilled(t, data, acknowledged)
+		writeUntilKilled(t, data, acknowledged, record)
 	}
 	s := start(t, func(c *stack.Config) { c.Data = data })
+	s.record = record // it goes on
 	require.NotEmpty(t, acknowledged)
 	for id, version := range acknowledged {
 		var got answer
@@ -60,7 +63,7 @@ func TestKilledStackLosesNothing(t *testing.T) {
 
 // writeUntilKilled starts a stack of its own process, lets four clients write, and kills
 // it after a number of acknowledged writes, which it notes.
-func writeUntilKilled(t *testing.T, data string, acknowledged map[string]int) {
+func writeUntilKilled(t *testing.T, data string, acknowledged map[string]int, record *history.Recorder) {
 	t.Helper()
 	self, err := os.Executable()
 	require.NoError(t, err)
@@ -73,7 +76,7 @@ func writeUntilKilled(t *testing.T, data string, acknowledged map[string]int) {
 	lines := bufio.NewScanner(out)
 	for lines.Scan() && !strings.HasPrefix(lines.Text(), "http://") { // the handler logs there too
 	}
-	s := &system{Stack: &stack.Stack{HostURL: lines.Text()}, t: t, http: &http.Client{}}
+	s := &system{Stack: &stack.Stack{HostURL: lines.Text()}, t: t, http: &http.Client{}, record: record}
 	require.NotEmpty(t, s.HostURL, "the stack did not start")
 	go func() { // the pipe must not fill up
 		for lines.Scan() {

@@ -6,7 +6,6 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
-	"io"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -17,6 +16,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"github.com/relaybox/relaybox/internal/history"
 	"github.com/relaybox/relaybox/local/stack"
 	"github.com/relaybox/relaybox/test/contract"
 )
@@ -51,21 +51,31 @@ func runTests(m *testing.M) int {
 	return m.Run()
 }
 
-// system is a running stack with the app's handler.
+// system is a running stack with the app's handler, and what its clients were told.
 type system struct {
 	*stack.Stack
-	t    testing.TB
-	http *http.Client
+	t      testing.TB
+	http   *http.Client
+	record *history.Recorder // of profiles; nil keeps nothing
 }
 
-// start starts the app, with a sweep each second so that tests of it are short.
+// start starts the app, with a sweep each second so that tests of it are short. At the test's
+// end its history is judged.
 func start(t *testing.T, options ...func(*stack.Config)) *system {
 	t.Helper()
-	options = append([]func(*stack.Config){func(c *stack.Config) {
+	s := &system{t: t, http: &http.Client{Timeout: 30 * time.Second}, record: &history.Recorder{}}
+	s.run(t, options...)
+	return s
+}
+
+// run starts the app on the system's history so far.
+func (s *system) run(t *testing.T, options ...func(*stack.Config)) {
+	t.Helper()
+	s.Stack = stack.RunT(t, append([]func(*stack.Config){func(c *stack.Config) {
 		c.App = assembled
 		c.Settings = map[string]string{"DISPATCH_SCHEDULE": "* * * * * *", "RELAYBOX_FASTPATH_BUDGET": "1s"}
-	}}, options...)
-	return &system{Stack: stack.RunT(t, options...), t: t, http: &http.Client{Timeout: 30 * time.Second}}
+	}}, options...)...)
+	t.Cleanup(s.judge) // before the stack ends
 }
 
 // answer is what a client got.
@@ -76,33 +86,37 @@ type answer struct {
 }
 
 // call sends one request for a profile, or for what has a slash in its path; a body is
-// JSON.
+// JSON. It is part of the history.
 func (s *system) call(method, path, body string, headers ...string) (answer, error) {
 	if !strings.Contains(path, "/") {
 		path = "profiles/" + path
 	}
-	req, err := http.NewRequestWithContext(s.t.Context(), method, s.HostURL+"/api/"+path, strings.NewReader(body))
-	if err != nil {
-		return answer{}, err
-	}
-	if body != "" {
-		req.Header.Set("Content-Type", "application/json")
-	}
+	asked := history.Call{Client: s.t.Name(), Target: "host", Method: method, Body: body}
 	for i := 0; i+1 < len(headers); i += 2 {
-		req.Header.Set(headers[i], headers[i+1])
+		switch value := headers[i+1]; headers[i] {
+		case "If-Match":
+			asked.IfMatch = value
+		case "If-None-Match":
+			asked.IfNoneMatch = value
+		case "Idempotency-Key":
+			asked.IdempotencyKey = value
+		case "Cache-Control":
+			asked.Current = value == "no-cache"
+		default:
+			s.t.Errorf("a history knows no header %s", headers[i])
+		}
 	}
-	resp, err := s.http.Do(req)
+	got, header, err := history.Client{HTTP: s.http, Record: s.record}.Do(s.t.Context(), profileIn(path), s.HostURL+"/api/"+path, asked)
 	if err != nil {
 		return answer{}, err
 	}
-	defer func() { _ = resp.Body.Close() }()
-	text, err := io.ReadAll(resp.Body)
-	hosts := resp.StatusCode >= 500 && len(text) == 0 // its handler is gone
-	_, measured := s.t.(*testing.B)                   // the check would cost more than the write
-	if err == nil && !hosts && !measured {
-		assert.NoError(s.t, contract.Answer(method, req.URL.EscapedPath(), resp.StatusCode, resp.Header, text)) // from any goroutine
+	told := got.Answer
+	hosts := told.Status >= 500 && told.Body == "" // its handler is gone
+	_, measured := s.t.(*testing.B)                // the check would cost more than the write
+	if !hosts && !measured {
+		assert.NoError(s.t, contract.Answer(method, "/api/"+path, told.Status, header, []byte(told.Body))) // from any goroutine
 	}
-	return answer{resp.StatusCode, resp.Header.Get("ETag"), string(text)}, err
+	return answer{told.Status, told.ETag, told.Body}, nil
 }
 
 // must is call for requests that have to be answered with status.

@@ -13,6 +13,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/relaybox/relaybox/internal/history"
 	"github.com/relaybox/relaybox/local/minibus"
 	"github.com/relaybox/relaybox/local/stack"
 )
@@ -150,6 +151,8 @@ func TestARestoredOutboxIsFollowed(t *testing.T) {
 		last = s.must([]int{201, 200, 200}[n], http.MethodPut, "phoenix", fmt.Sprintf(`{"displayName":"before %d"}`, n))
 	}
 	s.consumed("phoenix", 3)
+	s.judge()
+	s.record = &history.Recorder{} // another life
 	recreate(t, s.Stack, s.Settings["COSMOS_OUTBOX_CONTAINER"])
 
 	again := s.must(201, http.MethodPut, "phoenix", `{"displayName":"after"}`)

@@ -122,7 +122,7 @@ func TestRestartOnTheSameData(t *testing.T) {
 	require.Equal(t, 1, s.pending())
 	require.NoError(t, s.Close())
 
-	s = start(t, keep)
+	s.run(t, keep)
 	require.Equal(t, "New", s.consumed("old", 2).Data.State.DisplayName)
 	require.Equal(t, 2, versionOf(s.must(200, http.MethodGet, "old", "").etag))
 }
