@@ -1,6 +1,7 @@
 package e2e_test
 
 import (
+	"regexp"
 	"strings"
 	"sync"
 	"testing"
@@ -37,6 +38,16 @@ func (s *system) send(session, id string, body []byte) {
 	sender, err := client.NewSender(s.Settings["EVENTS_TOPIC"], nil)
 	require.NoError(s.t, err)
 	require.NoError(s.t, sender.SendMessage(s.t.Context(), &azservicebus.Message{MessageID: &id, SessionID: &session, Body: body}, nil))
+}
+
+// find is the first match of a pattern's group in what was printed; "" while there is none.
+func (l *lines) find(pattern *regexp.Regexp) string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if found := pattern.FindStringSubmatch(l.text.String()); found != nil {
+		return found[1]
+	}
+	return ""
 }
 
 // lines keeps what the handler prints.

@@ -2,9 +2,11 @@
 // table of requests and one of invocations, with the answer that each must get.
 //
 // The tables are text, testdata/requests.txt and testdata/invocations.txt, whose heads say
-// how they are read. They are run against the whole app in memory (this package's tests),
-// through minihost and the real handler (test/e2e), and are the seeds of the fuzzing (fuzz). After
-// every case the same is checked: nothing is stored unless the answer acknowledged it.
+// how they are read. They are run against the whole app in memory (this package's tests) and
+// over sockets (test/e2e): the requests through minihost and the real handler, the invocations
+// at that handler's port, those that a broker can bring through the topic too. They are the
+// seeds of the fuzzing (fuzz). After every case the same is checked: nothing is stored unless
+// the answer acknowledged it.
 package hostile
 
 import (

@@ -3,9 +3,12 @@ package hostile
 import (
 	"encoding/base64"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"maps"
+	"net/http"
 	"strconv"
+	"strings"
 )
 
 // Envelope is a valid event of profile ann, its second, with changes; nil removes an
@@ -42,6 +45,42 @@ func merged(into, changes map[string]any) []byte {
 		panic(err) // it came from JSON
 	}
 	return text
+}
+
+// CheckInvocation compares the answer to an invocation with what is wanted in a state.
+func (c Case) CheckInvocation(state string, status int, body []byte) error {
+	want, text := c.Want(state), string(body)
+	names := want.Kind + ": "
+	var told struct{ Logs []string }
+	switch {
+	case status != want.Status:
+		return fmt.Errorf("answered %d, not %d: %.600s", status, want.Status, text)
+	case text == "":
+		return errors.New("the host waits for ever for an empty answer")
+	case !strings.Contains(text, want.Says):
+		return fmt.Errorf("does not say %q: %.600s", want.Says, text)
+	case status == http.StatusMethodNotAllowed, status == http.StatusNotFound:
+	case status == http.StatusOK:
+		if err := json.Unmarshal(body, &told); err != nil {
+			return err
+		}
+		if c.Target != "/OutboxDispatcher" && len(told.Logs) > 0 { // a sweep may have something to tell
+			return fmt.Errorf("says of itself %q", told.Logs)
+		}
+	case want.Kind == "-":
+		if strings.Contains(text, "bad-") {
+			return fmt.Errorf("refused, which it is not: %.600s", text)
+		}
+	case !strings.Contains(text, names):
+		return fmt.Errorf("is not refused as %s%.600s", names, text)
+	}
+	return nil
+}
+
+// Delivery is the message of a case as a broker can bring it: not of one in which the broker
+// itself says something strange, or that is no message at all.
+func (c Case) Delivery() (body []byte, ok bool) {
+	return c.message.body, c.message.body != nil && c.message.metadata == nil
 }
 
 // message is what the lines of a case in invocations.txt say of a Service Bus message.
