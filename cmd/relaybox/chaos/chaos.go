@@ -59,6 +59,8 @@ type Options struct {
 	// Drain is how long the last effect may take after everything is well again.
 	Drain time.Duration
 	Out   io.Writer
+
+	settings map[string]string // of tests, over the run's own
 }
 
 // clientsPerInstance write and read at the same time; at least minClients do.

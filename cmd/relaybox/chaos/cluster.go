@@ -61,6 +61,7 @@ func (i *instance) url() string { return i.host.fact("host") }
 func start(ctx context.Context, o Options, note func(string, ...any)) (*cluster, error) {
 	c := &cluster{settings: stack.Defaults()}
 	c.settings["DISPATCH_SCHEDULE"] = "*/5 * * * * *"
+	maps.Copy(c.settings, o.settings)
 	starting, cancel := context.WithTimeoutCause(ctx, startTime, fmt.Errorf("it was not up within %v", startTime))
 	defer cancel()
 	if err := c.startServers(ctx, starting, o, note); err != nil {

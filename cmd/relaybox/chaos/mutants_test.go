@@ -1,4 +1,4 @@
-package chaos_test
+package chaos
 
 import (
 	"io"
@@ -11,18 +11,17 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"github.com/relaybox/relaybox/cmd/relaybox/chaos"
 	"github.com/relaybox/relaybox/local/stack"
 	"github.com/relaybox/relaybox/test/mutants"
 )
 
 // shows are the breaches by which a broken guarantee is seen.
-var shows = map[mutants.Guarantee][]chaos.Kind{
-	mutants.TrueAnswers: {chaos.Unordered},
-	mutants.NoLoss:      {chaos.Lost, chaos.Behind, chaos.Stuck},
-	mutants.NoPhantom:   {chaos.Phantom},
-	mutants.Order:       {chaos.Disorder},
-	mutants.OneEffect:   {chaos.Doubled},
+var shows = map[mutants.Guarantee][]Kind{
+	mutants.TrueAnswers: {Unordered},
+	mutants.NoLoss:      {Lost, Behind, Stuck},
+	mutants.NoPhantom:   {Phantom},
+	mutants.Order:       {Disorder},
+	mutants.OneEffect:   {Doubled},
 }
 
 // workshop builds the program once, and apps of it.
@@ -60,20 +59,20 @@ func (w workshop) mutant(t *testing.T, m mutants.Mutant) string {
 }
 
 // run breaks an app for a while and returns what was found.
-func (w workshop) run(t *testing.T, app string, drain time.Duration) *chaos.Report {
+func (w workshop) run(t *testing.T, app string, drain time.Duration) *Report {
 	t.Helper()
 	var out io.Writer = io.Discard
 	if testing.Verbose() {
 		out = t.Output()
 	}
-	report, err := chaos.Run(t.Context(), chaos.Options{
+	report, err := Run(t.Context(), Options{
 		Relaybox: w.relaybox, App: app, Dir: t.TempDir(), Out: out,
 		// The seed's faults have what each mutant needs: messages refused in the middle of a
 		// batch, and a store that is away for longer than its client tries.
 		Length: 40 * time.Second, Instances: 3, Seed: 5, Drain: drain,
 	})
 	if err != nil {
-		require.ErrorIs(t, err, chaos.ErrBroken)
+		require.ErrorIs(t, err, ErrBroken)
 	}
 	return report
 }
@@ -122,7 +121,7 @@ func TestMutantsAreCaught(t *testing.T) {
 		t.Run(m.Name, func(t *testing.T) {
 			report := w.run(t, w.mutant(t, m), time.Minute)
 			t.Logf("%s: found %v", m.Name, report.Broken())
-			require.True(t, slices.ContainsFunc(shows[m.Breaks], func(k chaos.Kind) bool { return slices.Contains(report.Broken(), k) }),
+			require.True(t, slices.ContainsFunc(shows[m.Breaks], func(k Kind) bool { return slices.Contains(report.Broken(), k) }),
 				"%s should be seen as one of %v; found: %v", m.Breaks, shows[m.Breaks], report.Breaches)
 		})
 	}
