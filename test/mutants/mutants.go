@@ -43,6 +43,7 @@ const (
 	NoPhantom   Guarantee = "G2"
 	Order       Guarantee = "G3"
 	OneEffect   Guarantee = "G4"
+	Isolation   Guarantee = "G5"
 )
 
 // ErrStale: the text that a mutant replaces is not where it says. The rule has moved: write

@@ -1,7 +1,8 @@
 package mutants
 
 // Simulated are the mutants that the simulation catches beside those of All: they take two
-// consumers at once, a lagging replica, or an answer that is lost in the right moment.
+// consumers at once, a lagging replica, an answer that is lost in the right moment, an event
+// that nobody can send, or a second kind of entity.
 var Simulated = []Mutant{
 	{
 		Name: "the read model is replaced whatever it is by now",
@@ -25,5 +26,55 @@ var Simulated = []Mutant{
 			New:  "if c.results[j] != nil && c.events[j].Key != c.events[i].Key && false {\n",
 		}},
 		Breaks: Order,
+	},
+	{
+		Name: "a key goes on past its parked event",
+		Edit: Edit{
+			File: "outbox/dispatcher.go",
+			Old:  "case e.Parked() && e.Fault.Due().After(time.Now()):\n\t\t\treturn ready, e.Seq, nil\n",
+			New:  "case e.Parked() && e.Fault.Due().After(time.Now()):\n",
+		},
+		Breaks: Order,
+	},
+	{
+		Name: "what the broker refuses is never parked",
+		Edit: Edit{
+			File: "outbox/policy.go",
+			Old:  "case attempt < max(limit, proofs):\n",
+			New:  "case attempt > 0 || limit < 0:\n",
+		},
+		Breaks: Isolation,
+	},
+	{
+		Name: "a refused event pauses every key",
+		Edit: Edit{
+			File: "outbox/policy.go",
+			Old:  "return Verdict{Action: Retry}\n",
+			New:  "return Verdict{Action: Pause, After: 10 * time.Second}\n",
+		},
+		And: []Edit{{
+			File: "outbox/gate.go",
+			Old:  "g.probe = ClassOf(err).Permanent()\n",
+			New:  "g.probe = ClassOf(err).Permanent() && false\n",
+		}},
+		Breaks: Isolation,
+	},
+	{
+		Name: "sweeps do not count what is parked",
+		Edit: Edit{
+			File: "outbox/sweep.go",
+			Old:  "s.total.Standing += len(heads)\n",
+			New:  "s.total.Standing += 0 * len(heads)\n",
+		},
+		Breaks: Isolation,
+	},
+	{
+		Name: "two kinds share the partitions",
+		Edit: Edit{
+			File: "outbox/key.go",
+			Old:  "return kind + \":\" + id }\n",
+			New:  "return kind[:0] + \"profile:\" + id }\n",
+		},
+		Breaks: NoPhantom,
 	},
 }

@@ -15,20 +15,21 @@ import (
 type client struct {
 	w      *world
 	name   string
+	kind   *kind
 	random *rand.Rand
 	http   history.Client
 	tags   map[string]string
 	sent   int
 }
 
-// request is what a client asks for.
+// request is what a client asks for; key is the entity's partition.
 type request struct {
 	key, method, body, ifMatch, ifNoneMatch, idempotency string
 	current                                              bool
 }
 
 func (w *world) client(n int) *client {
-	c := &client{w: w, name: fmt.Sprintf("client-%d", n), random: rand.New(rand.NewPCG(w.Seed, 100+uint64(n))), tags: map[string]string{}}
+	c := &client{w: w, name: fmt.Sprintf("client-%d", n), kind: &profiles, random: rand.New(rand.NewPCG(w.Seed, 100+uint64(n))), tags: map[string]string{}}
 	node := w.net.node(c.name)
 	c.http = history.Client{Record: &w.calls, Now: w.stamp, HTTP: &http.Client{Transport: &http.Transport{
 		DisableKeepAlives: true, // each request at an instance of its own
@@ -40,15 +41,15 @@ func (w *world) client(n int) *client {
 	return c
 }
 
-// run sends a number of requests.
-func (c *client) run(ctx context.Context, keys []string, calls int) {
+// run sends a number of requests about entities of the client's kind.
+func (c *client) run(ctx context.Context, ids []string, calls int) {
 	for range calls {
 		select {
 		case <-ctx.Done():
 			return
 		case <-time.After(time.Duration(c.random.Int64N(int64(800 * time.Millisecond)))):
 		}
-		r := c.invent(keys)
+		r := c.invent(ids)
 		if c.random.IntN(8) == 0 && r.idempotency != "" {
 			c.twins(ctx, r)
 			continue
@@ -89,8 +90,8 @@ func (c *client) trace() string {
 }
 
 // invent draws a request.
-func (c *client) invent(keys []string) request {
-	r := request{key: keys[c.random.IntN(len(keys))], method: http.MethodPut}
+func (c *client) invent(ids []string) request {
+	r := request{key: c.kind.key(ids[c.random.IntN(len(ids))]), method: http.MethodPut}
 	name := fmt.Sprintf("%s-%d", c.name[7:], c.sent)
 	switch n := c.random.IntN(20); {
 	case n < 2:
@@ -99,13 +100,13 @@ func (c *client) invent(keys []string) request {
 		return request{key: r.key, method: http.MethodGet}
 	case n < 7:
 		r.method = http.MethodPatch
-		r.body = fmt.Sprintf(`{"displayName":%q}`, name)
+		r.body = c.kind.patch(name)
 	case n < 9:
 		r.method = http.MethodDelete
 	case n < 11: // as somebody may have written it before: perhaps a no-op
-		r.body = fmt.Sprintf(`{"displayName":"same-%d"}`, c.random.IntN(2))
+		r.body = c.kind.same(c.random.IntN(2))
 	default:
-		r.body = fmt.Sprintf(`{"displayName":%q,"email":"%d@example.org"}`, name, c.random.IntN(3))
+		r.body = c.kind.put(name, c.random.IntN(3))
 	}
 	switch c.random.IntN(6) {
 	case 0:
@@ -135,7 +136,7 @@ const patience = 12 * time.Second
 func (c *client) call(ctx context.Context, r request, to *instance, trace string) history.Call {
 	ctx, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
-	call, _, _ := c.http.Do(ctx, r.key, "http://"+to.name+":80/api/profiles/"+r.key, history.Call{
+	call, _, _ := c.http.Do(ctx, r.key, "http://"+to.name+":80/api/" + path(r.key), history.Call{
 		Client: c.name, Target: to.name, Method: r.method, Body: r.body, IfMatch: r.ifMatch, IfNoneMatch: r.ifNoneMatch,
 		IdempotencyKey: r.idempotency, Current: r.current, Trace: trace,
 	})

@@ -44,11 +44,20 @@ func (w *world) plan() []fault {
 	all := make([]fault, 0, 8)
 	for range 2 + r.IntN(7) {
 		f := draw(r, len(w.instances))
-		f.at = 200*time.Millisecond + time.Duration(r.Int64N(int64(window))).Round(time.Millisecond)
+		f.at = begins(r)
+		all = append(all, f)
+	}
+	for range w.further.IntN(3) {
+		f := drawFurther(w.further, len(w.instances))
+		f.at = begins(w.further)
 		all = append(all, f)
 	}
 	slices.SortStableFunc(all, func(a, b fault) int { return int(a.at - b.at) })
 	return all
+}
+
+func begins(r *rand.Rand) time.Duration {
+	return 200*time.Millisecond + time.Duration(r.Int64N(int64(window))).Round(time.Millisecond)
 }
 
 func pick[T any](r *rand.Rand, all ...T) T { return all[r.IntN(len(all))] }
@@ -85,6 +94,11 @@ func draw(r *rand.Rand, instances int) fault {
 	default:
 		return other(r)
 	}
+}
+
+// drawFurther is one of the faults that the first ones know nothing of.
+func drawFurther(r *rand.Rand, instances int) fault {
+	return poison(r)
 }
 
 func dies(r *rand.Rand, i int) fault {

@@ -4,7 +4,6 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
-	"strings"
 	"sync"
 	"time"
 )
@@ -55,11 +54,12 @@ func Run(o Options) (Report, error) {
 		report.Faults = append(report.Faults, f.String())
 	}
 	var work sync.WaitGroup
-	keys := []string{"k0", "k1", "k2"}[:1+w.random.IntN(3)]
+	ids := []string{"k0", "k1", "k2"}[:1+w.random.IntN(3)]
 	calls := 4 + w.random.IntN(10)
 	for n := range 3 + w.random.IntN(3) {
-		work.Go(func() { w.client(n).run(ctx, keys, calls) })
+		work.Go(func() { w.client(n).run(ctx, ids, calls) })
 	}
+	work.Go(func() { w.buyer(20).run(ctx, ids, calls) })
 	w.play(plan)
 	work.Wait()
 	w.heal()
@@ -67,10 +67,14 @@ func Run(o Options) (Report, error) {
 	for _, key := range w.calls.Keys() {
 		w.read(key)
 	}
+	breach := func(guarantee, format string, args ...any) {
+		report.Breaches = append(report.Breaches, Breach{guarantee, fmt.Sprintf(format, args...)})
+	}
 	healed := time.Now()
+	w.isolate(breach)
 	rest := w.drain()
 	report.Took = time.Since(healed)
-	report.Breaches = w.check(rest, &report)
+	w.check(rest, &report, breach)
 	stop()
 	for _, i := range w.instances {
 		i.killAll()
@@ -202,16 +206,17 @@ func (w *world) drain() string {
 func (w *world) underWay() string {
 	stored, shown := w.documents(entities), w.documents(views)
 	for key, docs := range stored {
-		for id, raw := range docs {
-			if strings.HasPrefix(id, "ob-") {
-				return fmt.Sprintf("%s %s is in the outbox: %.300s", key, id, raw)
-			}
-		}
 		var entity, model numbered
 		_ = json.Unmarshal(docs["entity"], &entity)
 		_ = json.Unmarshal(shown[key]["model"], &model)
-		if model.LastSeq != entity.LastSeq {
-			return fmt.Sprintf("%s: the read model is at %d, the entity at %d", key, model.LastSeq, entity.LastSeq)
+		last := entity.LastSeq
+		if out := outboxOf(docs); len(out) > 0 {
+			if last = out[0].Seq - 1; !out[0].poisonous() || !out[0].Parked {
+				return fmt.Sprintf("%s: event %d is in the outbox: %.300s", key, out[0].Seq, out[0].Envelope)
+			}
+		}
+		if model.LastSeq != last {
+			return fmt.Sprintf("%s: the read model is at %d, what can be sent ends at %d", key, model.LastSeq, last)
 		}
 	}
 	if c := w.broker().Counts(viewsPath); c.Active > 0 {

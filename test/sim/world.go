@@ -8,6 +8,7 @@ import (
 	"math/rand/v2"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"sync"
 	"time"
@@ -47,6 +48,7 @@ type world struct {
 	Options
 	app       string
 	random    *rand.Rand // of the plan; owner: the run's goroutine
+	further   *rand.Rand // of the faults that came later, so that old seeds keep theirs; the same owner
 	net       *network
 	store     *minicosmos.Server
 	bus       *minibus.Server // guarded by mu, as the next two
@@ -67,7 +69,7 @@ type world struct {
 	calm     bool       // no more faults
 	lastCall time.Time
 	births   []birth
-	parked   bool
+	told     int // parked events that the newest sweep has counted
 }
 
 // birth is a fault that waits for a handler to start.
@@ -127,21 +129,21 @@ func (l *lines) Handle(_ context.Context, r slog.Record) error {
 	}
 	var b strings.Builder
 	r.Attrs(func(a slog.Attr) bool { fmt.Fprintf(&b, " %s=%.300v", a.Key, a.Value); return true })
-	if signal(r) == "parked" {
+	if value(r, "signal").String() == "sweep" {
 		l.w.mu.Lock()
-		l.w.parked = true
+		l.w.told = int(value(r, "standing").Int64())
 		l.w.mu.Unlock()
 	}
 	l.w.note(l.who, "%s %s%s%s", r.Level, r.Message, l.attrs, b.String())
 	return nil
 }
 
-func signal(r slog.Record) (found string) {
+func value(r slog.Record, key string) (found slog.Value) {
 	r.Attrs(func(a slog.Attr) bool {
-		if a.Key == "signal" {
-			found = a.Value.String()
+		if a.Key == key {
+			found = a.Value
 		}
-		return found == ""
+		return a.Key != key
 	})
 	return found
 }
@@ -160,7 +162,7 @@ func (l *lines) WithGroup(string) slog.Handler { return l }
 func open(o Options) (*world, error) {
 	w := &world{
 		Options: o, app: o.App,
-		random: rand.New(rand.NewPCG(o.Seed, 1)), loose: rand.New(rand.NewPCG(o.Seed, 2)),
+		random: rand.New(rand.NewPCG(o.Seed, 1)), loose: rand.New(rand.NewPCG(o.Seed, 2)), further: rand.New(rand.NewPCG(o.Seed, 3)),
 		net: newNetwork(o.Seed),
 	}
 	var err error
@@ -175,6 +177,7 @@ func open(o Options) (*world, error) {
 	w.settings["COSMOS_CONNECTION"] = w.store.ConnectionString("http://127.0.0.1:8081")
 	w.settings["SERVICEBUS_CONNECTION"] = w.broker().ConnectionString("127.0.0.1:5672")
 	w.settings["AzureFunctionsJobHost__extensions__serviceBus__maxConcurrentSessions"] = "4"
+	w.settings["RELAYBOX_MAX_EVENT_BYTES"] = strconv.Itoa(2 * brokerTakes)
 	w.settings["RELAYBOX_INBOX_HOLD"] = "40s" // shorter than in Azure, so that a run that waits for it is cheap
 	return w, nil
 }
