@@ -13,6 +13,8 @@ import (
 	"sync"
 	"time"
 
+	"github.com/cockroachdb/pebble/v2/vfs"
+
 	"github.com/relaybox/relaybox/local/hostname"
 	"github.com/relaybox/relaybox/local/minicosmos/internal/account"
 	"github.com/relaybox/relaybox/local/minicosmos/internal/fault"
@@ -29,6 +31,8 @@ const EmulatorKey = "C2y6yDjf5/R+ob0N8A7Cgv30VRDJIWEHLM+4QDU5DE2nQ9nDuVTqobD4b8m
 type Options struct {
 	// Dir keeps the data; "" keeps it in memory.
 	Dir string
+	// FS has Dir; nil is the operating system's. Tests that crash the store bring their own.
+	FS vfs.FS
 	// Key is the account's master key in base64; "" is EmulatorKey.
 	Key string
 	// Ranges is the number of physical ranges of containers that are created from now
@@ -89,7 +93,7 @@ func Open(o Options) (*Server, error) {
 	if o.Ranges < 0 || o.Ranges > maxRanges {
 		return nil, fmt.Errorf("%d physical ranges: 1 to %d are possible", o.Ranges, maxRanges)
 	}
-	a, err := account.Open(o.Dir, o.Ranges, o.Logger)
+	a, err := account.Open(o.Dir, o.FS, o.Ranges, o.Logger)
 	if err != nil {
 		return nil, err
 	}

@@ -2,7 +2,7 @@ package mutants
 
 // Simulated are the mutants that the simulation catches beside those of All: they take two
 // consumers at once, a lagging replica, an answer that is lost in the right moment, an event
-// that nobody can send, or a second kind of entity.
+// that nobody can send, or a store that loses its power.
 var Simulated = []Mutant{
 	{
 		Name: "the read model is replaced whatever it is by now",
@@ -69,12 +69,12 @@ var Simulated = []Mutant{
 		Breaks: Isolation,
 	},
 	{
-		Name: "two kinds share the partitions",
+		Name: "the store answers before its disk has it",
 		Edit: Edit{
-			File: "outbox/key.go",
-			Old:  "return kind + \":\" + id }\n",
-			New:  "return kind[:0] + \"profile:\" + id }\n",
+			File: "local/minicosmos/internal/store/store.go",
+			Old:  "g.err = s.db.Apply(g.batch, pebble.Sync)\n",
+			New:  "g.err = s.db.Apply(g.batch, pebble.NoSync)\n",
 		},
-		Breaks: NoPhantom,
+		Breaks: TrueAnswers,
 	},
 }

@@ -37,7 +37,7 @@ func (w *world) check(rest string, report *Report, breach func(string, string, .
 	if rest != "" {
 		breach("G1", "%v after the last fault %s", drainTime, rest)
 	}
-	if err := w.store.Check(); err != nil {
+	if err := w.cosmos().Check(); err != nil {
 		breach("store", "%v", err)
 	}
 	topic := w.topic(breach, report)

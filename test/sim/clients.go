@@ -136,7 +136,7 @@ const patience = 12 * time.Second
 func (c *client) call(ctx context.Context, r request, to *instance, trace string) history.Call {
 	ctx, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
-	call, _, _ := c.http.Do(ctx, r.key, "http://"+to.name+":80/api/" + path(r.key), history.Call{
+	call, _, _ := c.http.Do(ctx, r.key, "http://"+to.name+":80/api/"+path(r.key), history.Call{
 		Client: c.name, Target: to.name, Method: r.method, Body: r.body, IfMatch: r.ifMatch, IfNoneMatch: r.ifNoneMatch,
 		IdempotencyKey: r.idempotency, Current: r.current, Trace: trace,
 	})

@@ -40,14 +40,20 @@ func (w *world) plan() []fault {
 	if w.Calm {
 		return nil
 	}
-	r := w.random
+	r, first := w.random, draw
+	if w.alone != nil {
+		first = w.alone
+	}
 	all := make([]fault, 0, 8)
 	for range 2 + r.IntN(7) {
-		f := draw(r, len(w.instances))
+		f := first(r, len(w.instances))
 		f.at = begins(r)
 		all = append(all, f)
 	}
-	for range w.further.IntN(3) {
+	for range w.further.IntN(2) {
+		if w.alone != nil {
+			break
+		}
 		f := drawFurther(w.further, len(w.instances))
 		f.at = begins(w.further)
 		all = append(all, f)
@@ -98,7 +104,14 @@ func draw(r *rand.Rand, instances int) fault {
 
 // drawFurther is one of the faults that the first ones know nothing of.
 func drawFurther(r *rand.Rand, instances int) fault {
-	return poison(r)
+	switch r.IntN(5) {
+	case 0:
+		return poison(r, instances)
+	case 1, 2:
+		return storeDies(r, instances)
+	default:
+		return diesReading(r, instances)
+	}
 }
 
 func dies(r *rand.Rand, i int) fault {
@@ -119,6 +132,19 @@ func dies(r *rand.Rand, i int) fault {
 		}
 	}
 	return f
+}
+
+func diesReading(r *rand.Rand, instances int) fault {
+	i, read, host := r.IntN(instances), 1+r.IntN(40), r.IntN(4) == 0
+	return fault{name: fmt.Sprintf("instance %d: the %s dies at its read %d from here", i, pick2(host, "host", "handler"), read), on: func(w *world) {
+		h, handler := w.instances[i].nodes()
+		if !host {
+			h = handler
+		}
+		if h != nil {
+			h.dieReading(read)
+		}
+	}}
 }
 
 func pick2(first bool, a, b string) string {
@@ -284,7 +310,7 @@ func other(r *rand.Rand) fault {
 		}}
 	case 0:
 		id := r.IntN(2)
-		return fault{name: fmt.Sprintf("range %d of the entities is split", id), on: func(w *world) { _ = w.store.Split(database, entities, id) }}
+		return fault{name: fmt.Sprintf("range %d of the entities is split", id), on: func(w *world) { _ = w.cosmos().Split(database, entities, id) }}
 	case 1:
 		d := pick(r, 10*time.Second, 31*time.Second, 70*time.Second)
 		return fault{name: fmt.Sprintf("the broker's clock steps ahead by %v", d), on: func(w *world) { _ = w.broker().Advance(d) }}
@@ -295,6 +321,24 @@ func other(r *rand.Rand) fault {
 			on: func(w *world) { w.net.slow(d) }, off: func(w *world) { w.net.slow(2 * time.Millisecond) },
 		}
 	}
+}
+
+// storeDies: with its connections and its memory, and comes back on its disk. A second one
+// that begins while it is away waits for that.
+func storeDies(r *rand.Rand, _ int) fault {
+	away := upTo(r, 6*time.Second)
+	return fault{name: fmt.Sprintf("the store loses its power and comes back after %v", away), on: func(w *world) {
+		w.storeDown.Lock()
+		defer w.storeDown.Unlock()
+		left := w.crashStore()
+		time.Sleep(away)
+		w.stores.Lock()
+		defer w.stores.Unlock()
+		if err := w.startStore(left); err != nil {
+			panic(fmt.Sprintf("the store does not start after a crash: %v", err))
+		}
+		w.reinject()
+	}}
 }
 
 // slow sets how long a chunk travels at most.

@@ -121,7 +121,7 @@ func (i *instance) serve(ctx context.Context, host *node, address string, env []
 		name, value, _ := strings.Cut(line, "=")
 		environment[name] = value
 	}
-	environment["COSMOS_CONNECTION"] = i.w.store.ConnectionString(endpoint())
+	environment["COSMOS_CONNECTION"] = i.w.cosmos().ConnectionString(endpoint())
 	cfg, err := config.Load(environment)
 	if err != nil {
 		return err

@@ -48,10 +48,12 @@ type node struct {
 	conns  map[*conn]struct{}
 	dials  int
 	writes int // so far
+	reads  int
 	// killAt is the write at which the process dies, 0 for none; after says whether that
-	// write still gets out.
-	killAt int
-	after  bool
+	// write still gets out. killRead is the read, and what it reads nobody gets to see.
+	killAt   int
+	after    bool
+	killRead int
 }
 
 func (n *network) node(name string) *node {
@@ -92,6 +94,14 @@ func (p *node) dieAt(write int, after bool) {
 	p.killAt, p.after = p.writes+write, after
 }
 
+// dieReading kills the process at one of its next reads: the other side's words have arrived,
+// and are not acted on.
+func (p *node) dieReading(read int) {
+	p.net.mu.Lock()
+	defer p.net.mu.Unlock()
+	p.killRead = p.reads + read
+}
+
 // freeze holds everything that comes and goes for a time. What was written arrives when it
 // is over, however long ago its writer has given up.
 func (p *node) freeze(d time.Duration) {
@@ -108,7 +118,7 @@ func (p *node) heal() {
 	p.freeze(0)
 	p.net.mu.Lock()
 	defer p.net.mu.Unlock()
-	p.killAt = 0
+	p.killAt, p.killRead = 0, 0
 }
 
 // part cuts the process off from a server, or heals that.
@@ -323,6 +333,11 @@ func (c *conn) take(b []byte) (n int, wait time.Duration, err error) {
 			}
 		}
 		if !now.Before(due) {
+			p := c.owner
+			if p.reads++; p.killRead > 0 && p.reads >= p.killRead {
+				p.killed()
+				return 0, 0, &net.OpError{Op: "read", Net: "sim", Err: syscall.ECONNRESET}
+			}
 			n = copy(b, c.in[0].data)
 			if c.in[0].data = c.in[0].data[n:]; len(c.in[0].data) == 0 {
 				c.in = c.in[1:]

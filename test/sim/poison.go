@@ -19,13 +19,13 @@ import (
 const brokerTakes = 256 << 10
 
 // poison is a write whose event the broker refuses for what it is.
-func poison(r *rand.Rand) fault {
-	n, key := 60+r.IntN(20), profiles.key(pick(r, "k0", "k1", "big"))
+func poison(r *rand.Rand, _ int) fault {
+	who, key := 60+r.IntN(20), profiles.key(pick(r, "k0", "k1", "big"))
 	return fault{name: fmt.Sprintf("%s gets an event that is larger than the broker takes, and further ones behind it", key), on: func(w *world) {
-		c := w.client(n)
-		for _, body := range []string{profiles.put("before", 0), large(), profiles.put("behind", 1), profiles.put("behind", 2)} {
+		c := w.client(who)
+		for n, body := range []string{profiles.put("before", 0), large(), profiles.put("behind", 1), profiles.put("behind", 2)} {
 			for range 5 {
-				r := request{key: key, method: http.MethodPut, body: body, idempotency: fmt.Sprintf("%s-%d", c.name, len(body))}
+				r := request{key: key, method: http.MethodPut, body: body, idempotency: fmt.Sprintf("%s-%d", c.name, n)}
 				if c.send(context.Background(), r, c.anywhere()) == history.Answered {
 					break
 				}
@@ -122,7 +122,7 @@ func (w *world) isolate(breach func(guarantee, format string, args ...any)) {
 
 // pulsed waits for the pulse's events, and says what waits longer than it may.
 func (w *world) pulsed() string {
-	for end := time.Now().Add(pulse); ; time.Sleep(100 * time.Millisecond) {
+	for end := time.Now().Add(pulse); ; time.Sleep(500 * time.Millisecond) {
 		out := outboxOf(w.documents(entities)[profiles.key("pulse")])
 		if len(out) == 0 {
 			return ""

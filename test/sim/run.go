@@ -59,7 +59,7 @@ func Run(o Options) (Report, error) {
 	for n := range 3 + w.random.IntN(3) {
 		work.Go(func() { w.client(n).run(ctx, ids, calls) })
 	}
-	work.Go(func() { w.buyer(20).run(ctx, ids, calls) })
+	work.Go(func() { w.buyer(20).run(ctx, ids, 1+calls/3) })
 	w.play(plan)
 	work.Wait()
 	w.heal()
@@ -145,12 +145,12 @@ func (w *world) switched(f fault, on bool) {
 
 // reinject makes the stores' faults those in force. The caller holds w.stores.
 func (w *world) reinject() {
-	w.store.ClearFaults()
+	w.cosmos().ClearFaults()
 	w.broker().ClearFaults()
 	for _, g := range w.inForce {
 		var err error
 		if g.store != nil {
-			err = w.store.Inject(*g.store)
+			err = w.cosmos().Inject(*g.store)
 		} else {
 			err = w.broker().Inject(*g.bus)
 		}
@@ -204,6 +204,9 @@ func (w *world) drain() string {
 
 // underWay says what has not arrived.
 func (w *world) underWay() string {
+	if c := w.broker().Counts(viewsPath); c.Active > 0 { // first, because it costs nothing
+		return fmt.Sprintf("%d messages are at the subscription, %d of them locked", c.Active, c.Locked)
+	}
 	stored, shown := w.documents(entities), w.documents(views)
 	for key, docs := range stored {
 		var entity, model numbered
@@ -218,9 +221,6 @@ func (w *world) underWay() string {
 		if model.LastSeq != last {
 			return fmt.Sprintf("%s: the read model is at %d, what can be sent ends at %d", key, model.LastSeq, last)
 		}
-	}
-	if c := w.broker().Counts(viewsPath); c.Active > 0 {
-		return fmt.Sprintf("%d messages are at the subscription, %d of them locked", c.Active, c.Locked)
 	}
 	return ""
 }

@@ -2,6 +2,7 @@ package sim
 
 import (
 	"fmt"
+	"math/rand/v2"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -18,6 +19,9 @@ import (
 
 // huntEnv names the guarantee that a process looks for, in a binary with a rule turned off.
 const huntEnv = "RELAYBOX_SIM_HUNT"
+
+// aloneEnv names the one kind of faults that it looks with; "" for all.
+const aloneEnv = "RELAYBOX_SIM_ALONE"
 
 // huntSeeds is how many seeds a rule that is turned off may hide from.
 const huntSeeds = 400
@@ -38,7 +42,7 @@ func TestSwitches(t *testing.T) {
 			continue
 		}
 		t.Run(m.Name, func(t *testing.T) {
-			seed := hunt(t, source, m)
+			seed := hunt(t, source, m, "")
 			table = append(table, fmt.Sprintf("%-62s %s  seed %s", m.Name, m.Breaks, seed))
 			t.Log(table[len(table)-1])
 			require.NotEmpty(t, seed, "%d seeds do not show that a rule is off", huntSeeds)
@@ -58,15 +62,47 @@ var lucky = []string{
 
 var found = regexp.MustCompile(`found at seed (\d+)`)
 
-// hunt builds the simulation without a rule and returns the first seed that shows it.
-func hunt(t *testing.T, source string, m mutants.Mutant) string {
+// alone are kinds of faults that must show a rule to be off without any other.
+var alone = map[string]struct {
+	draw     func(r *rand.Rand, instances int) fault
+	switched mutants.Mutant
+}{
+	"poison":                 {poison, named("a key goes on past its parked event")},
+	"a process dies reading": {diesReading, named("the dispatcher settles before it sends")},
+	"the store dies":         {storeDies, named("the store answers before its disk has it")},
+}
+
+func named(name string) mutants.Mutant {
+	all := slices.Concat(mutants.Simulated, mutants.All)
+	return all[slices.IndexFunc(all, func(m mutants.Mutant) bool { return m.Name == name })]
+}
+
+// TestSwitchesByOneFault: each kind of fault reaches what it is there for.
+func TestSwitchesByOneFault(t *testing.T) {
+	if mine, _ := shard(); !*switches || mine != 0 {
+		t.Skip("-switches turns rules off")
+	}
+	source, err := stack.FindSource(".")
+	require.NoError(t, err)
+	for kind, a := range alone {
+		t.Run(kind, func(t *testing.T) {
+			seed := hunt(t, source, a.switched, kind)
+			require.NotEmpty(t, seed, "%d seeds of this fault alone do not show that a rule is off: %s", huntSeeds, a.switched.Name)
+			t.Logf("%s: %s  seed %s", a.switched.Name, a.switched.Breaks, seed)
+		})
+	}
+}
+
+// hunt builds the simulation without a rule and returns the first seed that shows it, with
+// faults of one kind only unless that is "".
+func hunt(t *testing.T, source string, m mutants.Mutant, kind string) string {
 	dir := t.TempDir()
 	overlay, err := m.Overlay(source, dir)
 	require.NoError(t, err)
 	binary := filepath.Join(dir, "sim.test")
 	require.NoError(t, build(binary, "-overlay", overlay))
 	cmd := exec.CommandContext(t.Context(), binary, "-test.run", "^TestHunt$", "-test.v", "-seed", fmt.Sprint(*first), "-seeds", fmt.Sprint(huntSeeds))
-	cmd.Env = append(os.Environ(), shardEnv+"=0/1", huntEnv+"="+string(m.Breaks))
+	cmd.Env = append(os.Environ(), shardEnv+"=0/1", huntEnv+"="+string(m.Breaks), aloneEnv+"="+kind)
 	said, err := cmd.CombinedOutput()
 	require.NoError(t, err, string(said))
 	if seed := found.FindSubmatch(said); seed != nil {
@@ -83,7 +119,7 @@ func TestHunt(t *testing.T) {
 	}
 	for n := range *seeds {
 		seed := *first + uint64(n)
-		for _, b := range bubble(t, Options{Seed: seed, App: appFolder}).Breaches {
+		for _, b := range bubble(t, Options{Seed: seed, App: appFolder, alone: alone[os.Getenv(aloneEnv)].draw}).Breaches {
 			if b.Guarantee == guarantee {
 				t.Logf("found at seed %d: %v", seed, b)
 				return

@@ -1,6 +1,7 @@
 package sim
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -39,6 +40,8 @@ type Options struct {
 	Seed uint64
 	// Calm leaves the faults out.
 	Calm bool
+	// alone draws all faults instead, if it is there: of one kind.
+	alone func(r *rand.Rand, instances int) fault
 	// App is the assembled app folder; the executable in it is never run.
 	App string
 }
@@ -50,8 +53,11 @@ type world struct {
 	random    *rand.Rand // of the plan; owner: the run's goroutine
 	further   *rand.Rand // of the faults that came later, so that old seeds keep theirs; the same owner
 	net       *network
-	store     *minicosmos.Server
-	bus       *minibus.Server // guarded by mu, as the next two
+	ranges    int                // of a new container
+	store     *minicosmos.Server // guarded by mu, as the next five
+	storeDisk *vfs.MemFS
+	storeNode *node
+	bus       *minibus.Server
 	busDisk   *vfs.MemFS
 	busNode   *node
 	settings  map[string]string
@@ -60,6 +66,8 @@ type world struct {
 
 	stores  sync.Mutex // held by what switches their faults; guards inForce
 	inForce []fault
+	// storeDown is held while the store's process is away; before stores.
+	storeDown sync.Mutex
 
 	rest sync.WaitGroup // everything that must have ended when the run ends
 
@@ -165,21 +173,54 @@ func open(o Options) (*world, error) {
 		random: rand.New(rand.NewPCG(o.Seed, 1)), loose: rand.New(rand.NewPCG(o.Seed, 2)), further: rand.New(rand.NewPCG(o.Seed, 3)),
 		net: newNetwork(o.Seed),
 	}
-	var err error
-	if w.store, err = minicosmos.Open(minicosmos.Options{Ranges: 1 + w.random.IntN(3)}); err != nil {
+	w.ranges = 1 + w.random.IntN(3)
+	if err := w.startStore(vfs.NewCrashableMem()); err != nil {
 		return nil, err
 	}
-	if err = w.startBroker(vfs.NewCrashableMem()); err != nil {
+	if err := w.startBroker(vfs.NewCrashableMem()); err != nil {
 		return nil, err
 	}
-	w.rest.Go(func() { _ = w.store.Serve(w.net.node(storeName).listen(storeName)) })
 	w.settings = stack.Defaults()
-	w.settings["COSMOS_CONNECTION"] = w.store.ConnectionString("http://127.0.0.1:8081")
+	w.settings["COSMOS_CONNECTION"] = w.cosmos().ConnectionString("http://127.0.0.1:8081")
 	w.settings["SERVICEBUS_CONNECTION"] = w.broker().ConnectionString("127.0.0.1:5672")
 	w.settings["AzureFunctionsJobHost__extensions__serviceBus__maxConcurrentSessions"] = "4"
 	w.settings["RELAYBOX_MAX_EVENT_BYTES"] = strconv.Itoa(2 * brokerTakes)
 	w.settings["RELAYBOX_INBOX_HOLD"] = "40s" // shorter than in Azure, so that a run that waits for it is cheap
 	return w, nil
+}
+
+// startStore opens the store on what is on its disk.
+func (w *world) startStore(disk *vfs.MemFS) error {
+	store, err := minicosmos.Open(minicosmos.Options{Dir: "store", FS: disk, Ranges: w.ranges})
+	if err != nil {
+		return err
+	}
+	node := w.net.node(storeName)
+	w.mu.Lock()
+	w.store, w.storeDisk, w.storeNode = store, disk, node
+	w.mu.Unlock()
+	door := node.listen(storeName)
+	w.rest.Go(func() { _ = store.Serve(door) })
+	return nil
+}
+
+// crashStore ends the store as a loss of power does, and returns the disk as that leaves it:
+// with what was synced, which must be all that anybody was told. Nothing gets out any more
+// when the disk is taken, so nobody can be told more.
+func (w *world) crashStore() *vfs.MemFS {
+	w.mu.Lock()
+	store, disk, node := w.store, w.storeDisk, w.storeNode
+	w.mu.Unlock()
+	node.kill()
+	left := disk.CrashClone(vfs.CrashCloneCfg{})
+	w.rest.Go(func() { _ = store.Close() }) // on a disk that nobody looks at any more
+	return left
+}
+
+func (w *world) cosmos() *minicosmos.Server {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.store
 }
 
 // startBroker opens the broker on what is on its disk.
@@ -234,7 +275,7 @@ func topology() *minibus.Config {
 func (w *world) close() error {
 	w.net.resetAll(storeName)
 	w.net.resetAll(busName)
-	err := w.store.Close()
+	err := w.cosmos().Close()
 	if e := w.broker().Close(); err == nil {
 		err = e
 	}
@@ -264,16 +305,35 @@ func (w *world) born(i *instance, node *node) {
 // documents are those of a container, by partition key and id.
 func (w *world) documents(container string) map[string]map[string]json.RawMessage {
 	all := map[string]map[string]json.RawMessage{}
-	for _, raw := range w.store.Documents(database, container) {
-		var at struct{ ID, PK string }
-		if json.Unmarshal(raw, &at) == nil {
-			if all[at.PK] == nil {
-				all[at.PK] = map[string]json.RawMessage{}
-			}
-			all[at.PK][at.ID] = raw
+	for _, raw := range w.cosmos().Documents(database, container) {
+		id, key := placeOf(raw)
+		if all[key] == nil {
+			all[key] = map[string]json.RawMessage{}
 		}
+		all[key][id] = raw
 	}
 	return all
+}
+
+// placeOf is the id and the partition key of a document. They stand first in it, and the
+// rest may be large.
+func placeOf(doc json.RawMessage) (id, key string) {
+	d := json.NewDecoder(bytes.NewReader(doc))
+	_, _ = d.Token()
+	for d.More() && (id == "" || key == "") {
+		name, _ := d.Token()
+		var value json.RawMessage
+		if d.Decode(&value) != nil {
+			break
+		}
+		switch name {
+		case "id":
+			_ = json.Unmarshal(value, &id)
+		case "pk":
+			_ = json.Unmarshal(value, &key)
+		}
+	}
+	return id, key
 }
 
 // Assemble writes the app folder of the source tree without building its handler, which

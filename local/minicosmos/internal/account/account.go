@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/cockroachdb/pebble/v2"
+	"github.com/cockroachdb/pebble/v2/vfs"
 	"github.com/relaybox/relaybox/local/minicosmos/internal/document"
 	"github.com/relaybox/relaybox/local/minicosmos/internal/store"
 )
@@ -33,10 +34,10 @@ type Account struct {
 	ended   bool         // owned by running
 }
 
-// Open opens the store in dir, in memory for "". Containers that are created from now on have that number of
+// Open opens the store in dir of fs, as store.Open does. Containers that are created from now on have that number of
 // physical ranges. It starts the purger, which ends with Close.
-func Open(dir string, ranges int, log *slog.Logger) (*Account, error) {
-	st, err := store.Open(dir, log)
+func Open(dir string, fs vfs.FS, ranges int, log *slog.Logger) (*Account, error) {
+	st, err := store.Open(dir, fs, log)
 	if err != nil {
 		return nil, err
 	}

@@ -16,11 +16,11 @@ import (
 func TestStoreOfAnotherVersion(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
-	st, err := store.Open(dir, slog.New(slog.DiscardHandler))
+	st, err := store.Open(dir, nil, slog.New(slog.DiscardHandler))
 	require.NoError(t, err)
 	require.NoError(t, st.Commit(func(b *pebble.Batch) error { return b.Set(document.Key(0, kindEpoch), []byte{0, 0, 0, 7}, nil) }, nil))
 	require.NoError(t, st.Close())
-	_, err = Open(dir, 1, slog.New(slog.DiscardHandler))
+	_, err = Open(dir, nil, 1, slog.New(slog.DiscardHandler))
 	require.ErrorIs(t, err, errFormat)
 	require.ErrorContains(t, err, "delete the folder")
 }
@@ -29,7 +29,7 @@ func TestStoreOfAnotherVersion(t *testing.T) {
 func TestReopen(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
-	a, err := Open(dir, 3, slog.New(slog.DiscardHandler))
+	a, err := Open(dir, nil, 3, slog.New(slog.DiscardHandler))
 	require.NoError(t, err)
 	db, bad := a.CreateDatabase(mustParse(`{"id":"db"}`), sql.Value{})
 	require.Nil(t, bad)
@@ -38,7 +38,7 @@ func TestReopen(t *testing.T) {
 	properties := a.ListContainers(db)[0].String()
 	require.NoError(t, a.Close())
 
-	reopened, err := Open(dir, 1, slog.New(slog.DiscardHandler))
+	reopened, err := Open(dir, nil, 1, slog.New(slog.DiscardHandler))
 	require.NoError(t, err)
 	again, bad := reopened.Container("db", "c")
 	require.Nil(t, bad)

@@ -39,11 +39,14 @@ type group struct {
 	after []func()      // run under Store.mu when the group is durable, before anybody sees it
 }
 
-// Open opens the store in dir, in memory for "". It starts the committer, which
+// Open opens the store in dir of fs, in memory for ""; nil is the operating system's. It starts the committer, which
 // ends with Close.
-func Open(dir string, log *slog.Logger) (*Store, error) {
+func Open(dir string, fs vfs.FS, log *slog.Logger) (*Store, error) {
+	if fs == nil {
+		fs = private.FS()
+	}
 	options := &pebble.Options{
-		FS:                 private.FS(),
+		FS:                 fs,
 		Logger:             quietLogger{log},
 		FormatMajorVersion: pebble.FormatNewest,
 		MemTableSize:       32 << 20,
