@@ -69,23 +69,14 @@ func New(cfg config.Config, log *slog.Logger, opts Options) (*App, error) {
 	a.bus = servicebus.Open(cfg.BusConnection(), opts.Bus)
 
 	entities := a.store.Outbox(cfg.Cosmos.Database, cfg.Cosmos.Outbox, cosmos.OutboxOptions{Containers: ownOutbox})
-	views := a.store.Inbox(cfg.Cosmos.Database, cfg.Cosmos.Inbox, cosmos.InboxOptions{ReceiptTTL: cfg.Inbox.Receipt, Containers: ownInbox})
-	a.publisher = a.bus.Publisher(cfg.Bus.Topic, servicebus.PublisherOptions{OneSessionPerBatch: cfg.Bus.Partitioned})
+	views := a.store.Inbox(cfg.Cosmos.Database, cfg.Cosmos.Inbox, viewOptions(cfg, ownInbox))
+	a.publisher = a.bus.Publisher(cfg.Bus.Topic, publisherOptions(cfg))
 	observer := observe(log)
 
-	dispatcher := outbox.NewDispatcher(entities, a.publisher, outbox.DispatcherOptions{
-		Parallel: cfg.Outbox.SweepParallel, Budget: cfg.Outbox.SweepBudget,
-		// What is younger is on the fast path, on this instance or another.
-		MinAge:     cfg.Outbox.FastPathBudget,
-		SkipParked: cfg.Outbox.SkipParked, Policy: outbox.ParkAfter(cfg.Outbox.Attempts), Observer: observer,
-	})
-	a.fast = outbox.NewFastPath(dispatcher, outbox.FastPathOptions{
-		Queue: cfg.Outbox.FastPathQueue, Budget: cfg.Outbox.FastPathBudget, LookEvery: cfg.Outbox.OrphanLook,
-	})
-	writer := outbox.NewWriter(entities, outbox.WriterOptions{
-		Source: cfg.Outbox.Source, MaxEventBytes: cfg.Outbox.MaxEventBytes, Committed: a.fast.Notify, Observer: observer,
-	})
-	in := inbox.New(views, kinds.Apply, inbox.Options{Policy: cfg.Policy(), Hold: cfg.Inbox.Hold, Observer: observeInbox(log)})
+	dispatcher := outbox.NewDispatcher(entities, a.publisher, dispatcherOptions(cfg, observer))
+	a.fast = outbox.NewFastPath(dispatcher, fastPathOptions(cfg))
+	writer := outbox.NewWriter(entities, writerOptions(cfg, a.fast.Notify, observer))
+	in := inbox.New(views, kinds.Apply, inboxOptions(cfg, log))
 
 	a.functions, err = functions.New(functions.Deps{
 		Writer: writer, Reader: entities, Sweeper: dispatcher, Inbox: in, Logger: log, Deadline: cfg.Deadline,

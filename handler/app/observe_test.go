@@ -1,0 +1,61 @@
+package app
+
+import (
+	"bytes"
+	"errors"
+	"log/slog"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/relaybox/relaybox/inbox"
+	"github.com/relaybox/relaybox/outbox"
+)
+
+// TestSignalsAreLogged: each at its level, with what alerts and operators look for.
+func TestSignalsAreLogged(t *testing.T) {
+	t.Parallel()
+	sent := outbox.Event{Key: "k", Seq: 3, ID: "e"}
+	got := inbox.Event{Key: "k", Seq: 3, ID: "e", Incarnation: inbox.Incarnation{ID: "new"}}
+	away := &outbox.Error{Class: outbox.Unavailable, Err: errors.New("away")}
+	for name, c := range map[string]struct {
+		out  outbox.Signal
+		in   inbox.Signal
+		want []string
+	}{
+		"moved":       {outbox.Moved{Key: "k", From: outbox.Incarnation{ID: "old"}, To: outbox.Incarnation{ID: "new", First: 4}}, nil, []string{"level=WARN", "signal=incarnation key=k incarnation=new left=old first=4"}},
+		"published":   {outbox.Published{Event: sent}, nil, []string{"level=DEBUG msg=published key=k seq=3 event=e"}},
+		"settled":     {outbox.Settled{Key: "k", Count: 2}, nil, []string{"level=DEBUG msg=settled key=k events=2"}},
+		"refused":     {outbox.Refused{Event: sent, Err: away, Attempt: 1, Verdict: outbox.Verdict{Action: outbox.Retry}}, nil, []string{"level=WARN", "key=k seq=3 event=e", "attempt=1", "away"}},
+		"refused all": {outbox.Refused{Event: sent, Err: away, Verdict: outbox.Verdict{Action: outbox.Pause}}, nil, []string{"level=DEBUG", "key=k seq=3 event=e", "away"}},
+		"parked":      {outbox.Parked{Event: sent, Fault: outbox.Fault{Reason: "r", Attempts: 3}}, nil, []string{"level=ERROR", "signal=parked key=k seq=3 event=e attempts=3", "reason=r"}},
+		"blocked":     {outbox.Blocked{Key: "k", Seq: 3}, nil, []string{"level=WARN", "signal=blocked key=k seq=3"}},
+		"paused":      {outbox.Paused{For: time.Second, Err: away}, nil, []string{"level=WARN", "signal=paused for=1s", "away"}},
+		"resumed":     {outbox.Resumed{After: time.Minute}, nil, []string{"level=INFO", "after=1m0s"}},
+		"dropped":     {outbox.Dropped{Key: "k"}, nil, []string{"level=DEBUG", "key=k"}},
+		"look failed": {outbox.LookFailed{Err: away}, nil, []string{"level=WARN", "class=" + outbox.Unavailable.String(), "away"}},
+		"drain":       {outbox.DrainFailed{Key: "k", Err: away}, nil, []string{"level=WARN", "key=k class=" + outbox.Unavailable.String(), "away"}},
+
+		"held":       {nil, inbox.Held{Event: got, Err: away, Wait: time.Second, Try: 4}, []string{"level=WARN", "signal=held try=4 key=k seq=3 event=e wait=1s", "away"}},
+		"held again": {nil, inbox.Held{Event: got, Err: away, Wait: time.Second, Try: 5}, []string{"level=DEBUG", "signal=held try=5"}},
+		"followed":   {nil, inbox.Followed{Event: got, From: inbox.Incarnation{ID: "old"}, LastSeq: 2}, []string{"level=WARN", "signal=incarnation key=k seq=3 event=e incarnation=new left=old leftAt=2"}},
+		"late":       {nil, inbox.Late{Event: got, Now: inbox.Incarnation{ID: "newer"}}, []string{"level=WARN", "signal=superseded key=k seq=3 event=e incarnation=new now=newer"}},
+		"jumped":     {nil, inbox.Jumped{Event: got, Missing: 2}, []string{"level=WARN", "signal=gap key=k seq=3 event=e missing=2"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			var lines bytes.Buffer
+			log := slog.New(slog.NewTextHandler(&lines, &slog.HandlerOptions{Level: slog.LevelDebug}))
+			if c.out != nil {
+				observe(log)(c.out)
+			} else {
+				observeInbox(log)(c.in)
+			}
+			require.Equal(t, 1, bytes.Count(lines.Bytes(), []byte("\n")), lines.String())
+			for _, want := range c.want {
+				require.Contains(t, lines.String(), want)
+			}
+		})
+	}
+}

@@ -1,0 +1,44 @@
+package app
+
+import (
+	"log/slog"
+
+	"github.com/relaybox/relaybox/azure/cosmos"
+	"github.com/relaybox/relaybox/azure/servicebus"
+	"github.com/relaybox/relaybox/handler/config"
+	"github.com/relaybox/relaybox/inbox"
+	"github.com/relaybox/relaybox/outbox"
+)
+
+func viewOptions(cfg config.Config, own map[string]string) cosmos.InboxOptions {
+	return cosmos.InboxOptions{ReceiptTTL: cfg.Inbox.Receipt, Containers: own}
+}
+
+func publisherOptions(cfg config.Config) servicebus.PublisherOptions {
+	return servicebus.PublisherOptions{OneSessionPerBatch: cfg.Bus.Partitioned}
+}
+
+func dispatcherOptions(cfg config.Config, observer outbox.Observer) outbox.DispatcherOptions {
+	return outbox.DispatcherOptions{
+		Parallel: cfg.Outbox.SweepParallel, Budget: cfg.Outbox.SweepBudget,
+		// What is younger is on the fast path, on this instance or another.
+		MinAge:     cfg.Outbox.FastPathBudget,
+		SkipParked: cfg.Outbox.SkipParked, Policy: outbox.ParkAfter(cfg.Outbox.Attempts), Observer: observer,
+	}
+}
+
+func fastPathOptions(cfg config.Config) outbox.FastPathOptions {
+	return outbox.FastPathOptions{
+		Queue: cfg.Outbox.FastPathQueue, Budget: cfg.Outbox.FastPathBudget, LookEvery: cfg.Outbox.OrphanLook,
+	}
+}
+
+func writerOptions(cfg config.Config, committed func(key string), observer outbox.Observer) outbox.WriterOptions {
+	return outbox.WriterOptions{
+		Source: cfg.Outbox.Source, MaxEventBytes: cfg.Outbox.MaxEventBytes, Committed: committed, Observer: observer,
+	}
+}
+
+func inboxOptions(cfg config.Config, log *slog.Logger) inbox.Options {
+	return inbox.Options{Policy: cfg.Policy(), Hold: cfg.Inbox.Hold, Observer: observeInbox(log)}
+}
