@@ -1,6 +1,7 @@
 package config
 
 import (
+	"errors"
 	"maps"
 	"slices"
 	"strings"
@@ -46,6 +47,7 @@ func TestIdentityConnections(t *testing.T) {
 	t.Parallel()
 	c, err := Load(with(map[string]string{
 		"COSMOS_CONNECTION": "", "COSMOS_CONNECTION__accountEndpoint": "https://acc.documents.azure.com/", "COSMOS_CONNECTION__clientId": "id-1",
+		"COSMOS_CONNECTION__credential": "managedidentity", "SERVICEBUS_CONNECTION__credential": "managedidentity",
 		"SERVICEBUS_CONNECTION": "", "SERVICEBUS_CONNECTION__fullyQualifiedNamespace": "ns.servicebus.windows.net", "SERVICEBUS_CONNECTION__clientId": "id-2",
 		"RELAYBOX_GAP_POLICY": "strict",
 	}))
@@ -53,6 +55,8 @@ func TestIdentityConnections(t *testing.T) {
 	require.False(t, c.CosmosConnection().Emulator())
 	require.Equal(t, "id-1", c.CosmosConnection().ClientID)
 	require.Equal(t, "id-2", c.BusConnection().ClientID)
+	require.Equal(t, "managedidentity", c.CosmosConnection().Credential)
+	require.Equal(t, "managedidentity", c.BusConnection().Credential)
 	require.Equal(t, inbox.Strict, c.Policy())
 }
 
@@ -172,6 +176,14 @@ func TestUnreadableValues(t *testing.T) {
 	}
 }
 
+func TestFaultsAreTakenApart(t *testing.T) {
+	t.Parallel()
+	one, two := errors.New("one"), errors.New("two")
+	require.Empty(t, Faults(nil))
+	require.Equal(t, []error{one}, Faults(one))
+	require.Equal(t, []error{one, two}, Faults(errors.Join(one, two)))
+}
+
 func TestAllFaultsAtOnce(t *testing.T) {
 	t.Parallel()
 	_, err := Load(nil)
@@ -208,7 +220,7 @@ func TestPort(t *testing.T) {
 func TestContainersOfKinds(t *testing.T) {
 	t.Parallel()
 	for own, want := range map[string]string{
-		"": "", ",": "", "order=a/b,": "", "order = a / b ": "", "order=a/b,profile=a/b": "", "order=entities/views": "",
+		"": "", ",": "", "order=a/b,": "", "order=a/b, ": "", "order = a / b ": "", "order=a/b,profile=a/b": "", "order=entities/views": "",
 		"order=a/b , credit = c/d":            "",
 		"order":                               `"order" cannot be read`,
 		"order=a/":                            `"order=a/" cannot be read`,
@@ -256,7 +268,9 @@ func TestAKeyInTheWrongSettingIsNotRepeated(t *testing.T) {
 	_, err := Load(settings)
 	require.ErrorContains(t, err, "COSMOS_KIND_CONTAINERS is a text that may hold a key")
 	require.NotContains(t, err.Error(), "c2VjcmV0")
-	settings["COSMOS_KIND_CONTAINERS"] = "https://x.documents.azure.com/"
-	_, err = Load(settings)
-	require.ErrorContains(t, err, "COSMOS_KIND_CONTAINERS is a text that may hold a key")
+	for _, part := range []string{"https://x.documents.azure.com/", "AccountKey=c2VjcmV0;"} {
+		settings["COSMOS_KIND_CONTAINERS"] = part
+		_, err = Load(settings)
+		require.ErrorContains(t, err, "COSMOS_KIND_CONTAINERS is a text that may hold a key")
+	}
 }
