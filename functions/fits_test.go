@@ -70,9 +70,13 @@ func TestFitsWhatNobodyWouldServe(t *testing.T) {
 		"kind on a timer": {made(idle.Resource(deps)), Trigger{Type: "timerTrigger"}, file + `the function serves the kind "idle", and its trigger is of type timerTrigger`},
 
 		"no id":          {made(idle.Resource(deps)), on("as/{name}", all...), file + `the function serves the kind "idle", and route "as/{name}" has no {id}: add it`},
+		"nothing more":   {made(idle.Resource(deps)), Trigger{Type: "HttpTrigger", Route: "as", Methods: all}, file + `the trigger's type is "HttpTrigger"`},
+		"bad route":      {made(idle.Resource(deps)), on("as//{name}", all...), file + `route "as//{name}": empty segment`},
+		"bad method":     {made(idle.Resource(deps)), on("as/{id}", "gte"), file + `methods has "gte", which is no method of HTTP`},
 		"optional id":    {made(idle.Resource(deps)), on("as/{id?}", all...), "has no {id}"},
 		"never answered": {made(idle.Reads(deps)), on("as/{id}", "get", "put"), file + `methods has "put", which the function would answer with 405 always: its handler serves GET, HEAD`},
-		"options":        {made(idle.Resource(deps)), on("as/{id}", "options"), `methods has "options"`},
+		"options":        {made(idle.Resource(deps)), on("as/{id}", "options"), "405 always: its handler serves GET, HEAD, PUT"},
+		"reads only":     {made(idle.Reads(deps)), on("as/{id}/{action?}", "get", "post"), "405 always: its handler serves GET, HEAD, so take the method out"},
 		"no actions":     {made(idle.Resource(deps)), on("as/{id}/{action?}", "get", "post"), file + `methods has "post", which the function would answer with 405 always: the kind has no actions`},
 		"no action":      {made(busy.Resource(deps)), on("as/{id}", "get", "POST"), file + `methods has "POST", which the function would answer with 405 always: it is for actions, so end the route with /{action?}`},
 		"action only":    {made(busy.Resource(deps)), on("as/{id}/{action}", "get", "post"), file + `methods has "get", which the function would answer with 405 always: the route always has an action`},
@@ -95,8 +99,13 @@ func TestFitsWhatNobodyWouldServe(t *testing.T) {
 			require.NotContains(t, err.Error(), "\n", "one fault")
 		})
 	}
-	require.NoError(t, fits(map[string]function{"A": made(busy.Writes(deps)), "B": made(busy.Writes(deps))},
-		map[string]Trigger{"A": on("as/{id}", "put"), "B": on("as/{id}/{action}", "post")}), "another function may take the actions")
+	both := map[string]function{"A": made(busy.Writes(deps)), "B": made(busy.Writes(deps))}
+	put, post := on("as/{id}", "put"), on("as/{id}/{action}", "post")
+	require.NoError(t, fits(both, map[string]Trigger{"A": put, "B": post}), "another function may take the actions")
+	require.NoError(t, fits(both, map[string]Trigger{"A": post, "B": put}), "the first one, too")
+	err = fits(both, map[string]Trigger{"A": put, "B": on("as/{id}/{action?}", "patch")})
+	require.ErrorContains(t, err, file+`the kind "busy" has actions`)
+	require.NotContains(t, err.Error(), "\n", "one fault, of the first function")
 }
 
 func TestTheTriggerIsTheFirstBinding(t *testing.T) {

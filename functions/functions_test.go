@@ -12,6 +12,8 @@ import (
 	"os"
 	"strings"
 	"testing"
+	"testing/synctest"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -121,6 +123,72 @@ func TestEverySweepIsLogged(t *testing.T) {
 	require.Equal(t, 0.0, line["oldestPendingSeconds"])
 }
 
+// TestAnIdleSweepTellsTheHostNothing: its log would get a line of each instance every few seconds.
+func TestAnIdleSweepTellsTheHostNothing(t *testing.T) {
+	t.Parallel()
+	for keys, logs := range map[int]int{0: 0, 1: 1} {
+		h, err := functions.New(functions.Deps{Sweeper: watched{report: outbox.Report{Keys: keys}}})
+		require.NoError(t, err)
+		var answer struct{ Logs []string }
+		require.NoError(t, json.Unmarshal(call(t, h, "POST", "/OutboxDispatcher", tick).Body.Bytes(), &answer))
+		require.Len(t, answer.Logs, logs)
+	}
+}
+
+func TestAnInvocationWithoutATimerSweepsNothing(t *testing.T) {
+	t.Parallel()
+	h, err := functions.New(functions.Deps{Sweeper: watched{seen: func(context.Context) { t.Error("swept") }}})
+	require.NoError(t, err)
+	require.Equal(t, 500, call(t, h, "POST", "/OutboxDispatcher", `{"Data":{},"Metadata":{}}`).Code)
+}
+
+// TestDeadlines: each invocation ends in time, and leaves nothing that waits for its end.
+func TestDeadlines(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct {
+		deps        functions.Deps
+		timer, http time.Duration
+	}{
+		"default": {functions.Deps{}, 28 * time.Minute, 30 * time.Second},
+		"given":   {functions.Deps{Deadline: time.Minute, HTTPDeadline: time.Second}, time.Minute, time.Second},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				var ctx context.Context
+				var left time.Duration
+				w := watched{seen: func(of context.Context) {
+					ctx = of
+					end, _ := of.Deadline()
+					left = time.Until(end)
+				}}
+				c.deps.Sweeper, c.deps.Reader = w, w
+				h, err := functions.New(c.deps)
+				require.NoError(t, err)
+				require.Equal(t, 200, call(t, h, "POST", "/OutboxDispatcher", tick).Code)
+				require.Equal(t, c.timer, left)
+				require.Equal(t, 503, call(t, h, "GET", "/api/profiles/p-1", "").Code)
+				require.Equal(t, c.http, left)
+				require.Error(t, ctx.Err())
+			})
+		})
+	}
+}
+
+// TestFaultsAreLogged: of what an entity's function met, and of a bug.
+func TestFaultsAreLogged(t *testing.T) {
+	t.Parallel()
+	var out bytes.Buffer
+	h, err := functions.New(functions.Deps{
+		Reader: watched{}, Sweeper: sweep(func() error { panic("a bug") }), Logger: slog.New(slog.NewTextHandler(&out, nil)),
+	})
+	require.NoError(t, err)
+	require.Equal(t, 503, call(t, h, "GET", "/api/profiles/p-1", "").Code)
+	require.Contains(t, out.String(), "the store is away")
+	require.Equal(t, 500, call(t, h, "POST", "/OutboxDispatcher", tick).Code)
+	require.Contains(t, out.String(), "a bug")
+}
+
 func TestTheLoggerMayBeNil(t *testing.T) {
 	t.Parallel()
 	h, err := functions.New(functions.Deps{Sweeper: sweep(func() error { return nil })})
@@ -135,6 +203,30 @@ func TestPanicHarmsNoOther(t *testing.T) {
 	require.Equal(t, 500, call(t, h, "POST", "/OutboxDispatcher", tick).Code)
 	require.Equal(t, 200, call(t, h, "GET", "/", "").Code)
 }
+
+// watched shows what an invocation is called with: as a dispatcher, and as a store that is away.
+type watched struct {
+	seen   func(context.Context)
+	report outbox.Report
+}
+
+func (w watched) see(ctx context.Context) {
+	if w.seen != nil {
+		w.seen(ctx)
+	}
+}
+
+func (w watched) Sweep(ctx context.Context) (outbox.Report, error) {
+	w.see(ctx)
+	return w.report, nil
+}
+
+func (w watched) Load(ctx context.Context, _ string) (outbox.Entity, error) {
+	w.see(ctx)
+	return outbox.Entity{}, &outbox.Error{Class: outbox.Unavailable, Err: errors.New("the store is away")}
+}
+
+func (w watched) Barrier(context.Context, string) error { return nil }
 
 type sweep func() error
 

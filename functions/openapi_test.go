@@ -51,6 +51,11 @@ func TestEveryHTTPFunctionIsDescribed(t *testing.T) {
 	}
 }
 
+func TestTheVersionIsKnown(t *testing.T) {
+	t.Parallel()
+	require.NotEmpty(t, functions.Version())
+}
+
 // TestTheDescriptionIsTheSameEachTime: its entity tag would change with every instance.
 func TestTheDescriptionIsTheSameEachTime(t *testing.T) {
 	t.Parallel()

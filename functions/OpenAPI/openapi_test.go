@@ -1,7 +1,9 @@
 package openapi_test
 
 import (
+	"bytes"
 	"errors"
+	"log/slog"
 	"net/http"
 	"net/http/httptest"
 	"testing"
@@ -44,7 +46,11 @@ func TestTheDescriptionIsMadeOnceByTheFirstRequest(t *testing.T) {
 
 func TestADescriptionThatCannotBeMade(t *testing.T) {
 	t.Parallel()
-	w := ask(t, openapi.New(func() ([]byte, error) { return nil, errors.New("secret") }, nil), "GET")
-	require.Equal(t, 500, w.Code)
-	require.NotContains(t, w.Body.String(), "secret")
+	var log bytes.Buffer
+	for _, to := range []*slog.Logger{nil, slog.New(slog.NewTextHandler(&log, nil))} {
+		w := ask(t, openapi.New(func() ([]byte, error) { return nil, errors.New("secret") }, to), "GET")
+		require.Equal(t, 500, w.Code)
+		require.NotContains(t, w.Body.String(), "secret")
+	}
+	require.Contains(t, log.String(), "secret")
 }
