@@ -4,8 +4,10 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"maps"
 	"net/http"
 	"net/http/httptest"
+	"slices"
 	"strings"
 	"testing"
 
@@ -407,6 +409,7 @@ func TestKindsThatCannotBe(t *testing.T) {
 	type reserved struct {
 		Version int `json:"version"`
 	}
+	type inner struct{ F func() } // encoding/json writes what is exported of it
 	for name, c := range map[string]struct {
 		kinds []entity.Definition
 		want  []string
@@ -432,6 +435,11 @@ func TestKindsThatCannotBe(t *testing.T) {
 		"event's name":  {[]entity.Definition{entity.Kind[Door, Count]{Name: "d", Events: map[string]any{"Gone!": nil}}}, []string{`event "Gone!"`, "lower-case"}},
 		"detail's chan": {withDetail(make(chan int)), []string{`kind "d": event "gone": the detail: `, "is a chan int"}},
 		"detail's func": {withDetail(map[string][]struct{ F func() }{}), []string{`kind "d": event "gone": the detail: `, ".F is a func()", `json:"-"`}},
+		"detail's own":  {withDetail(&struct{ F func() }{}), []string{`event "gone": the detail: `, ".F is a func()"}},
+		"detail's part": {withDetail(struct {
+			N int
+			inner
+		}{}), []string{`event "gone": the detail: `, ".F is a func()"}},
 		"detail's keys": {withDetail(map[[2]int]string{}), []string{`kind "d": event "gone": the detail: `, "keys"}},
 		"nil":           {[]entity.Definition{door(), nil}, []string{"kind 2 of 2 is nil"}},
 	} {
@@ -508,6 +516,46 @@ func TestAnInputThatChecksItself(t *testing.T) {
 	body := h.must(422, "POST", "doors/d/dial", `{}`)
 	require.Contains(t, body, `{"field":"a","detail":"is required"}`)
 	require.Contains(t, body, `{"field":"b","detail":"is required"}`)
+	require.NotContains(t, h.must(422, "POST", "doors/d/dial", `[]`), "is required", "what is no object has no members")
+}
+
+func TestBodiesOfActions(t *testing.T) {
+	t.Parallel()
+	h := build(t, map[string]resource{"doors": door(), "gates": entity.Kind[Door, Count]{Name: "gate"}})
+	h.must(201, "PUT", "doors/d", `{"name":"Front"}`)
+	for _, c := range []struct {
+		status       int
+		action, body string
+		headers      []string
+	}{
+		{415, "lock", ``, nil},
+		{400, "lock", ``, []string{"Content-Type", "application/json", "Content-Length", "0"}},
+		{415, "lock", `{"code":"1"}`, []string{"Content-Type", ""}},
+		// What none is needed for is read all the same, if there is one.
+		{415, "open", `{"why":1}`, []string{"Content-Type", ""}},
+		{411, "open", ``, []string{"Content-Type", "application/json"}},
+		{400, "open", ` `, nil},
+		{200, "open", ``, nil},
+	} {
+		h.must(c.status, "POST", "doors/d/"+c.action, c.body, c.headers...)
+	}
+	require.Equal(t, []string{"relaybox.door.created"}, h.types("door:d"))
+	require.Contains(t, h.must(404, "POST", "gates/g/open", ""), "There is no action \\\"open\\\" of gate; there are none.")
+}
+
+func TestHeadersThatSayNothingAreNotSent(t *testing.T) {
+	t.Parallel()
+	h := build(t, map[string]resource{"doors": door()})
+	for _, c := range []struct {
+		method, body string
+		headers      []string
+	}{
+		{"PUT", `{"name":"Front"}`, []string{"Cache-Control", "Content-Length", "Content-Type", "Etag", "Location"}},
+		{"GET", ``, []string{"Cache-Control", "Content-Length", "Content-Type", "Etag"}},
+		{"DELETE", ``, []string{"Cache-Control"}},
+	} {
+		require.ElementsMatch(t, c.headers, slices.Collect(maps.Keys(h.do(c.method, "doors/d", c.body).Header())), c.method)
+	}
 }
 
 func TestAnswersThatHelp(t *testing.T) {

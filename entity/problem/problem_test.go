@@ -11,6 +11,7 @@ import (
 	"net/http/httptest"
 	"os"
 	"regexp"
+	"strconv"
 	"testing"
 	"time"
 
@@ -60,6 +61,7 @@ func TestFaultsOfTheOutbox(t *testing.T) {
 			require.Equal(t, "application/problem+json", w.Header().Get("Content-Type"))
 			require.Equal(t, "no-store", w.Header().Get("Cache-Control"))
 			require.Equal(t, c.retry, w.Header().Get("Retry-After"))
+			require.Equal(t, strconv.Itoa(w.Body.Len()), w.Header().Get("Content-Length"))
 			require.NotContains(t, w.Body.String(), "secret")
 			var p Problem
 			require.NoError(t, json.Unmarshal(w.Body.Bytes(), &p))
@@ -96,6 +98,24 @@ func TestAHeadGetsTheHeadersOnly(t *testing.T) {
 	require.Equal(t, http.StatusNotFound, w.Code)
 	require.NotEqual(t, "0", w.Header().Get("Content-Length"))
 	require.Empty(t, w.Body.String())
+}
+
+func TestWhatIsKeptIsGivenAgain(t *testing.T) {
+	t.Parallel()
+	first := New(WrongState, "no")
+	first.Instance = "of one request"
+	answer, err := first.Keep()
+	require.NoError(t, err)
+	require.Equal(t, "of one request", first.Instance)
+	again := New(WrongState, "no")
+	require.Equal(t, again, Kept(answer))
+	for _, bad := range []outbox.Answer{{Status: 404, Body: answer.Body}, {Status: 409, Body: []byte("{")}, {Status: 409}} {
+		p := Kept(bad)
+		require.Equal(t, Internal, p.Kind)
+		require.ErrorContains(t, p, "is no problem")
+	}
+	var syntax *json.SyntaxError
+	require.ErrorAs(t, Kept(outbox.Answer{Status: 409, Body: []byte("{")}), &syntax, "the log says what is wrong with it")
 }
 
 // Every problem is one flat document; members that say nothing are left out.
