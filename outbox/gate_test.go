@@ -154,3 +154,36 @@ func TestOurOwnDeadlineSaysNothingAboutTheBroker(t *testing.T) {
 		require.Empty(t, s.Events("k"))
 	})
 }
+
+// TestOneKeyAtATimeTriesWhileEverythingIsRefused, and when the destination takes events again
+// nobody waits for the end of its own pause.
+func TestOneKeyAtATimeTriesWhileEverythingIsRefused(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		start := time.Now()
+		back := start.Add(time.Minute)
+		s := &outboxtest.MemStore{}
+		atOnce := map[string]bool{}
+		var first, last time.Time // publish after it is back
+		p := &outboxtest.MemPublisher{Fault: func(_ context.Context, e outbox.Event) error {
+			if time.Now().Equal(start) {
+				atOnce[e.Key] = true
+			}
+			if time.Now().Before(back) {
+				return &outbox.Error{Class: outbox.Rejected, Condition: "refused", Err: fmt.Errorf("no")}
+			}
+			if last = time.Now(); first.IsZero() {
+				first = last
+			}
+			return nil
+		}}
+		for i := range 8 {
+			fill(t, s, 1, fmt.Sprint("k", i))
+		}
+		_, err := outbox.NewDispatcher(s, p, outbox.DispatcherOptions{Parallel: 1, Budget: 5 * time.Minute}).Sweep(t.Context())
+		require.NoError(t, err)
+		require.Len(t, atOnce, 4, "three that show it, and one")
+		require.Less(t, last.Sub(first), time.Second)
+		require.NoError(t, outboxtest.CheckDelivered(s, p))
+	})
+}

@@ -103,7 +103,10 @@ func TestFaultsThatDoNotPass(t *testing.T) {
 		{reply{status: 429, header: map[string]string{"Retry-After": "60", "x-ms-retry-after-ms": "20000.5"}}, "throttled at once, after 20.0005s"},
 		{reply{status: 429, header: map[string]string{"Retry-After": "60", "x-ms-retry-after-ms": "-1"}}, "throttled at once, after 1m0s"},
 		{reply{status: 429, header: map[string]string{"Retry-After": "60", "x-ms-retry-after-ms": "soon"}}, "throttled at once, after 1m0s"},
+		{reply{status: 429, header: map[string]string{"Retry-After": "60", "x-ms-retry-after-ms": "0"}}, "throttled at once, after 1m0s"},
+		{reply{status: 429, header: map[string]string{"Retry-After": "60", "x-ms-retry-after-ms": "1e999"}}, "throttled at once, after 1m0s"},
 		{reply{status: 429, header: map[string]string{"Retry-After": "-60"}}, "throttled"},
+		{reply{status: 429, header: map[string]string{"Retry-After": "99999999999999999999"}}, "throttled"},
 		{reply{status: 429, header: map[string]string{"Retry-After": "soon"}}, "throttled"},
 	} {
 		t.Run(fmt.Sprint(row.reply.status, row.reply.header), func(t *testing.T) {

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/Azure/azure-sdk-for-go/sdk/data/azcosmos"
@@ -236,4 +237,99 @@ func TestAKnownPlaceIsNotAskedForEachEntity(t *testing.T) {
 	p.seen("elsewhere")
 	_, ok = p.get()
 	require.False(t, ok)
+	p.set(outbox.Place{ID: "here"})
+	p.doubt()
+	_, ok = p.get()
+	require.False(t, ok)
+}
+
+// TestAPlaceIsBelievedFromWhenItWasLastSeen, for a while.
+func TestAPlaceIsBelievedFromWhenItWasLastSeen(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		var p place
+		p.set(outbox.Place{ID: "here"})
+		time.Sleep(placeAge - 1)
+		p.seen("here")
+		time.Sleep(placeAge - 1)
+		_, ok := p.get()
+		require.True(t, ok)
+		time.Sleep(1)
+		_, ok = p.get()
+		require.False(t, ok)
+	})
+}
+
+// TestWhatWasHeardOfNowhereIsForgotten, or a container that was made anew would look like the
+// first that anything was heard of.
+func TestWhatWasHeardOfNowhereIsForgotten(t *testing.T) {
+	t.Parallel()
+	var k container
+	k.heard("first")
+	k.heard("")
+	require.True(t, k.place.moved("second"))
+}
+
+// TestAPlaceThatCannotBeRead is no place: entities would get an incarnation of nowhere.
+func TestAPlaceThatCannotBeRead(t *testing.T) {
+	t.Parallel()
+	c, s := scripted(reply{status: 401})
+	k := &container{client: c, database: "db", name: "c"}
+	for n := range 2 {
+		_, err := k.whereabouts(t.Context(), op{"read", "p-1"})
+		require.Equal(t, "unauthorized", class(t, err))
+		require.Equal(t, n+1, s.count(), "it is not believed either")
+	}
+}
+
+// TestWhoAskedFirstMayLeave: the question goes on for the others, for as long as an attempt may.
+func TestWhoAskedFirstMayLeave(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		c, s := scripted(reply{silent: true})
+		k := &container{client: c, database: "db", name: "c"}
+		ctx, leave := context.WithCancel(t.Context())
+		time.AfterFunc(time.Second, leave)
+		first, began := make(chan error, 1), time.Now()
+		go func() {
+			_, err := k.whereabouts(ctx, op{"read", "p-1"})
+			first <- err
+		}()
+		synctest.Wait()
+		_, err := k.whereabouts(t.Context(), op{"read", "p-1"})
+		require.Equal(t, "timeout", class(t, err))
+		require.Equal(t, 10*time.Second, time.Since(began))
+		require.ErrorIs(t, <-first, context.Canceled)
+		require.Equal(t, 1, s.count())
+	})
+}
+
+func TestAPlaceThatIsKnownIsNotAskedFor(t *testing.T) {
+	t.Parallel()
+	c, s := scripted(reply{status: 200, body: `{"id":"c","_rid":"r","_ts":1}`})
+	k := &container{client: c, database: "db", name: "c"}
+	for range 2 {
+		at, err := k.whereabouts(t.Context(), op{"read", "p-1"})
+		require.NoError(t, err)
+		require.Equal(t, "r", at.ID)
+	}
+	require.Equal(t, 1, s.count())
+}
+
+// TestAnAnswerFromElsewhereIsADoubt: a partition on the move, or a container that is gone.
+func TestAnAnswerFromElsewhereIsADoubt(t *testing.T) {
+	t.Parallel()
+	for status, want := range map[int]bool{410: false, 404: false, 503: true} {
+		synctest.Test(t, func(t *testing.T) {
+			c, _ := scripted(reply{status: status})
+			k := &container{client: c, database: "db", name: "c"}
+			k.place.set(outbox.Place{ID: "here"})
+			require.Error(t, k.do(t.Context(), op{"read", "p-1"}, idempotent, func(ctx context.Context, items *azcosmos.ContainerClient) error {
+				_, err := items.ReadItem(ctx, azcosmos.NewPartitionKeyString("p-1"), "entity", nil)
+				return err
+			}))
+			_, known := k.place.get()
+			require.Equal(t, want, known, status)
+		})
+	}
 }
