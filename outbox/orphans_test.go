@@ -183,6 +183,10 @@ func TestALookThatFails(t *testing.T) {
 		away.Store(false)
 		time.Sleep(30 * time.Second)
 		require.NoError(t, outboxtest.CheckDelivered(mem, p))
+		told.Store(0)
+		away.Store(true)
+		time.Sleep(10 * time.Second)
+		require.GreaterOrEqual(t, told.Load(), int64(3), "the next time it rests for a short while first")
 	})
 }
 
@@ -219,6 +223,58 @@ func TestALookIsBounded(t *testing.T) {
 		synctest.Wait()
 		require.Equal(t, []int{3, 6}, s.seen, "256 keys, then the 256 behind them")
 	})
+}
+
+// endless is a store whose search has no last page. Each has one key.
+type endless struct {
+	*outboxtest.MemStore
+	page func(i int) outbox.Head
+	seen []int
+	at   []time.Time
+}
+
+func (s *endless) Find(_ context.Context, visit func([]outbox.Head) error) error {
+	s.seen, s.at = append(s.seen, 0), append(s.at, time.Now())
+	for i := 0; ; i++ {
+		s.seen[len(s.seen)-1]++
+		if err := visit([]outbox.Head{s.page(i)}); err != nil {
+			return err
+		}
+	}
+}
+
+// TestPagesOfALookAreBounded: four with something to do in them, forty at all, and the more
+// were read the longer it rests.
+func TestPagesOfALookAreBounded(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct {
+		age   time.Duration
+		pages int
+		rest  time.Duration // at least
+	}{
+		"orphans": {time.Hour, 4, 750 * time.Millisecond},
+		"young":   {0, 40, 7500 * time.Millisecond},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				s := &endless{MemStore: &outboxtest.MemStore{}, page: func(i int) outbox.Head {
+					return outbox.Head{Key: fmt.Sprint("k", i), CreatedAt: time.Now().Add(-c.age)}
+				}}
+				running(t, outbox.NewDispatcher(s, &outboxtest.MemPublisher{}, outbox.DispatcherOptions{Observer: func(sig outbox.Signal) {
+					if failed, ok := sig.(outbox.LookFailed); ok {
+						t.Errorf("a look that had enough has not failed: %v", failed.Err)
+					}
+				}}), outbox.FastPathOptions{})
+				time.Sleep(15 * time.Second)
+				synctest.Wait()
+				require.Equal(t, c.pages, s.seen[0])
+				rest := s.at[1].Sub(s.at[0])
+				require.GreaterOrEqual(t, rest, c.rest)
+				require.LessOrEqual(t, rest, c.rest*5/3)
+			})
+		})
+	}
 }
 
 // TestABlockedKeyHidesNoOrphan: the followers of one parked event fill page after page of the

@@ -2,6 +2,7 @@ package servicebus
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"strings"
 	"sync"
@@ -19,6 +20,8 @@ type memBroker struct {
 	// hold, if set, keeps each send until a value comes, and stalls it until its context
 	// ends if the channel never gives one.
 	hold chan struct{}
+	// broken is the name of a message that cannot be encoded.
+	broken string
 	// attachErr makes attaching fail.
 	attachErr error
 
@@ -92,6 +95,9 @@ type memPacket struct {
 }
 
 func (p *memPacket) add(m *azservicebus.Message) error {
+	if name(m) == p.b.broken {
+		return errors.New("cannot be encoded")
+	}
 	if p.bytes += len(m.Body); p.b.batchMax > 0 && p.bytes > p.b.batchMax {
 		p.bytes -= len(m.Body)
 		return azservicebus.ErrMessageTooLarge

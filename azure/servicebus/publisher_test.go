@@ -85,6 +85,7 @@ func TestFaultsStayWhereTheyBelong(t *testing.T) {
 		"away":          {&memBroker{attachErr: io.EOF}, "a1 a2 b1", "unavailable, -, unavailable", 0, 1},
 		"lost for good": {&memBroker{refuse: refuse("a1", &amqp.ConnError{})}, "a1 b1", "unavailable, unavailable", 0, 2},
 		"no right":      {&memBroker{attachErr: &amqp.Error{Condition: amqp.ErrCondUnauthorizedAccess}}, "a1", "unauthorized", 0, 1},
+		"not encodable": {&memBroker{broken: "a2"}, "a1 a2 a3 b1", "ok, rejected, -, ok", 1, 0},
 		"long id":       {&memBroker{}, "a1", "rejected", 0, 0},
 	} {
 		t.Run(name, func(t *testing.T) {
