@@ -64,9 +64,6 @@ type resource struct {
 // Serves says which kind a handler of this package serves, and with which methods: POST is
 // one of them if the kind has actions. "" is no handler of Resource, Reads or Writes.
 func Serves(h http.Handler) (kind string, methods []string) {
-	r, ok := h.(resource)
-	if !ok {
-		return "", nil
-	}
+	r, _ := h.(resource)
 	return r.kind, slices.Clone(r.methods)
 }

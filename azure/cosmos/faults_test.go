@@ -84,6 +84,18 @@ func TestWhatIsRepeated(t *testing.T) {
 	}
 }
 
+// TestAReadLeavesNoDoubt: what the repetition says is the answer, whatever the first try did.
+func TestAReadLeavesNoDoubt(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		c, s := scripted(reply{dropped: true}, reply{status: 404})
+		e, err := c.Outbox("db", "c", OutboxOptions{}).Load(t.Context(), "p-1")
+		require.NoError(t, err)
+		require.Zero(t, e.Version)
+		require.Equal(t, 2, s.count())
+	})
+}
+
 // TestFaultsThatDoNotPass: a read is repeated for three seconds, and what is told then is
 // what the last answer meant, and the service's wish.
 func TestFaultsThatDoNotPass(t *testing.T) {

@@ -140,11 +140,12 @@ func TestKindsWithContainersOfTheirOwn(t *testing.T) {
 func TestContainerRID(t *testing.T) {
 	t.Parallel()
 	for document, want := range map[string]string{
-		"1PsJANJcBKwBAAAAAAAAAA==": "1PsJANJcBKw=",
-		"KX-yAKJ-jLsBAAAAAAAAAA==": "KX-yAKJ-jLs=",
-		"":                         "",
-		"no":                       "",
-		"1PsJANJcBKw=":             "", // a container's own
+		"1PsJANJcBKwBAAAAAAAAAA==":  "1PsJANJcBKw=",
+		"KX-yAKJ-jLsBAAAAAAAAAA==":  "KX-yAKJ-jLs=",
+		"":                          "",
+		"no":                        "",
+		"1PsJANJcBKwBAAAAAAAAAA==x": "",
+		"1PsJANJcBKw=":              "", // a container's own
 	} {
 		require.Equal(t, want, containerRID(document), document)
 	}

@@ -64,6 +64,13 @@ func TestBodiesOfAnotherFormatAreNamed(t *testing.T) {
 	}
 }
 
+// TestABodyThatIsNotThere is asked for: the host drops the Content-Type of an empty one.
+func TestABodyThatIsNotThere(t *testing.T) {
+	t.Parallel()
+	_, err := Body(httptest.NewRequest("PUT", "/lamps/hall", nil), "application/json")
+	require.Equal(t, "PUT needs a body, as application/json.", problem.From(t.Context(), err).Detail)
+}
+
 // TestEveryBeginningOfJSONIsTaken: no JSON text is refused for how it begins.
 func TestEveryBeginningOfJSONIsTaken(t *testing.T) {
 	t.Parallel()
