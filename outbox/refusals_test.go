@@ -3,6 +3,7 @@ package outbox_test
 import (
 	"context"
 	"fmt"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -381,5 +382,32 @@ func TestADrainOutlastsAPause(t *testing.T) {
 		require.NoError(t, err)
 		require.Equal(t, 2, report.Settled)
 		require.Equal(t, time.Second, time.Since(began))
+	})
+}
+
+// TestRefusalsBetweenWhichOthersGetThrough are about the messages, however much they look
+// alike: nobody is paused for them.
+func TestRefusalsBetweenWhichOthersGetThrough(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		s := &outboxtest.MemStore{}
+		p := &outboxtest.MemPublisher{Fault: func(_ context.Context, e outbox.Event) error {
+			if strings.HasPrefix(e.Key, "bad") {
+				return notAllowed()
+			}
+			return nil
+		}}
+		d := outbox.NewDispatcher(s, p, outbox.DispatcherOptions{Observer: func(sig outbox.Signal) {
+			if paused, ok := sig.(outbox.Paused); ok {
+				t.Errorf("paused: %+v", paused)
+			}
+		}})
+		for i := range 4 {
+			for _, key := range []string{fmt.Sprint("bad", i), fmt.Sprint("good", i)} {
+				fill(t, s, 1, key)
+				_, _ = d.Drain(t.Context(), key, time.Millisecond) // the bad ones stay
+			}
+			require.Empty(t, s.Events(fmt.Sprint("good", i)))
+		}
 	})
 }

@@ -230,3 +230,22 @@ func TestAnIdleConnectionIsGivenUp(t *testing.T) {
 	require.NotSame(t, first, current())
 	require.Len(t, received(bus.Server, "k"), 2)
 }
+
+// TestAClosedClientHasHungUp, and connects no more.
+func TestAClosedClientHasHungUp(t *testing.T) {
+	t.Parallel()
+	bus := minibus.RunT(t, topology)
+	c := Open(Connection{ConnectionString: bus.ConnectionString()}, Options{})
+	before := c.Publisher("events", PublisherOptions{})
+	require.NoError(t, before.Ready(t.Context()))
+	require.NotZero(t, bus.Links())
+	require.NoError(t, c.Close(t.Context()))
+	require.Eventually(t, func() bool { return bus.Links() == 0 }, 10*time.Second, 5*time.Millisecond)
+	for _, p := range []*Publisher{before, c.Publisher("events", PublisherOptions{})} {
+		require.ErrorContains(t, errors.Join(p.Publish(t.Context(), []outbox.Event{{Key: "k", Seq: 1, ID: "e", Envelope: []byte("{}")}})...), errClosed.Error())
+		_, err := c.attach(t.Context(), "events")
+		require.ErrorIs(t, err, errClosed)
+	}
+	require.Zero(t, bus.Links())
+	require.NoError(t, c.Close(t.Context()), "again")
+}

@@ -162,6 +162,7 @@ func TestInAzureNothingWaitsForAService(t *testing.T) {
 		time.Sleep(time.Minute)
 		cancel()
 		<-done
+		require.Contains(t, lines.String(), "cosmos db is not reachable yet", "which the client logs")
 		require.Contains(t, lines.String(), "cosmos db does not answer yet")
 		require.Contains(t, lines.String(), "service bus does not answer yet")
 		time.Sleep(time.Minute) // what still tries to connect ends in its own time
@@ -197,11 +198,14 @@ func TestFromTheStartToTheTopic(t *testing.T) {
 	require.Eventually(t, func() bool { return len(bus.Peek("events/Subscriptions/all")) == 1 }, 30*time.Second, 10*time.Millisecond)
 	require.NotEmpty(t, store.Documents("relaybox", "own-entities"))
 	require.Empty(t, store.Documents("relaybox", "entities"))
+	w = httptest.NewRecorder()
+	a.ServeHTTP(w, httptest.NewRequest("POST", "/OutboxDispatcher", strings.NewReader(`{"Data":{"timer":{}},"Metadata":{}}`)))
+	require.Equal(t, http.StatusOK, w.Code, w.Body.String())
 
 	cancel()
 	<-done
 	require.Eventually(t, func() bool { return bus.Links() == 0 }, 5*time.Second, 5*time.Millisecond, "links of the app's")
-	for _, want := range []string{"containers cannot be created; trying again", "containers are there", "msg=published key=profile:p-1"} {
+	for _, want := range []string{"containers cannot be created; trying again", "containers are there", "signal=sweep", "msg=published key=profile:p-1"} {
 		require.Contains(t, lines.String(), want)
 	}
 }
