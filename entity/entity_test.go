@@ -15,6 +15,7 @@ import (
 
 	"github.com/relaybox/relaybox/azfunc"
 	"github.com/relaybox/relaybox/entity"
+	"github.com/relaybox/relaybox/entity/problem"
 	"github.com/relaybox/relaybox/inbox"
 	"github.com/relaybox/relaybox/inbox/inboxtest"
 	"github.com/relaybox/relaybox/outbox"
@@ -647,4 +648,19 @@ func TestAnActionsErrorOfItsOwnIsInternal(t *testing.T) {
 	h := build(t, map[string]resource{"doors": k})
 	h.must(201, "PUT", "doors/d", `{"name":"Front"}`)
 	require.NotContains(t, h.must(500, "POST", "doors/d/break", ""), "secret")
+}
+
+// TestWhatIsNotKept: who mends the request may repeat its key, and so may who met a fault of
+// ours.
+func TestWhatIsNotKept(t *testing.T) {
+	t.Parallel()
+	k := door()
+	k.Actions["fail"] = entity.Do(func(d Door, _ entity.None) (Door, error) { return d, problem.New(problem.Internal, "a bug") })
+	h := build(t, map[string]resource{"doors": k})
+	h.must(201, "PUT", "doors/d", `{"name":"Front"}`)
+	h.must(500, "POST", "doors/d/fail", "", "Idempotency-Key", "a")
+	h.must(422, "POST", "doors/d/lock", `{"code":""}`, "Idempotency-Key", "b")
+	require.Zero(t, h.store.Receipts("door:d"))
+	h.must(200, "POST", "doors/d/lock", `{"code":"1"}`, "Idempotency-Key", "b")
+	require.NotZero(t, h.store.Receipts("door:d"))
 }

@@ -68,6 +68,10 @@ func TestSettingsArrive(t *testing.T) {
 	writer.Committed, writer.Observer = nil, nil
 	require.Equal(t, outbox.WriterOptions{Source: "/here", MaxEventBytes: 7000}, writer)
 
+	plain := loaded(t, nil)
+	require.False(t, publisherOptions(plain).OneSessionPerBatch)
+	require.False(t, dispatcherOptions(plain, nil).SkipParked)
+
 	var lines bytes.Buffer
 	in := inboxOptions(cfg, slog.New(slog.NewTextHandler(&lines, nil)))
 	in.Observer(inbox.Jumped{})
@@ -96,9 +100,13 @@ func TestWhoWaitsForTheContainers(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			synctest.Test(t, func(t *testing.T) {
+				served := false
 				a := &App{
 					cfg: loaded(t, map[string]string{"RELAYBOX_INBOX_HOLD": "8m"}), log: slog.New(slog.DiscardHandler), ready: make(chan struct{}),
-					functions: http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusNoContent) }),
+					functions: http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+						served = true
+						w.WriteHeader(http.StatusNoContent)
+					}),
 				}
 				if c.ready > 0 {
 					time.AfterFunc(c.ready, func() { close(a.ready) })
@@ -113,6 +121,7 @@ func TestWhoWaitsForTheContainers(t *testing.T) {
 				a.ServeHTTP(w, httptest.NewRequestWithContext(ctx, "POST", c.path, body))
 				require.Equal(t, c.status, w.Code)
 				require.Equal(t, c.after, time.Since(began))
+				require.Equal(t, c.status != 503, served)
 				if c.status == 503 {
 					require.Equal(t, "1", w.Header().Get("Retry-After"))
 					require.Zero(t, body.Len(), "what is not read would end the connection")
