@@ -12,6 +12,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/relaybox/relaybox/cmd/relaybox/parts"
 	"github.com/relaybox/relaybox/internal/history"
 )
 
@@ -35,7 +36,7 @@ const (
 
 // TestBounds measures, and so its parts are not parallel.
 func TestBounds(t *testing.T) {
-	if !supported {
+	if !parts.Supported {
 		t.Skip(ErrUnsupported)
 	}
 	w := open(t)
@@ -181,13 +182,13 @@ func (p *pair) settle() {
 func boundOfAFreeze(t *testing.T, p *pair) {
 	frozen, alive := p.cluster.instances[0], p.cluster.instances[1]
 	sleep(p.ctx, 4*time.Second)
-	require.NoError(t, frozen.host.freeze())
+	require.NoError(t, frozen.host.Freeze())
 	p.writing[0]()
 	sleep(p.ctx, lockTime+2*time.Second)
 	p.writing[1]()
 	p.checkEffects(alive)
 	p.checkEffects(frozen)
-	require.NoError(t, frozen.host.thaw())
+	require.NoError(t, frozen.host.Thaw())
 	sleep(p.ctx, calm) // it carries out what it was asked for before, and nobody waits for that any more
 	p.settle()
 }
@@ -199,7 +200,7 @@ func boundOfADeath(t *testing.T, p *pair) {
 	sleep(p.ctx, 4*time.Second)
 	dies.bus.cut()
 	sleep(p.ctx, 300*time.Millisecond)
-	require.NoError(t, dies.host.kill(time.Hour))
+	require.NoError(t, dies.host.Kill(time.Hour))
 	killed := time.Now()
 	p.writing[0]()
 	sleep(p.ctx, toBroker)

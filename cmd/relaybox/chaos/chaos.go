@@ -36,6 +36,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/relaybox/relaybox/cmd/relaybox/parts"
 	"github.com/relaybox/relaybox/internal/history"
 )
 
@@ -130,7 +131,7 @@ func Run(ctx context.Context, o Options) (_ *Report, err error) {
 
 func (o *Options) check() error {
 	switch {
-	case !supported:
+	case !parts.Supported:
 		return ErrUnsupported
 	case o.Instances < 1:
 		return fmt.Errorf("there are %d instances: at least 1 must be", o.Instances)

@@ -2,19 +2,16 @@ package chaos
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"maps"
 	"os"
-	"os/exec"
 	"path/filepath"
-	"regexp"
-	"slices"
 	"strings"
 	"sync"
 	"time"
 
+	"github.com/relaybox/relaybox/cmd/relaybox/parts"
 	"github.com/relaybox/relaybox/local/stack"
 )
 
@@ -34,7 +31,7 @@ const (
 
 // cluster is every process of a run, and the links between them.
 type cluster struct {
-	store, bus *process
+	store, bus *parts.Process
 	instances  []*instance
 	settings   map[string]string
 	// toStore and toBus are the witnesses' own links, which nothing goes wrong with.
@@ -43,46 +40,46 @@ type cluster struct {
 	cosmos, amqp string
 
 	work  sync.WaitGroup
-	files []*os.File
+	parts parts.Launcher
 	disks []string // of their own, to be unmounted
 }
 
 // instance is a host with its handler, and its own links to store and bus.
 type instance struct {
 	name       string
-	host       *process
+	host       *parts.Process
 	store, bus *link
 }
 
 // url is where the host listens, "" while it does not.
-func (i *instance) url() string { return i.host.fact("host") }
+func (i *instance) url() string { return i.host.Fact("host") }
 
 // start brings everything up.
 func start(ctx context.Context, o Options, note func(string, ...any)) (*cluster, error) {
-	c := &cluster{settings: stack.Defaults()}
+	c := &cluster{settings: stack.Defaults(), parts: parts.Launcher{Relaybox: o.Relaybox, Dir: o.Dir, Note: note}}
 	c.settings["DISPATCH_SCHEDULE"] = "*/5 * * * * *"
 	maps.Copy(c.settings, o.settings)
 	starting, cancel := context.WithTimeoutCause(ctx, startTime, fmt.Errorf("it was not up within %v", startTime))
 	defer cancel()
-	if err := c.startServers(ctx, starting, o, note); err != nil {
+	if err := c.startServers(ctx, starting, o); err != nil {
 		return c, err
 	}
 	for n := range o.Instances {
-		i, err := c.startInstance(ctx, o, note, fmt.Sprint("i", n))
+		i, err := c.startInstance(ctx, o, fmt.Sprint("i", n))
 		if err != nil {
 			return c, err
 		}
 		c.instances = append(c.instances, i)
 	}
 	for _, i := range c.instances {
-		if _, err := i.host.await(starting, "host"); err != nil {
+		if _, err := i.host.Await(starting, "host"); err != nil {
 			return c, err
 		}
 	}
 	return c, nil
 }
 
-func (c *cluster) startServers(ctx, starting context.Context, o Options, note func(string, ...any)) error {
+func (c *cluster) startServers(ctx, starting context.Context, o Options) error {
 	if o.Disks {
 		for _, server := range []string{"store", "bus"} {
 			disk := filepath.Join(o.Dir, server, "data")
@@ -93,17 +90,17 @@ func (c *cluster) startServers(ctx, starting context.Context, o Options, note fu
 		}
 	}
 	config := filepath.Join(o.Dir, "bus.json")
-	sessions, err := asksForSessions(o.App)
+	sessions, err := parts.AsksForSessions(o.App)
 	if err != nil {
 		return err
 	}
 	if err := os.WriteFile(config, topology(c.settings, sessions), 0o600); err != nil {
 		return err
 	}
-	if c.store, err = c.launch(ctx, o, note, "store", nil, "--only", "cosmos", "--cosmos-addr", "127.0.0.1:0"); err != nil {
+	if c.store, err = c.parts.Launch(ctx, "store", nil, parts.StoreArgs()...); err != nil {
 		return err
 	}
-	if c.bus, err = c.launch(ctx, o, note, "bus", nil, "--only", "bus", "--bus-addr", "127.0.0.1:0", "--bus-admin-addr", "127.0.0.1:0", "--bus-config", config); err != nil {
+	if c.bus, err = c.parts.Launch(ctx, "bus", nil, parts.BusArgs(config)...); err != nil {
 		return err
 	}
 	if c.toStore, err = c.connect(ctx, c.store, "cosmos"); err != nil {
@@ -112,17 +109,17 @@ func (c *cluster) startServers(ctx, starting context.Context, o Options, note fu
 	if c.toBus, err = c.connect(ctx, c.bus, "bus"); err != nil {
 		return err
 	}
-	if c.cosmos, err = c.store.await(starting, "cosmos"); err != nil {
+	if c.cosmos, err = c.store.Await(starting, "cosmos"); err != nil {
 		return err
 	}
-	if c.amqp, err = c.bus.await(starting, "bus"); err != nil {
+	if c.amqp, err = c.bus.Await(starting, "bus"); err != nil {
 		return err
 	}
 	c.cosmos, c.amqp = by(c.cosmos, c.toStore), by(c.amqp, c.toBus)
 	return nil
 }
 
-func (c *cluster) startInstance(ctx context.Context, o Options, note func(string, ...any), name string) (*instance, error) {
+func (c *cluster) startInstance(ctx context.Context, o Options, name string) (*instance, error) {
 	i := &instance{name: name}
 	var err error
 	if i.store, err = c.connect(ctx, c.store, "cosmos"); err != nil {
@@ -133,58 +130,27 @@ func (c *cluster) startInstance(ctx context.Context, o Options, note func(string
 	}
 	env := maps.Clone(c.settings)
 	env["COSMOS_CONNECTION"], env["SERVICEBUS_CONNECTION"] = by(c.cosmos, i.store), by(c.amqp, i.bus)
-	i.host, err = c.launch(ctx, o, note, name, env, "--only", "host", "--app", o.App, "--host-addr", "127.0.0.1:0")
+	i.host, err = c.parts.Launch(ctx, name, env, parts.HostArgs(o.App)...)
 	return i, err
 }
 
-// launch starts a relaybox up with a data folder and a log of its own.
-func (c *cluster) launch(ctx context.Context, o Options, note func(string, ...any), name string, env map[string]string, args ...string) (*process, error) {
-	dir := filepath.Join(o.Dir, name)
-	if err := os.MkdirAll(dir, 0o700); err != nil {
-		return nil, err
-	}
-	log, err := os.Create(filepath.Join(o.Dir, name+".log"))
-	if err != nil {
-		return nil, err
-	}
-	c.files = append(c.files, log)
-	data := filepath.Join(dir, "data")
-	args = append([]string{"up", "--data", data}, args...)
-	environ := os.Environ()
-	for _, setting := range slices.Sorted(maps.Keys(env)) {
-		environ = append(environ, setting+"="+env[setting])
-	}
-	p := newProcess(name, log, note, func(ctx context.Context) *exec.Cmd {
-		cmd := exec.CommandContext(ctx, o.Relaybox, args...)
-		cmd.Dir, cmd.Env = dir, environ // no local.settings.json of anybody's
-		return cmd
-	})
-	p.data = data
-	c.work.Go(func() { p.run(ctx) })
-	return p, nil
-}
-
-func (c *cluster) connect(ctx context.Context, to *process, fact string) (*link, error) {
-	l, err := newLink(func() string { return address.FindString(to.fact(fact)) })
+func (c *cluster) connect(ctx context.Context, to *parts.Process, fact string) (*link, error) {
+	l, err := newLink(func() string { return parts.Address(to.Fact(fact)) })
 	if err == nil {
 		c.work.Go(func() { l.run(ctx) })
 	}
 	return l, err
 }
 
-var address = regexp.MustCompile(`127\.0\.0\.1:[0-9]+`)
-
 // by is a connection string by way of a link.
 func by(connection string, l *link) string {
-	return strings.ReplaceAll(connection, address.FindString(connection), l.addr())
+	return strings.ReplaceAll(connection, parts.Address(connection), l.addr())
 }
 
 // close waits for the processes, which the end of the run's context has killed.
 func (c *cluster) close(keep bool) error {
 	c.work.Wait()
-	for _, f := range c.files {
-		_ = f.Close() // logs are for people
-	}
+	c.parts.Wait()
 	var err error
 	for _, disk := range c.disks {
 		err = errors.Join(err, unmount(disk, keep))
@@ -192,43 +158,10 @@ func (c *cluster) close(keep bool) error {
 	return err
 }
 
-// asksForSessions says whether the app's consumer wants its subscription to have sessions.
-func asksForSessions(app string) (bool, error) {
-	text, err := os.ReadFile(filepath.Join(app, "ConsumeEvent", "function.json"))
-	if err != nil {
-		return false, fmt.Errorf("%s is no app with the consumer whose effects are checked: %w", app, err)
-	}
-	var function struct {
-		Bindings []struct {
-			IsSessionsEnabled bool `json:"isSessionsEnabled"`
-		} `json:"bindings"`
-	}
-	if err := json.Unmarshal(text, &function); err != nil {
-		return false, fmt.Errorf("ConsumeEvent/function.json: %w", err)
-	}
-	return len(function.Bindings) > 0 && function.Bindings[0].IsSessionsEnabled, nil
-}
-
 // topology is the bus's Config.json.
 func topology(settings map[string]string, sessions bool) []byte {
-	type object = map[string]any
-	iso := func(d time.Duration) string { return fmt.Sprintf("PT%dS", int(d.Seconds())) }
-	subscription := func(name string, sessions bool) object {
-		return object{"Name": name, "Properties": object{"RequiresSession": sessions, "MaxDeliveryCount": 10, "LockDuration": iso(lockTime), "DefaultMessageTimeToLive": "PT1H", "DeadLetteringOnMessageExpiration": true}}
-	}
-	text, err := json.MarshalIndent(object{"UserConfig": object{
-		"Logging": object{"Type": "File"},
-		"Namespaces": []object{{"Name": "sbemulatorns", "Queues": []object{}, "Topics": []object{{
-			"Name":       settings["EVENTS_TOPIC"],
-			"Properties": object{"RequiresDuplicateDetection": true, "DuplicateDetectionHistoryTimeWindow": iso(duplicateWindow), "DefaultMessageTimeToLive": "PT1H"},
-			"Subscriptions": []object{
-				subscription(settings["EVENTS_SUBSCRIPTION"], sessions),
-				subscription(watchName, false),
-			},
-		}}}},
-	}}, "", "  ")
-	if err != nil {
-		panic(err) // strings and numbers only
-	}
-	return text
+	return parts.Topology(parts.Topic{Name: settings["EVENTS_TOPIC"], DuplicateWindow: duplicateWindow, Subscriptions: []parts.Subscription{
+		{Name: settings["EVENTS_SUBSCRIPTION"], Sessions: sessions, LockTime: lockTime},
+		{Name: watchName, LockTime: lockTime},
+	}})
 }

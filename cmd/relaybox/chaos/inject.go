@@ -9,6 +9,8 @@ import (
 	"strings"
 	"sync"
 	"time"
+
+	"github.com/relaybox/relaybox/cmd/relaybox/parts"
 )
 
 // slowness is the latency of a link that is slowed down, each way.
@@ -84,21 +86,21 @@ func (i *injector) apply(f fault) (begin, end func(context.Context) error) {
 	target := i.cluster.process(f.Target)
 	switch {
 	case f.Sort == disks:
-		return plain(func() error { target.excuse(true); return fill(target.data) }),
-			plain(func() error { defer target.excuse(false); return empty(target.data) })
+		return plain(func() error { target.Excuse(true); return fill(target.Data) }),
+			plain(func() error { defer target.Excuse(false); return empty(target.Data) })
 	case f.Sort == kills && f.Do == "handler":
-		return plain(func() error { return target.signalHandler(kill) }), nothing
+		return plain(func() error { return target.SignalHandler(parts.Kill) }), nothing
 	case f.Sort == kills:
-		return plain(func() error { return target.kill(f.Hold) }), nothing
+		return plain(func() error { return target.Kill(f.Hold) }), nothing
 	case f.Do == "handler":
-		return plain(func() error { return target.signalHandler(stop) }), plain(func() error { return gone(target.signalHandler(resume)) })
+		return plain(func() error { return target.SignalHandler(parts.Stop) }), plain(func() error { return gone(target.SignalHandler(parts.Resume)) })
 	}
-	return plain(target.freeze), plain(func() error { return gone(target.thaw()) })
+	return plain(target.Freeze), plain(func() error { return gone(target.Thaw()) })
 }
 
 // gone: what was killed meanwhile need not be thawed.
 func gone(err error) error {
-	if errors.Is(err, errAbsent) {
+	if errors.Is(err, parts.ErrAbsent) {
 		return nil
 	}
 	return err
@@ -117,7 +119,7 @@ func broken(l *link, do string) error {
 	return nil
 }
 
-func (c *cluster) process(name string) *process {
+func (c *cluster) process(name string) *parts.Process {
 	switch name {
 	case "store":
 		return c.store
@@ -146,9 +148,9 @@ func (c *cluster) link(f fault) *link {
 
 // faultsURL is where a stand-in's own faults are switched, "" while it is away.
 func (c *cluster) faultsURL(target string) string {
-	addr := c.bus.fact("admin")
+	addr := c.bus.Fact("admin")
 	if target == "store" {
-		addr = address.FindString(c.store.fact("cosmos"))
+		addr = parts.Address(c.store.Fact("cosmos"))
 	}
 	if addr == "" {
 		return ""
@@ -170,7 +172,7 @@ const switchTime = 5 * time.Second
 func (c *cluster) switching(ctx context.Context, method, target, body string) error {
 	url := c.faultsURL(target)
 	if url == "" {
-		return errAbsent
+		return parts.ErrAbsent
 	}
 	ctx, cancel := context.WithTimeout(ctx, switchTime)
 	defer cancel()
@@ -195,10 +197,10 @@ func (c *cluster) heal(ctx context.Context) error {
 	for _, i := range c.instances {
 		i.store.heal()
 		i.bus.heal()
-		_ = i.host.thaw() // one that is away starts anew
+		_ = i.host.Thaw() // one that is away starts anew
 	}
 	for _, server := range []string{"store", "bus"} {
-		_ = c.process(server).thaw()
+		_ = c.process(server).Thaw()
 		for {
 			err := c.switching(ctx, http.MethodDelete, server, "")
 			if err == nil {
@@ -211,7 +213,7 @@ func (c *cluster) heal(ctx context.Context) error {
 		}
 	}
 	for _, i := range c.instances {
-		if _, err := i.host.await(ctx, "host"); err != nil {
+		if _, err := i.host.Await(ctx, "host"); err != nil {
 			return err
 		}
 	}

@@ -14,6 +14,7 @@ import (
 	"github.com/Azure/azure-sdk-for-go/sdk/data/azcosmos"
 
 	"github.com/relaybox/relaybox/internal/history"
+	"github.com/relaybox/relaybox/internal/pace"
 )
 
 // Probes measure the time from an acknowledgement to the effect, all the time: one starts
@@ -140,4 +141,8 @@ func (p *probes) recovery(end time.Time) time.Duration {
 		}
 	}
 	return longest
+}
+
+func sleep(ctx context.Context, d time.Duration) {
+	_ = pace.Sleep(ctx, d) // whoever sleeps asks ctx next
 }

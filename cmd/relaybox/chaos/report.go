@@ -10,6 +10,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/relaybox/relaybox/cmd/relaybox/parts"
 	"github.com/relaybox/relaybox/internal/history"
 )
 
@@ -69,8 +70,8 @@ func (r *Report) count(kind Kind) (n int) {
 // measure fills in what the clients, the faults and the probes tell.
 func (r *Report) measure(record *history.Recorder, e *evidence, i *injector, p *probes, c *cluster) {
 	r.Faults, r.Idle = i.count, i.idle
-	for _, p := range append([]*process{c.store, c.bus}, hosts(c)...) {
-		r.Crashes += p.crashes
+	for _, p := range append([]*parts.Process{c.store, c.bus}, hosts(c)...) {
+		r.Crashes += p.Crashes()
 	}
 	for _, key := range record.Keys() {
 		r.Entities++
@@ -100,7 +101,7 @@ func (r *Report) measure(record *history.Recorder, e *evidence, i *injector, p *
 	}
 }
 
-func hosts(c *cluster) (all []*process) {
+func hosts(c *cluster) (all []*parts.Process) {
 	for _, i := range c.instances {
 		all = append(all, i.host)
 	}

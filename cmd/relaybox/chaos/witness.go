@@ -17,6 +17,7 @@ import (
 	sbadmin "github.com/Azure/azure-sdk-for-go/sdk/messaging/azservicebus/admin"
 
 	"github.com/relaybox/relaybox/azure/servicebus/admin"
+	"github.com/relaybox/relaybox/cmd/relaybox/parts"
 )
 
 // witness looks at the store and the bus behind the app's back, and sends old events again.
@@ -124,7 +125,7 @@ func (w *witness) resend(ctx context.Context) error {
 
 // documents are those of a container.
 func (w *witness) documents(ctx context.Context, setting string) ([]json.RawMessage, error) {
-	url := fmt.Sprintf("http://%s/relaybox/documents/%s/%s", address.FindString(w.cluster.cosmos), w.cluster.settings["COSMOS_DATABASE"], w.cluster.settings[setting])
+	url := fmt.Sprintf("http://%s/relaybox/documents/%s/%s", parts.Address(w.cluster.cosmos), w.cluster.settings["COSMOS_DATABASE"], w.cluster.settings[setting])
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
 	if err != nil {
 		return nil, err
@@ -154,9 +155,9 @@ func (w *witness) documents(ctx context.Context, setting string) ([]json.RawMess
 type waiting struct{ active, dead int }
 
 func (w *witness) subscription(ctx context.Context) (waiting, error) {
-	addr := w.cluster.bus.fact("admin")
+	addr := w.cluster.bus.Fact("admin")
 	if addr == "" {
-		return waiting{}, errAbsent
+		return waiting{}, parts.ErrAbsent
 	}
 	client, err := sbadmin.NewClientFromConnectionString(w.cluster.amqp, &sbadmin.ClientOptions{
 		ClientOptions: azcore.ClientOptions{Transport: admin.PlainHTTP(addr, w.http)},

@@ -1,4 +1,4 @@
-package chaos
+package parts
 
 import (
 	"bufio"
@@ -13,15 +13,18 @@ import (
 	"strconv"
 	"sync"
 	"time"
+
+	"github.com/relaybox/relaybox/internal/pace"
 )
 
 // rebirth is how long a process stays away when nobody has killed it.
 const rebirth = 100 * time.Millisecond
 
-// process is a relaybox up of one part, which is started again whenever it ends.
-type process struct {
-	name string
-	data string // its data folder
+// Process is a relaybox up of one part, which is started again whenever it ends.
+type Process struct {
+	// Name is for people; Data is its data folder.
+	Name, Data string
+
 	cmd  func(ctx context.Context) *exec.Cmd
 	log  io.Writer
 	note func(format string, args ...any)
@@ -37,12 +40,31 @@ type process struct {
 	crashes int
 }
 
-func newProcess(name string, log io.Writer, note func(string, ...any), cmd func(ctx context.Context) *exec.Cmd) *process {
-	return &process{name: name, cmd: cmd, log: log, note: note, facts: map[string]string{}, said: make(chan struct{})}
+// Crashes counts the ends that nobody had asked for.
+func (p *Process) Crashes() int {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.crashes
 }
 
-// run keeps the process alive until ctx ends, which kills it.
-func (p *process) run(ctx context.Context) {
+// PIDs are those of the process and of the handler below it; 0 for one that is not there.
+func (p *Process) PIDs() (own, handler int) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.running != nil {
+		own = p.running.Pid
+	}
+	return own, p.handler
+}
+
+// New is a process that is not started yet: Run does that. Its output goes to log, what
+// happens to it to note.
+func New(name string, log io.Writer, note func(string, ...any), cmd func(ctx context.Context) *exec.Cmd) *Process {
+	return &Process{Name: name, cmd: cmd, log: log, note: note, facts: map[string]string{}, said: make(chan struct{})}
+}
+
+// Run keeps the process alive until ctx ends, which kills it.
+func (p *Process) Run(ctx context.Context) {
 	// The death signal is tied to the thread that starts the process.
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()
@@ -57,14 +79,14 @@ func (p *process) run(ctx context.Context) {
 		}
 		p.mu.Unlock()
 		if !wanted && ctx.Err() == nil {
-			p.note("%s ended by itself: %v; its log has the reason", p.name, err)
+			p.note("%s ended by itself: %v; its log has the reason", p.Name, err)
 		}
-		sleep(ctx, pause)
+		_ = pace.Sleep(ctx, pause) // the loop sees its end
 	}
 }
 
 // once runs it to its end.
-func (p *process) once(ctx context.Context) error {
+func (p *Process) once(ctx context.Context) error {
 	cmd := p.cmd(ctx)
 	bind(cmd)
 	out, err := cmd.StdoutPipe()
@@ -96,7 +118,7 @@ var told = map[string]*regexp.Regexp{
 	"handler": regexp.MustCompile(`"msg":"handler listens".*"pid":([0-9]+)`),
 }
 
-func (p *process) read(line string) {
+func (p *Process) read(line string) {
 	for name, fact := range told {
 		found := fact.FindStringSubmatch(line)
 		if found == nil {
@@ -113,15 +135,15 @@ func (p *process) read(line string) {
 	}
 }
 
-// fact is what the running process has said; "" if it has not, or there is none.
-func (p *process) fact(name string) string {
+// Fact is what the running process has said; "" if it has not, or there is none.
+func (p *Process) Fact(name string) string {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	return p.facts[name]
 }
 
-// await waits until the process has said something.
-func (p *process) await(ctx context.Context, name string) (string, error) {
+// Await waits until the process has said something.
+func (p *Process) Await(ctx context.Context, name string) (string, error) {
 	for {
 		p.mu.Lock()
 		fact, said := p.facts[name], p.said
@@ -132,44 +154,44 @@ func (p *process) await(ctx context.Context, name string) (string, error) {
 		select {
 		case <-said:
 		case <-ctx.Done():
-			return "", fmt.Errorf("%s does not start: %w", p.name, context.Cause(ctx))
+			return "", fmt.Errorf("%s does not start: %w", p.Name, context.Cause(ctx))
 		}
 	}
 }
 
-// errAbsent: the process is not there at the moment.
-var errAbsent = errors.New("it is not running")
+// ErrAbsent: the process is not there at the moment.
+var ErrAbsent = errors.New("it is not running")
 
-// kill ends the process as a power cut would; it comes back after the pause.
-func (p *process) kill(pause time.Duration) error {
+// Kill ends the process as a power cut would; it comes back after the pause.
+func (p *Process) Kill(pause time.Duration) error {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if p.running == nil {
-		return errAbsent
+		return ErrAbsent
 	}
 	p.pause, p.wanted = pause, true
 	return p.running.Kill()
 }
 
-// excuse lets it end without being blamed, or no longer.
-func (p *process) excuse(yes bool) {
+// Excuse lets it end without being blamed, or no longer.
+func (p *Process) Excuse(yes bool) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.excused = yes
 }
 
-// freeze stops the process and its handler, but for its memory and its sockets; thaw lets
-// them go on.
-func (p *process) freeze() error { return p.signal(stop, true) }
+// Freeze stops the process and its handler, but for its memory and its sockets.
+func (p *Process) Freeze() error { return p.signal(Stop, true) }
 
-func (p *process) thaw() error { return p.signal(resume, true) }
+// Thaw lets them go on.
+func (p *Process) Thaw() error { return p.signal(Resume, true) }
 
 // signal is for the process, and for its handler too if whole.
-func (p *process) signal(s os.Signal, whole bool) error {
+func (p *Process) signal(s os.Signal, whole bool) error {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if p.running == nil {
-		return errAbsent
+		return ErrAbsent
 	}
 	if whole {
 		_ = p.toHandler(s) // it may have none just now
@@ -177,8 +199,8 @@ func (p *process) signal(s os.Signal, whole bool) error {
 	return p.running.Signal(s)
 }
 
-// signalHandler is for the handler alone.
-func (p *process) signalHandler(s os.Signal) error {
+// SignalHandler is for the handler alone.
+func (p *Process) SignalHandler(s os.Signal) error {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	return p.toHandler(s)
@@ -186,22 +208,13 @@ func (p *process) signalHandler(s os.Signal) error {
 
 // toHandler needs mu. A process id is used only while it is a child of the host: another
 // process may have it by now.
-func (p *process) toHandler(s os.Signal) error {
+func (p *Process) toHandler(s os.Signal) error {
 	if p.running == nil || p.handler == 0 || parent(p.handler) != p.running.Pid {
-		return errAbsent
+		return ErrAbsent
 	}
 	handler, err := os.FindProcess(p.handler)
 	if err != nil {
 		return err
 	}
 	return handler.Signal(s)
-}
-
-func sleep(ctx context.Context, d time.Duration) {
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	select {
-	case <-timer.C:
-	case <-ctx.Done():
-	}
 }

@@ -1,4 +1,4 @@
-package chaos
+package parts
 
 import (
 	"bytes"
@@ -9,13 +9,13 @@ import (
 	"syscall"
 )
 
-// supported: freezing, and knowing whose child a process is, are Linux's here.
-const supported = true
+// Supported: freezing, and knowing whose child a process is, are Linux's here.
+const Supported = true
 
 const (
-	kill   = syscall.SIGKILL
-	stop   = syscall.SIGSTOP
-	resume = syscall.SIGCONT
+	Kill   = syscall.SIGKILL
+	Stop   = syscall.SIGSTOP
+	Resume = syscall.SIGCONT
 )
 
 // bind makes the kernel kill the process when this one dies, however it dies.
