@@ -50,12 +50,13 @@ Docker. Start with:
 
   relaybox demo       see the promise kept while the broker is cut and the app is killed
   relaybox chaos      break real processes for minutes, and account for every write
+  relaybox bench      measure what an event takes, beside what cannot be beaten
   relaybox up         run the app until Ctrl-C and try it with curl
   relaybox doctor     check that a set-up, here or in Azure, keeps the promise`,
 		SilenceUsage:  true,
 		SilenceErrors: true, // main prints the error, once
 	}
-	root.AddCommand(assembleCommand(), upCommand(), demoCommand(), chaosCommand(), doctorCommand())
+	root.AddCommand(assembleCommand(), upCommand(), demoCommand(), chaosCommand(), benchCommand(), doctorCommand())
 	root.SetArgs(args)
 	root.SetOut(stdout)
 	root.SetErr(stderr)

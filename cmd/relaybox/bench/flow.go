@@ -1,0 +1,289 @@
+package bench
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"time"
+)
+
+// goal is where a flow's clock stops.
+type goal int
+
+const (
+	stored   goal = iota // at the last answer; nothing is sent
+	answered             // at the last answer, while events are sent and consumed
+	applied              // at the last effect
+)
+
+// flow is a load of writes and what comes of them.
+type flow struct {
+	keys []string
+	// clients write one after another; with every there are none, and a write begins each.
+	clients int
+	every   time.Duration
+	goal    goal
+	hosts   int  // default 1
+	timed   bool // the effect of each event
+}
+
+func (w flow) run(ctx context.Context, t *trial) (f Figures, err error) {
+	var settings map[string]string
+	if w.goal == stored {
+		settings = off(noDispatch, noConsumer)
+	}
+	urls, err := t.rig.serve(ctx, max(1, w.hosts), settings)
+	if err != nil {
+		return f, err
+	}
+	watcher, err := t.rig.watch()
+	if err != nil {
+		return f, err
+	}
+	l := newLoad(urls, max(w.clients, 64))
+	if err := w.warm(ctx, t, watcher, l); err != nil {
+		return f, err
+	}
+	m, err := meterOf(ctx, t.rig)
+	if err != nil {
+		return f, err
+	}
+	stop := func() error { return nil }
+	seen := &effects{seen: map[string][]sighting{}}
+	if w.timed {
+		if stop, err = follow(ctx, watcher, seen); err != nil {
+			return f, err
+		}
+	}
+	before := l.acknowledgements()
+	w.send(ctx, t, l)
+	f.Events = l.acknowledgements() - before
+	if w.goal != applied {
+		err = m.stop(ctx, &f, time.Now())
+	}
+	if end, e := w.settle(ctx, t, watcher, l); w.goal == applied && err == nil {
+		err = errors.Join(e, m.stop(ctx, &f, end))
+	} else {
+		err = errors.Join(err, e)
+	}
+	if err = errors.Join(err, stop()); err != nil && !errors.Is(err, errStuck) {
+		return f, err
+	}
+	if f.Answer, f.Refused = spread(l.answer), l.refusals(); f.Refused > 0 {
+		t.say("%d writes were refused, the first: %v", f.Refused, l.fault)
+	}
+	if w.timed {
+		f.Effect = spread(seen.took(l.due))
+	}
+	f.Outcome, err = w.outcome(ctx, watcher, l, err)
+	return f, err
+}
+
+// warm opens connections and has everything done once, by keys of its own.
+func (w flow) warm(ctx context.Context, t *trial, watcher *watcher, l *load) error {
+	list := make([]string, max(clients, w.clients))
+	for i := range list {
+		list[i] = fmt.Sprint("warm-", i)
+	}
+	l.closed(ctx, len(list), list)
+	if l.fault != nil {
+		return l.fault
+	}
+	if _, err := w.settle(ctx, t, watcher, l); err != nil {
+		return err
+	}
+	l.answer = nil
+	clear(l.due)
+	return t.rig.countSends(ctx)
+}
+
+// send has the load sent.
+func (w flow) send(ctx context.Context, t *trial, l *load) {
+	done := make(chan struct{})
+	var telling sync.WaitGroup
+	sent := l.sent.Load()
+	telling.Go(func() {
+		for {
+			select {
+			case <-done:
+				return
+			case <-time.After(time.Second):
+				t.progress("%d of %d written", l.sent.Load()-sent, len(w.keys))
+			}
+		}
+	})
+	if w.every > 0 {
+		l.open(ctx, w.every, w.keys)
+	} else {
+		l.closed(ctx, w.clients, w.keys)
+	}
+	close(done)
+	telling.Wait()
+}
+
+// settle waits until every event has had its effect, unless none is sent.
+func (w flow) settle(ctx context.Context, t *trial, watcher *watcher, l *load) (time.Time, error) {
+	if w.goal == stored {
+		return time.Now(), nil
+	}
+	n := l.acknowledgements()
+	return watcher.until(ctx, func(s standing) { t.progress("%d of %d sent, %d waiting", s.sent, n, s.waiting) },
+		func(s standing) bool { return s.sent >= n && s.waiting == 0 })
+}
+
+// outcome holds what came of it against what the clients were told. stuck says that
+// something is missing: then that is found, or it is an error of its own.
+func (w flow) outcome(ctx context.Context, watcher *watcher, l *load, stuck error) (o Outcome, err error) {
+	if w.goal == stored {
+		return onlyStored(ctx, watcher, l)
+	}
+	messages, err := watcher.topic(ctx)
+	if err != nil {
+		return o, err
+	}
+	models, err := watcher.models(ctx)
+	if err != nil {
+		return o, err
+	}
+	if o = onTopic(l.writes, messages).add(inViews(l.writes, models)); o.Good() {
+		return o, stuck
+	}
+	return o, nil
+}
+
+// errNotOff: the figures would be those of something else.
+var errNotOff = errors.New("the dispatcher is off, and events came to the topic")
+
+func onlyStored(ctx context.Context, watcher *watcher, l *load) (o Outcome, err error) {
+	s, err := watcher.standing(ctx)
+	if err != nil {
+		return o, err
+	}
+	if s.sent > 0 {
+		return o, fmt.Errorf("%w: %d", errNotOff, s.sent)
+	}
+	versions, err := watcher.stored(ctx)
+	if err != nil {
+		return o, err
+	}
+	happened := map[string]int{}
+	for key, version := range versions {
+		happened[key] = int(version)
+	}
+	for key, w := range l.writes {
+		o.Lost += max(0, w.writes-happened[key])
+	}
+	return o.add(phantoms(l.writes, happened)), nil
+}
+
+// follow times effects until it is stopped.
+func follow(ctx context.Context, watcher *watcher, seen *effects) (stop func() error, err error) {
+	views, err := watcher.container("COSMOS_INBOX_CONTAINER")
+	if err != nil {
+		return nil, err
+	}
+	ctx, cancel := context.WithCancel(ctx)
+	ended := make(chan error, 1)
+	go func() { ended <- seen.follow(ctx, views) }()
+	return func() error {
+		time.Sleep(10 * feedEvery) // the last effect's page is on its way
+		cancel()
+		return <-ended
+	}, nil
+}
+
+// idle is everything on, and nobody who wants anything.
+type idle struct{ length time.Duration }
+
+func (w idle) run(ctx context.Context, t *trial) (f Figures, err error) {
+	urls, err := t.rig.serve(ctx, 1, nil)
+	if err != nil {
+		return f, err
+	}
+	watcher, err := t.rig.watch()
+	if err != nil {
+		return f, err
+	}
+	all := flow{goal: applied}
+	l := newLoad(urls, clients)
+	if err := all.warm(ctx, t, watcher, l); err != nil {
+		return f, err
+	}
+	m, err := meterOf(ctx, t.rig)
+	if err != nil {
+		return f, err
+	}
+	select {
+	case <-time.After(w.length):
+	case <-ctx.Done():
+		return f, ctx.Err()
+	}
+	if err := m.stop(ctx, &f, time.Now()); err != nil {
+		return f, err
+	}
+	f.Outcome, err = all.outcome(ctx, watcher, l, nil)
+	return f, err
+}
+
+// drain is a backlog that is sent while nobody consumes.
+type drain struct{ keys []string }
+
+func (w drain) run(ctx context.Context, t *trial) (f Figures, err error) {
+	urls, err := t.rig.serve(ctx, 1, off(noDispatch, noConsumer))
+	if err != nil {
+		return f, err
+	}
+	watcher, err := t.rig.watch()
+	if err != nil {
+		return f, err
+	}
+	l := newLoad(urls, clients)
+	filling := flow{keys: w.keys, clients: clients, goal: stored}
+	filling.send(ctx, t, l)
+	if o, err := onlyStored(ctx, watcher, l); err != nil || !o.Good() {
+		return f, errors.Join(err, fmt.Errorf("the backlog is not what was written: %+v", o))
+	}
+	t.rig.dismiss()
+	settings := off(noConsumer)
+	settings["DISPATCH_SCHEDULE"] = "* * * * * *" // one sweep after another
+	if _, err := t.rig.serve(ctx, 1, settings); err != nil {
+		return f, err
+	}
+	if err := t.rig.countSends(ctx); err != nil {
+		return f, err
+	}
+	m, err := meterOf(ctx, t.rig)
+	if err != nil {
+		return f, err
+	}
+	return f, w.watch(ctx, t, watcher, l, m, &f)
+}
+
+// watch measures from when the first events of the backlog come to the topic.
+func (w drain) watch(ctx context.Context, t *trial, watcher *watcher, l *load, m *meter, f *Figures) error {
+	n, before := l.acknowledgements(), standing{sent: -1}
+	last := time.Now()
+	end, err := watcher.until(ctx, func(s standing) {
+		if before.sent < 0 || s.sent == before.sent {
+			before, last = s, time.Now()
+		}
+		t.progress("%d of %d sent", s.sent, n)
+	}, func(s standing) bool { return s.sent >= n })
+	if err == nil {
+		f.Events = n - before.sent
+		m.began = last
+		err = m.stop(ctx, f, end)
+	}
+	if err != nil && !errors.Is(err, errStuck) {
+		return err
+	}
+	messages, e := watcher.topic(ctx)
+	if e != nil {
+		return e
+	}
+	if f.Outcome = onTopic(l.writes, messages); f.Outcome.Good() {
+		return err
+	}
+	return nil
+}
