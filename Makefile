@@ -1,5 +1,5 @@
 # The commands of README and docs/deploy.md by name. Nothing here is needed: each is one line.
-.PHONY: help test ci demo chaos up app package func-start emulators-down
+.PHONY: help test ci demo chaos bench up app package func-start emulators-down
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 18
@@ -15,6 +15,9 @@ demo: ## the promise, kept while things break
 
 chaos: ## real processes, killed and frozen, and every write accounted for
 	go run ./cmd/relaybox chaos
+
+bench: ## what an event takes, beside bare SDK calls
+	go run ./cmd/relaybox bench --quick
 
 up: ## the app on our own stack, until Ctrl-C
 	go run ./cmd/relaybox up

@@ -227,7 +227,31 @@ func bareWrite(keys []string) func(context.Context, *trial) (Figures, error) {
 	}
 }
 
+// bareSend is the ceiling of the writing side: write, send, delete.
+func bareSend(keys []string) func(context.Context, *trial) (Figures, error) {
+	return func(ctx context.Context, t *trial) (f Figures, err error) {
+		b, err := newBare(ctx, t.rig)
+		if err != nil {
+			return f, err
+		}
+		defer b.close()
+		m, err := meterOf(ctx, t.rig)
+		if err != nil {
+			return f, err
+		}
+		p := &path{bare: b, due: map[string]time.Time{}}
+		err = firstFault(func(fail func(error)) {
+			closedLoop(ctx, bareWorkers, len(keys), func(n int) { fail(p.write(ctx, keys[n], n, time.Now())) })
+		})
+		f.Events = len(keys)
+		err = errors.Join(err, m.stop(ctx, &f, time.Now()))
+		f.Answer = spread(p.answers.list)
+		return f, err
+	}
+}
+
 // bareThrough is the ceiling of the whole path: write, send, delete, receive, apply, complete.
+// No more are at work than there are keys: they would only be in each other's way.
 func bareThrough(keys []string, clients int, every time.Duration) func(context.Context, *trial) (Figures, error) {
 	return func(ctx context.Context, t *trial) (f Figures, err error) {
 		b, err := newBare(ctx, t.rig)
@@ -243,14 +267,15 @@ func bareThrough(keys []string, clients int, every time.Duration) func(context.C
 			return f, err
 		}
 		p := &path{bare: b, due: map[string]time.Time{}}
+		own := len(distinct(keys))
 		f.Events = len(keys)
 		err = firstFault(func(fail func(error)) {
 			var receiving sync.WaitGroup
-			receiving.Go(func() { fail(p.receive(ctx, len(keys))) })
+			receiving.Go(func() { fail(p.receive(ctx, len(keys), min(bareWorkers, own))) })
 			if every > 0 {
 				openLoop(ctx, every, len(keys), func(n int, due time.Time) { fail(p.write(ctx, keys[n], n, due)) })
 			} else {
-				closedLoop(ctx, clients, len(keys), func(n int) { fail(p.write(ctx, keys[n], n, time.Now())) })
+				closedLoop(ctx, min(clients, own), len(keys), func(n int) { fail(p.write(ctx, keys[n], n, time.Now())) })
 			}
 			receiving.Wait()
 		})
@@ -286,12 +311,12 @@ func (p *path) write(ctx context.Context, key string, n int, due time.Time) erro
 	return err
 }
 
-// receive applies n messages.
-func (p *path) receive(ctx context.Context, n int) error {
+// receive has workers apply n messages.
+func (p *path) receive(ctx context.Context, n, workers int) error {
 	return firstFault(func(fail func(error)) {
 		messages := make(chan *azservicebus.ReceivedMessage)
 		var applying sync.WaitGroup
-		for range bareWorkers {
+		for range workers {
 			applying.Go(func() {
 				for m := range messages {
 					fail(p.consume(ctx, m))
@@ -338,7 +363,7 @@ func bareDrain(keys []string) func(context.Context, *trial) (Figures, error) {
 			closedLoop(ctx, bareWorkers, len(keys), func(n int) {
 				_, err := b.write(ctx, keys[n], n)
 				fail(err)
-				t.progressOf(n, len(keys))
+				t.progress("%d of %d written", n, len(keys))
 			})
 		}); err != nil {
 			return f, err

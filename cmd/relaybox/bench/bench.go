@@ -32,6 +32,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"sync"
 	"time"
 )
 
@@ -91,7 +92,7 @@ func Run(ctx context.Context, o Options) (*Report, error) {
 		for _, w := range all {
 			for _, side := range sides {
 				f, err := measure(ctx, o, w, side, round)
-				if errors.Is(err, errNoCeiling) {
+				if errors.Is(err, errNotHere) {
 					continue
 				}
 				if err != nil {
@@ -139,12 +140,14 @@ func measure(ctx context.Context, o Options, w workload, side Side, round int) (
 	case Ceiling:
 		run = w.ceiling
 	case Theirs:
-		of = o.Theirs
+		if of = o.Theirs; w.ours {
+			run = nil
+		}
 	}
 	if run == nil {
-		return f, errNoCeiling
+		return f, errNotHere
 	}
-	t := &trial{name: fmt.Sprintf("%s, %s, round %d", w.name, side, round+1), out: o.Out, seed: o.Seed}
+	t := &trial{name: fmt.Sprintf("%s, %s, round %d", w.name, side, round+1), out: o.Out}
 	t.say("starts")
 	dir := filepath.Join(o.Dir, fmt.Sprintf("%s-%s-%d", w.family(), side, round))
 	if t.rig, err = assemble(ctx, dir, of); err != nil {
@@ -159,18 +162,25 @@ func measure(ctx context.Context, o Options, w workload, side Side, round int) (
 	return f, os.RemoveAll(dir) // a good one's logs are of no use
 }
 
-var errNoCeiling = errors.New("the workload has no ceiling")
+var errNotHere = errors.New("the workload is not for this side")
 
 // trial is one workload under way on one side.
 type trial struct {
 	name string
 	rig  *rig
 	out  io.Writer
-	seed uint64
+
+	mu   sync.Mutex // guards said, and out
 	said time.Time
 }
 
 func (t *trial) say(format string, args ...any) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.tell(format, args...)
+}
+
+func (t *trial) tell(format string, args ...any) {
 	t.said = time.Now()
 	_, _ = fmt.Fprintf(t.out, "%s  %s: %s\n", t.said.Format(time.TimeOnly), t.name, fmt.Sprintf(format, args...))
 }
@@ -180,14 +190,9 @@ const sayEvery = 5 * time.Second
 
 // progress says how far it is, now and then.
 func (t *trial) progress(format string, args ...any) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
 	if time.Since(t.said) >= sayEvery {
-		t.say(format, args...)
-	}
-}
-
-// progressOf is progress of one of many workers.
-func (t *trial) progressOf(n, of int) {
-	if n%1000 == 0 && n > 0 {
-		t.say("%d of %d written", n, of)
+		t.tell(format, args...)
 	}
 }

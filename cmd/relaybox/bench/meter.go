@@ -52,7 +52,7 @@ func (m *meter) stop(ctx context.Context, f *Figures, end time.Time) error {
 	if n := m.rig.crashes(); n > 0 {
 		return fmt.Errorf("%d processes did not live through it; the logs in %s say why", n, m.rig.dir)
 	}
-	if len(m.rig.hosts) == 0 {
+	if len(m.rig.hosts) == 0 && !f.Allocations.Known {
 		f.Allocations = known(int64(mallocs() - m.mallocs))
 	}
 	f.Elapsed = end.Sub(m.began)
@@ -131,12 +131,12 @@ func (r *rig) requests(ctx context.Context) ([]Requests, error) {
 // countSends makes the bus count what is sent to it: a fault that delays it by as good as
 // nothing, which an older bus has, too.
 func (r *rig) countSends(ctx context.Context) error {
-	return control(ctx, http.MethodPost, r.bus.Fact("admin"), "faults", map[string]string{"on": "send", "do": "delay", "delay": "1ns"}, nil)
+	return control(ctx, http.MethodPost, r.admin, "faults", map[string]string{"on": "send", "do": "delay", "delay": "1ns"}, nil)
 }
 
 func (r *rig) sends(ctx context.Context) (Known, error) {
 	var all []struct{ Fired int64 }
-	if err := control(ctx, http.MethodGet, r.bus.Fact("admin"), "faults", nil, &all); err != nil || len(all) == 0 {
+	if err := control(ctx, http.MethodGet, r.admin, "faults", nil, &all); err != nil || len(all) == 0 {
 		return Known{}, err
 	}
 	return known(all[0].Fired), nil

@@ -31,7 +31,8 @@ type rig struct {
 	dir        string
 	launcher   parts.Launcher
 	settings   map[string]string
-	store, bus *parts.Process
+	admin      string         // where the bus is administered
+	store, bus *parts.Process // nil where a test has them in its own process
 	hosts      []*parts.Process
 	gone       []*parts.Process // hosts that were dismissed
 	// endHosts ends the hosts, end the others.
@@ -55,16 +56,7 @@ func assemble(ctx context.Context, dir string, of Checkout) (_ *rig, err error) 
 		return nil, err
 	}
 	config := filepath.Join(dir, "bus.json")
-	subscription := func(name string, sessions bool) parts.Subscription {
-		return parts.Subscription{Name: name, Sessions: sessions, LockTime: time.Minute}
-	}
-	topic := func(name string, all ...parts.Subscription) parts.Topic {
-		return parts.Topic{Name: name, DuplicateWindow: 5 * time.Minute, Subscriptions: all}
-	}
-	if err := os.WriteFile(config, parts.Topology(
-		topic(r.settings["EVENTS_TOPIC"], subscription(r.settings["EVENTS_SUBSCRIPTION"], sessions), subscription(watchName, false)),
-		topic(bareTopic, subscription(bareReaders, false), subscription(watchName, false)), // as many copies
-	), 0o600); err != nil {
+	if err := os.WriteFile(config, topology(r.settings, sessions), 0o600); err != nil {
 		return nil, err
 	}
 	if r.store, err = r.launcher.Launch(ctx, "store", nil, parts.StoreArgs()...); err != nil {
@@ -76,8 +68,25 @@ func assemble(ctx context.Context, dir string, of Checkout) (_ *rig, err error) 
 	if r.settings["COSMOS_CONNECTION"], err = await(ctx, r.store, "cosmos"); err != nil {
 		return nil, err
 	}
-	r.settings["SERVICEBUS_CONNECTION"], err = await(ctx, r.bus, "bus")
+	if r.settings["SERVICEBUS_CONNECTION"], err = await(ctx, r.bus, "bus"); err != nil {
+		return nil, err
+	}
+	r.admin, err = await(ctx, r.bus, "admin")
 	return r, err
+}
+
+// topology is the bus's Config.json.
+func topology(settings map[string]string, sessions bool) []byte {
+	subscription := func(name string, sessions bool) parts.Subscription {
+		return parts.Subscription{Name: name, Sessions: sessions, LockTime: time.Minute}
+	}
+	topic := func(name string, all ...parts.Subscription) parts.Topic {
+		return parts.Topic{Name: name, DuplicateWindow: 5 * time.Minute, Subscriptions: all}
+	}
+	return parts.Topology(
+		topic(settings["EVENTS_TOPIC"], subscription(settings["EVENTS_SUBSCRIPTION"], sessions), subscription(watchName, false)),
+		topic(bareTopic, subscription(bareReaders, false), subscription(watchName, false)), // as many copies
+	)
 }
 
 // await waits for what a part says when it has started.
@@ -156,9 +165,13 @@ func (r *rig) use() (map[string]parts.Use, error) {
 		all[name] = parts.Use{Processor: sum.Processor + u.Processor, Peak: max(sum.Peak, u.Peak)}
 		return err
 	}
-	store, _ := r.store.PIDs()
-	bus, _ := r.bus.PIDs()
-	err := errors.Join(add("store", store), add("bus", bus))
+	var err error
+	for name, p := range map[string]*parts.Process{"store": r.store, "bus": r.bus} {
+		if p != nil {
+			pid, _ := p.PIDs()
+			err = errors.Join(err, add(name, pid))
+		}
+	}
 	for _, h := range r.hosts {
 		host, handler := h.PIDs()
 		err = errors.Join(err, add("host", host), add("handler", handler))
@@ -171,9 +184,10 @@ func (r *rig) use() (map[string]parts.Use, error) {
 
 // crashes are the ends of processes that nobody had asked for.
 func (r *rig) crashes() (n int) {
-	n = r.store.Crashes() + r.bus.Crashes()
-	for _, h := range r.hosts {
-		n += h.Crashes()
+	for _, p := range append([]*parts.Process{r.store, r.bus}, r.hosts...) {
+		if p != nil {
+			n += p.Crashes()
+		}
 	}
 	return n
 }

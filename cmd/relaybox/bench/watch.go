@@ -37,7 +37,7 @@ type watcher struct {
 
 func (r *rig) watch() (*watcher, error) {
 	client, err := sbadmin.NewClientFromConnectionString(r.settings["SERVICEBUS_CONNECTION"], &sbadmin.ClientOptions{
-		ClientOptions: azcore.ClientOptions{Transport: admin.PlainHTTP(r.bus.Fact("admin"), http.DefaultClient)},
+		ClientOptions: azcore.ClientOptions{Transport: admin.PlainHTTP(r.admin, http.DefaultClient)},
 	})
 	if err != nil {
 		return nil, err

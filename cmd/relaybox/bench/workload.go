@@ -13,6 +13,7 @@ type workload struct {
 	name         string
 	run, ceiling func(context.Context, *trial) (Figures, error)
 	asked        bool // only by name: it takes long
+	ours         bool // it can't be had of another checkout
 }
 
 // family is the name without its variant.
@@ -67,9 +68,10 @@ func workloads(o Options) []workload {
 	for _, n := range instances {
 		all = append(all, workload{name: fmt.Sprintf("scale/%d", n), run: flow{keys: through, clients: clients, goal: applied, hosts: n}.run})
 	}
-	million := spread(1_000_000, manyKeys)
+	million := spread(size(o, 1_000_000, 20_000), manyKeys)
 	return append(all,
+		workload{name: "inner", run: inner{write}.run, ceiling: bareSend(write), ours: true},
 		workload{name: "idle", run: idle{time.Duration(size(o, 60, 10)) * time.Second}.run},
-		workload{name: "million", run: drain{keys: million}.run, ceiling: bareDrain(million), asked: true},
+		workload{name: "million", run: drain{million, true}.run, ceiling: bareDrain(million), asked: true, ours: true},
 	)
 }
