@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -20,7 +19,7 @@ import (
 func benchCommand() *cobra.Command {
 	o := bench.Options{}
 	var against, results string
-	var keep, asJSON bool
+	var keep, ran, asJSON bool
 	cmd := &cobra.Command{
 		Use:   "bench",
 		Short: "Measure what an event takes, beside what bare SDK calls of the same protocol take",
@@ -33,6 +32,9 @@ Every event is counted. Exit status 1: something was lost, doubled or disordered
 docs/performance.md says how to read it.`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) (err error) {
+			if err := bench.Check(o.Workloads); err != nil {
+				return err // before anything is built
+			}
 			if o.Dir, err = os.MkdirTemp("", "relaybox-bench-"); err != nil {
 				return err
 			}
@@ -41,10 +43,10 @@ docs/performance.md says how to read it.`,
 				o.Out = cmd.ErrOrStderr()
 			}
 			defer func() {
-				if keep || err != nil {
+				if keep || ran && err != nil {
 					_, _ = fmt.Fprintln(o.Out, "data and logs kept in", o.Dir)
 				} else {
-					err = os.RemoveAll(o.Dir)
+					err = errors.Join(err, os.RemoveAll(o.Dir))
 				}
 			}()
 			if o.Ours, err = benchOurs(cmd.Context(), o); err != nil {
@@ -55,6 +57,7 @@ docs/performance.md says how to read it.`,
 					return err
 				}
 			}
+			ran = true
 			report, err := bench.Run(cmd.Context(), o)
 			if report == nil {
 				return err
@@ -69,14 +72,14 @@ docs/performance.md says how to read it.`,
 		},
 	}
 	flags := cmd.Flags()
-	flags.StringSliceVar(&o.Workloads, "workload", nil, "only these: write, through, latency, hot, drain, wide, scale, idle; or million, a drain that takes hours to fill")
+	flags.StringSliceVar(&o.Workloads, "workload", nil, "only these: write, through, latency, hot, drain, wide, scale, inner, idle; or million, a drain that takes half an hour")
 	flags.StringVar(&against, "against", "", "`DIR` of another checkout, whose binaries are measured in turns with these")
 	flags.BoolVar(&o.Quick, "quick", false, "a small run, under five minutes")
 	flags.IntVar(&o.Rounds, "rounds", 1, "how often each is measured; the report has medians, and ratios of each round")
 	flags.Uint64Var(&o.Seed, "seed", 1, "seed of the load")
 	flags.StringVar(&results, "results", "", "`FILE` to which every measurement is added, for benchstat")
 	flags.BoolVar(&asJSON, "json", false, "print the report as JSON on the standard output, everything else on the other")
-	flags.BoolVar(&keep, "keep", false, "keep data and logs of failed trials")
+	flags.BoolVar(&keep, "keep", false, "keep the folder with apps, data and logs; it is kept when a trial fails")
 	return cmd
 }
 
@@ -116,5 +119,5 @@ func appendResults(name string, r *bench.Report) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, file.Close()) }()
-	return r.Benchstat(io.Writer(file))
+	return r.Benchstat(file)
 }

@@ -18,8 +18,8 @@ import (
 )
 
 // knowKinds are the rooms that may name a kind, beside the kinds' own: their functions with
-// the wiring, and the clients of the API: the demo, the chaos, the simulation and the hostile ones.
-var knowKinds = []string{"functions", "cmd/relaybox/demo", "cmd/relaybox/chaos", "test/hostile", "test/sim"}
+// the wiring, and the clients of the API: the demo, the chaos, the benchmark, the simulation and the hostile ones.
+var knowKinds = []string{"functions", "cmd/relaybox/demo", "cmd/relaybox/chaos", "cmd/relaybox/bench", "test/hostile", "test/sim"}
 
 // ofKinds are the folders in which a kind is made: whoever adds one adds its room.
 func ofKinds(t *testing.T) []string {

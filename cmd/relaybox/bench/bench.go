@@ -112,6 +112,12 @@ func Run(ctx context.Context, o Options) (*Report, error) {
 	return report, nil
 }
 
+// Check says which of the names is none of a workload: ErrNoWorkload.
+func Check(names []string) error {
+	_, err := choose(Options{Workloads: names})
+	return err
+}
+
 // choose are the workloads that are asked for.
 func choose(o Options) ([]workload, error) {
 	all := workloads(o)

@@ -49,10 +49,12 @@ func (w flow) run(ctx context.Context, t *trial) (f Figures, err error) {
 	if err != nil {
 		return f, err
 	}
-	stop := func() error { return nil }
 	seen := &effects{seen: map[string][]sighting{}}
+	stop := func() error { return nil }
 	if w.timed {
-		if stop, err = follow(ctx, watcher, seen); err != nil {
+		following, cancel := context.WithCancel(ctx)
+		defer cancel()
+		if stop, err = follow(following, cancel, watcher, seen); err != nil {
 			return f, err
 		}
 	}
@@ -60,14 +62,20 @@ func (w flow) run(ctx context.Context, t *trial) (f Figures, err error) {
 	w.send(ctx, t, l)
 	f.Events = l.acknowledgements() - before
 	if w.goal != applied {
-		err = m.stop(ctx, &f, time.Now())
+		if err := m.stop(ctx, &f, time.Now()); err != nil {
+			return f, err
+		}
 	}
-	if end, e := w.settle(ctx, t, watcher, l); w.goal == applied && err == nil {
-		err = errors.Join(e, m.stop(ctx, &f, end))
-	} else {
-		err = errors.Join(err, e)
+	end, stuck := w.settle(ctx, t, watcher, l)
+	if stuck != nil && !errors.Is(stuck, errStuck) {
+		return f, stuck
 	}
-	if err = errors.Join(err, stop()); err != nil && !errors.Is(err, errStuck) {
+	if w.goal == applied {
+		if err := m.stop(ctx, &f, end); err != nil {
+			return f, err
+		}
+	}
+	if err := stop(); err != nil {
 		return f, err
 	}
 	if f.Answer, f.Refused = spread(l.answer), l.refusals(); f.Refused > 0 {
@@ -76,7 +84,7 @@ func (w flow) run(ctx context.Context, t *trial) (f Figures, err error) {
 	if w.timed {
 		f.Effect = spread(seen.took(l.due))
 	}
-	f.Outcome, err = w.outcome(ctx, watcher, l, err)
+	f.Outcome, err = w.outcome(ctx, watcher, l, stuck)
 	return f, err
 }
 
@@ -178,12 +186,11 @@ func onlyStored(ctx context.Context, watcher *watcher, l *load) (o Outcome, err 
 }
 
 // follow times effects until it is stopped.
-func follow(ctx context.Context, watcher *watcher, seen *effects) (stop func() error, err error) {
+func follow(ctx context.Context, cancel context.CancelFunc, watcher *watcher, seen *effects) (stop func() error, err error) {
 	views, err := watcher.container("COSMOS_INBOX_CONTAINER")
 	if err != nil {
 		return nil, err
 	}
-	ctx, cancel := context.WithCancel(ctx)
 	ended := make(chan error, 1)
 	go func() { ended <- seen.follow(ctx, views) }()
 	return func() error {

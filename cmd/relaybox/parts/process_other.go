@@ -10,7 +10,7 @@ import (
 // Supported: freezing, and knowing whose child a process is, are Linux's here.
 const Supported = false
 
-var kill, stop, Resume = os.Kill, os.Kill, os.Kill
+var Kill, Stop, Resume = os.Kill, os.Kill, os.Kill
 
 func bind(*exec.Cmd) {}
 
