@@ -193,11 +193,6 @@ func (w *watcher) stored(ctx context.Context) (map[string]int64, error) {
 	})
 }
 
-// pending counts the events that are still in the outbox, up to a page of them.
-func (w *watcher) pending(ctx context.Context) (n int, err error) {
-	return n, w.query(ctx, "COSMOS_OUTBOX_CONTAINER", "SELECT c.pk FROM c WHERE c.pending = true", func([]byte) error { n++; return nil })
-}
-
 func (w *watcher) query(ctx context.Context, setting, text string, each func([]byte) error) error {
 	c, err := w.container(setting)
 	if err != nil {
