@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/rand"
 	"encoding/hex"
+	"errors"
 	"fmt"
 	"runtime/debug"
 	"time"
@@ -77,21 +78,34 @@ type part struct {
 	receipt *Receipt
 }
 
+// errKept ends a batch on an entity that was kept and not read: a request wants an end of its
+// own, without a commit that would show whether that is what is stored.
+var errKept = errors.New("the entity was not read")
+
 // decide asks the call what it does to the entity as the batch leaves it. An error of the
-// store ends all; any other is the call's own end.
-func (l *lane) decide(ctx context.Context, b *batch, c *call, now time.Time) (p part, storeErr error) {
+// store ends all, and so does errKept; any other is the call's own end.
+func (l *lane) decide(ctx context.Context, b *batch, c *call, now time.Time) (p part, err error) {
 	cur := b.commit.Entity
-	fail := func(err error) { l.finish([]*call{c}, func(c *call) { c.err = err }) }
+	fail := func(own error) error {
+		if l.bet {
+			return errKept
+		}
+		l.finish([]*call{c}, func(c *call) { c.err = own })
+		return nil
+	}
 	defer func() {
 		if v := recover(); v != nil { // the caller's own, and told there
+			if l.bet {
+				err = errKept
+				return
+			}
 			stack := debug.Stack()
 			l.finish([]*call{c}, func(c *call) { c.panicked = fmt.Errorf("panic while a request was decided: %v\n%s", v, stack) })
 		}
 	}()
 	dec, err := c.req.Decide(cur)
 	if err != nil {
-		fail(err)
-		return p, nil
+		return p, fail(err)
 	}
 	p = part{member: member{call: c, changes: dec.changes()}, next: cur}
 	if p.changes {
@@ -100,8 +114,7 @@ func (l *lane) decide(ctx context.Context, b *batch, c *call, now time.Time) (p 
 			return p, err
 		}
 		if p.events, err = l.w.number(c.req, p.next.Incarnation, cur.LastSeq, now, dec.Events); err != nil {
-			fail(err)
-			return p, nil
+			return p, fail(err)
 		}
 	}
 	if dec.Answer != nil {

@@ -27,6 +27,11 @@
 //	  │  not stored, and kept out                 in doubt ──→ stored: answered
 //	  └───────────────────────────────────────────────┴──→ nobody can tell: Ambiguous
 //
+// A lane, the requests of one process for one key, begins with a bet where it can: the entity
+// as the process has read or committed it last (CacheBytes). It may be old, and the commit
+// under its revision says so: then the entity is read, and all of it is decided anew. What is
+// answered without a commit never rests on a bet.
+//
 // Requests of one process for one key share a batch: the entity, replaced under its revision,
 // their events and their receipts. While it is on its way those behind it wait and are then
 // decided together on its outcome. A caller that leaves before its batch is sent is told so and

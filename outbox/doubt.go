@@ -34,6 +34,7 @@ const (
 // is sent, and a refusal of its repetition decides nothing: it may be refused by what it has
 // stored itself.
 func (l *lane) settle(ctx context.Context, b *batch, doubt error) {
+	l.w.kept.forget(l.key)
 	ctx, cancel := context.WithTimeout(ctx, settleDoubt)
 	defer cancel()
 	for n := 1; ; n++ {

@@ -32,11 +32,15 @@ type lane struct {
 	// members are the calls that the next batch is made of, as far as they fit.
 	members []*call
 	// cur is the entity that the next batch is made against; known says whether it was read,
-	// or committed by us.
+	// or committed by us. bet: it is neither, but what was kept from an earlier request.
 	cur   Entity
 	known bool
-	// conflicts counts the batches in a row that failed on their condition, and refused is
-	// the revision that the last of them was made against.
+	bet   bool
+	// begun: the lane's first entity was looked for. Only that is bet on.
+	begun bool
+	// lost: the bet was. conflicts counts the other batches in a row that failed on their
+	// condition, and refused is the revision that the last of all was made against.
+	lost      bool
 	conflicts int
 	refused   string
 	// alone is how many batches more are made of one call each, because one of them makes
@@ -80,6 +84,10 @@ func (l *lane) round(ctx context.Context) {
 		return
 	}
 	b, err := l.compose(ctx)
+	if errors.Is(err, errKept) {
+		l.known, l.bet = false, false
+		return
+	}
 	if err != nil {
 		l.fail(l.members, err)
 		return
@@ -92,18 +100,24 @@ func (l *lane) round(ctx context.Context) {
 		l.committed(b, revision)
 		return
 	}
-	l.known = false
+	bet := l.bet
+	l.known, l.bet = false, false
 	class := ClassOf(err)
 	exists, twin := errors.AsType[*ReceiptExistsError](err)
 	switch {
 	case class == Ambiguous:
 		l.settle(ctx, b, err)
+	case bet && errors.Is(err, ErrConflict):
+		l.unsend(b)
+		l.loses(b.against())
 	case errors.Is(err, ErrConflict):
 		l.unsend(b)
 		l.conflict(ctx, b.against())
 	case twin:
 		l.unsend(b)
 		l.repeated(ctx, b, exists.ID)
+	case class.Permanent() && bet: // what is stored may make another batch
+		l.unsend(b)
 	case class.Permanent() && len(b.members) > 1:
 		l.unsend(b)
 		l.alone = len(b.members)
@@ -126,17 +140,23 @@ func (l *lane) until() time.Time {
 	return until
 }
 
-// read loads the entity unless it is known. After a batch that failed on its condition, a
-// read that shows no progress is a lagging replica's, and so may be one that does.
+// read loads the entity unless it is known, or the lane begins with one that was kept. After
+// a batch that failed on its condition, a read that shows no progress is a lagging replica's,
+// and so may be one that does.
 func (l *lane) read(ctx context.Context) (err error) {
+	if !l.begun {
+		l.begun = true
+		l.cur, l.bet = l.w.kept.bet(l.key)
+		l.known = l.bet
+	}
 	if l.known {
 		return nil
 	}
 	if l.conflicts < 2 {
-		if l.cur, err = l.w.store.Load(ctx, l.key); err != nil {
+		if l.cur, err = l.load(ctx); err != nil {
 			return err
 		}
-		l.known = l.conflicts == 0 || l.cur.Revision != l.refused
+		l.known = !l.lost && l.conflicts == 0 || l.cur.Revision != l.refused
 	}
 	if !l.known {
 		l.cur, err = l.current(ctx)
@@ -150,7 +170,23 @@ func (l *lane) current(ctx context.Context) (Entity, error) {
 	if err := l.w.store.Barrier(ctx, l.key); err != nil {
 		return Entity{}, err
 	}
-	return l.w.store.Load(ctx, l.key)
+	return l.load(ctx)
+}
+
+func (l *lane) load(ctx context.Context) (Entity, error) {
+	began := time.Now()
+	e, err := l.w.store.Load(ctx, l.key)
+	if err == nil {
+		l.w.kept.read(e, began)
+	}
+	return e, err
+}
+
+// loses notes that what was kept was old. That is nobody's doing now: the requests are
+// decided on a read, at once.
+func (l *lane) loses(against string) {
+	l.lost, l.refused = true, against
+	l.w.kept.lost(l.key)
 }
 
 // conflict notes that another process was faster, and lets it pass.
@@ -268,8 +304,9 @@ func (l *lane) committed(b *batch, revision string) {
 		o.Observer.tell(Committed{b.commit.Events})
 		o.Committed(l.key)
 	}
-	l.cur, l.known = b.commit.Entity, revision != ""
+	l.cur, l.known, l.bet = b.commit.Entity, revision != "", false
 	l.cur.Revision = revision
+	l.w.kept.wrote(l.cur)
 	l.conflicts = 0
 	if l.alone > 0 {
 		l.alone--

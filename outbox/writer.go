@@ -21,19 +21,23 @@ type WriterOptions struct {
 	Patience time.Duration
 	// Queue is how many requests for one key may wait for each other; default 1,000.
 	Queue int
+	// CacheBytes bounds the entities that are kept, so that a write needs no read before its
+	// commit; default 8 MiB, below 0 none.
+	CacheBytes int
 	// Committed is called after a commit that made events. It must not block.
 	Committed func(key string)
 	Observer  Observer
 }
 
-// Writer commits entities together with their events. It remembers nothing but the requests
-// that are under way: any number of writers in any number of processes may work on the same
-// keys. Those of one Writer don't race each other: requests for one key queue, and while a
+// Writer commits entities together with their events. It remembers the requests that are under
+// way, and entities that it has seen lately, as something to bet on: any number of writers in
+// any number of processes may work on the same keys. Those of one Writer don't race each other: requests for one key queue, and while a
 // batch is on its way those behind it are decided on its outcome and go out together in
 // the next one.
 type Writer struct {
 	store Store
 	opts  WriterOptions
+	kept  *kept
 
 	mu    sync.Mutex
 	lanes map[string]*lane // keys with requests under way; guarded by mu
@@ -50,10 +54,13 @@ func NewWriter(store Store, opts WriterOptions) *Writer {
 	if opts.Queue <= 0 {
 		opts.Queue = 1000
 	}
+	if opts.CacheBytes == 0 {
+		opts.CacheBytes = keptBytes
+	}
 	if opts.Committed == nil {
 		opts.Committed = func(string) {}
 	}
-	return &Writer{store: store, opts: opts, lanes: map[string]*lane{}}
+	return &Writer{store: store, opts: opts, kept: newKept(max(0, opts.CacheBytes)), lanes: map[string]*lane{}}
 }
 
 // Write carries out one request: nothing of it is stored, or all of it, once. Its answer was

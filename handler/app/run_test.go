@@ -45,7 +45,7 @@ func TestSettingsArrive(t *testing.T) {
 	cfg := loaded(t, map[string]string{
 		"EVENTS_TOPIC_PARTITIONED": "true", "RELAYBOX_SOURCE": "/here", "RELAYBOX_FASTPATH_BUDGET": "1s", "RELAYBOX_FASTPATH_QUEUE": "2",
 		"RELAYBOX_ORPHAN_LOOK": "3s", "RELAYBOX_SWEEP_BUDGET": "4s", "RELAYBOX_SWEEP_PARALLEL": "5", "RELAYBOX_PARK_AFTER": "6",
-		"RELAYBOX_SKIP_PARKED": "true", "RELAYBOX_MAX_EVENT_BYTES": "7000", "RELAYBOX_GAP_POLICY": "strict",
+		"RELAYBOX_SKIP_PARKED": "true", "RELAYBOX_MAX_EVENT_BYTES": "7000", "RELAYBOX_CACHE_BYTES": "1000", "RELAYBOX_GAP_POLICY": "strict",
 		"RELAYBOX_INBOX_HOLD": "8m", "RELAYBOX_INBOX_RETENTION": "9h",
 	})
 	own := map[string]string{"order": "c"}
@@ -66,11 +66,13 @@ func TestSettingsArrive(t *testing.T) {
 	writer.Observer(nil)
 	require.Equal(t, 3, heard)
 	writer.Committed, writer.Observer = nil, nil
-	require.Equal(t, outbox.WriterOptions{Source: "/here", MaxEventBytes: 7000}, writer)
+	require.Equal(t, outbox.WriterOptions{Source: "/here", MaxEventBytes: 7000, CacheBytes: 1000}, writer)
 
 	plain := loaded(t, nil)
 	require.False(t, publisherOptions(plain).OneSessionPerBatch)
 	require.False(t, dispatcherOptions(plain, nil).SkipParked)
+	require.Equal(t, 8<<20, writerOptions(plain, nil, nil).CacheBytes)
+	require.Equal(t, -1, writerOptions(loaded(t, map[string]string{"RELAYBOX_CACHE_BYTES": "0"}), nil, nil).CacheBytes, "none, and not the default")
 
 	var lines bytes.Buffer
 	in := inboxOptions(cfg, slog.New(slog.NewTextHandler(&lines, nil)))

@@ -59,7 +59,9 @@ type Config struct {
 		Receipt time.Duration `env:"RELAYBOX_INBOX_RETENTION" envDefault:"168h"`
 	}
 	Deadline time.Duration `env:"RELAYBOX_INVOCATION_DEADLINE" envDefault:"28m"`
-	LogLevel slog.Level    `env:"RELAYBOX_LOG_LEVEL" envDefault:"INFO"`
+	// CacheBytes bounds what is kept of documents that were read or written last; 0 for nothing.
+	CacheBytes int        `env:"RELAYBOX_CACHE_BYTES" envDefault:"8388608"`
+	LogLevel   slog.Level `env:"RELAYBOX_LOG_LEVEL" envDefault:"INFO"`
 }
 
 // Load reads and checks the settings. Its error joins one error for every fault, which
@@ -192,6 +194,7 @@ func (c *Config) faults() []error {
 	// The tries are up to 15 s apart, and the key waits.
 	fault(c.Outbox.Attempts < 2 || c.Outbox.Attempts > 10, "RELAYBOX_PARK_AFTER", "is %d, and one refusal does not tell a message from a destination that refuses everything: it must be from 2 to 10", c.Outbox.Attempts)
 	fault(c.Outbox.MaxEventBytes < 1024, "RELAYBOX_MAX_EVENT_BYTES", "is %d: it must be at least 1024", c.Outbox.MaxEventBytes)
+	fault(c.CacheBytes < 0, "RELAYBOX_CACHE_BYTES", "is %d: it must be at least 0, which keeps nothing", c.CacheBytes)
 	fault(c.Inbox.Receipt < time.Hour, "RELAYBOX_INBOX_RETENTION", "is %v: it must be longer than the broker's duplicate detection window, an hour at the least", c.Inbox.Receipt)
 	return faults
 }

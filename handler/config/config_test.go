@@ -78,6 +78,7 @@ func TestEveryFaultNamesItsSetting(t *testing.T) {
 		"RELAYBOX_ORPHAN_LOOK":         "0s",
 		"RELAYBOX_PARK_AFTER":          "1",
 		"RELAYBOX_MAX_EVENT_BYTES":     "7",
+		"RELAYBOX_CACHE_BYTES":         "-1",
 		"RELAYBOX_INBOX_RETENTION":     "1m",
 		"RELAYBOX_INVOCATION_DEADLINE": "0s",
 	} {
@@ -113,6 +114,7 @@ func TestLimits(t *testing.T) {
 		{"RELAYBOX_PARK_AFTER", "2", "1"},
 		{"RELAYBOX_PARK_AFTER", "10", "11"},
 		{"RELAYBOX_MAX_EVENT_BYTES", "1024", "1023"},
+		{"RELAYBOX_CACHE_BYTES", "0", "-1"},
 		{"RELAYBOX_INBOX_RETENTION", "1h", "59m"},
 		{"COSMOS_DATABASE", strings.Repeat("a", 255), strings.Repeat("a", 256)},
 	} {
@@ -165,6 +167,7 @@ func TestUnreadableValues(t *testing.T) {
 		"EVENTS_TOPIC_PARTITIONED": "yes?", "RELAYBOX_FASTPATH_BUDGET": "quick", "RELAYBOX_FASTPATH_QUEUE": "long",
 		"RELAYBOX_ORPHAN_LOOK": "often", "RELAYBOX_SWEEP_BUDGET": "1 minute", "RELAYBOX_SWEEP_PARALLEL": "many", "RELAYBOX_PARK_AFTER": "three", "RELAYBOX_SKIP_PARKED": "perhaps",
 		"RELAYBOX_MAX_EVENT_BYTES": "240k", "RELAYBOX_INBOX_HOLD": "soon", "RELAYBOX_INBOX_RETENTION": "week", "RELAYBOX_INVOCATION_DEADLINE": "late", "RELAYBOX_LOG_LEVEL": "loud",
+		"RELAYBOX_CACHE_BYTES": "8MiB",
 	}
 	_, err := Load(with(bad))
 	require.Error(t, err)

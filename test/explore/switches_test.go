@@ -55,6 +55,7 @@ var rules = []rule{
 	off("TestNoSessionIsNeeded", mutants.TrueAnswers, "there is a barrier before the receipt", "outbox/doubt.go", "\tif err := l.w.store.Barrier(ctx, l.key); err != nil {\n\t\treturn open, cur, err\n\t}\n\tr, err", "\tr, err"),
 	off(twins, mutants.TrueAnswers, "a receipt says whose it is", "outbox/doubt.go", "\tcase r.Batch == b.commit.Entity.Batch:\n\t\tcur.Revision = \"\"\n", "\tcase r != nil:\n\t\tcur.Revision = \"\"\n"),
 	off("TestNoSessionIsNeeded", mutants.TrueAnswers, "doubt is settled by a current read", "outbox/lane.go", "\tif err := l.w.store.Barrier(ctx, l.key); err != nil {\n\t\treturn Entity{}, err\n\t}\n", ""),
+	off(plainPuts, mutants.TrueAnswers, "a lost bet is read anew", "outbox/lane.go", "\t\tif l.cur, err = l.load(ctx); err != nil {\n\t\t\treturn err\n\t\t}\n", "\t\tkept := l.cur\n\t\tif l.cur, err = l.load(ctx); err != nil {\n\t\t\treturn err\n\t\t}\n\t\tif l.lost {\n\t\t\tkept.Revision = l.cur.Revision\n\t\t\tl.cur = kept\n\t\t}\n"),
 	off(all, mutants.TrueAnswers, "what was sent is in doubt when its caller leaves", "outbox/writer.go", "\tif c.sent {\n", "\tif false {\n"),
 	off(all, mutants.TrueAnswers, "who was told that nothing is stored is not sent", "outbox/lane.go", "bool { return m.gone }) {", "bool { return false }) {"),
 }

@@ -1,0 +1,236 @@
+package outbox_test
+
+import (
+	"context"
+	"errors"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/relaybox/relaybox/outbox"
+	"github.com/relaybox/relaybox/outbox/outboxtest"
+)
+
+// noted is a store that notes what it is asked for.
+type noted struct {
+	outboxtest.FaultyStore
+	ops []string
+	// fault is asked ahead of each operation, once it is noted.
+	fault func(op string) error
+}
+
+func note(s outboxtest.Storage) *noted {
+	n := &noted{FaultyStore: outboxtest.FaultyStore{Storage: s}}
+	n.Before = func(_ context.Context, op, _ string) error {
+		n.ops = append(n.ops, op)
+		if n.fault != nil {
+			return n.fault(op)
+		}
+		return nil
+	}
+	return n
+}
+
+// took is what the store was asked for since the last call of took.
+func (n *noted) took() string {
+	ops := strings.Join(n.ops, " ")
+	n.ops = nil
+	return ops
+}
+
+// warm returns a writer that bets on k, which holds "there".
+func warm(t *testing.T, s *noted, opts outbox.WriterOptions) *outbox.Writer {
+	w := outbox.NewWriter(s, opts)
+	must(t, w, put("k", "here"))
+	must(t, w, put("k", "there"))
+	s.took()
+	return w
+}
+
+func TestAWarmWriteIsOneCommit(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		mem := &outboxtest.MemStore{}
+		s := note(mem)
+		w := outbox.NewWriter(s, outbox.WriterOptions{})
+		must(t, w, put("k", "1"))
+		require.Equal(t, "load place commit", s.took())
+		must(t, w, put("k", "2"))
+		require.Equal(t, "load commit", s.took(), "no read has shown yet where it lies")
+		require.Equal(t, `"3"`, must(t, w, put("k", "3")).ETag)
+		require.Equal(t, `"3"`, must(t, w, put("k", "3")).ETag)
+		must(t, w, keyed(put("k", "4"), "id", "h"))
+		require.Equal(t, "commit commit commit", s.took(), "whatever it answers, and no receipt is read")
+		must(t, w, keyed(put("k", "4"), "id", "h"))
+		require.Equal(t, "commit receipt", s.took(), "but one that is there")
+		must(t, w, put("other", "1"))
+		s.took()
+		must(t, w, put("other", "2"))
+		require.Equal(t, "commit", s.took(), "a read of any entity vouches for the container")
+		require.Len(t, mem.Events("k"), 4)
+
+		off := outbox.NewWriter(s, outbox.WriterOptions{CacheBytes: -1})
+		for range 3 {
+			must(t, off, put("k", "off"))
+		}
+		require.Equal(t, "load commit load commit load commit", s.took())
+	})
+}
+
+// TestALostBetIsReadAnew at once: nobody else was faster than a request of this process, so
+// nothing counts against it.
+func TestALostBetIsReadAnew(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		s := note(&outboxtest.MemStore{})
+		w := warm(t, s, outbox.WriterOptions{})
+		other := outbox.NewWriter(s.Storage, outbox.WriterOptions{})
+		must(t, other, put("k", "other"))
+		began := time.Now()
+		answer := must(t, w, put("k", "other"))
+		require.Equal(t, `"3"`, answer.ETag, "it was decided on what is stored")
+		require.Equal(t, "commit load commit", s.took())
+		require.Zero(t, time.Since(began))
+
+		must(t, w, put("k", "mine"))
+		require.Equal(t, "load commit", s.took(), "somebody else writes it")
+		must(t, w, put("k", "mine, too"))
+		require.Equal(t, "commit", s.took(), "and does no longer")
+
+		must(t, other, put("k", "other"))
+		s.fault = func(op string) error {
+			if op == "load" {
+				return &outbox.Error{Class: outbox.Timeout, Op: op}
+			}
+			return nil
+		}
+		_, err := w.Write(t.Context(), put("k", "mine"))
+		require.Equal(t, outbox.Timeout, outbox.ClassOf(err))
+		require.NotErrorIs(t, err, outbox.ErrContended)
+		s.fault = nil
+		s.took()
+		must(t, w, put("k", "mine"))
+		require.Equal(t, "load commit", s.took(), "what is known to be old is not bet on again")
+	})
+}
+
+// TestAReplicaLagsBehindALostBet: it shows what was bet on.
+func TestAReplicaLagsBehindALostBet(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		mem := &outboxtest.MemStore{}
+		replica := lag(mem)
+		replica.current.Store(true)
+		s := note(replica)
+		w := warm(t, s, outbox.WriterOptions{})
+		replica.old = mem.Copy()
+		replica.current.Store(false)
+		must(t, outbox.NewWriter(mem, outbox.WriterOptions{}), put("k", "other"))
+		began := time.Now()
+		require.Equal(t, `"4"`, must(t, w, put("k", "mine")).ETag)
+		require.Equal(t, "commit load barrier load commit", s.took())
+		require.Zero(t, time.Since(began))
+	})
+}
+
+// TestNoEndWithoutACommitRestsOnWhatIsKept: what another process has stored allows what was
+// kept did not.
+func TestNoEndWithoutACommitRestsOnWhatIsKept(t *testing.T) {
+	t.Parallel()
+	large := strings.Repeat("x", 3000)
+	unless := func(end func() error) func(outbox.Entity) (outbox.Decision, error) {
+		return func(cur outbox.Entity) (outbox.Decision, error) {
+			if string(cur.Data) != `"other"` {
+				if err := end(); err != nil {
+					return outbox.Decision{}, err
+				}
+			}
+			return outbox.Decision{Status: 200, Data: []byte(`"mine"`), Events: []outbox.Draft{{Type: "t", Data: "mine"}}}, nil
+		}
+	}
+	for name, test := range map[string]struct {
+		took   string
+		decide func(outbox.Entity) (outbox.Decision, error)
+	}{
+		"an error": {"load commit", unless(func() error { return errors.New("unreadable") })},
+		"a panic":  {"load commit", unless(func() error { panic("unreadable") })},
+		"a large event": {"load commit", func(cur outbox.Entity) (outbox.Decision, error) {
+			data := "mine"
+			if string(cur.Data) != `"other"` {
+				data = large
+			}
+			return outbox.Decision{Status: 200, Data: []byte(`"mine"`), Events: []outbox.Draft{{Type: "t", Data: data}}}, nil
+		}},
+		"a bad batch": {"commit load commit", func(cur outbox.Entity) (outbox.Decision, error) {
+			d := outbox.Decision{Status: 200, Data: []byte(`"mine"`), Events: []outbox.Draft{{Type: "bad", Data: 1}}}
+			if string(cur.Data) == `"other"` {
+				d.Events[0].Type = "good"
+			}
+			return d, nil
+		}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				s := note(&batches{Storage: &outboxtest.MemStore{}})
+				w := warm(t, s, outbox.WriterOptions{MaxEventBytes: 2000})
+				must(t, outbox.NewWriter(s.Storage, outbox.WriterOptions{}), put("k", "other"))
+				req := put("k", "mine")
+				req.Decide = test.decide
+				answer := must(t, w, req)
+				require.Equal(t, `"4"`, answer.ETag)
+				require.Equal(t, test.took, s.took())
+			})
+		})
+	}
+}
+
+// TestACopyOfTheContainerIsNoticed although its documents have the revisions that were kept.
+func TestACopyOfTheContainerIsNoticed(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		mem := &outboxtest.MemStore{}
+		w := warm(t, note(mem), outbox.WriterOptions{})
+		before := entity(t, mem, "k").Incarnation
+		must(t, w, put("k", "bet"))
+		mem.Restore(mem)
+		time.Sleep(5*time.Second + 1)
+		must(t, w, put("k", "other"))
+		require.NotEqual(t, before.ID, entity(t, mem, "k").Incarnation.ID)
+	})
+}
+
+// TestDoubtIsNotBetOn: after a batch of which nobody knows whether it was stored.
+func TestDoubtIsNotBetOn(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		s := note(&outboxtest.MemStore{})
+		w := warm(t, s, outbox.WriterOptions{})
+		away := true
+		s.fault = func(op string) error {
+			switch {
+			case op == "commit" && away:
+				return lost
+			case op == "barrier":
+				return &outbox.Error{Class: outbox.Unavailable, Op: op}
+			}
+			return nil
+		}
+		_, err := w.Write(t.Context(), put("k", "lost"))
+		require.Equal(t, outbox.Ambiguous, outbox.ClassOf(err))
+		synctest.Wait()
+		away = false
+		s.took()
+		must(t, outbox.NewWriter(s.Storage, outbox.WriterOptions{}), put("k", "other"))
+		must(t, w, put("other", "1")) // a read that vouches for the container
+		must(t, w, put("other", "2"))
+		s.took()
+		must(t, w, put("k", "next"))
+		require.Equal(t, "load commit", s.took())
+		must(t, w, put("k", "and on"))
+		require.Equal(t, "commit", s.took())
+	})
+}
