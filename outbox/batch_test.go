@@ -70,13 +70,13 @@ type batches struct {
 	all []outbox.Commit
 }
 
-func (b *batches) Commit(ctx context.Context, c outbox.Commit) (string, error) {
+func (b *batches) Commit(ctx context.Context, c outbox.Commit) (outbox.Revisions, error) {
 	b.mu.Lock()
 	b.all = append(b.all, c)
 	b.mu.Unlock()
 	time.Sleep(time.Millisecond)
 	if slices.ContainsFunc(c.Events, func(e outbox.Event) bool { return e.Type == "bad" }) {
-		return "", &outbox.Error{Class: outbox.Rejected, Op: "commit", Err: errors.New("bad")}
+		return outbox.Revisions{}, &outbox.Error{Class: outbox.Rejected, Op: "commit", Err: errors.New("bad")}
 	}
 	return b.Storage.Commit(ctx, c)
 }
@@ -124,7 +124,7 @@ func TestABatchIsFull(t *testing.T) {
 		large := put("large", strings.Repeat("x", 2<<20))
 		require.Equal(t, 200, must(t, w, large).Status)
 		var all []*written
-		for i := range 150 {
+		for i := range 200 {
 			all = append(all, begin(t.Context(), w, put("k", fmt.Sprint(i))))
 		}
 		fullest := 0

@@ -35,15 +35,16 @@ type DispatcherOptions struct {
 	Observer Observer
 }
 
-// Dispatcher moves pending events to the broker. It keeps nothing but the pause of
-// its destination and what was refused; any number of dispatchers may work on the same
-// store.
+// Dispatcher moves pending events to the broker. It keeps nothing but the pause of its
+// destination, what was refused, and how far it has come with which key; any number of
+// dispatchers may work on the same store.
 type Dispatcher struct {
 	queue    Queue
 	pub      Publisher
 	opts     DispatcherOptions
 	gate     gate
 	refusals refusals
+	settled  *settled
 }
 
 // NewDispatcher returns a Dispatcher from q to p.
@@ -65,7 +66,7 @@ func NewDispatcher(q Queue, p Publisher, opts DispatcherOptions) *Dispatcher {
 	}
 	return &Dispatcher{
 		queue: q, pub: p, opts: opts,
-		gate: gate{notify: opts.Observer, jitter: opts.Jitter}, refusals: refusals{jitter: opts.Jitter},
+		gate: gate{notify: opts.Observer, jitter: opts.Jitter}, refusals: refusals{jitter: opts.Jitter}, settled: newSettled(),
 	}
 }
 
@@ -73,7 +74,13 @@ func NewDispatcher(q Queue, p Publisher, opts DispatcherOptions) *Dispatcher {
 // none is left, the first failure, or the budget's end, and reports how many it settled
 // and parked. It starts nothing after the budget; what it has started it finishes under ctx.
 func (d *Dispatcher) Drain(ctx context.Context, key string, budget time.Duration) (Report, error) {
-	w := drain{d: d, key: key, until: time.Now().Add(budget)}
+	return d.drain(ctx, key, budget, nil)
+}
+
+// drain is Drain that needs no query for events which this process has just committed, where
+// nothing can stand before them.
+func (d *Dispatcher) drain(ctx context.Context, key string, budget time.Duration, fresh []Event) (Report, error) {
+	w := drain{d: d, key: key, until: time.Now().Add(budget), fresh: fresh}
 	err := w.run(ctx)
 	if err != nil && !errors.Is(err, errPaused) && !errors.Is(err, errDeferred) {
 		d.opts.Observer.tell(DrainFailed{Key: key, Err: err})
@@ -115,6 +122,10 @@ type drain struct {
 	// after is where the next page starts: behind skipped events that fill a page of
 	// their own.
 	after int64
+	// fresh are events of this process's own commits that were not looked at yet. asked says
+	// that the page under way is the store's.
+	fresh []Event
+	asked bool
 	// proof says that something else got through between the refusal of the key's event
 	// and the send under way.
 	proof  bool
@@ -131,7 +142,7 @@ func (w *drain) run(ctx context.Context) error {
 			return err
 		}
 		w.report.Keys = 1
-		page, err := w.d.queue.Pending(ctx, w.key, w.after, w.d.opts.Page)
+		page, err := w.page(ctx)
 		if err != nil {
 			return err
 		}
@@ -144,6 +155,40 @@ func (w *drain) run(ctx context.Context) error {
 		}
 	}
 }
+
+// page is what the drain looks at next: fresh events, or what the store shows.
+func (w *drain) page(ctx context.Context) ([]Event, error) {
+	if w.known() {
+		page := w.fresh[:min(len(w.fresh), w.d.opts.Page)]
+		w.fresh = w.fresh[len(page):]
+		return page, nil
+	}
+	w.fresh, w.asked = nil, true
+	return w.d.queue.Pending(ctx, w.key, w.after, w.d.opts.Page)
+}
+
+// known says whether fresh is all there is of the key: a run of events whose predecessor this
+// process itself has settled. Those that a drain has settled meanwhile are left out. Once the events
+// are so old that others may be at work on them, the store has to be asked.
+func (w *drain) known() bool {
+	if len(w.fresh) == 0 || !w.fresh[0].young() {
+		return false
+	}
+	life := w.fresh[0].Incarnation
+	last := w.d.settled.of(w.key, life)
+	for i, e := range w.fresh {
+		if e.Incarnation != life || e.Seq != w.fresh[0].Seq+int64(i) {
+			return false
+		}
+	}
+	for len(w.fresh) > 0 && w.fresh[0].Seq <= last {
+		w.fresh = w.fresh[1:]
+	}
+	return len(w.fresh) == 0 || w.fresh[0].Seq == last+1
+}
+
+// young says whether nobody but its own writer's process can be at work on the event.
+func (e Event) young() bool { return time.Since(e.CreatedAt) < orphanAge }
 
 // step sends and settles what the page allows. done means that there is nothing
 // more to do for this key now.
@@ -174,7 +219,7 @@ func (w *drain) step(ctx context.Context, page []Event) (done bool, err error) {
 	if failure != nil {
 		return w.failed(ctx, ready[sent], failure)
 	}
-	return blocked == 0 && !w.full(page), nil
+	return blocked == 0 && len(w.fresh) == 0 && !(w.asked && w.full(page)), nil
 }
 
 // sendable returns the events that may go out now: not seen before, not skipped, and up
@@ -214,11 +259,7 @@ func (w *drain) skip(page []Event) bool {
 }
 
 func (w *drain) full(page []Event) bool {
-	size := 0
-	for _, e := range page {
-		size += len(e.Envelope)
-	}
-	return len(page) >= w.d.opts.Page || size > pageBytes
+	return len(page) >= w.d.opts.Page || sizeOf(page) > pageBytes
 }
 
 // send returns the length of the acknowledged prefix and the error of the event
@@ -256,6 +297,7 @@ func (w *drain) settle(ctx context.Context, events []Event) error {
 		return err
 	}
 	w.reached = events[len(events)-1].Seq
+	w.d.settled.note(events[len(events)-1])
 	w.report.Settled += len(events)
 	w.d.opts.Observer.tell(Settled{Key: w.key, Count: len(events)})
 	return nil

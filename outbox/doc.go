@@ -72,6 +72,11 @@
 // idempotent, and parking is conditional on the event being pending at the revision
 // that was read. So whatever a late dispatcher does, it changes nothing any more.
 //
+// Events of its own commits a process sends without a query, from memory, where it knows that
+// nothing stands before them: number 1, or one whose predecessor it has settled itself. That
+// is a dispatcher that has read the event at the moment of its commit. It is one for a second
+// at most: then others may have taken the event over, and it is looked up.
+//
 // # Keys and incarnations
 //
 // A key is a kind and an id (Key): two kinds never share an entity, whatever their ids

@@ -41,7 +41,7 @@ func (l *lane) settle(ctx context.Context, b *batch, doubt error) {
 		what, cur, err := l.fateOf(ctx, b)
 		switch what {
 		case stored:
-			l.committed(b, cur.Revision)
+			l.committed(b, Revisions{Entity: cur.Revision})
 			return
 		case notStored:
 			l.unsend(b)
@@ -69,14 +69,14 @@ func (l *lane) fateOf(ctx context.Context, b *batch) (what fate, cur Entity, err
 	case b.against():
 		// A read does not fence a batch that is still on its way; a replace of the same
 		// revision does, and the same batch, repeated as it is, is one.
-		revision, err := l.w.store.Commit(ctx, b.commit)
+		made, err := l.w.store.Commit(ctx, b.commit)
 		if exists, ok := errors.AsType[*ReceiptExistsError](err); ok {
 			return l.fateByReceipt(ctx, b, cur, exists.ID)
 		}
 		if err != nil {
 			return open, cur, err
 		}
-		cur.Revision = revision
+		cur.Revision = made.Entity
 		return stored, cur, nil
 	default:
 		if cur.Batch == b.commit.Entity.Batch {

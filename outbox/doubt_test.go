@@ -141,7 +141,7 @@ func TestARescuedCommitIsTold(t *testing.T) {
 			var notified []string
 			var signals []outbox.Signal
 			w := outbox.NewWriter(s, outbox.WriterOptions{
-				Committed: func(key string) { notified = append(notified, key) },
+				Committed: func(key string, _ ...outbox.Event) { notified = append(notified, key) },
 				Observer:  func(s outbox.Signal) { signals = append(signals, s) },
 			})
 			require.Equal(t, `"1"`, must(t, w, keyed(put("k", "a"), "id", "h")).ETag)
@@ -191,7 +191,7 @@ type late struct {
 	arrived chan error
 }
 
-func (l *late) Commit(ctx context.Context, c outbox.Commit) (string, error) {
+func (l *late) Commit(ctx context.Context, c outbox.Commit) (outbox.Revisions, error) {
 	if l.sent {
 		return l.Storage.Commit(ctx, c)
 	}
@@ -201,7 +201,7 @@ func (l *late) Commit(ctx context.Context, c outbox.Commit) (string, error) {
 		_, err := l.Storage.Commit(context.WithoutCancel(ctx), c)
 		l.arrived <- err
 	}()
-	return "", lost
+	return outbox.Revisions{}, lost
 }
 
 // TestOneReceiptTellsOfTheWholeBatch: two requests without a key and one with share a batch

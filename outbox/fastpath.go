@@ -15,6 +15,9 @@ type FastPathOptions struct {
 	Queue int
 	// Budget bounds one drain; default 5 s.
 	Budget time.Duration
+	// Memory bounds the envelopes of committed events that are kept until they were sent;
+	// default 4 MiB, below 0 none. Those of a key that finds no room are read from the store.
+	Memory int
 	// LookEvery is how often it looks for orphans, give or take a quarter; default 1 s,
 	// below 0 never. An event that a writer leaves behind waits for this and a second more.
 	LookEvery time.Duration
@@ -31,12 +34,19 @@ type FastPath struct {
 	queue chan string
 
 	mu   sync.Mutex
-	keys map[string]*mark // keys that wait or are drained
+	keys map[string]*mark // keys that wait or are drained; guarded by mu
+	held int              // bytes of events in keys; guarded by mu
 }
 
 // mark is the state of a key: again asks for one more drain after the running one,
 // which may have read before the newest commit.
-type mark struct{ running, again bool }
+type mark struct {
+	running, again bool
+	// asks: the next drain has to ask the store, because events do not hold all that is new.
+	asks   bool
+	events []Event // of commits since the running drain has begun
+	busy   int     // bytes of what it was given
+}
 
 // NewFastPath returns a FastPath whose workers start with Run.
 func NewFastPath(d *Dispatcher, opts FastPathOptions) *FastPath {
@@ -49,26 +59,52 @@ func NewFastPath(d *Dispatcher, opts FastPathOptions) *FastPath {
 	if opts.Budget <= 0 {
 		opts.Budget = 5 * time.Second
 	}
+	if opts.Memory == 0 {
+		opts.Memory = 4 << 20
+	}
 	if opts.LookEvery == 0 {
 		opts.LookEvery = time.Second
 	}
 	return &FastPath{d: d, opts: opts, queue: make(chan string, opts.Queue), keys: map[string]*mark{}}
 }
 
-// Notify asks for a drain of key. It never blocks.
-func (f *FastPath) Notify(key string) {
+// Notify asks for a drain of key. events are all that a commit has just made, with their
+// revisions; without them the store is asked. It never blocks.
+func (f *FastPath) Notify(key string, events ...Event) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	if m, ok := f.keys[key]; ok {
+	m, ok := f.keys[key]
+	if ok {
 		m.again = m.running
+		f.give(m, events)
 		return
 	}
 	select {
 	case f.queue <- key:
-		f.keys[key] = &mark{}
+		m = &mark{}
+		f.keys[key] = m
+		f.give(m, events)
 	default:
 		f.d.opts.Observer.tell(Dropped{Key: key})
 	}
+}
+
+// give keeps the events for the next drain: all of them or none. The caller holds mu.
+func (f *FastPath) give(m *mark, events []Event) {
+	if size := sizeOf(events); len(events) > 0 && !m.asks && f.held+size <= f.opts.Memory {
+		m.events = append(m.events, events...)
+		f.held += size
+		return
+	}
+	f.held -= sizeOf(m.events)
+	m.asks, m.events = true, nil
+}
+
+func sizeOf(events []Event) (bytes int) {
+	for _, e := range events {
+		bytes += len(e.Envelope)
+	}
+	return bytes
 }
 
 // adopt asks for a drain of an orphan. False: the key waits or is drained already, or
@@ -81,7 +117,7 @@ func (f *FastPath) adopt(key string) bool {
 	}
 	select {
 	case f.queue <- key:
-		f.keys[key] = &mark{}
+		f.keys[key] = &mark{asks: true}
 		return true
 	default:
 		return false
@@ -114,27 +150,34 @@ func (f *FastPath) work(ctx context.Context) {
 }
 
 func (f *FastPath) drain(ctx context.Context, key string) {
-	for f.begin(key) {
-		f.drainOnce(ctx, key)
+	for {
+		fresh, ok := f.begin(key)
+		if !ok {
+			return
+		}
+		f.drainOnce(ctx, key, fresh)
 	}
 }
 
-func (f *FastPath) drainOnce(ctx context.Context, key string) {
+func (f *FastPath) drainOnce(ctx context.Context, key string, fresh []Event) {
 	// The drain ends its own work at Budget; the context is for a stalled broker or store.
 	ctx, cancel := context.WithTimeoutCause(ctx, 2*f.opts.Budget, errBudget)
 	defer cancel()
-	_, _ = f.d.Drain(ctx, key, f.opts.Budget) // told to the Observer; the sweep repeats it
+	_, _ = f.d.drain(ctx, key, f.opts.Budget, fresh) // told to the Observer; the sweep repeats it
 }
 
-// begin claims the next drain of key, or gives the key up when there is nothing new.
-func (f *FastPath) begin(key string) bool {
+// begin claims the next drain of key, with what it needs no query for, or gives the key up
+// when there is nothing new.
+func (f *FastPath) begin(key string) (fresh []Event, ok bool) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	m := f.keys[key]
+	f.held -= m.busy
 	if m.running && !m.again {
 		delete(f.keys, key)
-		return false
+		return nil, false
 	}
-	m.running, m.again = true, false
-	return true
+	fresh = m.events
+	*m = mark{running: true, busy: sizeOf(fresh)}
+	return fresh, true
 }

@@ -3,6 +3,7 @@ package outbox_test
 import (
 	"context"
 	"fmt"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -113,7 +114,7 @@ func TestFastPathDrainsAgainWhatCameMeanwhile(t *testing.T) {
 		ctx, cancel := context.WithCancel(t.Context())
 		var wg sync.WaitGroup
 		wg.Go(func() { f.Run(ctx) })
-		w := outbox.NewWriter(mem, outbox.WriterOptions{Committed: f.Notify})
+		w := outbox.NewWriter(mem, outbox.WriterOptions{Committed: func(key string, _ ...outbox.Event) { f.Notify(key) }})
 		_, err := w.Write(t.Context(), put("k", "1"))
 		require.NoError(t, err)
 		<-read // the drain has read event 1 only
@@ -124,5 +125,193 @@ func TestFastPathDrainsAgainWhatCameMeanwhile(t *testing.T) {
 		require.NoError(t, outboxtest.CheckDelivered(mem, p))
 		cancel()
 		wg.Wait()
+	})
+}
+
+// atWork is a fast path at work on what w commits to s.
+func atWork(t *testing.T, s outboxtest.Storage, p outbox.Publisher, opts outbox.FastPathOptions) (*outbox.FastPath, *outbox.Writer) {
+	opts.LookEvery = -1
+	f := outbox.NewFastPath(outbox.NewDispatcher(s, p, outbox.DispatcherOptions{}), opts)
+	ctx, cancel := context.WithCancel(t.Context())
+	var wg sync.WaitGroup
+	wg.Go(func() { f.Run(ctx) })
+	t.Cleanup(func() { cancel(); wg.Wait() })
+	return f, outbox.NewWriter(s, outbox.WriterOptions{Committed: f.Notify})
+}
+
+// TestAWarmEventNeedsNoQuery: what this process has committed behind what it has settled, or
+// first of all, is sent as it is remembered.
+func TestAWarmEventNeedsNoQuery(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		s, p := note(&outboxtest.MemStore{}), &outboxtest.MemPublisher{}
+		_, w := atWork(t, s, p, outbox.FastPathOptions{})
+		must(t, w, put("k", "1"))
+		synctest.Wait()
+		require.Equal(t, "load place commit settle", s.took(), "number 1 has no predecessor")
+		must(t, w, put("k", "2"))
+		synctest.Wait()
+		s.took()
+		must(t, w, put("k", "3"))
+		synctest.Wait()
+		require.Equal(t, "commit settle", s.took())
+		require.Empty(t, s.Storage.(*outboxtest.MemStore).Events("k"))
+		require.NoError(t, outboxtest.CheckDelivered(s.Storage.(*outboxtest.MemStore), p))
+	})
+}
+
+// TestPredecessorIsSettledFirst: whatever makes that unsure, the store is asked, and what it
+// shows goes out in order.
+func TestPredecessorIsSettledFirst(t *testing.T) {
+	t.Parallel()
+	for name, test := range map[string]struct {
+		opts outbox.FastPathOptions
+		took string // for event 3, once 1 was settled
+		// unsure happens before event 3 is committed by w.
+		unsure func(t *testing.T, s *noted, f *outbox.FastPath, w *outbox.Writer)
+	}{
+		"another process wrote event 2": {took: "commit load commit pending settle", unsure: func(t *testing.T, s *noted, _ *outbox.FastPath, _ *outbox.Writer) {
+			must(t, outbox.NewWriter(s.Storage, outbox.WriterOptions{}), put("k", "2"))
+		}},
+		"its settle failed": {took: "commit pending settle", unsure: func(t *testing.T, s *noted, _ *outbox.FastPath, w *outbox.Writer) {
+			s.fault = func(op string) error {
+				if op == "settle" {
+					return fault(outbox.Unavailable)
+				}
+				return nil
+			}
+			must(t, w, put("k", "2"))
+			synctest.Wait()
+			s.fault = nil
+		}},
+		"the memory is full": {opts: outbox.FastPathOptions{Memory: -1}, took: "commit pending settle", unsure: func(t *testing.T, _ *noted, _ *outbox.FastPath, w *outbox.Writer) {
+			must(t, w, put("k", "2"))
+		}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				s, p := note(&outboxtest.MemStore{}), &outboxtest.MemPublisher{}
+				f, w := atWork(t, s, p, test.opts)
+				must(t, w, put("k", "1"))
+				synctest.Wait()
+				for _, text := range []string{"1", "2"} {
+					must(t, w, put("vouches", text))
+					synctest.Wait()
+				}
+				test.unsure(t, s, f, w)
+				synctest.Wait()
+				s.took()
+				must(t, w, put("k", "3"))
+				synctest.Wait()
+				require.Equal(t, test.took, s.took())
+				require.NoError(t, outboxtest.CheckDelivered(s.Storage.(*outboxtest.MemStore), p))
+			})
+		})
+	}
+}
+
+// TestWhatWaitedIsLookedUp: an event that is older than a second may have been taken over, or
+// parked, by another process.
+func TestWhatWaitedIsLookedUp(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		mem := &outboxtest.MemStore{}
+		s := note(mem)
+		p := &outboxtest.MemPublisher{}
+		f := outbox.NewFastPath(outbox.NewDispatcher(s, p, outbox.DispatcherOptions{}), outbox.FastPathOptions{LookEvery: -1})
+		w := outbox.NewWriter(s, outbox.WriterOptions{Committed: f.Notify})
+		must(t, w, put("old", "1"))
+		time.Sleep(time.Second)
+		must(t, w, put("new", "1"))
+		s.took()
+		ctx, cancel := context.WithCancel(t.Context())
+		var wg sync.WaitGroup
+		wg.Go(func() { f.Run(ctx) })
+		synctest.Wait()
+		require.Equal(t, 1, strings.Count(s.took(), "pending"))
+		require.NoError(t, outboxtest.CheckDelivered(mem, p))
+		cancel()
+		wg.Wait()
+	})
+}
+
+// TestARefusedEventIsLookedUp, and its followers with it: its key is suspected.
+func TestARefusedEventIsLookedUp(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		mem := &outboxtest.MemStore{}
+		s := note(mem)
+		refuses := true
+		p := &outboxtest.MemPublisher{Fault: func(context.Context, outbox.Event) error {
+			if refuses {
+				return fault(outbox.Rejected)
+			}
+			return nil
+		}}
+		_, w := atWork(t, s, p, outbox.FastPathOptions{})
+		must(t, w, put("k", "1"))
+		synctest.Wait()
+		refuses = false
+		time.Sleep(10 * time.Second)
+		s.took()
+		must(t, w, put("k", "2"))
+		synctest.Wait()
+		require.Contains(t, s.took(), "pending settle")
+		require.NoError(t, outboxtest.CheckDelivered(mem, p))
+	})
+}
+
+// TestAHotKeyIsSentFromMemory: what is committed during a send goes out with the next one, and
+// a full page of it does not mean that the store has more.
+func TestAHotKeyIsSentFromMemory(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		s := note(&outboxtest.MemStore{})
+		letGo := make(chan struct{})
+		p := &outboxtest.MemPublisher{Fault: func(context.Context, outbox.Event) error {
+			<-letGo
+			return nil
+		}}
+		_, w := atWork(t, s, p, outbox.FastPathOptions{})
+		for i := range 101 {
+			must(t, w, put("k", fmt.Sprint(i)))
+			synctest.Wait()
+		}
+		s.took()
+		close(letGo)
+		synctest.Wait()
+		require.Equal(t, "settle settle settle", s.took())
+		require.NoError(t, outboxtest.CheckDelivered(s.Storage.(*outboxtest.MemStore), p))
+	})
+}
+
+// TestWhatWasSentMakesRoom in the memory of the fast path.
+func TestWhatWasSentMakesRoom(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		s, p := note(&outboxtest.MemStore{}), &outboxtest.MemPublisher{}
+		_, w := atWork(t, s, p, outbox.FastPathOptions{Memory: 1000})
+		for i := range 10 {
+			must(t, w, put("k", fmt.Sprint(i)))
+			synctest.Wait()
+		}
+		require.NotContains(t, s.took(), "pending")
+	})
+}
+
+// TestANewIncarnationIsLookedUp: the container may have been restored with pending events.
+func TestANewIncarnationIsLookedUp(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		mem := &outboxtest.MemStore{}
+		s, p := note(mem), &outboxtest.MemPublisher{}
+		_, w := atWork(t, s, p, outbox.FastPathOptions{})
+		must(t, w, put("k", "1"))
+		synctest.Wait()
+		mem.Restore(mem)
+		must(t, w, put("k", "2"))
+		synctest.Wait()
+		require.Contains(t, s.took(), "place commit pending settle")
 	})
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"strings"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -17,7 +18,8 @@ import (
 // noted is a store that notes what it is asked for.
 type noted struct {
 	outboxtest.FaultyStore
-	ops []string
+	mu  sync.Mutex
+	ops []string // guarded by mu
 	// fault is asked ahead of each operation, once it is noted.
 	fault func(op string) error
 }
@@ -25,7 +27,9 @@ type noted struct {
 func note(s outboxtest.Storage) *noted {
 	n := &noted{FaultyStore: outboxtest.FaultyStore{Storage: s}}
 	n.Before = func(_ context.Context, op, _ string) error {
+		n.mu.Lock()
 		n.ops = append(n.ops, op)
+		n.mu.Unlock()
 		if n.fault != nil {
 			return n.fault(op)
 		}
@@ -36,6 +40,8 @@ func note(s outboxtest.Storage) *noted {
 
 // took is what the store was asked for since the last call of took.
 func (n *noted) took() string {
+	n.mu.Lock()
+	defer n.mu.Unlock()
 	ops := strings.Join(n.ops, " ")
 	n.ops = nil
 	return ops

@@ -95,9 +95,9 @@ func (l *lane) round(ctx context.Context) {
 	if len(b.members) == 0 || !l.send(b) {
 		return
 	}
-	revision, err := l.w.store.Commit(ctx, b.commit)
+	made, err := l.w.store.Commit(ctx, b.commit)
 	if err == nil {
-		l.committed(b, revision)
+		l.committed(b, made)
 		return
 	}
 	bet := l.bet
@@ -293,19 +293,19 @@ func (l *lane) unsend(b *batch) {
 	}
 }
 
-// committed tells everybody that b was stored. revision is the entity's, "" if another write
-// has replaced it since.
-func (l *lane) committed(b *batch, revision string) {
+// committed tells everybody that b was stored. The entity's revision is "" if another write
+// has replaced it since; those of the events are not known after a lost answer.
+func (l *lane) committed(b *batch, made Revisions) {
 	o := l.w.opts
 	if len(b.commit.Events) > 0 {
 		if b.from.Moved {
 			o.Observer.tell(Moved{Key: l.key, From: b.from.Incarnation, To: b.commit.Entity.Incarnation})
 		}
 		o.Observer.tell(Committed{b.commit.Events})
-		o.Committed(l.key)
+		o.Committed(l.key, made.of(b.commit.Events)...)
 	}
-	l.cur, l.known, l.bet = b.commit.Entity, revision != "", false
-	l.cur.Revision = revision
+	l.cur, l.known, l.bet = b.commit.Entity, made.Entity != "", false
+	l.cur.Revision = made.Entity
 	l.w.kept.wrote(l.cur)
 	l.conflicts = 0
 	if l.alone > 0 {

@@ -3,6 +3,7 @@ package outbox
 import (
 	"context"
 	"encoding/json"
+	"slices"
 	"time"
 )
 
@@ -66,6 +67,25 @@ type Commit struct {
 	Receipts []Receipt
 }
 
+// Revisions are the concurrency tokens of what a Commit has stored.
+type Revisions struct {
+	Entity string
+	// Events has one for each of the events, in their order.
+	Events []string
+}
+
+// of returns the events with their revisions, none where they are not known.
+func (r Revisions) of(events []Event) []Event {
+	if len(r.Events) != len(events) {
+		return nil
+	}
+	all := slices.Clone(events)
+	for i := range all {
+		all[i].Revision = r.Events[i]
+	}
+	return all
+}
+
 // Store is the write side's port. Its implementations translate their store's
 // faults into the classes of Error; they retry what is safe to retry and nothing else.
 type Store interface {
@@ -77,12 +97,12 @@ type Store interface {
 	// Barrier returns when every read of key that this process begins afterwards shows at
 	// least what had been stored when Barrier was called, by anybody.
 	Barrier(ctx context.Context, key string) error
-	// Commit stores the batch atomically and returns the entity's new revision. ErrConflict:
+	// Commit stores the batch atomically and returns the new revisions. ErrConflict:
 	// the entity or an event moved on. *ReceiptExistsError: a receipt is there already; it
 	// is told before a conflict. Class Ambiguous: the batch may have been stored, or may yet
 	// be, and that includes a refusal after a try that may have been. Any other error means
 	// that it was not and will not be.
-	Commit(ctx context.Context, c Commit) (revision string, err error)
+	Commit(ctx context.Context, c Commit) (Revisions, error)
 	// Place tells in which container the key is stored, by what the store says about the
 	// container. It may be asked for each new entity, so it should be remembered, and
 	// asked again when an answer hints at another container under the same name.

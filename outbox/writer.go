@@ -24,8 +24,9 @@ type WriterOptions struct {
 	// CacheBytes bounds the entities that are kept, so that a write needs no read before its
 	// commit; default 8 MiB, below 0 none.
 	CacheBytes int
-	// Committed is called after a commit that made events. It must not block.
-	Committed func(key string)
+	// Committed is called after a commit that made events. It must not block. They come with
+	// their revisions, or not at all where the commit's answer was lost.
+	Committed func(key string, events ...Event)
 	Observer  Observer
 }
 
@@ -58,7 +59,7 @@ func NewWriter(store Store, opts WriterOptions) *Writer {
 		opts.CacheBytes = keptBytes
 	}
 	if opts.Committed == nil {
-		opts.Committed = func(string) {}
+		opts.Committed = func(string, ...Event) {}
 	}
 	return &Writer{store: store, opts: opts, kept: newKept(max(0, opts.CacheBytes)), lanes: map[string]*lane{}}
 }

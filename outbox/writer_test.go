@@ -53,7 +53,7 @@ func TestWriteNumbersEvents(t *testing.T) {
 	t.Parallel()
 	s := &outboxtest.MemStore{}
 	var notified []string
-	w := outbox.NewWriter(s, outbox.WriterOptions{Source: "/test", Committed: func(key string) { notified = append(notified, key) }})
+	w := outbox.NewWriter(s, outbox.WriterOptions{Source: "/test", Committed: func(key string, _ ...outbox.Event) { notified = append(notified, key) }})
 	req := put("doc:k", "a")
 	req.Trace = outbox.Trace{Parent: "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01", State: "v=1"}
 	two := req.Decide
@@ -96,7 +96,7 @@ func TestWriteThatChangesNothing(t *testing.T) {
 	t.Parallel()
 	s := &outboxtest.MemStore{}
 	notified := 0
-	w := outbox.NewWriter(s, outbox.WriterOptions{Committed: func(string) { notified++ }})
+	w := outbox.NewWriter(s, outbox.WriterOptions{Committed: func(string, ...outbox.Event) { notified++ }})
 	for range 2 {
 		answer, err := w.Write(t.Context(), put("k", "same"))
 		require.NoError(t, err)

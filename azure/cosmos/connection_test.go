@@ -69,9 +69,9 @@ func TestClientRecoversWhenItsFirstCallFailed(t *testing.T) {
 				s.mu.Lock()
 				s.accounts = nil
 				s.mu.Unlock()
-				revision, err := box.Commit(t.Context(), aCommit)
+				made, err := box.Commit(t.Context(), aCommit)
 				require.NoError(t, err)
-				require.Equal(t, `"e2"`, revision)
+				require.Equal(t, `"e2"`, made.Entity)
 			})
 		})
 	}

@@ -166,11 +166,11 @@ func (k *container) itemOptions() *azcosmos.ItemOptions {
 
 // Commit stores the batch. The receipts come first in it, so that a twin of a
 // request is told as such and not as a conflict.
-func (o *Outbox) Commit(ctx context.Context, c outbox.Commit) (revision string, err error) {
+func (o *Outbox) Commit(ctx context.Context, c outbox.Commit) (made outbox.Revisions, err error) {
 	what := op{"commit", c.Key}
 	b, err := o.batch(what, c)
 	if err != nil {
-		return "", err
+		return made, err
 	}
 	room := o.rooms.of(c.Key)
 	err = room.do(ctx, what, once, func(ctx context.Context, items *azcosmos.ContainerClient) error {
@@ -184,10 +184,19 @@ func (o *Outbox) Commit(ctx context.Context, c outbox.Commit) (revision string, 
 		if len(results) != len(b.receipts)+1+len(b.events) {
 			return errNotAtomic
 		}
-		revision = string(results[len(b.receipts)].ETag)
+		made = revisions(results[len(b.receipts):])
 		return nil
 	})
-	return revision, err
+	return made, err
+}
+
+// revisions are those of an entity and the events behind it.
+func revisions(results []azcosmos.TransactionalBatchResult) outbox.Revisions {
+	made := outbox.Revisions{Entity: string(results[0].ETag)}
+	for _, r := range results[1:] {
+		made.Events = append(made.Events, string(r.ETag))
+	}
+	return made
 }
 
 // batch is a Commit, encoded once and sent as often as needed: the receipts, the entity,

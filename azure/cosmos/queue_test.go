@@ -1,15 +1,19 @@
 package cosmos
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"net/http"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
 	"github.com/relaybox/relaybox/inbox"
+	"github.com/relaybox/relaybox/local/minicosmos"
 	"github.com/relaybox/relaybox/outbox"
+	"github.com/relaybox/relaybox/outbox/outboxtest"
 	"github.com/stretchr/testify/require"
 )
 
@@ -291,4 +295,40 @@ func TestInboxDocID(t *testing.T) {
 	for _, odd := range []string{"", "a/b", "a b", "a\"b", "ü", fmt.Sprintf("%0300d", 1)} {
 		require.Regexp(t, `^in-sha256-[0-9a-f]{64}$`, inboxDocID(odd))
 	}
+}
+
+// TestAWarmEventIsTwoRequests: the batch that stores it, and its deletion.
+func TestAWarmEventIsTwoRequests(t *testing.T) {
+	t.Parallel()
+	server := minicosmos.RunT(t)
+	box := connected(t, server.ConnectionString()).Outbox("relaybox", "outbox", OutboxOptions{})
+	settled := make(chan struct{}, 1)
+	d := outbox.NewDispatcher(box, &outboxtest.MemPublisher{}, outbox.DispatcherOptions{Observer: func(s outbox.Signal) {
+		if _, ok := s.(outbox.Settled); ok {
+			settled <- struct{}{}
+		}
+	}})
+	f := outbox.NewFastPath(d, outbox.FastPathOptions{LookEvery: -1})
+	ctx, cancel := context.WithCancel(t.Context())
+	var wg sync.WaitGroup
+	wg.Go(func() { f.Run(ctx) })
+	w := outbox.NewWriter(box, outbox.WriterOptions{Source: "/test", Committed: f.Notify})
+	for i := range 5 {
+		if i == 2 {
+			server.ResetCharges() // what follows is warm
+		}
+		_, err := w.Write(t.Context(), change("doc:a", fmt.Sprint(i)))
+		require.NoError(t, err)
+		<-settled
+	}
+	cancel()
+	wg.Wait()
+	requests := map[minicosmos.Operation]int64{}
+	for _, c := range server.Charges() {
+		requests[c.Operation] += c.Requests
+	}
+	require.Equal(t, map[minicosmos.Operation]int64{minicosmos.OpBatch: 3, minicosmos.OpDelete: 3}, requests)
+	events, err := box.Pending(t.Context(), "doc:a", 0, 10)
+	require.NoError(t, err)
+	require.Empty(t, events)
 }

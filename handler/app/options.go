@@ -34,7 +34,7 @@ func fastPathOptions(cfg config.Config) outbox.FastPathOptions {
 	}
 }
 
-func writerOptions(cfg config.Config, committed func(key string), observer outbox.Observer) outbox.WriterOptions {
+func writerOptions(cfg config.Config, committed func(key string, events ...outbox.Event), observer outbox.Observer) outbox.WriterOptions {
 	return outbox.WriterOptions{
 		Source: cfg.Outbox.Source, MaxEventBytes: cfg.Outbox.MaxEventBytes, Committed: committed, Observer: observer,
 		CacheBytes: cmp.Or(cfg.CacheBytes, -1), // none

@@ -61,7 +61,7 @@ func TestSettingsArrive(t *testing.T) {
 	dispatcher.Policy, dispatcher.Observer = nil, nil
 	require.Equal(t, outbox.DispatcherOptions{Parallel: 5, Budget: 4 * time.Second, MinAge: time.Second, SkipParked: true}, dispatcher)
 
-	writer := writerOptions(cfg, func(string) { heard++ }, func(outbox.Signal) { heard++ })
+	writer := writerOptions(cfg, func(string, ...outbox.Event) { heard++ }, func(outbox.Signal) { heard++ })
 	writer.Committed("")
 	writer.Observer(nil)
 	require.Equal(t, 3, heard)

@@ -60,12 +60,12 @@ func (f *FaultyStore) Barrier(ctx context.Context, key string) error {
 }
 
 // Commit implements outbox.Store.
-func (f *FaultyStore) Commit(ctx context.Context, c outbox.Commit) (rev string, err error) {
+func (f *FaultyStore) Commit(ctx context.Context, c outbox.Commit) (made outbox.Revisions, err error) {
 	err = f.around(ctx, "commit", c.Key, func() (err error) {
-		rev, err = f.Storage.Commit(ctx, c)
+		made, err = f.Storage.Commit(ctx, c)
 		return err
 	})
-	return rev, err
+	return made, err
 }
 
 // Place implements outbox.Store.

@@ -113,26 +113,28 @@ func (s *MemStore) Copy() *MemStore {
 }
 
 // Commit implements outbox.Store.
-func (s *MemStore) Commit(ctx context.Context, c outbox.Commit) (string, error) {
+func (s *MemStore) Commit(ctx context.Context, c outbox.Commit) (outbox.Revisions, error) {
 	if err := ctx.Err(); err != nil {
-		return "", &outbox.Error{Class: outbox.Timeout, Op: "commit", Err: err}
+		return outbox.Revisions{}, &outbox.Error{Class: outbox.Timeout, Op: "commit", Err: err}
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	p := s.partition(c.Key)
 	if err := p.refuses(c); err != nil {
-		return "", err
+		return outbox.Revisions{}, err
 	}
 	p.entity = c.Entity
 	p.entity.Revision = s.next()
+	made := outbox.Revisions{Entity: p.entity.Revision}
 	for _, e := range c.Events {
 		e.Revision = s.next()
 		p.events[e.Seq] = e
+		made.Events = append(made.Events, e.Revision)
 	}
 	for _, r := range c.Receipts {
 		p.receipts[r.ID] = r
 	}
-	return p.entity.Revision, nil
+	return made, nil
 }
 
 func (p *partition) refuses(c outbox.Commit) error {

@@ -75,8 +75,9 @@ func write(t *testing.T, s Storage, key string, n int) outbox.Entity {
 	require.NoError(t, err)
 	c := next(e, n)
 	e = c.Entity
-	e.Revision, err = s.Commit(t.Context(), c)
+	made, err := s.Commit(t.Context(), c)
 	require.NoError(t, err)
+	e.Revision = made.Entity
 	return e
 }
 
@@ -130,14 +131,15 @@ func storeRoundTrip(t *testing.T, s Storage, key string) {
 		{ID: "rq-1", RequestHash: "h", Batch: "batch-1", Answer: outbox.Answer{Status: 201, ETag: `"1"`, Location: "/p", Body: json.RawMessage(`{"a":1}`)}},
 		{ID: "rq-2", RequestHash: "g", Batch: "batch-1", Answer: outbox.Answer{Status: 404, Body: json.RawMessage(`{"b":2}`)}},
 	}
-	revision, err := s.Commit(t.Context(), c)
+	made, err := s.Commit(t.Context(), c)
 	require.NoError(t, err)
-	require.NotEmpty(t, revision)
+	require.NotEmpty(t, made.Entity)
+	require.Len(t, made.Events, len(c.Events))
 
 	e, err := s.Load(t.Context(), key)
 	require.NoError(t, err)
 	want := c.Entity
-	want.Revision = revision
+	want.Revision = made.Entity
 	require.JSONEq(t, string(want.Data), string(e.Data))
 	want.Data, e.Data = nil, nil
 	require.Equal(t, want, e)
@@ -151,6 +153,7 @@ func storeRoundTrip(t *testing.T, s Storage, key string) {
 
 	for i, got := range pending(t, s, key, 10) {
 		require.NotEmpty(t, got.Revision)
+		require.Equal(t, made.Events[i], got.Revision)
 		require.JSONEq(t, string(c.Events[i].Envelope), string(got.Envelope))
 		got.Revision, got.Envelope = "", c.Events[i].Envelope
 		require.Equal(t, c.Events[i], got)

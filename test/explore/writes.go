@@ -66,7 +66,7 @@ func (s writes) Place(context.Context, string) (outbox.Place, error) {
 }
 
 // Commit implements outbox.Store.
-func (s writes) Commit(ctx context.Context, c outbox.Commit) (string, error) {
+func (s writes) Commit(ctx context.Context, c outbox.Commit) (outbox.Revisions, error) {
 	p, store := s.p, s.p.w.Store
 	label := p.commitText(c)
 	r := p.change(ctx, label, func() (result, string) {
@@ -88,10 +88,11 @@ func (s writes) Commit(ctx context.Context, c outbox.Commit) (string, error) {
 			next.put(store, e)
 		}
 		store.set(next)
-		return result{value: next.entity.Revision}, "revision " + next.entity.Revision
+		made := outbox.Revisions{Entity: next.entity.Revision, Events: slices.Repeat([]string{"1"}, len(c.Events))}
+		return result{value: made}, "revision " + next.entity.Revision
 	}, &outbox.Error{Class: outbox.Throttled, Op: label}, &outbox.Error{Class: outbox.Ambiguous, Op: label})
-	revision, _ := r.value.(string)
-	return revision, r.err
+	made, _ := r.value.(outbox.Revisions)
+	return made, r.err
 }
 
 // commitText is a batch with the ids that were drawn called by who drew them.

@@ -7,7 +7,7 @@ var Writer = []Mutant{
 		Edit: Edit{
 			File: "outbox/lane.go",
 			Old:  "if len(b.members) == 0 || !l.send(b) {\n\t\treturn\n\t}\n",
-			New:  "if len(b.members) == 0 || !l.send(b) {\n\t\treturn\n\t}\n\tif len(b.commit.Events) == 0 && len(b.commit.Receipts) == 0 {\n\t\tl.committed(b, b.against())\n\t\treturn\n\t}\n",
+			New:  "if len(b.members) == 0 || !l.send(b) {\n\t\treturn\n\t}\n\tif len(b.commit.Events) == 0 && len(b.commit.Receipts) == 0 {\n\t\tl.committed(b, Revisions{Entity: b.against()})\n\t\treturn\n\t}\n",
 		},
 		Breaks: TrueAnswers,
 	},
@@ -33,8 +33,8 @@ var Writer = []Mutant{
 		Name: "answers do not wait for their batch",
 		Edit: Edit{
 			File: "outbox/lane.go",
-			Old:  "revision, err := l.w.store.Commit(ctx, b.commit)\n",
-			New:  "for _, m := range b.members {\n\t\tl.finish([]*call{m.call}, func(c *call) { c.answer = m.answer })\n\t}\n\trevision, err := l.w.store.Commit(ctx, b.commit)\n",
+			Old:  "made, err := l.w.store.Commit(ctx, b.commit)\n",
+			New:  "for _, m := range b.members {\n\t\tl.finish([]*call{m.call}, func(c *call) { c.answer = m.answer })\n\t}\n\tmade, err := l.w.store.Commit(ctx, b.commit)\n",
 		},
 		Breaks: TrueAnswers,
 	},
@@ -51,8 +51,8 @@ var Writer = []Mutant{
 		Name: "a refusal of the repetition is believed",
 		Edit: Edit{
 			File: "outbox/doubt.go",
-			Old:  "case stored:\n\t\t\tl.committed(b, cur.Revision)\n",
-			New:  "case open:\n\t\t\tif err == ErrConflict {\n\t\t\t\tl.unsend(b)\n\t\t\t\treturn\n\t\t\t}\n\t\tcase stored:\n\t\t\tl.committed(b, cur.Revision)\n",
+			Old:  "case stored:\n\t\t\tl.committed(b, Revisions{Entity: cur.Revision})\n",
+			New:  "case open:\n\t\t\tif err == ErrConflict {\n\t\t\t\tl.unsend(b)\n\t\t\t\treturn\n\t\t\t}\n\t\tcase stored:\n\t\t\tl.committed(b, Revisions{Entity: cur.Revision})\n",
 		},
 		And:    []Edit{{File: "outbox/doubt.go", Old: "if cur, err = l.current(ctx); err != nil {\n", New: "cur = b.from\n\tif err != nil {\n"}},
 		Breaks: TrueAnswers,
