@@ -548,3 +548,30 @@ func TestResumeIsTold(t *testing.T) {
 		require.Equal(t, []string{"paused", "resumed"}, heard)
 	})
 }
+
+// TestASweepAsksOnceAboutABlockedKey, however many passes it makes for the others.
+func TestASweepAsksOnceAboutABlockedKey(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		mem := &outboxtest.MemStore{}
+		fill(t, mem, 2, "blocked")
+		first := mem.Events("blocked")[0]
+		require.NoError(t, mem.Park(t.Context(), first, outbox.Fault{Reason: "r", At: time.Now()}))
+		fill(t, mem, 1, "k")
+		asked, more := 0, 3
+		s := &outboxtest.FaultyStore{Storage: mem, Before: func(_ context.Context, op, key string) error {
+			if op == "pending" && key == "blocked" {
+				asked++
+			}
+			if op == "settle" && more > 0 { // for another pass
+				more--
+				must(t, outbox.NewWriter(mem, outbox.WriterOptions{}), put(fmt.Sprint("more ", more), "x"))
+			}
+			return nil
+		}}
+		report, err := outbox.NewDispatcher(s, &outboxtest.MemPublisher{}, outbox.DispatcherOptions{Parallel: 1}).Sweep(t.Context())
+		require.NoError(t, err)
+		require.Equal(t, 4, report.Settled)
+		require.Equal(t, 1, asked)
+	})
+}

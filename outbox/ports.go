@@ -111,8 +111,9 @@ type Store interface {
 
 // Queue is the dispatcher's port on the same store.
 type Queue interface {
-	// Find visits, page by page and in no order, the keys that have pending events.
-	// A key may be named more than once. It stops with the error that visit returns.
+	// Find visits, page by page and in no order, the keys that have pending events, each with
+	// its oldest one as far as it was read. A key may be named more than once, and a page that
+	// shows nothing new is empty. It stops with the error that visit returns.
 	Find(ctx context.Context, visit func([]Head) error) error
 	// Parked visits all parked events in the same way, each with the time when it is due.
 	Parked(ctx context.Context, visit func([]Head) error) error

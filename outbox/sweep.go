@@ -39,9 +39,11 @@ func (d *Dispatcher) Sweep(ctx context.Context) (Report, error) {
 type sweep struct {
 	d     *Dispatcher
 	until time.Time
-	seen  map[string]struct{} // keys that passes have drained
+	seen  map[string]struct{} // keys that passes have drained, and are not drained again for now
 	due   []Head              // parked events to try again
-	total Report
+	// blocked are keys that wait behind a parked event: one drain of a sweep finds that out.
+	blocked []string
+	total   Report
 }
 
 // parked counts the parked events and notes those that are due.
@@ -79,8 +81,11 @@ func (s *sweep) run(ctx context.Context) error {
 			}
 		case !p.progress() || time.Now().After(s.until):
 			return nil
-		case !p.more:
-			clear(s.seen) // keys may have work again; those that block make no progress
+		case !p.more: // keys may have work again, but those that block
+			clear(s.seen)
+			for _, key := range s.blocked {
+				s.seen[key] = struct{}{}
+			}
 		}
 	}
 }
@@ -100,6 +105,7 @@ func (s *sweep) pass(ctx context.Context) (*sweepPass, error) {
 		err = s.d.queue.Find(ctx, func(heads []Head) error { return p.pending(ctx, heads) })
 	}
 	_ = p.group.Wait() // the drains have told the Observer
+	s.blocked = append(s.blocked, p.stuck...)
 	for _, key := range p.again {
 		delete(s.seen, key)
 	}
@@ -123,6 +129,7 @@ type sweepPass struct {
 	mu     sync.Mutex
 	report Report   // guarded by mu
 	again  []string // keys whose drain met a pause, or waits by itself; guarded by mu
+	stuck  []string // keys that wait behind a parked event; guarded by mu
 }
 
 // progress says whether another pass may find more to do. Once the drains have ended.
@@ -167,6 +174,9 @@ func (p *sweepPass) drain(ctx context.Context, key string) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.report.add(r)
+	if r.Blocked > 0 {
+		p.stuck = append(p.stuck, key)
+	}
 	if errors.Is(err, errPaused) || errors.Is(err, errDeferred) {
 		p.again = append(p.again, key)
 	}

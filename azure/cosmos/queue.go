@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"net/http"
 	"slices"
+	"time"
 
 	"github.com/Azure/azure-sdk-for-go/sdk/azcore"
 	"github.com/Azure/azure-sdk-for-go/sdk/data/azcosmos"
@@ -26,7 +27,41 @@ const (
 // hide the others, and neither does one that cannot be searched. Its error names all that
 // could not.
 func (o *Outbox) Find(ctx context.Context, visit func([]outbox.Head) error) error {
-	return o.findAll(ctx, findQuery, visit)
+	once := distinct{}
+	return o.findAll(ctx, findQuery, func(heads []outbox.Head) error { return visit(once.of(heads)) })
+}
+
+// distinctKeys bounds the keys that one Find remembers. Those behind them are named once a page.
+const distinctKeys = 10_000
+
+// distinct are the keys that a Find has named, with the time of the oldest event that it has
+// told of: the query has a row for each event, because the gateway groups nothing across
+// partitions.
+type distinct map[string]time.Time
+
+// of leaves one head of each key, the oldest, unless an older one was told before.
+func (d distinct) of(heads []outbox.Head) []outbox.Head {
+	at := make(map[string]int, len(heads))
+	fresh := heads[:0]
+	for _, h := range heads {
+		i, ok := at[h.Key]
+		told, before := d[h.Key]
+		switch {
+		case ok:
+			if h.CreatedAt.Before(fresh[i].CreatedAt) {
+				fresh[i] = h
+			}
+		case !before || h.CreatedAt.Before(told):
+			at[h.Key] = len(fresh)
+			fresh = append(fresh, h)
+		}
+	}
+	for _, h := range fresh {
+		if _, ok := d[h.Key]; ok || len(d) < distinctKeys {
+			d[h.Key] = h.CreatedAt
+		}
+	}
+	return fresh
 }
 
 // Parked walks like Find. There is no index on the time when an event is due: who asks

@@ -332,3 +332,50 @@ func TestAWarmEventIsTwoRequests(t *testing.T) {
 	require.NoError(t, err)
 	require.Empty(t, events)
 }
+
+// TestFindNamesAKeyOnce, with its oldest event, however many pages its events fill.
+func TestFindNamesAKeyOnce(t *testing.T) {
+	t.Parallel()
+	server := minicosmos.RunT(t)
+	box := connected(t, server.ConnectionString()).Outbox("relaybox", "outbox", OutboxOptions{FindPage: 4})
+	w := outbox.NewWriter(box, outbox.WriterOptions{Source: "/test"})
+	oldest := map[string]time.Time{}
+	for i := range 10 {
+		for _, key := range []string{"doc:a", "doc:b"} {
+			_, err := w.Write(t.Context(), change(key, fmt.Sprint(i)))
+			require.NoError(t, err)
+			if i == 0 {
+				events, err := box.Pending(t.Context(), key, 0, 1)
+				require.NoError(t, err)
+				oldest[key] = events[0].CreatedAt
+			}
+		}
+	}
+	named, pages := map[string]time.Time{}, 0
+	require.NoError(t, box.Find(t.Context(), func(heads []outbox.Head) error {
+		pages++
+		for _, h := range heads {
+			require.NotContains(t, named, h.Key)
+			named[h.Key] = h.CreatedAt
+		}
+		return nil
+	}))
+	require.Equal(t, oldest, named)
+	require.GreaterOrEqual(t, pages, 5, "whoever looks can bound the pages that it reads")
+}
+
+func TestDistinct(t *testing.T) {
+	t.Parallel()
+	at := func(key string, second int) outbox.Head {
+		return outbox.Head{Key: key, CreatedAt: time.Date(2026, 1, 1, 0, 0, second, 0, time.UTC)}
+	}
+	d := distinct{}
+	require.Equal(t, []outbox.Head{at("a", 3), at("b", 5)}, d.of([]outbox.Head{at("a", 4), at("b", 5), at("a", 3), at("b", 6)}))
+	require.Equal(t, []outbox.Head{at("b", 4), at("c", 9)}, d.of([]outbox.Head{at("a", 3), at("b", 4), at("c", 9), at("a", 7)}))
+	require.Empty(t, d.of([]outbox.Head{at("b", 5), at("c", 9)}))
+	for i := range distinctKeys + 10 {
+		d.of([]outbox.Head{at(fmt.Sprint(i), 1)})
+	}
+	require.Len(t, d, distinctKeys)
+	require.Len(t, d.of([]outbox.Head{at("more", 1), at("more", 2)}), 1)
+}
