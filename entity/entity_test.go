@@ -207,7 +207,7 @@ func (h *house) consume(key string) string {
 			require.NoError(h.t, err)
 		}
 	}
-	m, _, err := h.views.Load(h.t.Context(), key, "")
+	m, err := h.views.Load(h.t.Context(), key)
 	require.NoError(h.t, err)
 	return string(m.Data)
 }

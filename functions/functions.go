@@ -16,6 +16,7 @@ import (
 	"github.com/relaybox/relaybox/entity"
 	"github.com/relaybox/relaybox/examples/orders"
 	consumeevent "github.com/relaybox/relaybox/functions/ConsumeEvent"
+	inboxsweeper "github.com/relaybox/relaybox/functions/InboxSweeper"
 	openapifunction "github.com/relaybox/relaybox/functions/OpenAPI"
 	ordersfunction "github.com/relaybox/relaybox/functions/Orders"
 	outboxdispatcher "github.com/relaybox/relaybox/functions/OutboxDispatcher"
@@ -39,6 +40,7 @@ func handlers(d Deps, e entity.Deps) map[string]function {
 		"OpenAPI":          made(openapifunction.New(OpenAPI, d.Logger), nil),
 		"OutboxDispatcher": made(outboxdispatcher.New(d.Sweeper, d.Logger), nil),
 		"ConsumeEvent":     made(consumeevent.New(e.Kinds, d.Inbox, d.Logger), nil),
+		"InboxSweeper":     made(inboxsweeper.New(d.Inbox, d.Logger), nil),
 	}
 }
 
@@ -59,12 +61,18 @@ func Kinds() (*entity.Kinds, error) {
 	return all, nil
 }
 
+// Inbox is what the functions need of an inbox.Inbox.
+type Inbox interface {
+	entity.Inbox
+	inboxsweeper.Sweeper
+}
+
 // Deps is what the functions need of the rest of the app.
 type Deps struct {
 	Writer  entity.Writer
 	Reader  entity.Reader
 	Sweeper outboxdispatcher.Sweeper
-	Inbox   entity.Inbox
+	Inbox   Inbox
 	// Logger may be nil: then nothing is logged.
 	Logger *slog.Logger
 	// Deadline ends an invocation; keep it below functionTimeout. Default 28 minutes.

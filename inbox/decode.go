@@ -173,9 +173,9 @@ func incarnation(ce cloudevents.Event) (in Incarnation, err error) {
 	return in, err
 }
 
-// ahead is how far a clock may be ahead of ours: a stamp of the far future would keep every
+// maxAhead is how far a clock may be ahead of ours: a stamp of the far future would keep every
 // later incarnation out.
-const ahead = 24 * time.Hour
+const maxAhead = 24 * time.Hour
 
 func moment(ce cloudevents.Event, name string) (time.Time, error) {
 	text := extension(ce, name)
@@ -183,7 +183,7 @@ func moment(ce cloudevents.Event, name string) (time.Time, error) {
 	switch {
 	case err != nil:
 		return at, fmt.Errorf("the extension %s is %.40q, not a time like 2006-01-02T15:04:05Z", name, text)
-	case at.After(time.Now().Add(ahead)):
+	case at.After(time.Now().Add(maxAhead)):
 		return at, fmt.Errorf("the extension %s is %.40q, more than a day from now", name, text)
 	}
 	return at.UTC(), nil

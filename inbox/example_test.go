@@ -30,12 +30,12 @@ func Example() {
 		outcome, err := in.Once(ctx, e)
 		fmt.Println(e.Key, e.Seq, outcome, err)
 	}
-	m, _, err := views.Load(ctx, "order:o-1", "")
+	m, err := views.Load(ctx, "order:o-1")
 	fmt.Println(string(m.Data), err)
 	// Output:
 	// order:o-1 2 applied <nil>
 	// order:o-1 2 duplicate <nil>
-	// order:o-1 1 stale <nil>
+	// order:o-1 1 duplicate <nil>
 	// order:o-1 3 applied <nil>
 	// refused: bad-envelope
 	// "two""three" <nil>

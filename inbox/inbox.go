@@ -5,38 +5,42 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
+	"sync"
 	"time"
 
-	"github.com/relaybox/relaybox/internal/pace"
+	"github.com/relaybox/relaybox/internal/recent"
 )
 
 // Event is one delivered event. Decode makes one from a message's body.
 type Event struct {
 	// Key is what the event is about: order holds within a key.
-	Key string
+	Key string `json:"key"`
 	// Seq numbers the events of one Key within an Incarnation.
-	Seq         int64
-	Incarnation Incarnation
-	ID          string
-	Type        string
+	Seq         int64       `json:"seq"`
+	Incarnation Incarnation `json:"incarnation,omitzero"`
+	ID          string      `json:"id"`
+	Type        string      `json:"type"`
 	// Source and Subject are the CloudEvents attributes, Time the writer's clock.
-	Source, Subject string
-	Time            time.Time
+	Source  string    `json:"source,omitempty"`
+	Subject string    `json:"subject,omitempty"`
+	Time    time.Time `json:"time,omitzero"`
 	// Data is the CloudEvents data. Decoded is for the consumer: what it has read in Data
-	// before, so that Apply need not read it again.
-	Data    json.RawMessage
-	Decoded any
+	// before, so that Apply need not read it again. An event that was stored has lost it.
+	Data    json.RawMessage `json:"data,omitempty"`
+	Decoded any             `json:"-"`
 	// TraceParent and TraceState are the W3C trace context of the request behind the event.
-	TraceParent, TraceState string
+	TraceParent string `json:"traceparent,omitempty"`
+	TraceState  string `json:"tracestate,omitempty"`
 }
 
-// Policy says what happens to an event that comes before its predecessor.
+// Policy says what happens to an early event whose predecessor does not come.
 type Policy int
 
 const (
 	// Snapshot applies it and counts the gap: right where an event carries the whole state.
 	Snapshot Policy = iota
-	// Strict holds it until the gap closes, and gives it back with a *GapError after Hold.
+	// Strict leaves it where it is, and tells of it, until the predecessor comes.
 	Strict
 )
 
@@ -46,29 +50,22 @@ type Outcome int
 // The outcomes are successes, all of them.
 const (
 	Applied Outcome = iota + 1
+	// Duplicate: it was applied before, or waits beside its model.
 	Duplicate
+	// Stale: it was given up, and later events were applied over it.
 	Stale
-	// Superseded: the event belongs to an incarnation that its key has left behind.
+	// Superseded: it belongs to an incarnation that its key has left behind.
 	Superseded
+	// Stored: it came before its predecessor, and waits for it beside its model.
+	Stored
 )
 
 // String is the outcome as logs have it.
 func (o Outcome) String() string {
-	if o < Applied || o > Superseded {
+	if o < Applied || o > Stored {
 		return "none"
 	}
-	return [...]string{"applied", "duplicate", "stale", "superseded"}[o-Applied]
-}
-
-// GapError is returned under Strict for an event that comes too early.
-type GapError struct {
-	Key          string
-	LastSeq, Seq int64
-}
-
-// Error names the key, the event and the one that is missing.
-func (e *GapError) Error() string {
-	return fmt.Sprintf("event %d of %q came before event %d", e.Seq, e.Key, e.LastSeq+1)
+	return [...]string{"applied", "duplicate", "stale", "superseded", "stored"}[o-Applied]
 }
 
 // Apply makes the new read model from the old one (nil at first) and an event. It
@@ -76,126 +73,166 @@ func (e *GapError) Error() string {
 // dead-letters it in the end.
 type Apply func(model json.RawMessage, e Event) (json.RawMessage, error)
 
-// Options configures Once; the zero value works.
+// Options configures an Inbox; the zero value works.
 type Options struct {
 	Policy Policy
 	// Hold is how long transient faults are retried before the event is given back;
 	// default 4 minutes. Keep it below the lock's renewal limit and the host's
 	// function timeout. With the broker's limit of deliveries it is the longest outage
 	// that costs no event: see package doc.
-	Hold     time.Duration
-	Observer Observer
+	Hold time.Duration
+	// Wait is how long an event waits in memory for its predecessor before it is stored;
+	// default 1 s, and at most half of Hold. MaxWaiting bounds how many do at the same time, default 64: each keeps a
+	// call of the host, so make it half of what the host calls at once. What is more is
+	// stored at once.
+	Wait       time.Duration
+	MaxWaiting int
+	// EarlyWait is how long an event that is stored waits for its predecessor; default 3
+	// minutes. It must exceed the broker's lock with a delivery: an instance that dies or
+	// freezes keeps the predecessor that long.
+	EarlyWait time.Duration
+	// StartAnywhere lets a key's first event have any number. Without it, an event above
+	// the first of its incarnation waits like any other.
+	StartAnywhere bool
+	// CacheBytes bounds the models that are kept in memory, so as not to read them before
+	// each write; default 8 MiB, negative for none.
+	CacheBytes int
+	Observer   Observer
 }
 
-// Inbox applies events to the read models in a store.
+// Inbox applies events to the read models in a store. Events of one key that are in hand at
+// the same time queue by number, and those that follow each other go out as one write.
 type Inbox struct {
-	store Store
-	apply Apply
-	opts  Options
+	store  Store
+	apply  Apply
+	opts   Options
+	models *recent.Cache[Model]
+
+	mu      sync.Mutex
+	lanes   map[string]*lane // keys with events in hand; guarded by mu
+	waiting int              // events that wait in memory; guarded by mu
 }
 
 // New returns an Inbox.
 func New(s Store, apply Apply, opts Options) *Inbox {
-	if opts.Hold <= 0 {
-		opts.Hold = 4 * time.Minute
+	defaults := func(d *time.Duration, of time.Duration) {
+		if *d <= 0 {
+			*d = of
+		}
 	}
-	return &Inbox{store: s, apply: apply, opts: opts}
+	defaults(&opts.Hold, 4*time.Minute)
+	defaults(&opts.Wait, time.Second)
+	defaults(&opts.EarlyWait, 3*time.Minute)
+	opts.Wait = min(opts.Wait, opts.Hold/2)
+	if opts.MaxWaiting == 0 {
+		opts.MaxWaiting = 64
+	}
+	if opts.CacheBytes == 0 {
+		opts.CacheBytes = 8 << 20
+	}
+	return &Inbox{store: s, apply: apply, opts: opts, models: recent.New[Model](max(0, opts.CacheBytes)), lanes: map[string]*lane{}}
 }
 
-// maxConflicts in a row are somebody's haste; what is more is held.
-const maxConflicts = 20
+// errHold is the cause of the end of a call that was held for too long.
+var errHold = errors.New("it was held for too long")
 
-var (
-	// conflictPause spreads those who apply events of one key.
-	conflictPause = pace.Backoff{First: 2 * time.Millisecond, Max: 128 * time.Millisecond}
-	// heldPause is between the tries of an event that is held.
-	heldPause = pace.Backoff{First: 20 * time.Millisecond, Max: 5 * time.Second}
-)
-
-// Once gives e its effect, if it has not had it, and holds it while the store is
-// away or, under Strict, a gap is open. Its errors mean that e was not applied: a
-// *Transient, ErrConflict or *GapError that outlived Hold, what apply returned, or the
-// context's.
+// Once gives e its effect, if it has not had it, or stores it if it comes before its
+// predecessor, and holds it while the store is away. An error means that e was not applied,
+// or that nobody knows, and that the broker must deliver it again: a *Transient or
+// ErrConflict that outlived Hold, what apply returned, or the context's.
 func (i *Inbox) Once(ctx context.Context, e Event) (Outcome, error) {
-	deadline := time.Now().Add(i.opts.Hold)
-	conflicts := 0
-	for failures := 0; ; {
-		outcome, err := i.try(ctx, e)
-		wish, passing := passes(err)
-		switch {
-		case err == nil:
-			return outcome, nil
-		case errors.Is(err, ErrConflict) && conflicts < maxConflicts:
-			conflicts++
-			if err := pace.Sleep(ctx, conflictPause.Spread(conflicts)); err != nil {
-				return 0, err
-			}
-		case passing:
-			failures++
-			wait := heldPause.Wait(failures, wish)
-			if time.Now().Add(wait).After(deadline) {
-				return 0, err
-			}
-			i.opts.Observer.tell(Held{e, err, wait, failures})
-			if cut := pace.Sleep(ctx, wait); cut != nil {
-				return 0, fmt.Errorf("event %d of %q is held: %w: %w", e.Seq, e.Key, cut, err)
-			}
-		default:
-			return 0, err
-		}
+	return i.do(ctx, &call{event: e})
+}
+
+func (i *Inbox) do(ctx context.Context, c *call) (Outcome, error) {
+	ctx, cancel := context.WithTimeoutCause(ctx, i.opts.Hold, errHold)
+	defer cancel()
+	c.until = time.Now().Add(i.opts.Hold)
+	c.done = make(chan struct{})
+	i.enter(ctx, c)
+	select {
+	case <-c.done:
+	case <-ctx.Done():
+		i.leave(ctx, c)
+	}
+	if c.panicked != nil {
+		panic(c.panicked)
+	}
+	return c.outcome, c.err
+}
+
+// call is one event in hand, or the wish to look after a key's early ones.
+type call struct {
+	event Event
+	sweep bool
+	until time.Time
+	// due is when the event has waited long enough in memory; zero before it waits.
+	due  time.Time
+	slot bool // it counts in Inbox.waiting
+
+	// Guarded by Inbox.mu until done is closed; read-only afterwards.
+	fault    error // what it is held for
+	outcome  Outcome
+	err      error
+	panicked error // what Apply panicked with
+	done     chan struct{}
+}
+
+func (c *call) finished() bool {
+	select {
+	case <-c.done:
+		return true
+	default:
+		return false
 	}
 }
 
-// passes says whether err may go away by itself, and the wait that the store asked
-// for. A gap does when its event is being applied elsewhere, or is redriven; a conflict
-// when the others rest, or the replica that shows an old model has caught up.
-func passes(err error) (wish time.Duration, ok bool) {
-	if t, ok := errors.AsType[*Transient](err); ok {
-		return t.RetryAfter, true
+// enter puts c into the queue of its key.
+func (i *Inbox) enter(ctx context.Context, c *call) {
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	l, ok := i.lanes[c.event.Key]
+	if !ok {
+		l = &lane{i: i, key: c.event.Key}
+		i.lanes[l.key] = l
+		go l.run(context.WithoutCancel(ctx)) // ends when nobody waits
 	}
-	_, ok = errors.AsType[*GapError](err)
-	return 0, ok || errors.Is(err, ErrConflict)
+	l.calls = append(l.calls, c)
+	if l.wake != nil {
+		l.wake()
+	}
 }
 
-// try is one load, decision and commit.
-func (i *Inbox) try(ctx context.Context, e Event) (Outcome, error) {
-	m, seen, err := i.store.Load(ctx, e.Key, e.ID)
+// leave ends c at the end of its caller's context, unless it has its outcome by now. What is
+// on its way to the store may arrive.
+func (i *Inbox) leave(ctx context.Context, c *call) {
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	if c.finished() {
+		return
+	}
+	l := i.lanes[c.event.Key] // c is in it
+	cause := context.Cause(ctx)
 	switch {
-	case err != nil:
-		return 0, err
-	case seen:
-		return Duplicate, nil
+	case c.fault == nil:
+		c.err = fmt.Errorf("event %d of %q: %w", c.event.Seq, c.event.Key, cause)
+	case errors.Is(cause, errHold):
+		c.err = c.fault
+	default:
+		c.err = fmt.Errorf("event %d of %q is held: %w: %w", c.event.Seq, c.event.Key, cause, c.fault)
 	}
-	next, missing, outcome := advance(m, e)
-	switch {
-	case outcome == Superseded:
-		i.opts.Observer.tell(Late{e, m.Incarnation})
-		return outcome, nil
-	case outcome != Applied:
-		return outcome, nil
-	case missing > 0 && m.LastSeq > 0 && i.opts.Policy == Strict:
-		return 0, &GapError{Key: e.Key, LastSeq: e.Seq - missing - 1, Seq: e.Seq}
+	l.close(c)
+	if len(l.calls) == 0 && l.cut != nil {
+		l.cut()
 	}
-	next.Gaps += missing
-	if next.Data, err = i.apply(next.Data, e); err != nil {
-		return 0, fmt.Errorf("apply event %d of %q: %w", e.Seq, e.Key, err)
-	}
-	if err := i.store.Apply(ctx, next, e.ID); err != nil {
-		if errors.Is(err, ErrDuplicate) {
-			return Duplicate, nil
-		}
-		return 0, err
-	}
-	i.told(m, e, missing)
-	return Applied, nil
 }
 
-// told tells what was out of the ordinary about an event that was applied to m.
-func (i *Inbox) told(m Model, e Event, missing int64) {
-	if m.LastSeq > 0 && m.Incarnation.ID != e.Incarnation.ID {
-		i.opts.Observer.tell(Followed{Event: e, From: m.Incarnation, LastSeq: m.LastSeq})
+// close takes c out of the lane and lets its caller go. The caller holds i.mu.
+func (l *lane) close(c *call) {
+	if c.slot {
+		c.slot = false
+		l.i.waiting--
 	}
-	if missing > 0 {
-		i.opts.Observer.tell(Jumped{Event: e, Missing: missing})
-	}
+	l.calls = slices.DeleteFunc(l.calls, func(o *call) bool { return o == c })
+	close(c.done)
 }

@@ -23,31 +23,70 @@ func (in Incarnation) before(other Incarnation) bool {
 	return in.Drawn.Before(other.Drawn)
 }
 
-// advance is the model that e is to be applied to, with its number and incarnation already
-// e's, and how many events are missing before it. The outcome is Applied, or what e is
-// instead. It is pure.
-func advance(m Model, e Event) (next Model, missing int64, _ Outcome) {
-	next = m
-	next.LastSeq, next.Incarnation = e.Seq, e.Incarnation
+// standing is where an event stands to a model.
+type standing int
+
+const (
+	due        standing = iota // the model waits for it
+	ahead                      // others come first
+	copied                     // it was applied
+	tooOld                     // it was given up, and what came behind it was applied
+	superseded                 // it belongs to an incarnation that the key has left behind
+)
+
+// stand tells where e stands to m, and gives the model in e's incarnation: m itself, but for
+// the first event of a key or of a later incarnation. lost counts the events of the earlier
+// incarnation that never came. It is pure.
+func (m Model) stand(e Event) (in Model, lost int64, _ standing) {
+	in, lost = m, 0
+	if m.none() || e.Incarnation.ID != m.Incarnation.ID {
+		if !m.none() && e.Incarnation.before(m.Incarnation) {
+			return m, 0, superseded
+		}
+		in, lost = m.enter(e)
+	}
 	switch {
-	case m.LastSeq == 0:
-		if e.Incarnation.First == 0 {
-			return next, 0, Applied // nobody tells where the numbers began
-		}
-		return next, e.Seq - e.Incarnation.First, Applied
-	case e.Incarnation.ID == m.Incarnation.ID:
-		if e.Seq <= m.LastSeq {
-			return m, 0, Stale
-		}
-		return next, e.Seq - m.LastSeq - 1, Applied
-	case e.Incarnation.before(m.Incarnation):
-		return m, 0, Superseded
+	case e.Seq <= in.LastSeq && in.Missed.Has(e.Seq):
+		return in, 0, tooOld
+	case e.Seq <= in.LastSeq:
+		return in, 0, copied
+	case e.Seq == in.LastSeq+1 && lost == 0:
+		return in, 0, due
 	}
-	reached := max(e.Incarnation.First, 1) - 1
-	if reached == 0 {
-		next.Data = nil // the entity's history begins anew, and so does its model
-	} else {
-		reached = min(reached, m.LastSeq) // the old one may have had events that never came
-	}
-	return next, e.Seq - reached - 1, Applied
+	return in, lost, ahead
 }
+
+// none says whether no event of the key has come yet.
+func (m Model) none() bool { return m.LastSeq == 0 && m.Incarnation.ID == "" && len(m.Early) == 0 }
+
+// enter is m at the beginning of e's incarnation.
+func (m Model) enter(e Event) (in Model, lost int64) {
+	in = m
+	in.Incarnation, in.Early, in.Missed = e.Incarnation, nil, nil
+	first := e.Incarnation.First
+	if first == 0 { // nobody tells where the numbers began
+		first = e.Seq
+	}
+	in.LastSeq = first - 1
+	switch {
+	case m.none():
+	case first == 1:
+		in.Data = nil // the entity's history begins anew, and so does its model
+	default:
+		lost = max(0, in.LastSeq-m.LastSeq)
+	}
+	return in, lost
+}
+
+// jump is m after the events before seq were given up.
+func (m Model) jump(seq int64) (next Model, missing int64) {
+	missing = seq - m.LastSeq - 1
+	m.Gaps += missing
+	m.Missed = m.Missed.With(m.LastSeq+1, seq-1).newest(maxMissed)
+	m.LastSeq = seq - 1
+	return m, missing
+}
+
+// maxMissed bounds the memory of what was given up, in ranges: of what came before them, a
+// late event is taken for a copy.
+const maxMissed = 16

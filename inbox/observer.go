@@ -16,37 +16,64 @@ func (o Observer) tell(s Signal) {
 type Signal interface{ signal() }
 
 type (
-	// Held: the event waits, because its store is away, its model keeps changing under it or
-	// its predecessor is missing.
+	// Held: the event waits, because its store is away or its model keeps changing under it.
 	Held struct {
 		Event Event
 		Err   error
 		Wait  time.Duration
-		// Try counts what has failed in this delivery, from 1.
+		// Try counts what has failed for its key in a row, from 1.
 		Try int
 	}
-	// Followed: the event was applied and began a later incarnation of its key. The
-	// writer's container was made anew or restored: effects of the old incarnation that
-	// were still under way are missing, and its late events will be refused.
+	// Followed: the event began a later incarnation of its key. The writer's container was
+	// made anew or restored: effects of the old incarnation that were still under way, Lost
+	// of them known by their numbers, are missing, and its late events will be refused.
 	Followed struct {
 		Event Event
 		From  Incarnation
 		// LastSeq is how far the old incarnation had come.
 		LastSeq int64
+		Lost    int64
 	}
 	// Late: the event is of an incarnation that the key has left behind, and changed nothing.
 	Late struct {
 		Event Event
 		Now   Incarnation
 	}
-	// Jumped: the snapshot policy has applied the event over a gap of Missing events.
+	// TooOld: the event was given up, later ones were applied over it, and it changed nothing.
+	TooOld struct {
+		Event   Event
+		LastSeq int64
+	}
+	// Waits: the event was stored beside its model until event For comes.
+	Waits struct {
+		Event Event
+		For   int64
+	}
+	// Jumped: the event was applied over a gap of Missing events.
 	Jumped struct {
 		Event   Event
 		Missing int64
+	}
+	// Blocked: under Strict, event For has not come for longer than EarlyWait, and Waiting
+	// events wait for it.
+	Blocked struct {
+		Key     string
+		For     int64
+		Waiting int64
+		Since   time.Time
+	}
+	// GaveUp: an early event could not be applied, and its key has gone on without it.
+	GaveUp struct {
+		Event Event
+		Err   error
 	}
 )
 
 func (Held) signal()     {}
 func (Followed) signal() {}
 func (Late) signal()     {}
+func (TooOld) signal()   {}
+func (Waits) signal()    {}
 func (Jumped) signal()   {}
+func (Blocked) signal()  {}
+func (GaveUp) signal()   {}

@@ -11,42 +11,74 @@ import (
 // Model is the read model of one key, with what the protocol keeps beside its data.
 type Model struct {
 	Key string
-	// LastSeq is the Seq of the newest event applied; 0 means that none ever was.
+	// LastSeq is the number up to which events were applied or given up. It is the memory of
+	// what was applied, and never expires.
 	LastSeq int64
 	// Incarnation is the life that LastSeq belongs to.
 	Incarnation Incarnation
-	// Gaps counts the events that the snapshot policy had to jump over.
-	Gaps int64
-	Data json.RawMessage
+	// Gaps counts the events that were given up, and Missed are the last ones of this
+	// incarnation.
+	Gaps   int64
+	Missed Numbers
+	// Early are the events that are stored beside the model, because one before them is
+	// missing.
+	Early Numbers
+	Data  json.RawMessage
 	// Revision is the store's concurrency token; "" means that nothing is stored.
 	Revision string
 }
 
-// Store is the consumer's port.
-type Store interface {
-	// Load reads the key's model and tells whether the event's receipt exists.
-	// A missing model is the zero Model with its Key.
-	Load(ctx context.Context, key, eventID string) (m Model, seen bool, err error)
-	// Apply stores the model under its Revision and the event's receipt in one atomic
-	// batch. ErrDuplicate: the receipt exists. ErrConflict: the model moved on.
-	Apply(ctx context.Context, m Model, eventID string) error
+// Early is an event that is stored beside its model until its predecessor has come.
+type Early struct {
+	Event Event
+	// Since is when it came, by the clock of whoever stored it.
+	Since time.Time
 }
 
-// Sentinels of Apply.
-var (
-	// ErrDuplicate: the event was applied before; there is nothing left to do.
-	ErrDuplicate = errors.New("the event was applied before")
-	// ErrConflict: another consumer changed the model. Load again and decide again.
-	ErrConflict = errors.New("the read model was changed by another consumer")
-)
+// Refused is an early event that cannot be applied. It stays where it is, for people.
+type Refused struct {
+	Early
+	Reason string
+}
+
+// Change is what happens to a key in one atomic batch.
+type Change struct {
+	// Model is what it becomes; its Revision is the one that the change is made against.
+	Model Model
+	// Add is stored beside it. Remove and Refuse are there.
+	Add, Remove []Early
+	Refuse      []Refused
+}
+
+// Operations is how many documents the batch touches.
+func (c *Change) Operations() int { return 1 + len(c.Add) + len(c.Remove) + len(c.Refuse) }
+
+// Store is the consumer's port. Reads of a Store must be at least as new as what it has
+// shown or written before, of the same key.
+type Store interface {
+	// Load reads the key's model. A missing one is the zero Model with its Key.
+	Load(ctx context.Context, key string) (Model, error)
+	// Commit stores the change under the model's Revision, all of it or nothing, and returns
+	// the model's new Revision. ErrConflict: the model moved on.
+	Commit(ctx context.Context, c Change) (revision string, err error)
+	// Early reads early events of the key, the lowest numbers first, whatever the model
+	// says; at most limit.
+	Early(ctx context.Context, key string, limit int) ([]Early, error)
+	// Waiting visits keys that have early events from before a moment. It may visit one
+	// more than once.
+	Waiting(ctx context.Context, before time.Time, visit func(keys []string) error) error
+}
+
+// ErrConflict: another consumer changed the model. Load again and decide again.
+var ErrConflict = errors.New("the read model was changed by another consumer")
 
 // Transient is a store fault that goes away by itself: throttling, outage, timeout,
-// lost authorisation. The consumer holds the event and tries again. Repeating Apply
-// after one is always safe, because the receipt tells whether it was applied.
+// lost authorisation. The consumer holds the event and tries again. Repeating Commit
+// after one is always safe, because the revision tells whether it was carried out.
 type Transient struct {
 	// RetryAfter is the store's own wish; 0 when it named none.
 	RetryAfter time.Duration
-	// Op names the operation and its key: `apply event "…" to "p-1"`.
+	// Op names the operation and its key: `apply events to "p-1"`.
 	Op  string
 	Err error
 }

@@ -134,14 +134,48 @@ type modelDoc struct {
 	LastSeq     int64             `json:"lastSeq"`
 	Incarnation inbox.Incarnation `json:"incarnation,omitzero"`
 	Gaps        int64             `json:"gaps"`
+	Missed      inbox.Numbers     `json:"missed,omitempty"`
+	Early       inbox.Numbers     `json:"early,omitempty"`
 	Data        json.RawMessage   `json:"data,omitempty"`
 }
 
-type inboxReceiptDoc struct {
+func newModelDoc(m *inbox.Model) modelDoc {
+	return modelDoc{
+		ID: modelDocID, PK: m.Key, Kind: "model", LastSeq: m.LastSeq, Incarnation: m.Incarnation,
+		Gaps: m.Gaps, Missed: m.Missed, Early: m.Early, Data: m.Data,
+	}
+}
+
+func (d *modelDoc) model(key, revision string) inbox.Model {
+	return inbox.Model{
+		Key: key, LastSeq: d.LastSeq, Incarnation: d.Incarnation, Gaps: d.Gaps, Missed: d.Missed, Early: d.Early, Data: d.Data, Revision: revision,
+	}
+}
+
+// earlyDoc never has a ttl: what was not applied must not expire.
+type earlyDoc struct {
 	ID   string `json:"id"`
 	PK   string `json:"pk"`
 	Kind string `json:"kind"`
-	TTL  int64  `json:"ttl"`
+	Seq  int64  `json:"seq"`
+	// Since is in milliseconds, so that it can be asked for by its order. It is gone, and
+	// Refused there, once nobody waits for the event.
+	Since   int64       `json:"earlySince,omitempty"`
+	Refused string      `json:"refused,omitempty"`
+	Event   inbox.Event `json:"event"`
+}
+
+func newEarlyDoc(key string, e *inbox.Early) earlyDoc {
+	return earlyDoc{ID: earlyDocID(e), PK: key, Kind: "early", Seq: e.Event.Seq, Since: e.Since.UnixMilli(), Event: e.Event}
+}
+
+// earlyDocID tells the incarnations of a key apart: they may give out a number each.
+func earlyDocID(e *inbox.Early) string {
+	id := fmt.Sprintf("ea-%020d", e.Event.Seq)
+	if e.Event.Incarnation.ID != "" {
+		id += "-" + e.Event.Incarnation.ID
+	}
+	return id
 }
 
 // checkKey refuses keys that azcosmos would not send as JSON: it quotes the partition

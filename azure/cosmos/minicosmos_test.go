@@ -57,9 +57,14 @@ func TestStoredDocuments(t *testing.T) {
 		Receipts: []outbox.Receipt{{ID: "rq-1", RequestHash: "h", Batch: "b", Answer: outbox.Answer{Status: 201, ETag: `"1"`}}},
 	})
 	require.NoError(t, err)
-	require.NoError(t, c.Inbox("relaybox", "inbox", InboxOptions{}).Apply(t.Context(), inbox.Model{
-		Key: "p-1", LastSeq: 1, Incarnation: inbox.Incarnation{ID: "i-1", First: 1, Since: at, Drawn: at}, Data: []byte(`{"a":1}`),
-	}, "e-1"))
+	life := inbox.Incarnation{ID: "i-1", First: 1, Since: at, Drawn: at}
+	views := c.Inbox("relaybox", "inbox", InboxOptions{})
+	early := inbox.Early{Event: inbox.Event{Key: "p-1", Seq: 7, Incarnation: life, ID: "e-7", Type: "t", Data: []byte(`{"b":2}`)}, Since: at}
+	change := inbox.Change{Model: inbox.Model{
+		Key: "p-1", LastSeq: 5, Incarnation: life, Gaps: 2, Missed: inbox.Numbers{}.With(2, 3), Early: inbox.Numbers{}.With(7, 7), Data: []byte(`{"a":1}`),
+	}, Add: []inbox.Early{early}}
+	change.Model.Revision, err = views.Commit(t.Context(), change)
+	require.NoError(t, err)
 
 	requireDocuments(t, server.Documents("relaybox", "outbox"), map[string]string{
 		"entity":                  `{"id":"entity","pk":"p-1","kind":"entity","version":1,"lastSeq":1,"incarnation":{"id":"i-1","first":1,"since":"2026-01-02T03:04:05Z","drawn":"2026-01-02T03:04:05Z"},"place":"r","batch":"b","data":{"a":1},"updatedAt":"2026-01-02T03:04:05Z"}`,
@@ -67,9 +72,18 @@ func TestStoredDocuments(t *testing.T) {
 		"rq-1":                    `{"id":"rq-1","pk":"p-1","kind":"receipt","requestHash":"h","batch":"b","answer":{"status":201,"etag":"\"1\""},"ttl":86400}`,
 	})
 	requireDocuments(t, server.Documents("relaybox", "inbox"), map[string]string{
-		"model":  `{"id":"model","pk":"p-1","kind":"model","lastSeq":1,"incarnation":{"id":"i-1","first":1,"since":"2026-01-02T03:04:05Z","drawn":"2026-01-02T03:04:05Z"},"gaps":0,"data":{"a":1}}`,
-		"in-e-1": `{"id":"in-e-1","pk":"p-1","kind":"receipt","ttl":604800}`,
+		"model":                       `{"id":"model","pk":"p-1","kind":"model","lastSeq":5,"incarnation":{"id":"i-1","first":1,"since":"2026-01-02T03:04:05Z","drawn":"2026-01-02T03:04:05Z"},"gaps":2,"missed":[[2,3]],"early":[[7,7]],"data":{"a":1}}`,
+		"ea-00000000000000000007-i-1": `{"id":"ea-00000000000000000007-i-1","pk":"p-1","kind":"early","seq":7,"earlySince":1767323045000,"event":{"key":"p-1","seq":7,"incarnation":{"id":"i-1","first":1,"since":"2026-01-02T03:04:05Z","drawn":"2026-01-02T03:04:05Z"},"id":"e-7","type":"t","data":{"b":2}}}`,
 	})
+	change.Add, change.Refuse = nil, []inbox.Refused{{Early: early, Reason: "no such thing"}}
+	_, err = views.Commit(t.Context(), change)
+	require.NoError(t, err)
+	for _, doc := range server.Documents("relaybox", "inbox") {
+		if strings.Contains(string(doc), `"e-7"`) {
+			require.Contains(t, string(doc), `"refused":"no such thing"`)
+			require.NotContains(t, string(doc), "earlySince")
+		}
+	}
 
 	box := c.Outbox("relaybox", "outbox", OutboxOptions{})
 	events, err := box.Pending(t.Context(), "p-1", 0, 1)

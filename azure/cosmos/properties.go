@@ -21,15 +21,21 @@ type ContainerProperties struct {
 	UniqueKeys         [][]string
 }
 
+// What the queries of each side need in the index.
+var (
+	OutboxPaths = []string{"/pk/?", "/pending/?", "/parked/?", "/seq/?"}
+	InboxPaths  = []string{"/earlySince/?", "/seq/?"}
+)
+
 // Needed is what the outbox's and the inbox's container have to be like (design §3): the
-// one place that says so.
+// one place that says so. They share a policy: a path that no document has costs nothing.
 func Needed() ContainerProperties {
 	ownTTLOnly := int32(-1)
 	return ContainerProperties{
 		PartitionKey: []string{"/pk"}, PartitionKeyVersion: 2,
 		DefaultTTL: &ownTTLOnly,
 		Indexing:   "consistent",
-		Included:   []string{"/pk/?", "/pending/?", "/parked/?", "/seq/?"},
+		Included:   []string{"/pk/?", "/pending/?", "/parked/?", "/seq/?", "/earlySince/?"},
 		Excluded:   []string{"/*"},
 	}
 }

@@ -10,7 +10,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/relaybox/relaybox/inbox"
 	"github.com/relaybox/relaybox/local/minicosmos"
 	"github.com/relaybox/relaybox/outbox"
 	"github.com/relaybox/relaybox/outbox/outboxtest"
@@ -246,54 +245,6 @@ func TestDefaultsAreWhatTheServiceTakes(t *testing.T) {
 			got = append(got, strings.Count(r.body, `"Delete"`))
 		}
 		require.Equal(t, want, got)
-	}
-}
-
-func TestApply(t *testing.T) {
-	t.Parallel()
-	const receipt, model = 0, 1
-	for name, row := range map[string]struct {
-		replies []reply
-		want    error
-		tries   int
-	}{
-		"stored":            {[]reply{committed("r", "m")}, nil, 1},
-		"duplicate":         {[]reply{rolledBack(2, receipt, 409)}, inbox.ErrDuplicate, 1},
-		"model moved":       {[]reply{rolledBack(2, model, 412)}, inbox.ErrConflict, 1},
-		"model created":     {[]reply{rolledBack(2, model, 409)}, inbox.ErrConflict, 1},
-		"answer lost":       {[]reply{{dropped: true}, rolledBack(2, receipt, 409)}, inbox.ErrDuplicate, 2},
-		"request timeout":   {[]reply{{status: 408}, committed("r", "m")}, nil, 2},
-		"throttled, better": {[]reply{{status: 429}, committed("r", "m")}, nil, 2},
-	} {
-		t.Run(name, func(t *testing.T) {
-			t.Parallel()
-			c, s := scripted(row.replies...)
-			err := c.Inbox("db", "v", InboxOptions{}).Apply(t.Context(), inbox.Model{Key: "p-1", LastSeq: 4, Data: []byte(`{}`), Revision: `"m"`}, "ev-1")
-			if row.want == nil {
-				require.NoError(t, err)
-			} else {
-				require.ErrorIs(t, err, row.want)
-			}
-			require.Equal(t, row.tries, s.count())
-		})
-	}
-}
-
-func TestInboxFaultsAreTransientOrForEver(t *testing.T) {
-	t.Parallel()
-	for status, transient := range map[int]bool{401: true, 403: true, 413: false, 400: false} {
-		c, _ := scripted(reply{status: status})
-		_, _, err := c.Inbox("db", "v", InboxOptions{}).Load(t.Context(), "p-1", "ev-1")
-		_, is := errors.AsType[*inbox.Transient](err)
-		require.Equal(t, transient, is, "%d: %v", status, err)
-	}
-}
-
-func TestInboxDocID(t *testing.T) {
-	t.Parallel()
-	require.Equal(t, "in-3f2a:b.c_d-9", inboxDocID("3f2a:b.c_d-9"))
-	for _, odd := range []string{"", "a/b", "a b", "a\"b", "ü", fmt.Sprintf("%0300d", 1)} {
-		require.Regexp(t, `^in-sha256-[0-9a-f]{64}$`, inboxDocID(odd))
 	}
 }
 

@@ -143,7 +143,7 @@ func (a *App[T, V]) Changes(id string) []entity.Change[T] { return a.changes[id]
 // View is what the consumer keeps of the entity beside its state.
 func (a *App[T, V]) View(id string) V {
 	a.t.Helper()
-	m, _, err := a.views.Load(a.t.Context(), outbox.Key(a.kind, id), "")
+	m, err := a.views.Load(a.t.Context(), outbox.Key(a.kind, id))
 	var stored struct{ View V }
 	if err == nil {
 		err = json.Unmarshal(m.Data, &stored)

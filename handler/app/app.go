@@ -69,7 +69,7 @@ func New(cfg config.Config, log *slog.Logger, opts Options) (*App, error) {
 	a.bus = servicebus.Open(cfg.BusConnection(), opts.Bus)
 
 	entities := a.store.Outbox(cfg.Cosmos.Database, cfg.Cosmos.Outbox, cosmos.OutboxOptions{Containers: ownOutbox})
-	views := a.store.Inbox(cfg.Cosmos.Database, cfg.Cosmos.Inbox, viewOptions(cfg, ownInbox))
+	views := a.store.Inbox(cfg.Cosmos.Database, cfg.Cosmos.Inbox, cosmos.InboxOptions{Containers: ownInbox})
 	a.publisher = a.bus.Publisher(cfg.Bus.Topic, publisherOptions(cfg))
 	observer := observe(log)
 

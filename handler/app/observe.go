@@ -54,15 +54,26 @@ func observeInbox(log *slog.Logger) inbox.Observer {
 			if s.Try&(s.Try-1) != 0 {
 				level = slog.LevelDebug // each of a day's outage would be a line every few seconds, for every event that waits
 			}
-			log.Log(context.Background(), level, "event held: the store is away, or its predecessor is missing", "signal", "held", "try", s.Try, "key", s.Event.Key, "seq", s.Event.Seq,
+			log.Log(context.Background(), level, "event held: the store is away, or others keep changing its model", "signal", "held", "try", s.Try, "key", s.Event.Key, "seq", s.Event.Seq,
 				"event", s.Event.ID, "wait", s.Wait.String(), "error", s.Err)
 		case inbox.Followed:
 			log.Warn("the writer's container was made anew or restored: the read model follows, and effects that were under way may be missing",
 				"signal", "incarnation", "key", s.Event.Key, "seq", s.Event.Seq, "event", s.Event.ID,
-				"incarnation", s.Event.Incarnation.ID, "left", s.From.ID, "leftAt", s.LastSeq)
+				"incarnation", s.Event.Incarnation.ID, "left", s.From.ID, "leftAt", s.LastSeq, "lost", s.Lost)
 		case inbox.Late:
 			log.Warn("event of a container that is no more: it changed nothing", "signal", "superseded", "key", s.Event.Key, "seq", s.Event.Seq,
 				"event", s.Event.ID, "incarnation", s.Event.Incarnation.ID, "now", s.Now.ID)
+		case inbox.TooOld:
+			log.Warn("event came after its key had gone on without it: it changed nothing", "signal", "too-old", "key", s.Event.Key, "seq", s.Event.Seq,
+				"event", s.Event.ID, "lastSeq", s.LastSeq)
+		case inbox.Waits:
+			log.Info("event came before its predecessor: it is stored until that comes", "signal", "early", "key", s.Event.Key, "seq", s.Event.Seq,
+				"event", s.Event.ID, "for", s.For)
+		case inbox.Blocked:
+			log.Error("events wait for one that does not come", "signal", "gap-blocked", "key", s.Key, "for", s.For, "waiting", s.Waiting, "since", s.Since)
+		case inbox.GaveUp:
+			log.Error("event given up: it cannot be applied, and its key has gone on without it", "signal", "gave-up", "key", s.Event.Key, "seq", s.Event.Seq,
+				"event", s.Event.ID, "error", s.Err)
 		case inbox.Jumped:
 			log.Warn("event applied over a gap", "signal", "gap", "key", s.Event.Key, "seq", s.Event.Seq, "event", s.Event.ID, "missing", s.Missing)
 		}

@@ -37,11 +37,15 @@ func TestSignalsAreLogged(t *testing.T) {
 		"look failed": {outbox.LookFailed{Err: away}, nil, []string{"level=WARN", "class=" + outbox.Unavailable.String(), "away"}},
 		"drain":       {outbox.DrainFailed{Key: "k", Err: away}, nil, []string{"level=WARN", "key=k class=" + outbox.Unavailable.String(), "away"}},
 
-		"held":       {nil, inbox.Held{Event: got, Err: away, Wait: time.Second, Try: 4}, []string{"level=WARN", "signal=held try=4 key=k seq=3 event=e wait=1s", "away"}},
-		"held again": {nil, inbox.Held{Event: got, Err: away, Wait: time.Second, Try: 5}, []string{"level=DEBUG", "signal=held try=5"}},
-		"followed":   {nil, inbox.Followed{Event: got, From: inbox.Incarnation{ID: "old"}, LastSeq: 2}, []string{"level=WARN", "signal=incarnation key=k seq=3 event=e incarnation=new left=old leftAt=2"}},
-		"late":       {nil, inbox.Late{Event: got, Now: inbox.Incarnation{ID: "newer"}}, []string{"level=WARN", "signal=superseded key=k seq=3 event=e incarnation=new now=newer"}},
-		"jumped":     {nil, inbox.Jumped{Event: got, Missing: 2}, []string{"level=WARN", "signal=gap key=k seq=3 event=e missing=2"}},
+		"held":        {nil, inbox.Held{Event: got, Err: away, Wait: time.Second, Try: 4}, []string{"level=WARN", "signal=held try=4 key=k seq=3 event=e wait=1s", "away"}},
+		"held again":  {nil, inbox.Held{Event: got, Err: away, Wait: time.Second, Try: 5}, []string{"level=DEBUG", "signal=held try=5"}},
+		"followed":    {nil, inbox.Followed{Event: got, From: inbox.Incarnation{ID: "old"}, LastSeq: 2}, []string{"level=WARN", "signal=incarnation key=k seq=3 event=e incarnation=new left=old leftAt=2"}},
+		"late":        {nil, inbox.Late{Event: got, Now: inbox.Incarnation{ID: "newer"}}, []string{"level=WARN", "signal=superseded key=k seq=3 event=e incarnation=new now=newer"}},
+		"too old":     {nil, inbox.TooOld{Event: got, LastSeq: 5}, []string{"level=WARN", "signal=too-old key=k seq=3 event=e lastSeq=5"}},
+		"waits":       {nil, inbox.Waits{Event: got, For: 2}, []string{"level=INFO", "signal=early key=k seq=3 event=e for=2"}},
+		"gap blocked": {nil, inbox.Blocked{Key: "k", For: 2, Waiting: 4}, []string{"level=ERROR", "signal=gap-blocked key=k for=2 waiting=4"}},
+		"given up":    {nil, inbox.GaveUp{Event: got, Err: away}, []string{"level=ERROR", "signal=gave-up key=k seq=3 event=e", "away"}},
+		"jumped":      {nil, inbox.Jumped{Event: got, Missing: 2}, []string{"level=WARN", "signal=gap key=k seq=3 event=e missing=2"}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

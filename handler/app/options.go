@@ -4,16 +4,11 @@ import (
 	"cmp"
 	"log/slog"
 
-	"github.com/relaybox/relaybox/azure/cosmos"
 	"github.com/relaybox/relaybox/azure/servicebus"
 	"github.com/relaybox/relaybox/handler/config"
 	"github.com/relaybox/relaybox/inbox"
 	"github.com/relaybox/relaybox/outbox"
 )
-
-func viewOptions(cfg config.Config, own map[string]string) cosmos.InboxOptions {
-	return cosmos.InboxOptions{ReceiptTTL: cfg.Inbox.Receipt, Containers: own}
-}
 
 func publisherOptions(cfg config.Config) servicebus.PublisherOptions {
 	return servicebus.PublisherOptions{OneSessionPerBatch: cfg.Bus.Partitioned}
@@ -42,5 +37,8 @@ func writerOptions(cfg config.Config, committed func(key string, events ...outbo
 }
 
 func inboxOptions(cfg config.Config, log *slog.Logger) inbox.Options {
-	return inbox.Options{Policy: cfg.Policy(), Hold: cfg.Inbox.Hold, Observer: observeInbox(log)}
+	return inbox.Options{
+		Policy: cfg.Policy(), Hold: cfg.Inbox.Hold, Wait: cfg.Inbox.Wait, MaxWaiting: cfg.Inbox.Waiting, EarlyWait: cfg.Inbox.EarlyWait,
+		StartAnywhere: cfg.Inbox.Anywhere, Observer: observeInbox(log),
+	}
 }

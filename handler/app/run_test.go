@@ -46,10 +46,8 @@ func TestSettingsArrive(t *testing.T) {
 		"EVENTS_TOPIC_PARTITIONED": "true", "RELAYBOX_SOURCE": "/here", "RELAYBOX_FASTPATH_BUDGET": "1s", "RELAYBOX_FASTPATH_QUEUE": "2",
 		"RELAYBOX_ORPHAN_LOOK": "3s", "RELAYBOX_SWEEP_BUDGET": "4s", "RELAYBOX_SWEEP_PARALLEL": "5", "RELAYBOX_PARK_AFTER": "6",
 		"RELAYBOX_SKIP_PARKED": "true", "RELAYBOX_MAX_EVENT_BYTES": "7000", "RELAYBOX_CACHE_BYTES": "1000", "RELAYBOX_GAP_POLICY": "strict",
-		"RELAYBOX_INBOX_HOLD": "8m", "RELAYBOX_INBOX_RETENTION": "9h",
+		"RELAYBOX_INBOX_HOLD": "8m", "RELAYBOX_INBOX_WAIT": "9s", "RELAYBOX_INBOX_WAITING": "10", "RELAYBOX_EARLY_WAIT": "11m", "RELAYBOX_START_ANYWHERE": "true",
 	})
-	own := map[string]string{"order": "c"}
-	require.Equal(t, cosmos.InboxOptions{ReceiptTTL: 9 * time.Hour, Containers: own}, viewOptions(cfg, own))
 	require.Equal(t, servicebus.PublisherOptions{OneSessionPerBatch: true}, publisherOptions(cfg))
 	require.Equal(t, outbox.FastPathOptions{Queue: 2, Budget: time.Second, LookEvery: 3 * time.Second}, fastPathOptions(cfg))
 
@@ -79,7 +77,9 @@ func TestSettingsArrive(t *testing.T) {
 	in.Observer(inbox.Jumped{})
 	require.Contains(t, lines.String(), "signal=gap")
 	in.Observer = nil
-	require.Equal(t, inbox.Options{Policy: inbox.Strict, Hold: 8 * time.Minute}, in)
+	require.Equal(t, inbox.Options{
+		Policy: inbox.Strict, Hold: 8 * time.Minute, Wait: 9 * time.Second, MaxWaiting: 10, EarlyWait: 11 * time.Minute, StartAnywhere: true,
+	}, in)
 }
 
 // TestWhoWaitsForTheContainers: nobody who asks whether the handler is up, a client for a

@@ -54,9 +54,13 @@ type Config struct {
 		MaxEventBytes  int           `env:"RELAYBOX_MAX_EVENT_BYTES" envDefault:"245760"`
 	}
 	Inbox struct {
-		Gaps    string        `env:"RELAYBOX_GAP_POLICY" envDefault:"snapshot"`
-		Hold    time.Duration `env:"RELAYBOX_INBOX_HOLD" envDefault:"25m"`
-		Receipt time.Duration `env:"RELAYBOX_INBOX_RETENTION" envDefault:"168h"`
+		Gaps string        `env:"RELAYBOX_GAP_POLICY" envDefault:"snapshot"`
+		Hold time.Duration `env:"RELAYBOX_INBOX_HOLD" envDefault:"25m"`
+		// Wait is in memory, for at most Waiting events at a time; EarlyWait is in the store.
+		Wait      time.Duration `env:"RELAYBOX_INBOX_WAIT" envDefault:"1s"`
+		Waiting   int           `env:"RELAYBOX_INBOX_WAITING" envDefault:"64"`
+		EarlyWait time.Duration `env:"RELAYBOX_EARLY_WAIT" envDefault:"3m"`
+		Anywhere  bool          `env:"RELAYBOX_START_ANYWHERE"`
 	}
 	Deadline time.Duration `env:"RELAYBOX_INVOCATION_DEADLINE" envDefault:"28m"`
 	// CacheBytes bounds what is kept of documents that were read or written last; 0 for nothing.
@@ -195,7 +199,9 @@ func (c *Config) faults() []error {
 	fault(c.Outbox.Attempts < 2 || c.Outbox.Attempts > 10, "RELAYBOX_PARK_AFTER", "is %d, and one refusal does not tell a message from a destination that refuses everything: it must be from 2 to 10", c.Outbox.Attempts)
 	fault(c.Outbox.MaxEventBytes < 1024, "RELAYBOX_MAX_EVENT_BYTES", "is %d: it must be at least 1024", c.Outbox.MaxEventBytes)
 	fault(c.CacheBytes < 0, "RELAYBOX_CACHE_BYTES", "is %d: it must be at least 0, which keeps nothing", c.CacheBytes)
-	fault(c.Inbox.Receipt < time.Hour, "RELAYBOX_INBOX_RETENTION", "is %v: it must be longer than the broker's duplicate detection window, an hour at the least", c.Inbox.Receipt)
+	fault(c.Inbox.Wait <= 0 || c.Inbox.Wait > c.Inbox.Hold/2, "RELAYBOX_INBOX_WAIT", "is %v: it must be above zero and at most half of RELAYBOX_INBOX_HOLD (%v)", c.Inbox.Wait, c.Inbox.Hold)
+	fault(c.Inbox.Waiting < 1, "RELAYBOX_INBOX_WAITING", "is %d: it must be at least 1, and at most half of maxConcurrentCalls in host.json", c.Inbox.Waiting)
+	fault(c.Inbox.EarlyWait < c.Inbox.Wait, "RELAYBOX_EARLY_WAIT", "is %v: it must be longer than the lock of the subscription, and at least RELAYBOX_INBOX_WAIT (%v)", c.Inbox.EarlyWait, c.Inbox.Wait)
 	return faults
 }
 

@@ -79,7 +79,9 @@ func TestEveryFaultNamesItsSetting(t *testing.T) {
 		"RELAYBOX_PARK_AFTER":          "1",
 		"RELAYBOX_MAX_EVENT_BYTES":     "7",
 		"RELAYBOX_CACHE_BYTES":         "-1",
-		"RELAYBOX_INBOX_RETENTION":     "1m",
+		"RELAYBOX_INBOX_WAIT":          "13m",
+		"RELAYBOX_INBOX_WAITING":       "0",
+		"RELAYBOX_EARLY_WAIT":          "0s",
 		"RELAYBOX_INVOCATION_DEADLINE": "0s",
 	} {
 		t.Run(setting, func(t *testing.T) {
@@ -115,7 +117,10 @@ func TestLimits(t *testing.T) {
 		{"RELAYBOX_PARK_AFTER", "10", "11"},
 		{"RELAYBOX_MAX_EVENT_BYTES", "1024", "1023"},
 		{"RELAYBOX_CACHE_BYTES", "0", "-1"},
-		{"RELAYBOX_INBOX_RETENTION", "1h", "59m"},
+		{"RELAYBOX_INBOX_WAIT", "1ns", "0s"},
+		{"RELAYBOX_INBOX_WAIT", "30s", "31s"},
+		{"RELAYBOX_INBOX_WAITING", "1", "0"},
+		{"RELAYBOX_EARLY_WAIT", "1s", "999ms"},
 		{"COSMOS_DATABASE", strings.Repeat("a", 255), strings.Repeat("a", 256)},
 	} {
 		settings := map[string]string{"RELAYBOX_INVOCATION_DEADLINE": "5m", "RELAYBOX_INBOX_HOLD": "1m", "RELAYBOX_SWEEP_BUDGET": "1m"}
@@ -166,7 +171,7 @@ func TestUnreadableValues(t *testing.T) {
 	bad := map[string]string{
 		"EVENTS_TOPIC_PARTITIONED": "yes?", "RELAYBOX_FASTPATH_BUDGET": "quick", "RELAYBOX_FASTPATH_QUEUE": "long",
 		"RELAYBOX_ORPHAN_LOOK": "often", "RELAYBOX_SWEEP_BUDGET": "1 minute", "RELAYBOX_SWEEP_PARALLEL": "many", "RELAYBOX_PARK_AFTER": "three", "RELAYBOX_SKIP_PARKED": "perhaps",
-		"RELAYBOX_MAX_EVENT_BYTES": "240k", "RELAYBOX_INBOX_HOLD": "soon", "RELAYBOX_INBOX_RETENTION": "week", "RELAYBOX_INVOCATION_DEADLINE": "late", "RELAYBOX_LOG_LEVEL": "loud",
+		"RELAYBOX_MAX_EVENT_BYTES": "240k", "RELAYBOX_INBOX_HOLD": "soon", "RELAYBOX_INBOX_WAIT": "briefly", "RELAYBOX_INBOX_WAITING": "some", "RELAYBOX_EARLY_WAIT": "week", "RELAYBOX_START_ANYWHERE": "here", "RELAYBOX_INVOCATION_DEADLINE": "late", "RELAYBOX_LOG_LEVEL": "loud",
 		"RELAYBOX_CACHE_BYTES": "8MiB",
 	}
 	_, err := Load(with(bad))
@@ -199,7 +204,7 @@ func TestAllFaultsAtOnce(t *testing.T) {
 func TestNamesAreEverySetting(t *testing.T) {
 	t.Parallel()
 	all := Names()
-	require.Subset(t, all, []string{"COSMOS_CONNECTION", "COSMOS_CONNECTION__accountEndpoint", "EVENTS_TOPIC", "RELAYBOX_INBOX_RETENTION", "RELAYBOX_LOG_LEVEL"})
+	require.Subset(t, all, []string{"COSMOS_CONNECTION", "COSMOS_CONNECTION__accountEndpoint", "EVENTS_TOPIC", "RELAYBOX_EARLY_WAIT", "RELAYBOX_LOG_LEVEL"})
 	require.NotContains(t, all, "FUNCTIONS_CUSTOMHANDLER_PORT", "the host sets it")
 }
 

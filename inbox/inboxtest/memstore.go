@@ -3,60 +3,150 @@
 package inboxtest
 
 import (
+	"cmp"
 	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"slices"
 	"strconv"
 	"sync"
+	"time"
 
 	"github.com/relaybox/relaybox/inbox"
 )
 
 // MemStore is an inbox.Store in memory. The zero value is empty and ready.
 type MemStore struct {
-	// Before and After may fail an operation (load, apply) before it is done, or
-	// behind it: applied, but the answer was lost.
+	// Before and After may fail an operation (load, commit, early, waiting) before it is
+	// done, or behind it: carried out, but the answer was lost.
 	Before, After func(ctx context.Context, op string) error
 
 	mu       sync.Mutex
 	models   map[string]inbox.Model
-	receipts map[[2]string]bool
+	early    map[string][]inbox.Early
+	refused  map[string][]inbox.Refused
 	revision int
 }
 
 // Load implements inbox.Store.
-func (s *MemStore) Load(ctx context.Context, key, eventID string) (m inbox.Model, seen bool, err error) {
+func (s *MemStore) Load(ctx context.Context, key string) (m inbox.Model, err error) {
 	err = s.around(ctx, "load", func() error {
 		m = s.models[key]
 		m.Key = key
-		seen = s.receipts[[2]string{key, eventID}]
 		return nil
 	})
-	return m, seen, err
+	return m, err
 }
 
-// Apply implements inbox.Store.
-func (s *MemStore) Apply(ctx context.Context, m inbox.Model, eventID string) error {
-	return s.around(ctx, "apply", func() error {
-		receipt := [2]string{m.Key, eventID}
-		switch {
-		case s.receipts[receipt]:
-			return inbox.ErrDuplicate
-		case s.models[m.Key].Revision != m.Revision:
+// Commit implements inbox.Store.
+func (s *MemStore) Commit(ctx context.Context, c inbox.Change) (revision string, err error) {
+	err = s.around(ctx, "commit", func() error {
+		key := c.Model.Key
+		if s.models[key].Revision != c.Model.Revision {
 			return inbox.ErrConflict
-		case s.models == nil:
-			s.models, s.receipts = map[string]inbox.Model{}, map[[2]string]bool{}
+		}
+		early := slices.Clone(s.early[key])
+		for _, e := range c.Remove {
+			n := len(early)
+			if early = slices.DeleteFunc(early, same(e)); len(early) == n {
+				return inbox.ErrConflict
+			}
+		}
+		for _, e := range c.Refuse {
+			n := len(early)
+			if early = slices.DeleteFunc(early, same(e.Early)); len(early) == n {
+				return inbox.ErrConflict
+			}
+		}
+		for _, e := range c.Add {
+			if slices.ContainsFunc(early, same(e)) {
+				return inbox.ErrConflict
+			}
+			e.Event.Decoded = nil
+			early = append(early, e)
+		}
+		if s.models == nil {
+			s.models, s.early, s.refused = map[string]inbox.Model{}, map[string][]inbox.Early{}, map[string][]inbox.Refused{}
 		}
 		s.revision++
-		m.Revision = strconv.Itoa(s.revision)
-		s.models[m.Key], s.receipts[receipt] = m, true
+		c.Model.Revision = strconv.Itoa(s.revision)
+		revision = c.Model.Revision
+		s.models[key], s.early[key] = c.Model, early
+		s.refused[key] = append(s.refused[key], c.Refuse...)
 		return nil
 	})
+	if err != nil {
+		return "", err
+	}
+	return revision, nil
 }
 
-// Forget drops the receipts, as their time to live does.
-func (s *MemStore) Forget() {
+func same(e inbox.Early) func(inbox.Early) bool {
+	return func(o inbox.Early) bool {
+		return o.Event.Seq == e.Event.Seq && o.Event.Incarnation.ID == e.Event.Incarnation.ID
+	}
+}
+
+// Early implements inbox.Store.
+func (s *MemStore) Early(ctx context.Context, key string, limit int) (all []inbox.Early, err error) {
+	err = s.around(ctx, "early", func() error {
+		all = slices.Clone(s.early[key])
+		slices.SortFunc(all, func(a, b inbox.Early) int { return cmp.Compare(a.Event.Seq, b.Event.Seq) })
+		all = all[:min(limit, len(all))]
+		return nil
+	})
+	return all, err
+}
+
+// Waiting implements inbox.Store.
+func (s *MemStore) Waiting(ctx context.Context, before time.Time, visit func(keys []string) error) error {
+	var keys []string
+	err := s.around(ctx, "waiting", func() error {
+		for key, early := range s.early {
+			if slices.ContainsFunc(early, func(e inbox.Early) bool { return e.Since.Before(before) }) {
+				keys = append(keys, key)
+			}
+		}
+		return nil
+	})
+	if err != nil || len(keys) == 0 {
+		return err
+	}
+	slices.Sort(keys)
+	return visit(keys)
+}
+
+// Refused are the early events of a key that could not be applied.
+func (s *MemStore) Refused(key string) []inbox.Refused {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	clear(s.receipts)
+	return slices.Clone(s.refused[key])
+}
+
+// Check says what is wrong about what is stored: every model lists the early events that are
+// there, and no others.
+func (s *MemStore) Check() error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	var faults []error
+	for key, m := range s.models {
+		var there inbox.Numbers
+		for _, e := range s.early[key] {
+			if e.Event.Incarnation.ID == m.Incarnation.ID && e.Event.Seq > m.LastSeq {
+				there = there.With(e.Event.Seq, e.Event.Seq)
+			} else {
+				faults = append(faults, fmt.Errorf("%s: nobody waits for early event %d", key, e.Event.Seq))
+			}
+		}
+		if !slices.Equal(there, m.Early) {
+			faults = append(faults, fmt.Errorf("%s: early are %v, the model says %v", key, there, m.Early))
+		}
+		if len(m.Data) > 0 && !json.Valid(m.Data) {
+			faults = append(faults, fmt.Errorf("%s: the model is no JSON", key))
+		}
+	}
+	return errors.Join(faults...)
 }
 
 func (s *MemStore) around(ctx context.Context, op string, do func() error) error {

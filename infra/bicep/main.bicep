@@ -37,7 +37,7 @@ param serviceBusTier string = 'Standard'
 @allowed([1, 2, 4, 8, 16])
 param serviceBusMessagingUnits int = 1
 
-@description('How long Service Bus remembers message ids. Longer than a dispatcher can pause, shorter than RELAYBOX_INBOX_RETENTION.')
+@description('How long Service Bus remembers message ids. Longer than a dispatcher can pause.')
 @allowed(['PT10M', 'PT1H', 'PT6H', 'P1D', 'P3D'])
 param duplicateDetectionWindow string = 'PT1H'
 

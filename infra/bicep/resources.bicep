@@ -34,7 +34,7 @@ param serviceBusTier string = 'Standard'
 @allowed([1, 2, 4, 8, 16])
 param serviceBusMessagingUnits int = 1
 
-@description('How long Service Bus remembers message ids. Longer than a dispatcher can pause, shorter than RELAYBOX_INBOX_RETENTION.')
+@description('How long Service Bus remembers message ids. Longer than a dispatcher can pause.')
 @allowed(['PT10M', 'PT1H', 'PT6H', 'P1D', 'P3D'])
 param duplicateDetectionWindow string = 'PT1H'
 
@@ -90,7 +90,7 @@ var names = {
   outboxContainer: 'entities'
   inboxContainer: 'views'
   topic: 'entity-events'
-  subscription: 'views'
+  subscription: 'read-models'
 }
 // kindContainers in the form of the app's setting, and as the containers of either side.
 var kindSetting = [for kind in items(kindContainers): '${kind.key}=${kind.value.outbox}/${kind.value.inbox}']
@@ -283,6 +283,7 @@ module app 'modules/app.bicep' = {
         EVENTS_TOPIC: names.topic
         EVENTS_SUBSCRIPTION: names.subscription
         DISPATCH_SCHEDULE: dispatchSchedule
+        INBOX_SCHEDULE: '30 * * * * *'
       },
       empty(kindContainers) ? {} : { COSMOS_KIND_CONTAINERS: join(kindSetting, ',') }
     )

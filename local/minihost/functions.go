@@ -39,6 +39,8 @@ type (
 	//	MaxSessions     int           // extensions.serviceBus.maxConcurrentSessions; default 8
 	//	MaxSessionsSet  bool          // false: the host's default
 	//	CallsPerSession int           // maxConcurrentCallsPerSession; default 1
+	//	MaxCalls        int           // maxConcurrentCalls, without sessions; default 16 for each processor
+	//	MaxCallsSet     bool          // false: the host's default
 	//	AutoComplete    bool          // autoCompleteMessages
 	//	LockRenewal     time.Duration // maxAutoLockRenewalDuration; default 5 minutes, negative: without an end
 	//	Sampling        bool          // of Application Insights; default true

@@ -96,8 +96,9 @@ func Defaults() map[string]string {
 		"COSMOS_OUTBOX_CONTAINER":  "entities",
 		"COSMOS_INBOX_CONTAINER":   "views",
 		"EVENTS_TOPIC":             "entity-events",
-		"EVENTS_SUBSCRIPTION":      "views",
+		"EVENTS_SUBSCRIPTION":      "read-models",
 		"DISPATCH_SCHEDULE":        "*/10 * * * * *",
+		"INBOX_SCHEDULE":           "30 * * * * *",
 	}
 }
 

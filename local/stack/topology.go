@@ -15,8 +15,8 @@ const (
 	maxDeliveries   = 100
 )
 
-// Topology is a bus with one topic that detects duplicates and one subscription with
-// sessions.
+// Topology is a bus with one topic that detects duplicates and one subscription, without
+// sessions: the consumer keeps the order by the numbers.
 func Topology(topic, subscription string) *minibus.Config {
 	return &minibus.Config{Topics: []minibus.Topic{{
 		Name:                                topic,
@@ -25,7 +25,6 @@ func Topology(topic, subscription string) *minibus.Config {
 		DuplicateDetectionHistoryTimeWindow: duplicateWindow,
 		Subscriptions: []minibus.Subscription{{
 			Name:                             subscription,
-			RequiresSession:                  true,
 			MaxDeliveryCount:                 maxDeliveries,
 			DefaultMessageTimeToLive:         timeToLive,
 			DeadLetteringOnMessageExpiration: true,

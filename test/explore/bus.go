@@ -9,8 +9,8 @@ import (
 	"github.com/relaybox/relaybox/outbox"
 )
 
-// Bus is the broker: what it accepted, in order, and what of it a subscription still has to
-// deliver, one message at a time, to whoever holds the session's lock.
+// Bus is the broker: what it accepted, in order, and what of it a subscription without sessions
+// still has to deliver, the first message first, but each under a lock of its own.
 type Bus struct {
 	w *World
 	// Refuses are the events that the broker refuses for what they are.
@@ -20,12 +20,14 @@ type Bus struct {
 	// Copies says that it matters which copies came in which order: somebody consumes them.
 	Copies bool
 	log    []outbox.Event
-	next   int   // the first message that is not completed
-	lock   int   // counts the locks
-	owner  *Proc // who has the session, nil for nobody
+	held   map[int]*lock // who has a message, by its place in log
+	done   map[int]bool  // what is completed
 }
 
-func newBus(w *World) *Bus { return &Bus{w: w} }
+// lock is one delivery of a message.
+type lock struct{ owner *Proc }
+
+func newBus(w *World) *Bus { return &Bus{w: w, held: map[int]*lock{}, done: map[int]bool{}} }
 
 func (b *Bus) has(e outbox.Event) bool {
 	return slices.ContainsFunc(b.log, func(o outbox.Event) bool { return o.ID == e.ID })
@@ -61,10 +63,14 @@ func (b *Bus) text() string {
 	var t strings.Builder
 	t.WriteString("broker [")
 	for i, e := range b.log {
-		if i == b.next {
-			t.WriteString("| ")
+		fmt.Fprint(&t, e.Seq)
+		switch {
+		case b.done[i]:
+			t.WriteString("✓")
+		case b.held[i] != nil:
+			t.WriteString("…")
 		}
-		fmt.Fprint(&t, e.Seq, " ")
+		t.WriteString(" ")
 	}
 	t.WriteString("]")
 	return t.String()
@@ -104,22 +110,40 @@ func (s publisher) send(ctx context.Context, e outbox.Event) error {
 type message struct {
 	event outbox.Event
 	place int
-	lock  int
+	lock  *lock
 }
 
-// receive waits for the next message of the session, with the session's lock.
-func (p *Proc) receive(ctx context.Context) (message, error) {
+// free is the place of the first message that nobody has, -1 for none.
+func (b *Bus) free() int {
+	for i := range b.log {
+		if !b.done[i] && b.held[i] == nil {
+			return i
+		}
+	}
+	return -1
+}
+
+// left are the messages that are not completed.
+func (b *Bus) left() (events []outbox.Event) {
+	for i, e := range b.log {
+		if !b.done[i] {
+			events = append(events, e)
+		}
+	}
+	return events
+}
+
+// receive waits for the next message, and locks it.
+func (p *Proc) receive(ctx context.Context, hand string) (message, error) {
 	b := p.w.Bus
-	r := p.ask(ctx, call{label: "receive", outcomes: func() []outcome {
-		if b.next >= len(b.log) || b.owner != nil && b.owner != p {
+	r := p.ask(ctx, call{label: "receive " + hand, outcomes: func() []outcome {
+		at := b.free()
+		if at < 0 {
 			return nil
 		}
 		return []outcome{{do: func() (result, string) {
-			if b.owner == nil {
-				b.lock++
-			}
-			b.owner = p
-			m := message{b.log[b.next], b.next, b.lock}
+			m := message{b.log[at], at, &lock{p}}
+			b.held[at] = m.lock
 			return result{value: m}, fmt.Sprint("event ", m.event.Seq)
 		}}}
 	}})
@@ -131,24 +155,39 @@ func (p *Proc) receive(ctx context.Context) (message, error) {
 func (p *Proc) complete(ctx context.Context, m message) {
 	b := p.w.Bus
 	_ = p.change(ctx, fmt.Sprint("complete ", m.event.Seq), func() (result, string) {
-		if b.lock != m.lock || b.next != m.place || b.owner == nil {
+		if b.held[m.place] != m.lock {
 			return result{}, "no lock"
 		}
-		b.next++
+		delete(b.held, m.place)
+		b.done[m.place] = true
 		return result{}, b.text()
 	}, errCut, errCut)
 }
 
 // abandon gives the message back.
-func (p *Proc) abandon(m message) {
-	if b := p.w.Bus; b.lock == m.lock {
-		b.owner = nil
+func (b *Bus) abandon(m message) {
+	b.w.mu.Lock()
+	defer b.w.mu.Unlock()
+	if b.held[m.place] == m.lock {
+		delete(b.held, m.place)
 	}
 }
 
-// left frees the session of who is gone.
-func (b *Bus) left(p *Proc) {
-	if b.owner == p {
-		b.owner = nil
+// gone frees the messages of who is gone.
+func (b *Bus) gone(p *Proc) {
+	for at, l := range b.held {
+		if l.owner == p {
+			delete(b.held, at)
+		}
 	}
+}
+
+// unlock are the messages whose lock may run out: the place and its owner, the first first.
+func (b *Bus) unlock() (places []int) {
+	for at := range b.log {
+		if b.held[at] != nil {
+			places = append(places, at)
+		}
+	}
+	return places
 }

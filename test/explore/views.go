@@ -1,12 +1,14 @@
 package explore
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/relaybox/relaybox/inbox"
 	"github.com/relaybox/relaybox/outbox"
@@ -15,23 +17,27 @@ import (
 // Views is the consumer's store: every state that the one read model ever had. Its data is
 // the list of the events that had their effect.
 type Views struct {
-	w *World
-	// Forgets: receipts are gone at once, as their time to live has it in the end.
-	Forgets bool
+	w       *World
 	history []view
 }
 
 type view struct {
-	model    inbox.Model
-	effects  []int64
-	receipts []string
+	model   inbox.Model
+	effects []int64
+	early   []inbox.Early
 }
 
 func newViews(w *World) *Views { return &Views{w: w, history: []view{{}}} }
 
 func (v *Views) now() view { return v.history[len(v.history)-1] }
 
-func (v view) text() string { return fmt.Sprintf("effects %d", v.effects) }
+func (v view) text() string {
+	text := fmt.Sprintf("effects %d", v.effects)
+	if len(v.model.Early) > 0 || len(v.early) > 0 {
+		text += fmt.Sprintf(", early %v", v.model.Early)
+	}
+	return text
+}
 
 // text is the read models' part of the state.
 func (v *Views) text(stale bool) string {
@@ -62,67 +68,86 @@ func (p *Proc) Models() inbox.Store { return models{p} }
 
 type models struct{ p *Proc }
 
-type loaded struct {
-	model inbox.Model
-	seen  bool
-}
-
-// Load implements inbox.Store.
-func (m models) Load(ctx context.Context, key, eventID string) (inbox.Model, bool, error) {
+// reads is a read of the store: whatever it has been in, if replicas lag.
+func (m models) reads(ctx context.Context, label string, show func(at view) any) (any, error) {
 	v := m.p.w.Views
-	show := func(at view) func() (result, string) {
-		return func() (result, string) {
-			model := at.model
-			model.Key = key
-			return result{value: loaded{model, slices.Contains(at.receipts, eventID)}}, at.text()
-		}
+	does := func(at view) func() (result, string) {
+		return func() (result, string) { return result{value: show(at)}, at.text() }
 	}
 	fails := func() (result, string) {
-		return result{err: &inbox.Transient{Op: "load", Err: errors.New("away")}}, ""
+		return result{err: &inbox.Transient{Op: label, Err: errors.New("away")}}, ""
 	}
 	r := m.p.ask(ctx, call{
-		label: "load",
+		label: label,
 		outcomes: func() []outcome {
-			all := []outcome{{do: show(v.now())}, {fault: Fail, do: fails}}
-			for _, old := range v.history[:len(v.history)-1] {
-				all = append(all, outcome{name: old.text(), fault: Stale, do: show(old)})
+			all := []outcome{{do: does(v.now())}, {fault: Fail, do: fails}}
+			if label == "load" { // early events are read under the token of the model
+				for _, old := range v.history[:len(v.history)-1] {
+					all = append(all, outcome{name: old.text(), fault: Stale, do: does(old)})
+				}
 			}
 			return all
 		},
 		cut: outcome{name: "given up", do: fails},
 	})
-	l, _ := r.value.(loaded)
-	return l.model, l.seen, r.err
+	return r.value, r.err
 }
 
-// Apply implements inbox.Store.
-func (m models) Apply(ctx context.Context, model inbox.Model, eventID string) error {
+// Load implements inbox.Store.
+func (m models) Load(ctx context.Context, key string) (inbox.Model, error) {
+	value, err := m.reads(ctx, "load", func(at view) any {
+		model := at.model
+		model.Key = key
+		return model
+	})
+	model, _ := value.(inbox.Model)
+	return model, err
+}
+
+// Early implements inbox.Store.
+func (m models) Early(ctx context.Context, _ string, limit int) ([]inbox.Early, error) {
+	value, err := m.reads(ctx, "early", func(at view) any {
+		all := slices.Clone(at.early)
+		slices.SortFunc(all, func(a, b inbox.Early) int { return cmp.Compare(a.Event.Seq, b.Event.Seq) })
+		return all[:min(limit, len(all))]
+	})
+	early, _ := value.([]inbox.Early)
+	return early, err
+}
+
+// Waiting implements inbox.Store: nobody sweeps here, for nothing is missing in the end.
+func (m models) Waiting(context.Context, time.Time, func([]string) error) error { return nil }
+
+// Commit implements inbox.Store.
+func (m models) Commit(ctx context.Context, c inbox.Change) (string, error) {
 	v := m.p.w.Views
-	label := fmt.Sprintf("apply %s over %q", model.Data, model.Revision)
+	label := fmt.Sprintf("apply %s over %q, early %v", c.Model.Data, c.Model.Revision, c.Model.Early)
 	away := &inbox.Transient{Op: label, Err: errors.New("away")}
-	return m.p.change(ctx, label, func() (result, string) {
+	r := m.p.change(ctx, label, func() (result, string) {
 		now := v.now()
-		switch {
-		case slices.Contains(now.receipts, eventID):
-			return result{err: inbox.ErrDuplicate}, "duplicate"
-		case now.model.Revision != model.Revision:
+		if now.model.Revision != c.Model.Revision {
 			return result{err: inbox.ErrConflict}, "conflict"
 		}
-		next := view{model: model}
-		if !v.Forgets {
-			next.receipts = append(slices.Clone(now.receipts), eventID)
+		next := view{model: c.Model, early: slices.Clone(now.early)}
+		for _, e := range c.Remove {
+			next.early = slices.DeleteFunc(next.early, func(o inbox.Early) bool { return o.Event.Seq == e.Event.Seq })
 		}
+		next.early = append(next.early, c.Add...)
 		next.model.Revision = fmt.Sprint(len(v.history))
-		if err := json.Unmarshal(model.Data, &next.effects); err != nil {
-			v.w.fail(err)
+		if len(c.Model.Data) > 0 {
+			if err := json.Unmarshal(c.Model.Data, &next.effects); err != nil {
+				v.w.fail(err)
+			}
 		}
 		v.history = append(v.history, next)
 		v.check(next)
-		return result{}, next.text()
-	}, away, away).err
+		return result{value: next.model.Revision}, next.text()
+	}, away, away)
+	revision, _ := r.value.(string)
+	return revision, r.err
 }
 
-// check looks at what an event's effect must be: the next one.
+// check looks at what an event's effect must be: the next one. And who is early is listed.
 func (v *Views) check(now view) {
 	for i, seq := range now.effects {
 		switch {
@@ -132,26 +157,36 @@ func (v *Views) check(now view) {
 			v.w.fail(fmt.Errorf("G4: the read model has had %d and says it is at %d", now.effects, now.model.LastSeq))
 		}
 	}
+	var there inbox.Numbers
+	for _, e := range now.early {
+		there = there.With(e.Event.Seq, e.Event.Seq)
+	}
+	if !slices.Equal(there, now.model.Early) {
+		v.w.fail(fmt.Errorf("G1, no loss: early are %v, and the model says %v", there, now.model.Early))
+	}
 }
 
-// Consume receives messages one after another and gives them their effect.
-func (p *Proc) Consume(box *inbox.Inbox, decode func(outbox.Event) (inbox.Event, error)) {
-	p.Run("consumer", func(ctx context.Context) {
-		for {
-			m, err := p.receive(ctx)
-			if err != nil {
-				return
-			}
-			if err := handle(ctx, box, decode, m); err != nil {
-				p.abandon(m)
-				if ctx.Err() != nil {
+// Consume receives messages, as many at a time as it has hands, and gives them their effect.
+func (p *Proc) Consume(box *inbox.Inbox, hands int, decode func(outbox.Event) (inbox.Event, error)) {
+	for n := range hands {
+		hand := fmt.Sprint("hand ", n)
+		p.Run(hand, func(ctx context.Context) {
+			for {
+				m, err := p.receive(ctx, hand)
+				if err != nil {
 					return
 				}
-				continue
+				if err := handle(ctx, box, decode, m); err != nil {
+					p.w.Bus.abandon(m)
+					if ctx.Err() != nil {
+						return
+					}
+					continue
+				}
+				p.complete(ctx, m)
 			}
-			p.complete(ctx, m)
-		}
-	})
+		})
+	}
 }
 
 func handle(ctx context.Context, box *inbox.Inbox, decode func(outbox.Event) (inbox.Event, error), m message) error {

@@ -416,8 +416,14 @@ func (w *World) spend(f Fault) {
 // blows are the faults that meet a process and not a call.
 func (w *World) blows() []choice {
 	var all []choice
-	if p := w.Bus.owner; p != nil && w.may(Unlock) {
-		all = append(all, choice{step: step{who: p.name, fault: Unlock}, act: func() string { w.spend(Unlock); w.Bus.owner = nil; return "" }})
+	if w.may(Unlock) {
+		for _, at := range w.Bus.unlock() {
+			all = append(all, choice{step: step{who: w.Bus.held[at].owner.name, what: fmt.Sprint("message ", at), fault: Unlock}, act: func() string {
+				w.spend(Unlock)
+				delete(w.Bus.held, at)
+				return ""
+			}})
+		}
 	}
 	for _, p := range w.procs {
 		if p.dead {
@@ -458,7 +464,7 @@ func (p *Proc) die() {
 			p.w.late = append(p.w.late, arrival{p.name, c.label, c.late})
 		}
 	}
-	p.w.Bus.left(p)
+	p.w.Bus.gone(p)
 }
 
 // take carries a choice out and waits until all stands still.
@@ -495,8 +501,10 @@ func (w *World) digest() digest {
 	procs, late := make([]string, len(w.procs)), make([]string, len(w.late))
 	for i, p := range w.procs {
 		procs[i] = p.kind + string(p.chain[:])
-		if w.Bus.owner == p {
-			procs[i] += " has the session"
+		for _, at := range w.Bus.unlock() {
+			if w.Bus.held[at].owner == p {
+				procs[i] += fmt.Sprint(" has ", at)
+			}
 		}
 		if w.may(Stale) {
 			procs[i] += fmt.Sprint(p.floor)

@@ -160,7 +160,7 @@ func TestWhole(t *testing.T) {
 	explore(t, 20_000, Case{
 		Name: "2 writers with fast paths, a dispatcher, a consumer", Faults: once(Fail, Lost, Stale, Crash, Cut, Unlock), Total: 1,
 		Setup: func(w *World) {
-			w.Bus.Copies, w.Views.Forgets = true, true
+			w.Bus.Copies = true
 			for i, data := range []string{"a", "b"} {
 				p := w.Proc(fmt.Sprint("P", i), fmt.Sprint("P", i))
 				f := fast(p, outbox.DispatcherOptions{})
@@ -169,7 +169,7 @@ func TestWhole(t *testing.T) {
 			}
 			dispatcher(w, "D1", outbox.DispatcherOptions{})
 			c := w.Proc("C", "C1")
-			c.Consume(inbox.New(c.Models(), effect, inbox.Options{Hold: budget}), decode)
+			c.Consume(inbox.New(c.Models(), effect, inbox.Options{Hold: budget}), 1, decode)
 		},
 		End: func(w *World) error {
 			n := w.Store.now().entity.LastSeq

@@ -112,7 +112,7 @@ func (a *App) Facts() map[string]Fact {
 			}
 			f.Events = append(f.Events, event.ID)
 		}
-		f.View, _, err = a.views.Load(a.t.Context(), key, "")
+		f.View, err = a.views.Load(a.t.Context(), key)
 		require.NoError(a.t, err)
 		if e.Version > 0 || len(f.Events) > 0 || f.View.LastSeq > 0 {
 			all[key] = f

@@ -173,9 +173,9 @@ func TestEveryParameterIsExplained(t *testing.T) {
 func TestExtraSettingsGoOverAll(t *testing.T) {
 	t.Parallel()
 	got := settings(t, deploy(t, map[string]any{"environmentName": "X1", "location": "here", "extraSettings": map[string]any{
-		"RELAYBOX_INBOX_RETENTION": "240h", "COSMOS_CONNECTION__accountEndpoint": "https://restored.documents.azure.com/",
+		"RELAYBOX_EARLY_WAIT": "10m", "COSMOS_CONNECTION__accountEndpoint": "https://restored.documents.azure.com/",
 	}}))
-	require.Equal(t, "240h", got["RELAYBOX_INBOX_RETENTION"])
+	require.Equal(t, "10m", got["RELAYBOX_EARLY_WAIT"])
 	require.Equal(t, "https://restored.documents.azure.com/", got["COSMOS_CONNECTION__accountEndpoint"])
 	require.Equal(t, "relaybox", got["COSMOS_DATABASE"])
 }

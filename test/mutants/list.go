@@ -75,21 +75,20 @@ var All = []Mutant{
 		Name: "the consumer applies what it has applied",
 		Edit: Edit{
 			File: "inbox/incarnation.go",
-			Old:  "if e.Seq <= m.LastSeq {\n\t\t\treturn m, 0, Stale\n\t\t}\n\t\treturn next, e.Seq - m.LastSeq - 1, Applied\n",
-			New:  "next.LastSeq = max(e.Seq, m.LastSeq)\n\t\treturn next, max(0, e.Seq-m.LastSeq-1), Applied\n",
+			Old:  "\t\treturn in, 0, copied\n",
+			New:  "\t\treturn in, 0, due\n",
 		},
 		And: []Edit{
-			{File: "inbox/inbox.go", Old: "case seen:\n", New: "case seen && false:\n"},
-			{File: "azure/cosmos/inbox.go", Old: "t.CreateItem(receipt, nil)\n", New: "t.UpsertItem(receipt, nil)\n"},
+			{File: "inbox/batch.go", Old: "in.Data, in.LastSeq = data, e.Seq\n", New: "in.Data, in.LastSeq = data, max(in.LastSeq, e.Seq)\n"},
 		},
 		Breaks: OneEffect,
 	},
 	{
 		Name: "the consumer gives up when its store is away, and says nothing",
 		Edit: Edit{
-			File: "inbox/inbox.go",
-			Old:  "case passing:\n\t\t\tfailures++\n",
-			New:  "case passing:\n\t\t\tif failures++; failures > 0 {\n\t\t\t\treturn Applied, nil\n\t\t\t}\n",
+			File: "inbox/lane.go",
+			Old:  "\tl.failures++\n\tvar wish",
+			New:  "\tl.finish(calls, func(c *call) { c.outcome = Applied })\n\tl.failures++\n\tvar wish",
 		},
 		Breaks: NoLoss,
 	},

@@ -8,8 +8,22 @@ var Simulated = []Mutant{
 		Name: "the read model is replaced whatever it is by now",
 		Edit: Edit{
 			File: "azure/cosmos/inbox.go",
-			Old:  "t.ReplaceItem(modelDocID, model, &azcosmos.TransactionalBatchItemOptions{IfMatchETag: &tag})\n",
-			New:  "_ = tag\n\t\t\tt.ReplaceItem(modelDocID, model, nil)\n",
+			Old:  "t.ReplaceItem(modelDocID, b.model, &azcosmos.TransactionalBatchItemOptions{IfMatchETag: &tag})\n",
+			New:  "_ = tag\n\t\tt.ReplaceItem(modelDocID, b.model, nil)\n",
+		},
+		And: []Edit{{
+			File: "azure/cosmos/inbox.go",
+			Old:  "items.ReplaceItem(ctx, pk, modelDocID, b.model, &azcosmos.ItemOptions{IfMatchEtag: &tag})\n",
+			New:  "items.ReplaceItem(ctx, pk, modelDocID, b.model, nil)\n\t\t_ = tag\n",
+		}},
+		Breaks: OneEffect,
+	},
+	{
+		Name: "an event does not wait for its predecessor",
+		Edit: Edit{
+			File: "inbox/incarnation.go",
+			Old:  "\treturn in, lost, ahead\n",
+			New:  "\treturn in, 0, due\n",
 		},
 		Breaks: OneEffect,
 	},

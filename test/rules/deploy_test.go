@@ -113,7 +113,7 @@ func TestEmulatorTopologyIsTheProtocols(t *testing.T) {
 	require.True(t, topic.RequiresDuplicateDetection)
 	require.Len(t, topic.Subscriptions, 1)
 	require.Equal(t, example["EVENTS_SUBSCRIPTION"], topic.Subscriptions[0].Name)
-	require.True(t, topic.Subscriptions[0].RequiresSession)
+	require.False(t, topic.Subscriptions[0].RequiresSession)
 	require.Equal(t, 10, topic.Subscriptions[0].MaxDeliveryCount, "the most that the emulator allows")
 	require.True(t, topic.Subscriptions[0].DeadLetteringOnMessageExpiration)
 }

@@ -27,7 +27,7 @@ const (
 	storeName = "store"
 	busName   = "bus"
 	topicPath = "entity-events"
-	viewsPath = topicPath + "/Subscriptions/views"
+	viewsPath = topicPath + "/Subscriptions/read-models"
 	// watchPath has no sessions and no receiver: it is the topic as the broker saw it.
 	watchPath = topicPath + "/Subscriptions/watch"
 	database  = "relaybox"
@@ -183,7 +183,8 @@ func open(o Options) (*world, error) {
 	w.settings = stack.Defaults()
 	w.settings["COSMOS_CONNECTION"] = w.cosmos().ConnectionString("http://127.0.0.1:8081")
 	w.settings["SERVICEBUS_CONNECTION"] = w.broker().ConnectionString("127.0.0.1:5672")
-	w.settings["AzureFunctionsJobHost__extensions__serviceBus__maxConcurrentSessions"] = "4"
+	w.settings["AzureFunctionsJobHost__extensions__serviceBus__maxConcurrentCalls"] = "8"
+	w.settings["RELAYBOX_INBOX_WAITING"] = "4"
 	w.settings["RELAYBOX_MAX_EVENT_BYTES"] = strconv.Itoa(2 * brokerTakes)
 	w.settings["RELAYBOX_INBOX_HOLD"] = "40s" // shorter than in Azure, so that a run that waits for it is cheap
 	return w, nil
@@ -261,7 +262,7 @@ func (w *world) broker() *minibus.Server {
 // topology is the stack's, with the shortest window for duplicates and a subscription that
 // nobody receives from.
 func topology() *minibus.Config {
-	c := stack.Topology(topicPath, "views")
+	c := stack.Topology(topicPath, "read-models")
 	t := &c.Topics[0]
 	t.DuplicateDetectionHistoryTimeWindow = 20 * time.Second
 	t.Subscriptions[0].LockDuration = 30 * time.Second

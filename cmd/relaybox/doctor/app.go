@@ -34,9 +34,19 @@ func checkApp(folder string, s Settings, n HostNeeds) Group {
 			g.Findings = append(g.Findings, checkHandler(i.Root, i.Host.Executable, s.Azure))
 		}
 		n.Sessions = slices.ContainsFunc(i.Functions, func(f Function) bool { return f.Sessions })
+		n.Messages = slices.ContainsFunc(i.Functions, func(f Function) bool { return f.Trigger == minihost.ServiceBusTrigger && !f.Sessions })
 		g.Findings = append(g.Findings, CheckHost(*i.Host, n)...)
 	}
 	g.Findings = append(g.Findings, CheckFunctions(i.Functions, s.Azure)...)
 	g.Findings = append(g.Findings, CheckUnseen(i.Unseen)...)
 	return g
+}
+
+// takesSessions says whether a function of the app takes sessions; the app as it comes does not.
+func takesSessions(folder string, s Settings) bool {
+	if folder == "" {
+		folder = builtApp
+	}
+	i, err := minihost.Inspect(folder, s.Values)
+	return err == nil && slices.ContainsFunc(i.Functions, func(f Function) bool { return f.Sessions })
 }

@@ -22,6 +22,7 @@ type busQuestions struct {
 	config       config.Config
 	subscription string
 	adminAddr    string
+	sessions     bool // the app's function takes them
 	transport    http.RoundTripper
 }
 
@@ -83,7 +84,6 @@ func (q busQuestions) entities(conn servicebus.Connection, s admin.Sight) []Find
 	}
 	list := []Finding{CheckEventSize(q.config.Outbox.MaxEventBytes, s.Namespace, s.Topic)}
 	list = append(list, CheckTopic(topic, s.Topic, TopicNeeds{Partitioned: q.config.Bus.Partitioned, SweepBudget: q.config.Outbox.SweepBudget})...)
-	list = append(list, CheckRetention(q.config.Inbox.Receipt, s.Topic))
 	switch err := s.SubscriptionErr; {
 	case subscription == "":
 		return append(list, notAsked("subscription", subscriptionSetting))
@@ -92,7 +92,9 @@ func (q busQuestions) entities(conn servicebus.Connection, s admin.Sight) []Find
 	case err != nil:
 		return append(list, q.unread("subscription "+subscription, conn, err))
 	}
-	list = append(list, CheckSubscription(subscription, s.Subscription, SubscriptionNeeds{Hold: q.config.Inbox.Hold, Emulator: admin.Emulator(conn)})...)
+	list = append(list, CheckSubscription(subscription, s.Subscription, SubscriptionNeeds{
+		Hold: q.config.Inbox.Hold, EarlyWait: q.config.Inbox.EarlyWait, Sessions: q.sessions, Emulator: admin.Emulator(conn),
+	})...)
 	if s.RulesErr != nil {
 		return append(list, q.unread(subscription+" rules", conn, s.RulesErr))
 	}

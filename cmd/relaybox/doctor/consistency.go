@@ -26,15 +26,3 @@ func CheckClock(ahead time.Duration) Finding {
 	}
 	return ok(subject, "%s", found)
 }
-
-// CheckRetention holds RELAYBOX_INBOX_RETENTION against the topic: a receipt has to outlive
-// the broker's own memory. It need not outlive the messages: what is older than its read
-// model is dropped by its number.
-func CheckRetention(retention time.Duration, t Topic) Finding {
-	const subject = "inbox retention"
-	if t.DuplicateDetection && retention <= t.DuplicateWindow {
-		return finding(Refused, subject, fmt.Sprintf("%s, not longer than the broker's duplicate detection window of %s", span(retention), span(t.DuplicateWindow)),
-			"set RELAYBOX_INBOX_RETENTION above the window, 168h for instance")
-	}
-	return ok(subject, "%s, longer than the duplicate detection window", span(retention))
-}

@@ -50,7 +50,7 @@ func checkTTL(role Role, name string, c Container) Finding {
 	return finding(Refused, subject, fmt.Sprintf("default of %d s: read models would expire, and old events be taken for new", *c.DefaultTTL), remedy)
 }
 
-// checkIndex: the dispatcher's queries need four paths; the inbox makes point reads only.
+// checkIndex: the dispatcher's queries need four paths, those for early events two.
 func checkIndex(role Role, name string, c Container) Finding {
 	subject, need := name+" index", cosmos.Needed()
 	remedy := fmt.Sprintf("use the policy of infra/bicep: include %s, exclude %s", strings.Join(need.Included, " "), strings.Join(need.Excluded, " "))
@@ -59,16 +59,16 @@ func checkIndex(role Role, name string, c Container) Finding {
 	case "":
 		return finding(Warning, subject, "the store does not tell its index policy", "an emulator need not; in Azure "+remedy)
 	default:
-		return finding(Refused, subject, fmt.Sprintf("mode %s: expiry and the dispatcher's queries need a consistent index", c.Indexing), remedy)
+		return finding(Refused, subject, fmt.Sprintf("mode %s: expiry and the sweeps' queries need a consistent index", c.Indexing), remedy)
 	}
 	var unindexed []string
-	for _, path := range need.Included {
+	for _, path := range map[Role][]string{Outbox: cosmos.OutboxPaths, Inbox: cosmos.InboxPaths}[role] {
 		if !indexed(c, path) {
 			unindexed = append(unindexed, path)
 		}
 	}
 	switch {
-	case len(unindexed) > 0 && role == Outbox:
+	case len(unindexed) > 0:
 		return finding(Refused, subject, strings.Join(unindexed, " ")+" not indexed: every sweep would read the whole container, and the queries that sort fail", remedy)
 	case indexed(c, "/any other/?"):
 		return finding(Warning, subject, "everything is indexed: each write costs more request units than it needs", remedy)

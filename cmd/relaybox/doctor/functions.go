@@ -3,6 +3,7 @@ package doctor
 import (
 	"fmt"
 	"regexp"
+	"slices"
 	"strings"
 	"time"
 
@@ -15,13 +16,18 @@ type Function = minihost.FunctionDetail
 // longInterval between sweeps: an event that the fast path missed waits as long.
 const longInterval = 10 * time.Minute
 
+// inboxSweeper is the timer function behind the consumer.
+const inboxSweeper = "InboxSweeper"
+
 // CheckFunctions holds the functions against what the app needs of them. azure says that
 // they are meant for a plan in Azure.
 func CheckFunctions(functions []Function, azure bool) []Finding {
 	var list []Finding
 	seen := map[string]bool{}
 	for _, f := range functions {
-		seen[f.Trigger] = seen[f.Trigger] || len(f.Errors) == 0 && !f.Disabled
+		if f.Name != inboxSweeper { // a timer of the consumer sweeps no outbox
+			seen[f.Trigger] = seen[f.Trigger] || len(f.Errors) == 0 && !f.Disabled
+		}
 		list = append(list, checkFunction(f, azure)...)
 	}
 	miss := func(trigger string, s Status, found, remedy string) {
@@ -31,6 +37,9 @@ func CheckFunctions(functions []Function, azure bool) []Finding {
 	}
 	miss(minihost.TimerTrigger, Refused, "no function has one: events that the fast path missed are never sent", "put the folder of OutboxDispatcher beside host.json: relaybox assemble")
 	miss(minihost.HTTPTrigger, Warning, "no function has one: nobody can write", "put the folders of the HTTP functions beside host.json: relaybox assemble")
+	if seen[minihost.ServiceBusTrigger] && !slices.ContainsFunc(functions, func(f Function) bool { return f.Name == inboxSweeper && !f.Disabled && len(f.Errors) == 0 }) {
+		list = append(list, finding(Refused, inboxSweeper, "no such function: an event whose predecessor never comes waits for ever", "put its folder beside host.json: relaybox assemble"))
+	}
 	miss(minihost.ServiceBusTrigger, Warning, "no function has one: fine only if another app consumes the events", "put the folder of ConsumeEvent beside host.json: relaybox assemble")
 	return list
 }
@@ -79,8 +88,7 @@ func checkBusTrigger(f Function) Finding {
 	if source == "" {
 		source = f.Topic + "/" + f.Subscription
 	}
-	return unless(f.Sessions, source+", with sessions", finding(Refused, f.Name,
-		source+" without sessions: the host cannot receive from a subscription that needs them, nor keep the order", "set isSessionsEnabled to true in its function.json"))
+	return ok(f.Name, "%s, %s sessions", source, map[bool]string{true: "with", false: "without"}[f.Sessions])
 }
 
 // CheckFaults is about what keeps the host from starting.

@@ -17,7 +17,9 @@ type HostConfig = minihost.HostConfig
 type HostNeeds struct {
 	Deadline time.Duration // RELAYBOX_INVOCATION_DEADLINE
 	Hold     time.Duration // RELAYBOX_INBOX_HOLD
+	Waiting  int           // RELAYBOX_INBOX_WAITING
 	Sessions bool          // a function takes sessions
+	Messages bool          // a function takes messages without sessions
 }
 
 // CheckHost holds host.json against what the handler needs of the host.
@@ -28,8 +30,13 @@ func CheckHost(h HostConfig, n HostNeeds) []Finding {
 		checkTimeout(h, n),
 		checkRenewal(h, n),
 		unless(h.AutoComplete, "on", finding(Refused, "auto-complete", "off: a custom handler cannot settle a message, so each comes again and again", "set extensions.serviceBus.autoCompleteMessages to true in host.json")),
-		checkSessions(h),
 		checkSampling(h),
+	}
+	if n.Sessions {
+		list = append(list, checkSessions(h))
+	}
+	if n.Messages {
+		list = append(list, checkCalls(h, n))
 	}
 	for _, key := range h.UnknownKeys {
 		list = append(list, finding(Warning, "host.json "+key, "the host knows no such key and says nothing", "correct its name or remove it"))
@@ -98,6 +105,23 @@ func checkSessions(h HostConfig) Finding {
 		return finding(Warning, subject, fmt.Sprintf("%d, the host's default", h.MaxSessions), "set extensions.serviceBus.maxConcurrentSessions in host.json to what the store bears")
 	}
 	return ok(subject, "%d, one event of each at a time", h.MaxSessions)
+}
+
+// checkCalls: the default depends on the machine, and events that wait for their predecessor
+// must leave room for those that do not.
+func checkCalls(h HostConfig, n HostNeeds) Finding {
+	const (
+		subject = "messages per instance"
+		setting = "extensions.serviceBus.maxConcurrentCalls"
+	)
+	switch {
+	case !h.MaxCallsSet:
+		return finding(Warning, subject, fmt.Sprintf("%d on this machine, the host's default", h.MaxCalls), "set "+setting+" in host.json to what the store bears, 128 for instance")
+	case n.Waiting > h.MaxCalls/2:
+		return finding(Refused, subject, fmt.Sprintf("%d at once, and RELAYBOX_INBOX_WAITING lets %d of them wait: few are left for events that need not", h.MaxCalls, n.Waiting),
+			fmt.Sprintf("set RELAYBOX_INBOX_WAITING to at most %d, or raise %s in host.json", max(1, h.MaxCalls/2), setting))
+	}
+	return ok(subject, "%d at once, of which %d may wait for their predecessor", h.MaxCalls, n.Waiting)
 }
 
 // checkSampling: alerts wait for single lines of the log.

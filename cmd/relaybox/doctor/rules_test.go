@@ -53,7 +53,8 @@ func TestCheckContainer(t *testing.T) {
 		"no index":             {Inbox, func(c *Container) { c.Indexing = "none" }, wanted{Refused, "mode none", "/pending/?"}},
 		"no policy told":       {Outbox, func(c *Container) { c.Indexing = "" }, wanted{Warning, "does not tell", "/pending/?"}},
 		"a path missing":       {Outbox, func(c *Container) { c.Included = []string{"/pk/?", "/seq/?"} }, wanted{Refused, "/pending/? /parked/? not indexed", "include /pk/?"}},
-		"an inbox needs none":  {Inbox, func(c *Container) { c.Included = nil }, wanted{}},
+		"of an inbox":          {Inbox, func(c *Container) { c.Included = []string{"/pk/?"} }, wanted{Refused, "/earlySince/? /seq/? not indexed", "include"}},
+		"an inbox needs two":   {Inbox, func(c *Container) { c.Included = []string{"/seq/?", "/earlySince/?"} }, wanted{}},
 		"everything":           {Outbox, func(c *Container) { c.Included, c.Excluded = []string{"/*"}, []string{`/"_etag"/?`} }, wanted{Warning, "everything is indexed", "exclude /*"}},
 		"everything but one":   {Outbox, func(c *Container) { c.Included, c.Excluded = []string{"/*"}, []string{"/pending/*"} }, wanted{Refused, "/pending/? not indexed", "include"}},
 		"quoted":               {Outbox, func(c *Container) { c.Included = []string{`/"pk"/?`, "/pending/*", "/parked/?", "/seq/?"} }, wanted{}},
@@ -108,7 +109,8 @@ func TestCheckSubscription(t *testing.T) {
 		want   wanted
 	}{
 		"as needed":          {func(*Subscription) {}, wanted{}},
-		"no sessions":        {func(s *Subscription) { s.Sessions = false }, wanted{Refused, "in any order", "requiresSession"}},
+		"sessions":           {func(s *Subscription) { s.Sessions = true }, wanted{Refused, "without sessions: it gets none", "requiresSession to false"}},
+		"a long lock":        {func(s *Subscription) { s.LockDuration = 3 * time.Minute }, wanted{Refused, "for its lock of 3m", "RELAYBOX_EARLY_WAIT"}},
 		"few deliveries":     {func(s *Subscription) { s.MaxDeliveryCount = 3 }, wanted{Refused, "dead-letter a good event", "to 100"}},
 		"ten deliveries":     {func(s *Subscription) { s.MaxDeliveryCount = 10 }, wanted{Refused, "10, each held for 25m: with a restart an hour, an outage of the store of 2h56m", "82 or more, or raise RELAYBOX_INBOX_HOLD"}},
 		"a day, just not":    {func(s *Subscription) { s.MaxDeliveryCount = 81 }, wanted{Refused, "23h49m", "82 or more"}},
@@ -123,9 +125,9 @@ func TestCheckSubscription(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			s := Subscription{Sessions: true, LockDuration: time.Minute, TimeToLive: admin.Forever, AutoDelete: admin.Forever, MaxDeliveryCount: 100, DeadLetterLate: true, Status: "Active"}
+			s := Subscription{LockDuration: time.Minute, TimeToLive: admin.Forever, AutoDelete: admin.Forever, MaxDeliveryCount: 100, DeadLetterLate: true, Status: "Active"}
 			row.change(&s)
-			requireFinding(t, row.want, CheckSubscription("views", s, SubscriptionNeeds{Hold: 25 * time.Minute}))
+			requireFinding(t, row.want, CheckSubscription("views", s, SubscriptionNeeds{Hold: 25 * time.Minute, EarlyWait: 3 * time.Minute}))
 		})
 	}
 }
@@ -167,16 +169,6 @@ func TestCheckRules(t *testing.T) {
 			t.Parallel()
 			requireFinding(t, row.want, []Finding{CheckRules("views", row.rules)})
 		})
-	}
-}
-
-func TestCheckRetention(t *testing.T) {
-	t.Parallel()
-	topic := goodTopic()
-	requireFinding(t, wanted{}, []Finding{CheckRetention(7*24*time.Hour, topic)})
-	topic.DuplicateWindow = 7 * 24 * time.Hour
-	for _, retention := range []time.Duration{time.Hour, topic.DuplicateWindow} {
-		requireFinding(t, wanted{Refused, "not longer than the broker's duplicate detection window of 7d", "RELAYBOX_INBOX_RETENTION"}, []Finding{CheckRetention(retention, topic)})
 	}
 }
 
@@ -240,6 +232,8 @@ func TestCheckHost(t *testing.T) {
 		"settles itself":    {func(h *HostConfig) { h.AutoComplete = false }, wanted{Refused, "comes again and again", "autoCompleteMessages"}},
 		"two at a time":     {func(h *HostConfig) { h.CallsPerSession = 2 }, wanted{Refused, "order is lost", "maxConcurrentCallsPerSession"}},
 		"default sessions":  {func(h *HostConfig) { h.MaxSessionsSet = false }, wanted{Warning, "the host's default", "maxConcurrentSessions"}},
+		"default calls":     {func(h *HostConfig) { h.MaxCallsSet = false }, wanted{Warning, "the host's default", "maxConcurrentCalls"}},
+		"few calls":         {func(h *HostConfig) { h.MaxCalls = 100 }, wanted{Refused, "100 at once", "at most 50"}},
 		"sampled log lines": {func(h *HostConfig) { h.NotSampled = []string{"Request"} }, wanted{Warning, "alert", "excludedTypes"}},
 		"no sampling":       {func(h *HostConfig) { h.Sampling, h.NotSampled = false, nil }, wanted{}},
 		"unknown key":       {func(h *HostConfig) { h.UnknownKeys = []string{"customHandlers"} }, wanted{Warning, "no such key", "correct its name"}},
@@ -248,10 +242,10 @@ func TestCheckHost(t *testing.T) {
 			t.Parallel()
 			h := HostConfig{
 				FunctionTimeout: 30 * time.Minute, Forwarding: true, Bundle: "Microsoft.Azure.Functions.ExtensionBundle", BundleVersion: "[4.*, 5.0.0)",
-				MaxSessions: 64, MaxSessionsSet: true, CallsPerSession: 1, AutoComplete: true, LockRenewal: 24 * time.Hour, Sampling: true, NotSampled: []string{"trace"},
+				MaxCalls: 128, MaxCallsSet: true, MaxSessions: 64, MaxSessionsSet: true, CallsPerSession: 1, AutoComplete: true, LockRenewal: 24 * time.Hour, Sampling: true, NotSampled: []string{"trace"},
 			}
 			row.change(&h)
-			requireFinding(t, row.want, CheckHost(h, HostNeeds{Deadline: 28 * time.Minute, Hold: 25 * time.Minute, Sessions: true}))
+			requireFinding(t, row.want, CheckHost(h, HostNeeds{Deadline: 28 * time.Minute, Hold: 25 * time.Minute, Waiting: 64, Sessions: true, Messages: true}))
 		})
 	}
 	require.Equal(t, OK, checkRenewal(HostConfig{LockRenewal: 25 * time.Minute}, HostNeeds{Hold: 25 * time.Minute}).Status, "without sessions, from the receipt of each message")
@@ -261,23 +255,25 @@ func TestCheckFunctions(t *testing.T) {
 	t.Parallel()
 	write := Function{Function: minihost.Function{Name: "Write", Trigger: minihost.HTTPTrigger, Methods: []string{"PUT"}, Route: "api/p/{id:regex(^[a-z]{{1,9}}$)}/x"}}
 	sweep := Function{Function: minihost.Function{Name: "Sweep", Trigger: minihost.TimerTrigger}, Schedule: "0 * * * * *", Interval: time.Minute, Cron: true}
-	eat := Function{Function: minihost.Function{Name: "Eat", Trigger: minihost.ServiceBusTrigger}, Topic: "a", Subscription: "b", Sessions: true}
+	eat := Function{Function: minihost.Function{Name: "Eat", Trigger: minihost.ServiceBusTrigger}, Topic: "a", Subscription: "b"}
+	late := Function{Function: minihost.Function{Name: "InboxSweeper", Trigger: minihost.TimerTrigger}, Schedule: "30 * * * * *", Interval: time.Minute, Cron: true}
 	with := func(f Function, change func(*Function)) Function { change(&f); return f }
 	for name, row := range map[string]struct {
 		functions []Function
 		azure     bool
 		want      wanted
 	}{
-		"as needed":      {[]Function{write, sweep, eat}, true, wanted{}},
-		"no timer":       {[]Function{write, eat}, false, wanted{Refused, "never sent", "OutboxDispatcher"}},
-		"no writer":      {[]Function{sweep, eat}, false, wanted{Warning, "nobody can write", "HTTP functions"}},
+		"as needed":      {[]Function{write, sweep, late, eat}, true, wanted{}},
+		"no timer":       {[]Function{write, late, eat}, false, wanted{Refused, "never sent", "OutboxDispatcher"}},
+		"no writer":      {[]Function{sweep, late, eat}, false, wanted{Warning, "nobody can write", "HTTP functions"}},
 		"no consumer":    {[]Function{write, sweep}, false, wanted{Warning, "another app", "ConsumeEvent"}},
-		"no sessions":    {[]Function{write, sweep, with(eat, func(f *Function) { f.Sessions = false })}, false, wanted{Refused, "without sessions", "isSessionsEnabled"}},
-		"a span":         {[]Function{write, eat, with(sweep, func(f *Function) { f.Cron = false })}, false, wanted{Warning, "time span", "NCRONTAB"}},
-		"a span on Flex": {[]Function{write, eat, with(sweep, func(f *Function) { f.Cron = false })}, true, wanted{Refused, "time span", "NCRONTAB"}},
-		"seldom":         {[]Function{write, eat, with(sweep, func(f *Function) { f.Interval = time.Hour })}, true, wanted{Warning, "every 1h", "more often"}},
-		"faulty":         {[]Function{write, sweep, eat, {Function: minihost.Function{Name: "X", Errors: []string{"function.json: bindings is missing; it needs one trigger"}}}}, false, wanted{Refused, "bindings is missing", "it needs one trigger"}},
-		"disabled":       {[]Function{write, sweep, eat, with(eat, func(f *Function) { f.Name, f.Disabled = "Eat2", true })}, false, wanted{Warning, "disabled", "AzureWebJobs.Eat2.Disabled"}},
+		"with sessions":  {[]Function{write, sweep, late, with(eat, func(f *Function) { f.Sessions = true })}, false, wanted{}},
+		"no inbox sweep": {[]Function{write, sweep, eat}, false, wanted{Refused, "waits for ever", "relaybox assemble"}},
+		"a span":         {[]Function{write, late, eat, with(sweep, func(f *Function) { f.Cron = false })}, false, wanted{Warning, "time span", "NCRONTAB"}},
+		"a span on Flex": {[]Function{write, late, eat, with(sweep, func(f *Function) { f.Cron = false })}, true, wanted{Refused, "time span", "NCRONTAB"}},
+		"seldom":         {[]Function{write, late, eat, with(sweep, func(f *Function) { f.Interval = time.Hour })}, true, wanted{Warning, "every 1h", "more often"}},
+		"faulty":         {[]Function{write, sweep, late, eat, {Function: minihost.Function{Name: "X", Errors: []string{"function.json: bindings is missing; it needs one trigger"}}}}, false, wanted{Refused, "bindings is missing", "it needs one trigger"}},
+		"disabled":       {[]Function{write, sweep, late, eat, with(eat, func(f *Function) { f.Name, f.Disabled = "Eat2", true })}, false, wanted{Warning, "disabled", "AzureWebJobs.Eat2.Disabled"}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

@@ -55,12 +55,14 @@ func Run(ctx context.Context, o Options) Report {
 	}
 	c, _ := config.Load(settings.Values) // its faults are findings of CheckSettings
 	who := o.identities()
-	bus := busQuestions{config: c, subscription: settings.Values[subscriptionSetting], adminAddr: strings.TrimPrefix(o.BusAdmin, "http://"), transport: o.Transport}
+	bus := busQuestions{config: c, subscription: settings.Values[subscriptionSetting], sessions: takesSessions(o.App, settings), adminAddr: strings.TrimPrefix(o.BusAdmin, "http://"), transport: o.Transport}
 	report := Report{make([]Group, 5)}
 	var checks sync.WaitGroup
 	for i, check := range []func() Group{
 		func() Group { return Group{"Settings of " + settings.Source, CheckSettings(settings)} },
-		func() Group { return checkApp(o.App, settings, HostNeeds{Deadline: c.Deadline, Hold: c.Inbox.Hold}) },
+		func() Group {
+			return checkApp(o.App, settings, HostNeeds{Deadline: c.Deadline, Hold: c.Inbox.Hold, Waiting: c.Inbox.Waiting})
+		},
 		func() Group { return checkStorage(ctx, settings, who, o.Transport) },
 		func() Group { return checkCosmos(ctx, c, who, o.Transport) },
 		func() Group { return bus.ask(ctx, who) },

@@ -197,21 +197,25 @@ func TestWhatIsRefused(t *testing.T) {
 		status        Status
 		found, remedy string
 	}{
-		"no sessions": {func(s *scene) { s.topology.Topics[0].Subscriptions[0].RequiresSession = false },
-			"views sessions", Refused, "in any order", "requiresSession"},
+		"sessions": {func(s *scene) { s.topology.Topics[0].Subscriptions[0].RequiresSession = true },
+			"read-models sessions", Refused, "it gets none", "requiresSession to false"},
+		"no inbox sweep": {func(s *scene) { require.NoError(s.t, os.RemoveAll(filepath.Join(s.app, "InboxSweeper"))) },
+			"InboxSweeper", Refused, "waits for ever", "relaybox assemble"},
+		"many wait": {func(s *scene) { s.settings["RELAYBOX_INBOX_WAITING"] = "65" },
+			"messages per instance", Refused, "lets 65 of them wait", "at most 64"},
 		"no duplicate detection": {func(s *scene) { s.topology.Topics[0].RequiresDuplicateDetection = false },
 			"entity-events duplicate detection", Refused, "arrives twice", "requiresDuplicateDetection"},
 		"the emulator's window": {func(s *scene) { s.topology.Topics[0].DuplicateDetectionHistoryTimeWindow = 20 * time.Second },
 			"entity-events duplicate detection", Refused, "window 20s", "at least 1m"},
 		"the emulator's deliveries": {func(s *scene) { s.topology.Topics[0].Subscriptions[0].MaxDeliveryCount = 3 },
-			"views max deliveries", Refused, "3:", "maxDeliveryCount"},
+			"read-models max deliveries", Refused, "3:", "maxDeliveryCount"},
 		"forwarding": {func(s *scene) {
 			s.topology.Queues = []minibus.Queue{{Name: "elsewhere"}}
 			s.topology.Topics[0].Subscriptions[0].ForwardTo = "elsewhere"
-		}, "views forwarding", Refused, "elsewhere", "remove forwardTo"},
+		}, "read-models forwarding", Refused, "elsewhere", "remove forwardTo"},
 		"a filter": {func(s *scene) {
 			s.topology.Topics[0].Subscriptions[0].Rules = []minibus.Rule{{Name: "ada", Correlation: &minibus.CorrelationFilter{Label: "ada"}}}
-		}, "views rules", Warning, "ada (correlation)", "$Default"},
+		}, "read-models rules", Warning, "ada (correlation)", "$Default"},
 		"default TTL": {func(s *scene) {
 			s.container = func(p *azcosmos.ContainerProperties) { p.DefaultTimeToLive = new(int32(3600)) }
 		},
@@ -245,10 +249,8 @@ func TestWhatIsRefused(t *testing.T) {
 			"timerTrigger", Refused, "never sent", "OutboxDispatcher"},
 		"no app": {func(s *scene) { s.app = filepath.Join(s.app, "none") },
 			"app folder", Refused, "there is no folder", "relaybox assemble"},
-		"short retention": {func(s *scene) {
-			s.topology.Topics[0].DuplicateDetectionHistoryTimeWindow = 2 * time.Hour
-			s.settings["RELAYBOX_INBOX_RETENTION"] = "1h"
-		}, "inbox retention", Refused, "window of 2h", "RELAYBOX_INBOX_RETENTION"},
+		"short early wait": {func(s *scene) { s.settings["RELAYBOX_EARLY_WAIT"] = "30s" },
+			"read-models early wait", Refused, "30s", "RELAYBOX_EARLY_WAIT"},
 		"long deadline": {func(s *scene) { s.settings["RELAYBOX_INVOCATION_DEADLINE"] = "40m" },
 			"functionTimeout", Refused, "RELAYBOX_INVOCATION_DEADLINE is 40m", "raise functionTimeout"},
 		"large events": {func(s *scene) { s.settings["RELAYBOX_MAX_EVENT_BYTES"] = "262144" },

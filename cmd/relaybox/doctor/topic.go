@@ -92,7 +92,9 @@ func checkStatus(name, status, half string) Finding {
 
 // SubscriptionNeeds is what the settings say about the subscription.
 type SubscriptionNeeds struct {
-	Hold time.Duration // RELAYBOX_INBOX_HOLD
+	Hold      time.Duration // RELAYBOX_INBOX_HOLD
+	EarlyWait time.Duration // RELAYBOX_EARLY_WAIT
+	Sessions  bool          // the app's function takes sessions
 	// Emulator: the official one allows ten deliveries.
 	Emulator bool
 }
@@ -100,11 +102,13 @@ type SubscriptionNeeds struct {
 // CheckSubscription holds a subscription against what the consumer needs.
 func CheckSubscription(name string, s Subscription, n SubscriptionNeeds) []Finding {
 	return []Finding{
-		unless(s.Sessions, "on", finding(Refused, name+" sessions", "off: events of an entity are handled in any order",
-			"they cannot be switched on later: make the subscription anew with requiresSession, as infra/bicep does")),
+		checkSubscriptionSessions(name+" sessions", s, n),
 		checkDeliveries(name+" max deliveries", s.MaxDeliveryCount, n),
+		unless(n.EarlyWait == 0 || n.EarlyWait > s.LockDuration, "longer than its lock of "+span(s.LockDuration), finding(Refused, name+" early wait",
+			fmt.Sprintf("%s, and a message stays with an instance that has died for its lock of %s: events behind it would go on without it", span(n.EarlyWait), span(s.LockDuration)),
+			"set RELAYBOX_EARLY_WAIT above the lock, 3m for instance")),
 		unless(s.LockDuration >= minLock, span(s.LockDuration), finding(Warning, name+" lock",
-			span(s.LockDuration)+": a short stall of the host loses the session, and its events are delivered again", "set lockDuration to PT1M")),
+			span(s.LockDuration)+": a short stall of the host loses the lock, and its events are delivered again", "set lockDuration to PT1M")),
 		checkTimeToLive(name, s.TimeToLive),
 		unless(s.DeadLetterLate, "dead-lettered", finding(Warning, name+" expired events",
 			"dropped without a trace", "set deadLetteringOnMessageExpiration to true")),
@@ -113,6 +117,19 @@ func CheckSubscription(name string, s Subscription, n SubscriptionNeeds) []Findi
 			"to "+s.ForwardTo+": the consumer gets nothing", "remove forwardTo")),
 		checkStatus(name, s.Status, "ReceiveDisabled"),
 	}
+}
+
+// checkSubscriptionSessions: a receiver without sessions gets nothing from a subscription that
+// needs them, and the other way round.
+func checkSubscriptionSessions(subject string, s Subscription, n SubscriptionNeeds) Finding {
+	const anew = "it cannot be changed later: make the subscription anew, as infra/bicep does, under another name while the old one is drained"
+	switch {
+	case s.Sessions == n.Sessions:
+		return ok(subject, "%s, as isSessionsEnabled of the function says", map[bool]string{true: "on", false: "off"}[s.Sessions])
+	case s.Sessions:
+		return finding(Refused, subject, "on, and the function takes messages without sessions: it gets none", "set requiresSession to false; "+anew)
+	}
+	return finding(Refused, subject, "off, and the function asks for sessions: it gets none", "set isSessionsEnabled to false in its function.json, or requiresSession to true; "+anew)
 }
 
 // checkDeliveries: a delivery is used up by each hold that ends while the store is away, and

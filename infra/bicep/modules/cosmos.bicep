@@ -131,6 +131,7 @@ resource account 'Microsoft.DocumentDB/databaseAccounts@2024-11-15' = {
                 { path: '/pending/?' }
                 { path: '/parked/?' }
                 { path: '/seq/?' }
+                { path: '/earlySince/?' }
               ]
               excludedPaths: [
                 { path: '/*' }

@@ -31,7 +31,7 @@ param topic string
 @description('Subscription of ConsumeEvent.')
 param subscription string
 
-@description('How long the broker remembers message ids, as an ISO 8601 duration of up to seven days. It must be longer than a dispatcher can pause, and shorter than RELAYBOX_INBOX_RETENTION.')
+@description('How long the broker remembers message ids, as an ISO 8601 duration of up to seven days. It must be longer than a dispatcher can pause.')
 param duplicateDetectionWindow string
 
 @description('Give the app Manage on the subscription, so that scaling can read the exact number of messages.')
@@ -87,7 +87,8 @@ resource namespace 'Microsoft.ServiceBus/namespaces@2024-01-01' = {
     resource views 'subscriptions' = {
       name: subscription
       properties: {
-        requiresSession: true
+        // The consumer keeps the order by the events' numbers.
+        requiresSession: false
         // Times RELAYBOX_INBOX_HOLD it is the outage of the store that is borne: a day, with a restart every hour.
         maxDeliveryCount: 100
         lockDuration: 'PT1M'

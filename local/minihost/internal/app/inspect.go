@@ -32,6 +32,8 @@ type HostConfig struct {
 	MaxSessions           int           // extensions.serviceBus.maxConcurrentSessions
 	MaxSessionsSet        bool          // false: the host's default
 	CallsPerSession       int
+	MaxCalls              int  // extensions.serviceBus.maxConcurrentCalls
+	MaxCallsSet           bool // false: the host's default, which depends on the machine
 	AutoComplete          bool
 	LockRenewal           time.Duration // maxAutoLockRenewalDuration; negative: without an end
 	Sampling              bool          // of Application Insights
@@ -114,7 +116,7 @@ func inspectHost(c Config, s Settings) *HostConfig {
 	}
 	h := &HostConfig{
 		Executable: c.Handler.Path, FunctionTimeout: c.FunctionTimeout, Forwarding: c.Forward,
-		Bundle: c.bundle, MaxSessions: c.Bus.MaxSessions, CallsPerSession: c.Bus.CallsPerSession,
+		Bundle: c.bundle, MaxSessions: c.Bus.MaxSessions, CallsPerSession: c.Bus.CallsPerSession, MaxCalls: c.Bus.MaxCalls,
 		AutoComplete: c.Bus.AutoComplete, LockRenewal: c.Bus.MaxRenewal,
 	}
 	for key := range doc {
@@ -127,6 +129,7 @@ func inspectHost(c Config, s Settings) *HostConfig {
 	r := &reader{tree: doc, file: "host.json"}
 	h.BundleVersion = r.text("extensionBundle", "version")
 	h.MaxSessionsSet = r.text("extensions", "serviceBus", "maxConcurrentSessions") != ""
+	h.MaxCallsSet = r.text("extensions", "serviceBus", "maxConcurrentCalls") != ""
 	sampling := []string{"logging", "applicationInsights", "samplingSettings"}
 	h.Sampling = r.flag(true, append(sampling, "isEnabled")...)
 	for name := range strings.SplitSeq(r.text(append(sampling, "excludedTypes")...), ";") {

@@ -1,0 +1,36 @@
+// Package inboxsweeper is the timer function behind ConsumeEvent: each tick ends the wait of
+// early events whose predecessor has not come.
+package inboxsweeper
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"net/http"
+
+	"github.com/relaybox/relaybox/azfunc"
+	"github.com/relaybox/relaybox/inbox"
+)
+
+// Sweeper is what the function needs of an inbox.Inbox.
+type Sweeper interface {
+	Sweep(ctx context.Context) (inbox.Swept, error)
+}
+
+// New returns the function. A failed sweep is a failed invocation: the next tick carries on.
+func New(s Sweeper, log *slog.Logger) http.Handler {
+	return azfunc.Handle(func(ctx context.Context, inv *azfunc.Invocation) (azfunc.Result, error) {
+		timer, err := inv.Timer("timer")
+		if err != nil {
+			return azfunc.Result{}, err
+		}
+		swept, err := s.Sweep(ctx)
+		if err != nil {
+			return azfunc.Result{}, fmt.Errorf("sweep the inbox: %w", err)
+		}
+		// Idle sweeps too: its absence means that nothing sweeps.
+		log.InfoContext(ctx, "swept the inbox", "signal", "inbox-sweep", "keys", swept.Keys, "blocked", swept.Blocked,
+			"invocation", inv.ID, "pastDue", timer.PastDue)
+		return azfunc.Result{}, nil
+	})
+}

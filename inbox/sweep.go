@@ -1,0 +1,111 @@
+package inbox
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+)
+
+// Swept is what a Sweep has found.
+type Swept struct {
+	// Keys have events that waited for longer than EarlyWait.
+	Keys int
+	// Blocked of them wait on, under Strict.
+	Blocked int
+}
+
+// sweepParallel bounds the keys that are looked after at the same time.
+const sweepParallel = 16
+
+// Sweep ends the wait of early events that is longer than Options.EarlyWait, by the policy.
+// Call it every minute or so, anywhere: two at the same time do no harm.
+func (i *Inbox) Sweep(ctx context.Context) (Swept, error) {
+	var report Swept
+	seen := map[string]struct{}{}
+	var faults []error
+	err := i.store.Waiting(ctx, time.Now().Add(-i.opts.EarlyWait), func(keys []string) error {
+		var g errgroup.Group
+		g.SetLimit(sweepParallel)
+		results := make([]error, len(keys))
+		blocked := make([]bool, len(keys))
+		for n, key := range keys {
+			if _, ok := seen[key]; ok {
+				continue
+			}
+			seen[key] = struct{}{}
+			report.Keys++
+			g.Go(func() error {
+				outcome, err := i.do(ctx, &call{event: Event{Key: key}, sweep: true})
+				results[n], blocked[n] = err, outcome == Stored
+				return nil
+			})
+		}
+		_ = g.Wait()
+		for n := range keys {
+			if blocked[n] {
+				report.Blocked++
+			}
+			if results[n] != nil {
+				faults = append(faults, results[n])
+			}
+		}
+		return ctx.Err()
+	})
+	return report, errors.Join(append(faults, err)...)
+}
+
+// sweep looks after the key's early events: those that nobody waits for any more go, the
+// others are applied as far as they are due, and the lowest one's wait ends. The outcome is
+// Stored if some wait on that have waited for too long.
+func (b *batch) sweep(ctx context.Context, c *call) error {
+	if err := b.look(ctx); err != nil {
+		return err
+	}
+	opts := b.lane.i.opts
+	for _, e := range b.early {
+		if b.full() {
+			return nil // the next round goes on
+		}
+		if b.removed(e) {
+			continue
+		}
+		in, lost, stand := b.Model.stand(e.Event)
+		if stand != due && stand != ahead {
+			b.Remove = append(b.Remove, e)
+			continue
+		}
+		waited := time.Since(e.Since)
+		var missing int64
+		switch {
+		case stand == due:
+		case waited < opts.EarlyWait:
+			b.settle(c, Applied)
+			return nil
+		case opts.Policy == Strict:
+			b.settle(c, Stored, Blocked{Key: b.lane.key, For: in.LastSeq + 1, Waiting: max(1, in.Early.Len()), Since: e.Since})
+			return nil
+		default:
+			in, missing = in.jump(e.Event.Seq)
+		}
+		if done, err := b.unshelve(e, in, lost); err != nil || !done {
+			b.settle(c, Applied)
+			return err
+		}
+		if missing > 0 {
+			b.signals = append(b.signals, Jumped{Event: e.Event, Missing: missing})
+		}
+	}
+	b.settle(c, Applied)
+	return nil
+}
+
+// removed says whether e is no early event any more once the batch is stored.
+func (b *batch) removed(e Early) bool {
+	same := func(o Early) bool {
+		return o.Event.Seq == e.Event.Seq && o.Event.Incarnation.ID == e.Event.Incarnation.ID
+	}
+	return slices.ContainsFunc(b.Remove, same) || slices.ContainsFunc(b.Refuse, func(r Refused) bool { return same(r.Early) })
+}

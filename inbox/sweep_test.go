@@ -1,0 +1,217 @@
+package inbox_test
+
+import (
+	"encoding/json"
+	"errors"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/relaybox/relaybox/inbox"
+	"github.com/relaybox/relaybox/inbox/inboxtest"
+)
+
+func sweep(t *testing.T, in *inbox.Inbox, want inbox.Swept) {
+	t.Helper()
+	got, err := in.Sweep(t.Context())
+	require.NoError(t, err)
+	require.Equal(t, want, got)
+}
+
+// TestTheLowestWaitEndsFirst: however long those behind it have waited.
+func TestTheLowestWaitEndsFirst(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		s := &inboxtest.MemStore{}
+		var told []inbox.Signal
+		in := inbox.New(s, list, inbox.Options{EarlyWait: time.Minute, Observer: func(s inbox.Signal) { told = append(told, s) }})
+		expect(t, in, one(1), inbox.Applied)
+		expect(t, in, one(7), inbox.Stored)
+		time.Sleep(50 * time.Second)
+		expect(t, in, one(4), inbox.Stored)
+		time.Sleep(20 * time.Second)
+		sweep(t, in, inbox.Swept{Keys: 1}) // 7 has waited for more than a minute, 4 has not
+		seqs, _ := applied(t, s)
+		require.Equal(t, []int64{1}, seqs)
+		time.Sleep(41 * time.Second)
+		told = nil
+		sweep(t, in, inbox.Swept{Keys: 1})
+		seqs, m := applied(t, s)
+		require.Equal(t, []int64{1, 4, 7}, seqs)
+		require.EqualValues(t, 4, m.Gaps)
+		require.Equal(t, inbox.Numbers{}.With(2, 3).With(5, 6), m.Missed)
+		require.Equal(t, []int64{2, 2}, []int64{told[0].(inbox.Jumped).Missing, told[1].(inbox.Jumped).Missing})
+		told = nil
+		expect(t, in, one(5), inbox.Stale)
+		require.Equal(t, []inbox.Signal{inbox.TooOld{Event: one(5), LastSeq: 7}}, told)
+		expect(t, in, one(4), inbox.Duplicate)
+		sweep(t, in, inbox.Swept{})
+		require.NoError(t, s.Check())
+	})
+}
+
+func TestStrictWaitsOn(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		s := &inboxtest.MemStore{}
+		var told []inbox.Signal
+		in := inbox.New(s, list, inbox.Options{Policy: inbox.Strict, Observer: func(s inbox.Signal) { told = append(told, s) }})
+		expect(t, in, one(3), inbox.Stored)
+		since := time.Now().UTC()
+		expect(t, in, one(4), inbox.Stored)
+		expect(t, in, one(1), inbox.Applied)
+		told = nil
+		sweep(t, in, inbox.Swept{})
+		time.Sleep(24 * time.Hour)
+		for range 2 {
+			sweep(t, in, inbox.Swept{Keys: 1, Blocked: 1})
+		}
+		blocked := inbox.Blocked{Key: "k", For: 2, Waiting: 2, Since: since}
+		require.Equal(t, []inbox.Signal{blocked, blocked}, told)
+		expect(t, in, one(2), inbox.Applied)
+		seqs, m := applied(t, s)
+		require.Equal(t, []int64{1, 2, 3, 4}, seqs)
+		require.Zero(t, m.Gaps)
+		sweep(t, in, inbox.Swept{})
+	})
+}
+
+// TestStartAnywhere: a new subscriber has nothing to wait for, by its own wish alone.
+func TestStartAnywhere(t *testing.T) {
+	t.Parallel()
+	for _, policy := range []inbox.Policy{inbox.Snapshot, inbox.Strict} {
+		synctest.Test(t, func(t *testing.T) {
+			s := &inboxtest.MemStore{}
+			in := inbox.New(s, list, inbox.Options{Policy: policy, StartAnywhere: true})
+			expect(t, in, one(4), inbox.Applied)
+			expect(t, in, one(6), inbox.Stored)
+			expect(t, in, one(5), inbox.Applied)
+			seqs, m := applied(t, s)
+			require.Equal(t, []int64{4, 5, 6}, seqs)
+			require.Zero(t, m.Gaps)
+		})
+	}
+}
+
+// TestManyEarlyOnes: they go in pieces that the store takes.
+func TestManyEarlyOnes(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		s := &inboxtest.MemStore{}
+		in := inbox.New(s, list, inbox.Options{MaxWaiting: -1})
+		for seq := int64(400); seq > 1; seq-- {
+			expect(t, in, one(seq), inbox.Stored)
+		}
+		require.NoError(t, s.Check())
+		expect(t, in, one(1), inbox.Applied)
+		time.Sleep(time.Hour)
+		for range 2 {
+			_, err := in.Sweep(t.Context())
+			require.NoError(t, err)
+		}
+		seqs, m := applied(t, s)
+		require.Len(t, seqs, 400)
+		require.IsIncreasing(t, seqs)
+		require.Zero(t, m.Gaps)
+		require.NoError(t, s.Check())
+	})
+}
+
+// TestAnEarlyEventThatCannotBeApplied: its message is gone, so it is kept for people. It blocks
+// its key for no longer than a missing one would.
+func TestAnEarlyEventThatCannotBeApplied(t *testing.T) {
+	t.Parallel()
+	broken := errors.New("no such thing")
+	for name, row := range map[string]struct {
+		policy inbox.Policy
+		mended bool
+		want   []int64
+	}{
+		"snapshot":         {inbox.Snapshot, false, []int64{1, 3}},
+		"strict":           {inbox.Strict, false, []int64{1}},
+		"mended meanwhile": {inbox.Strict, true, []int64{1, 2, 3}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				s := &inboxtest.MemStore{}
+				mended := false
+				var told []inbox.Signal
+				in := inbox.New(s, func(m json.RawMessage, e inbox.Event) (json.RawMessage, error) {
+					if e.Seq == 2 && !mended {
+						return nil, broken
+					}
+					return list(m, e)
+				}, inbox.Options{Policy: row.policy, Observer: func(s inbox.Signal) { told = append(told, s) }})
+				expect(t, in, one(2), inbox.Stored)
+				expect(t, in, one(3), inbox.Stored)
+				expect(t, in, one(1), inbox.Applied)
+				seqs, _ := applied(t, s)
+				require.Equal(t, []int64{1}, seqs)
+				told = nil
+				time.Sleep(time.Hour)
+				mended = row.mended
+				_, err := in.Sweep(t.Context())
+				require.NoError(t, err)
+				seqs, m := applied(t, s)
+				require.Equal(t, row.want, seqs)
+				if row.policy == inbox.Snapshot {
+					require.Len(t, s.Refused("k"), 1)
+					require.Contains(t, s.Refused("k")[0].Reason, broken.Error())
+					require.EqualValues(t, 1, m.Gaps)
+					require.IsType(t, inbox.GaveUp{}, told[0])
+					expect(t, in, one(2), inbox.Stale)
+				} else {
+					require.Empty(t, s.Refused("k"))
+				}
+				require.NoError(t, s.Check())
+			})
+		})
+	}
+}
+
+// TestEarlyOnesThatTheModelDoesNotKnow: a consumer of another version has rewritten it.
+func TestEarlyOnesThatTheModelDoesNotKnow(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		s := &inboxtest.MemStore{}
+		in := inbox.New(s, list, inbox.Options{})
+		expect(t, in, one(1), inbox.Applied)
+		for _, seq := range []int64{3, 4, 6} {
+			expect(t, in, one(seq), inbox.Stored)
+		}
+		m, err := s.Load(t.Context(), "k")
+		require.NoError(t, err)
+		m.LastSeq, m.Early, m.Data = 3, nil, json.RawMessage("[1,2,3]")
+		_, err = s.Commit(t.Context(), inbox.Change{Model: m})
+		require.NoError(t, err)
+		time.Sleep(time.Hour)
+		_, err = in.Sweep(t.Context())
+		require.NoError(t, err)
+		seqs, m := applied(t, s)
+		require.Equal(t, []int64{1, 2, 3, 4, 6}, seqs)
+		require.EqualValues(t, 1, m.Gaps)
+		require.NoError(t, s.Check())
+	})
+}
+
+func TestSweepTellsItsFaults(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		s := &inboxtest.MemStore{}
+		in := inbox.New(s, list, inbox.Options{Hold: time.Second})
+		expect(t, in, one(2), inbox.Stored)
+		time.Sleep(time.Hour)
+		for _, op := range []string{"waiting", "early", "commit"} {
+			s.Before = failing(op)
+			_, err := in.Sweep(t.Context())
+			require.ErrorIs(t, err, away, op)
+		}
+		s.Before = nil
+		sweep(t, in, inbox.Swept{Keys: 1})
+		seqs, _ := applied(t, s)
+		require.Equal(t, []int64{2}, seqs)
+	})
+}
