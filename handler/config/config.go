@@ -199,7 +199,7 @@ func (c *Config) faults() []error {
 	fault(c.Outbox.Attempts < 2 || c.Outbox.Attempts > 10, "RELAYBOX_PARK_AFTER", "is %d, and one refusal does not tell a message from a destination that refuses everything: it must be from 2 to 10", c.Outbox.Attempts)
 	fault(c.Outbox.MaxEventBytes < 1024, "RELAYBOX_MAX_EVENT_BYTES", "is %d: it must be at least 1024", c.Outbox.MaxEventBytes)
 	fault(c.CacheBytes < 0, "RELAYBOX_CACHE_BYTES", "is %d: it must be at least 0, which keeps nothing", c.CacheBytes)
-	fault(c.Inbox.Wait <= 0 || c.Inbox.Wait > c.Inbox.Hold/2, "RELAYBOX_INBOX_WAIT", "is %v: it must be above zero and at most half of RELAYBOX_INBOX_HOLD (%v)", c.Inbox.Wait, c.Inbox.Hold)
+	fault(c.Inbox.Wait <= 0, "RELAYBOX_INBOX_WAIT", "is %v: it must be above zero", c.Inbox.Wait)
 	fault(c.Inbox.Waiting < 1, "RELAYBOX_INBOX_WAITING", "is %d: it must be at least 1, and at most half of maxConcurrentCalls in host.json", c.Inbox.Waiting)
 	fault(c.Inbox.EarlyWait < c.Inbox.Wait, "RELAYBOX_EARLY_WAIT", "is %v: it must be longer than the lock of the subscription, and at least RELAYBOX_INBOX_WAIT (%v)", c.Inbox.EarlyWait, c.Inbox.Wait)
 	return faults

@@ -204,7 +204,7 @@ func TestContainersOfItsOwn(t *testing.T) {
 	s.must(201, http.MethodPut, "profiles/apart", `{"displayName":"Apart"}`)
 	s.consumed("profile:apart", 1)
 	database := s.Settings["COSMOS_DATABASE"]
-	s.eventually(func() bool { return len(s.Cosmos.Documents(database, "order-views")) == 2 }, "the model and the receipt of the order")
+	s.eventually(func() bool { return len(s.Cosmos.Documents(database, "order-views")) == 1 }, "the model of the order")
 	require.Nil(t, s.model("order:apart"), "not in the shared container")
 	s.eventually(func() bool { return len(s.Cosmos.Documents(database, "orders")) == 1 }, "its event was sent and settled")
 }

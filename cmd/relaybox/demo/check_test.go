@@ -126,7 +126,12 @@ func TestCheckNamesWhatIsBroken(t *testing.T) {
 			events := w.lives[key].events
 			w.views[key].model.Data.View = encode(k.view(append(events, events[0])))
 		}},
-		{"no effect", oneEffect, func(w *world, key string) { delete(w.views[key].receipts, w.bus[key][0].id) }},
+		{"no effect", oneEffect, func(w *world, key string) { w.views[key].model.LastSeq-- }},
+		{"early", nothingLeft, func(w *world, key string) {
+			seen := w.views[key]
+			seen.early = []string{"ea-7"}
+			w.views[key] = seen
+		}},
 	}
 	for _, k := range kinds {
 		for _, c := range cases {

@@ -4,7 +4,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"slices"
-	"strings"
 	"time"
 )
 
@@ -40,8 +39,8 @@ type entityDoc struct {
 // view is what the consumer stores for one key.
 type view struct {
 	model *modelDoc
-	// receipts are the ids of the events that were applied.
-	receipts map[string]bool
+	// early are the ids of documents of events that still wait for their predecessor.
+	early []string
 }
 
 type modelDoc struct {
@@ -108,17 +107,14 @@ func readViews(docs []json.RawMessage) (map[string]view, error) {
 			return nil, fmt.Errorf("read a view's document: %w", err)
 		}
 		v := found[h.Key]
-		if v.receipts == nil {
-			v.receipts = map[string]bool{}
-		}
 		switch h.Kind {
 		case "model":
 			v.model = new(modelDoc)
 			if err := json.Unmarshal(text, v.model); err != nil {
 				return nil, fmt.Errorf("read the model of %q: %w", h.Key, err)
 			}
-		case "receipt":
-			v.receipts[strings.TrimPrefix(h.ID, "in-")] = true
+		case "early":
+			v.early = append(v.early, h.Key+"/"+h.ID)
 		}
 		found[h.Key] = v
 	}

@@ -93,7 +93,7 @@ func (r *run) drain(ctx context.Context) error {
 	defer cancel()
 	var before [2]int
 	return poll(ctx, 50*time.Millisecond, func() (bool, error) {
-		effects, _ := r.watch.counts()
+		effects := r.watch.count()
 		now := [2]int{effects, r.audit.count()}
 		moving := now != before
 		before = now
@@ -167,7 +167,6 @@ func (r *run) result() (report, error) {
 	for _, attempts := range r.journal.attempts {
 		rep.attempts += len(attempts)
 	}
-	_, rep.duplicates = r.watch.counts()
 	rep.all, rep.calm = latencies(rep.histories, r.watch, r.calm)
 	return rep, nil
 }
@@ -183,7 +182,7 @@ func (r *run) tell(ctx context.Context) (stop func()) {
 		for {
 			select {
 			case <-ticker.C:
-				effects, _ := r.watch.counts()
+				effects := r.watch.count()
 				r.say("%4d writes done, %4d events on the bus, %4d consumed", r.done.Load(), r.audit.count(), effects)
 			case <-ctx.Done():
 				return

@@ -10,13 +10,12 @@ import (
 // report is everything that the table shows.
 type report struct {
 	verdict
-	writes     int
-	attempts   int
-	dropped    int // copies that the broker dropped
-	duplicates int // deliveries that the consumer dropped
-	all, calm  []time.Duration
-	perSecond  float64
-	took       time.Duration
+	writes    int
+	attempts  int
+	dropped   int // copies that the broker dropped
+	all, calm []time.Duration
+	perSecond float64
+	took      time.Duration
 }
 
 func (r report) print(out io.Writer) error {
@@ -36,7 +35,7 @@ func (r report) print(out io.Writer) error {
 	row("events", "%d", r.events)
 	row("published", "%d", r.published)
 	row("consumed", "%d", r.consumed)
-	row("duplicates dropped", "%d by the broker, %d by the consumer", r.dropped, r.duplicates)
+	row("duplicates dropped", "%d by the broker", r.dropped)
 	row("order violations", "%d", r.disorder)
 	row("lost", "%d", r.lost)
 	row("write-to-consumed", "p50 %s, p99 %s, with the outage and the kill in it", ms(percentile(r.all, 50)), ms(percentile(r.all, 99)))

@@ -85,15 +85,11 @@ func (w *world) change(k *kind, id string, l *life, next state) {
 	}
 	key := k.key(id)
 	seen := w.views[key]
-	if seen.receipts == nil {
-		seen = view{receipts: map[string]bool{}}
-	}
 	for _, name := range k.events(l.state, next) {
 		l.events = append(l.events, expected{name, next, w.now})
 		seq := int64(len(l.events))
 		event := fmt.Sprintf("%s-event-%d", key, seq)
 		w.bus[key] = append(w.bus[key], busEvent{number: w.now.UnixNano() + seq, id: event, name: name, seq: seq, at: w.now, state: next})
-		seen.receipts[event] = true
 	}
 	l.state = next
 	l.version++
