@@ -13,7 +13,7 @@ const goodHost = `{
 	"version": "2.0", "functionTimeout": "00:05:00",
 	"customHandler": {"description": {"defaultExecutablePath": "handler"}, "enableForwardingHttpRequest": true},
 	"extensionBundle": {"id": "Microsoft.Azure.Functions.ExtensionBundle", "version": "[4.*, 5.0.0)"},
-	"extensions": {"serviceBus": {"maxConcurrentSessions": 8, "maxAutoLockRenewalDuration": "00:06:00"}},
+	"extensions": {"serviceBus": {"maxConcurrentSessions": 8, "maxConcurrentCalls": 64, "maxAutoLockRenewalDuration": "00:06:00"}},
 	"logging": {"applicationInsights": {"samplingSettings": {"excludedTypes": "Request; Trace"}}},
 	"extras": {}
 }`
@@ -47,7 +47,7 @@ func TestInspect(t *testing.T) {
 	require.Equal(t, HostConfig{
 		FunctionTimeout: 5 * time.Minute, Forwarding: true,
 		Bundle: "Microsoft.Azure.Functions.ExtensionBundle", BundleVersion: "[4.*, 5.0.0)",
-		MaxSessions: 8, MaxSessionsSet: true, CallsPerSession: 1, AutoComplete: true, LockRenewal: 6 * time.Minute,
+		MaxSessions: 8, MaxSessionsSet: true, MaxCalls: 64, MaxCallsSet: true, CallsPerSession: 1, AutoComplete: true, LockRenewal: 6 * time.Minute,
 		Sampling: true, NotSampled: []string{"Request", "Trace"}, UnknownKeys: []string{"extras"},
 	}, h)
 

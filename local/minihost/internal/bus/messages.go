@@ -41,7 +41,7 @@ func (l *Listener) receiver() (*azservicebus.Receiver, error) {
 // receive takes messages while there is a free slot; it returns the fault that
 // ended it.
 func (l *Listener) receive(ctx context.Context, rx *azservicebus.Receiver, slots chan struct{}, running *sync.WaitGroup, well func()) error {
-	for {
+	for want := 1; ; {
 		if err := l.Ready(ctx); err != nil {
 			return err
 		}
@@ -50,20 +50,44 @@ func (l *Listener) receive(ctx context.Context, rx *azservicebus.Receiver, slots
 		case <-ctx.Done():
 			return ctx.Err()
 		}
-		list, err := rx.ReceiveMessages(ctx, 1, nil)
-		if err != nil || len(list) == 0 {
+		n := 1 + further(slots, want-1)
+		list, err := rx.ReceiveMessages(ctx, n, nil)
+		for range n - len(list) {
 			<-slots
-			if err != nil {
-				return err
-			}
-			continue
+		}
+		if err != nil {
+			return err
+		}
+		// Whoever asks for several waits for a moment until they have come. So more than one are
+		// asked for only while the queue gives all that is asked for.
+		if len(list) < n {
+			want = 1
+		} else {
+			want = min(2*want, receiveAtOnce)
 		}
 		well()
-		running.Go(func() {
-			defer func() { <-slots }()
-			l.message(rx, list[0])
-		})
+		for _, m := range list {
+			running.Go(func() {
+				defer func() { <-slots }()
+				l.message(rx, m)
+			})
+		}
 	}
+}
+
+// receiveAtOnce bounds how many messages are asked for at a time.
+const receiveAtOnce = 32
+
+// further takes up to n slots that are free now.
+func further(slots chan struct{}, n int) (taken int) {
+	for ; taken < n; taken++ {
+		select {
+		case slots <- struct{}{}:
+		default:
+			return taken
+		}
+	}
+	return taken
 }
 
 // message runs one call while its lock is being renewed.
