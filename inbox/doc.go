@@ -1,12 +1,16 @@
 // Package inbox gives events exactly one effect at the consumer, whatever number of
-// copies arrives, in whatever order, on however many instances.
+// copies arrives, in whatever order, on however many instances. The numbers order them, not
+// the broker: it needs no sessions.
 //
 // It promises, for every key:
 //
-//   - an event is applied once: its receipt and the change of the read model are one
-//     atomic batch;
+//   - an event is applied once, and in the order of the numbers: one write replaces the read
+//     model, with the number in it, under the revision that it was read at;
 //   - old news changes nothing: an event whose number is not above the model's LastSeq
-//     succeeds without effect, for ever, receipt or no receipt;
+//     succeeds without effect, for ever;
+//   - an event that comes before its predecessor keeps no call and no message: after a
+//     moment in memory it is stored beside the model, and whoever applies the predecessor
+//     finds it there;
 //   - an outage of the store uses up deliveries slowly: transient faults are retried inside
 //     the invocation until Options.Hold ends, one delivery each. An outage is borne that is
 //     shorter than Hold times the broker's limit of deliveries, less one delivery for each
@@ -20,18 +24,30 @@
 //
 // # An event that arrives
 //
-//	receipt exists ─────────────────────────────→ Duplicate  (success)
 //	an incarnation before the model's ──────────→ Superseded (success, and loud)
-//	a later incarnation ─→ followed, loudly: its numbers begin at Incarnation.First
-//	Seq ≤ LastSeq ──────────────────────────────→ Stale      (success)
-//	Seq = LastSeq + 1, or the model is empty ───→ Applied
-//	Seq > LastSeq + 1: a gap, by policy
-//	    Strict ─→ held until it closes; *GapError after Hold, so the broker
-//	              delivers again, and dead-letters if it never closes
-//	    Snapshot → Applied, and the gap is counted
+//	Seq ≤ LastSeq ──────────────────────────────→ Duplicate  (success)
+//	… and it was given up ──────────────────────→ Stale      (success, and loud)
+//	Seq = LastSeq + 1 ──────────────────────────→ Applied, with the early ones behind it
+//	Seq > LastSeq + 1 ─→ waits in memory, at most Options.Wait
+//	    its predecessor comes ──────────────────→ Applied
+//	    it does not ────────────────────────────→ Stored beside the model (success)
 //
-// The first event of an empty model is always accepted, so that a new subscriber can
-// start in mid-stream.
+// Events of a key that are in hand at the same time queue by number, and those that follow
+// each other go out as one write. A model that was written or read here last is not read
+// again: the revision makes such a bet harmless. An answer without a write rests on a read.
+//
+// # Early events
+//
+// The write that stores an event as early enters its number in the model, under the model's
+// revision. So whoever applies its predecessor sees the number, and applies and deletes the
+// event in the same batch, and no event is lost between the two. Sweep ends the wait of
+// those whose predecessor does not come for longer than Options.EarlyWait, the lowest first:
+//
+//	Snapshot → applied, and the gap is counted. What comes for it later is Stale
+//	Strict   → waits on, loudly, until the predecessor comes
+//
+// An early event that cannot be applied is kept where it is with the reason, because its
+// message is gone, and its key goes on without it after the same wait.
 //
 // # Incarnations
 //

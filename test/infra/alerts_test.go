@@ -33,7 +33,7 @@ func TestAlertsAskForWhatTheAppLogs(t *testing.T) {
 		for name, r := range byName {
 			criterion := r.get("properties.criteria.allOf").([]any)[0].(map[string]any)
 			query, _ := criterion["query"].(string)
-			for _, m := range regexp.MustCompile(`"signal":"(\w+)"`).FindAllStringSubmatch(query, -1) {
+			for _, m := range regexp.MustCompile(`"signal":"([\w-]+)"`).FindAllStringSubmatch(query, -1) {
 				signals++
 				require.Contains(t, logged, `"signal", "`+m[1]+`"`, name)
 			}
@@ -44,7 +44,7 @@ func TestAlertsAskForWhatTheAppLogs(t *testing.T) {
 				require.Contains(t, query, measure)
 			}
 		}
-		require.Equal(t, 8, signals)
+		require.Equal(t, 12, signals)
 	})
 }
 

@@ -84,6 +84,17 @@ var logAlerts = [
     threshold: 0
   }
   {
+    name: 'gap'
+    text: 'The consumer has gone on without an event, or waits for one that does not come.'
+    severity: 2
+    window: 'PT10M'
+    query: 'traces | where message has \'"signal":"gap"\' or message has \'"signal":"gap-blocked"\' or message has \'"signal":"gave-up"\' or message has \'"signal":"too-old"\''
+    measure: ''
+    aggregation: 'Count'
+    operator: 'GreaterThan'
+    threshold: 0
+  }
+  {
     name: 'server-errors'
     text: 'HTTP requests are answered with 5xx.'
     severity: 2
