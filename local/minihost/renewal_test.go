@@ -207,3 +207,21 @@ func TestADayWithoutTheStore(t *testing.T) {
 		})
 	}
 }
+
+// TestALinkThatEndsForGood: the SDK does not attach again after some conditions, and gives
+// neither messages nor an error, at once. The listener makes a receiver anew, and does not spin:
+// in a bubble that would never end.
+func TestALinkThatEndsForGood(t *testing.T) {
+	t.Parallel()
+	for _, sessions := range []bool{false, true} {
+		done := func(context.Context, azfunc.Delivery) error { return nil }
+		inBubble(t, minibus.Queue{RequiresSession: sessions, MaxDeliveryCount: 100}, bus.Config{MaxRenewal: time.Minute, SessionIdle: time.Second}, done, func(r *quiet) {
+			r.send("first")
+			time.Sleep(time.Minute)
+			require.NoError(t, r.broker.Inject(minibus.Fault{On: minibus.OnReceive, Do: minibus.Busy, Times: 5}))
+			r.send("second", "third")
+			time.Sleep(5 * time.Minute)
+			require.Len(t, r.calls(), 3, "each once")
+		})
+	}
+}

@@ -2,34 +2,50 @@ package bus
 
 import (
 	"context"
+	"errors"
 	"sync"
 	"time"
 
 	"github.com/Azure/azure-sdk-for-go/sdk/messaging/azservicebus"
 )
 
-// messages is the listener without sessions: up to maxConcurrentCalls at once,
-// in no order.
+// errSilent is an answer of the SDK with neither messages nor an error. Its link is dead, and it
+// does not attach again: azservicebus does not know every condition for one that ends a link,
+// com.microsoft:server-busy for one.
+var errSilent = errors.New("the receiver's link has ended")
+
+// messages is the listener without sessions: up to maxConcurrentCalls at once, in no order.
 func (l *Listener) messages(ctx context.Context) {
-	rx, err := l.receiver()
-	if err != nil {
-		l.Log.ErrorContext(ctx, "the Service Bus listener cannot start", "function", l.Name, "error", err)
-		return
-	}
 	slots := make(chan struct{}, l.Config.MaxCalls)
-	var running sync.WaitGroup
-	for faults := 0; ctx.Err() == nil; faults++ {
-		// The receiver survives its faults: it attaches again when asked
-		// again, and running calls settle over it.
-		if err := l.receive(ctx, rx, slots, &running, func() { faults = 0; l.well() }); ctx.Err() == nil {
-			l.pause(ctx, faults, err)
+	var receivers sync.WaitGroup
+	defer receivers.Wait()
+	for faults := 0; ctx.Err() == nil; {
+		rx, err := l.receiver()
+		if err != nil {
+			l.Log.ErrorContext(ctx, "the Service Bus listener cannot start", "function", l.Name, "error", err)
+			return
 		}
+		var running sync.WaitGroup
+		for err = nil; ctx.Err() == nil && !errors.Is(err, errSilent); faults++ {
+			// The receiver survives other faults: it attaches again when asked again.
+			err = l.receive(ctx, rx, slots, &running, func() { faults = 0; l.well() })
+			if ctx.Err() == nil {
+				l.pause(ctx, faults, err)
+			}
+		}
+		receivers.Go(func() { // running calls settle over it
+			running.Wait()
+			closing, cancel := context.WithTimeout(context.WithoutCancel(ctx), settleTime)
+			defer cancel()
+			_ = rx.Close(closing)
+		})
 	}
-	running.Wait()
-	closing, cancel := context.WithTimeout(context.WithoutCancel(ctx), settleTime)
-	defer cancel()
-	_ = rx.Close(closing)
 }
+
+// hush ends what the SDK does between two calls, by a call that asks for nothing: it gives back
+// what comes in, of which there is none after one message for one credit; and on a link that has
+// ended as in errSilent it asks for that again and again, without a pause.
+func hush(ctx context.Context, rx *azservicebus.Receiver) { _, _ = rx.ReceiveMessages(ctx, 0, nil) }
 
 func (l *Listener) receiver() (*azservicebus.Receiver, error) {
 	if b := l.Trigger; b.Queue == "" {
@@ -38,10 +54,10 @@ func (l *Listener) receiver() (*azservicebus.Receiver, error) {
 	return l.client.NewReceiverForQueue(l.Trigger.Queue, nil)
 }
 
-// receive takes messages while there is a free slot; it returns the fault that
-// ended it.
+// receive takes messages while there is a free slot, one at a time, so that none waits here for
+// a call while its lock runs out; it returns the fault that ended it.
 func (l *Listener) receive(ctx context.Context, rx *azservicebus.Receiver, slots chan struct{}, running *sync.WaitGroup, well func()) error {
-	for want := 1; ; {
+	for {
 		if err := l.Ready(ctx); err != nil {
 			return err
 		}
@@ -50,44 +66,21 @@ func (l *Listener) receive(ctx context.Context, rx *azservicebus.Receiver, slots
 		case <-ctx.Done():
 			return ctx.Err()
 		}
-		n := 1 + further(slots, want-1)
-		list, err := rx.ReceiveMessages(ctx, n, nil)
-		for range n - len(list) {
-			<-slots
+		list, err := rx.ReceiveMessages(ctx, 1, nil)
+		hush(ctx, rx)
+		if err == nil && len(list) == 0 {
+			err = errSilent
 		}
 		if err != nil {
+			<-slots
 			return err
 		}
-		// Whoever asks for several waits for a moment until they have come. So more than one are
-		// asked for only while the queue gives all that is asked for.
-		if len(list) < n {
-			want = 1
-		} else {
-			want = min(2*want, receiveAtOnce)
-		}
 		well()
-		for _, m := range list {
-			running.Go(func() {
-				defer func() { <-slots }()
-				l.message(rx, m)
-			})
-		}
+		running.Go(func() {
+			defer func() { <-slots }()
+			l.message(rx, list[0])
+		})
 	}
-}
-
-// receiveAtOnce bounds how many messages are asked for at a time.
-const receiveAtOnce = 32
-
-// further takes up to n slots that are free now.
-func further(slots chan struct{}, n int) (taken int) {
-	for ; taken < n; taken++ {
-		select {
-		case slots <- struct{}{}:
-		default:
-			return taken
-		}
-	}
-	return taken
 }
 
 // message runs one call while its lock is being renewed.
