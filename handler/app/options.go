@@ -39,6 +39,6 @@ func writerOptions(cfg config.Config, committed func(key string, events ...outbo
 func inboxOptions(cfg config.Config, log *slog.Logger) inbox.Options {
 	return inbox.Options{
 		Policy: cfg.Policy(), Hold: cfg.Inbox.Hold, Wait: cfg.Inbox.Wait, MaxWaiting: cfg.Inbox.Waiting, EarlyWait: cfg.Inbox.EarlyWait,
-		StartAnywhere: cfg.Inbox.Anywhere, Observer: observeInbox(log),
+		StartAnywhere: cfg.Inbox.Anywhere, CacheBytes: cmp.Or(cfg.CacheBytes, -1), Observer: observeInbox(log),
 	}
 }

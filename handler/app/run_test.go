@@ -78,7 +78,7 @@ func TestSettingsArrive(t *testing.T) {
 	require.Contains(t, lines.String(), "signal=gap")
 	in.Observer = nil
 	require.Equal(t, inbox.Options{
-		Policy: inbox.Strict, Hold: 8 * time.Minute, Wait: 9 * time.Second, MaxWaiting: 10, EarlyWait: 11 * time.Minute, StartAnywhere: true,
+		Policy: inbox.Strict, Hold: 8 * time.Minute, Wait: 9 * time.Second, MaxWaiting: 10, EarlyWait: 11 * time.Minute, StartAnywhere: true, CacheBytes: 1000,
 	}, in)
 }
 
