@@ -49,13 +49,12 @@ func TestABrokerThatRefusesEverythingParksNothing(t *testing.T) {
 					require.NoError(t, err)
 				}
 				bus.ClearFaults()
-				for len(s.Events("k0")) > 0 {
-					_, err := d.Sweep(t.Context())
-					require.NoError(t, err)
-				}
 				for i := range keys {
 					key := fmt.Sprint("k", i)
-					require.Empty(t, s.Events(key))
+					for len(s.Events(key)) > 0 { // a sweep has 3 s
+						_, err := d.Sweep(t.Context())
+						require.NoError(t, err)
+					}
 					require.Len(t, received(bus.Server, outbox.Session(key)), 3)
 				}
 			})
