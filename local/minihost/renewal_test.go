@@ -28,6 +28,7 @@ type quiet struct {
 	t      *testing.T
 	broker *minibus.Server
 	pipe   *netsim.Pipe
+	stop   context.CancelFunc // ends accepting
 	begun  time.Time
 	mu     sync.Mutex
 	starts []string // "message#delivery at", of each call
@@ -59,6 +60,7 @@ func inBubble(t *testing.T, q minibus.Queue, c bus.Config, deliver func(context.
 			},
 		}
 		accept, stop := context.WithCancel(t.Context())
+		r.stop = stop
 		calls, cut := context.WithCancel(t.Context())
 		listening := make(chan struct{})
 		go func() { defer close(listening); l.Listen(accept, calls) }()
@@ -224,4 +226,32 @@ func TestALinkThatEndsForGood(t *testing.T) {
 			require.Len(t, r.calls(), 3, "each once")
 		})
 	}
+}
+
+// TestWhatComesAtTheEndIsGivenBack: the host stops while calls run, and one more message comes
+// for the credit that is out. It must not wait for its lock to run out.
+func TestWhatComesAtTheEndIsGivenBack(t *testing.T) {
+	t.Parallel()
+	inBubble(t, minibus.Queue{MaxDeliveryCount: 100, LockDuration: time.Minute}, bus.Config{MaxRenewal: time.Hour}, held(20*time.Second), func(r *quiet) {
+		r.send("first")
+		time.Sleep(time.Second)
+		r.stop()
+		r.send("second")
+		time.Sleep(time.Second)
+		c, err := azservicebus.NewClientFromConnectionString(r.broker.ConnectionString("localhost"), &azservicebus.ClientOptions{
+			NewWebSocketConn: func(ctx context.Context, _ azservicebus.NewWebSocketConnArgs) (net.Conn, error) {
+				return r.pipe.Dial(ctx)
+			},
+		})
+		require.NoError(r.t, err)
+		rx, err := c.NewReceiverForQueue(plainQueue, nil)
+		require.NoError(r.t, err)
+		ctx, cancel := context.WithTimeout(r.t.Context(), 5*time.Second)
+		defer cancel()
+		got, err := rx.ReceiveMessages(ctx, 1, nil)
+		require.NoError(r.t, err)
+		require.Equal(r.t, "second", got[0].MessageID)
+		require.NoError(r.t, rx.CompleteMessage(r.t.Context(), got[0], nil))
+		require.NoError(r.t, c.Close(r.t.Context()))
+	})
 }

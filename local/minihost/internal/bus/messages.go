@@ -67,9 +67,11 @@ func (l *Listener) receive(ctx context.Context, rx *azservicebus.Receiver, slots
 			return ctx.Err()
 		}
 		list, err := rx.ReceiveMessages(ctx, 1, nil)
-		hush(ctx, rx)
-		if err == nil && len(list) == 0 {
-			err = errSilent
+		if err == nil {
+			hush(ctx, rx) // else a message may still come for the credit, and the SDK gives it back
+			if len(list) == 0 {
+				err = errSilent
+			}
 		}
 		if err != nil {
 			<-slots
