@@ -199,6 +199,30 @@ func consumed(w *World, n int, decode func(outbox.Event) (inbox.Event, error)) e
 
 func TestConsumers(t *testing.T) {
 	t.Parallel()
+	for _, c := range []struct {
+		name     string
+		messages []int64 // events from 0
+		total    int
+	}{
+		{"2 consumers, 2 events, the first twice", []int64{0, 1, 0}, 1},
+		{"2 consumers, 2 events", []int64{0, 1}, 2},
+	} {
+		explore(t, 20_000, Case{
+			Name: c.name, Faults: once(Fail, Lost, Stale, Crash, Unlock), Total: c.total,
+			Setup: func(w *World) {
+				w.Store.Seed(2)
+				w.Bus.Copies = true
+				for _, i := range c.messages {
+					w.Bus.take(w.Store.now().events[i])
+				}
+				for _, name := range []string{"C1", "C2"} {
+					p := w.Proc("C", name)
+					p.Consume(inbox.New(p.Models(), effect, inbox.Options{Hold: budget}), 1, plain)
+				}
+			},
+			End: func(w *World) error { return consumed(w, 2, plain) },
+		})
+	}
 	explore(t, 20_000, Case{
 		Name: "2 consumers, 3 events, each twice", Faults: once(Fail, Lost, Stale, Crash, Unlock), Total: 2,
 		Setup: func(w *World) {
