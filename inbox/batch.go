@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"runtime/debug"
 	"slices"
+	"strings"
 	"time"
 )
 
@@ -19,9 +20,9 @@ const (
 type batch struct {
 	Change
 	lane    *lane
-	applied int  // events whose effect is in it
-	shelved bool // one of them was stored as early before
-	bytes   int  // of what is added
+	applied int   // events whose effect is in it
+	shelved Event // the last of them that was stored as early before
+	bytes   int   // of what is added
 	settled []settled
 	signals []Signal
 	// waits counts the calls that wait in memory, and first is when the first of them has
@@ -199,13 +200,13 @@ func (b *batch) shelf(ctx context.Context) (progress bool, _ error) {
 
 // unshelve applies an early event that is due to in, or gives it up.
 func (b *batch) unshelve(e Early, in Model, lost int64) (done bool, _ error) {
-	err := b.lane.unfit
+	err := b.lane.unfit.of(e.Event)
 	if err == nil {
 		var data []byte
 		var panicked error
 		data, err, panicked = b.lane.i.effect(in.Data, e.Event)
 		if err = cmp.Or(panicked, err); err == nil {
-			b.shelved = true
+			b.shelved = e.Event
 			in.Early = in.Early.With(e.Event.Seq, e.Event.Seq) // whatever the model says: it is there
 			b.take(e.Event, in, data, lost)
 			return true, nil
@@ -235,7 +236,11 @@ func (b *batch) giveUp(e Early, in Model, why error) {
 	if opts.Policy == Strict || time.Since(e.Since) < opts.EarlyWait || !b.empty() {
 		return
 	}
-	b.Refuse = append(b.Refuse, Refused{Early: e, Reason: why.Error()})
+	reason := why.Error()
+	if len(reason) > maxDetail {
+		reason = strings.ToValidUTF8(reason[:maxDetail], "") + "…"
+	}
+	b.Refuse = append(b.Refuse, Refused{Early: e, Reason: reason})
 	in.Early = in.Early.Above(e.Event.Seq)
 	b.Model, _ = in.jump(e.Event.Seq + 1)
 	b.signals = append(b.signals, GaveUp{e.Event, why})
@@ -255,7 +260,7 @@ func (b *batch) rest(ctx context.Context, calls []*call) error {
 			return nil // what is left comes next
 		}
 		if c.sweep {
-			if err := b.sweep(ctx, c); err != nil {
+			if err := b.sweep(ctx, c, calls); err != nil {
 				return err
 			}
 			continue
@@ -313,15 +318,18 @@ func (b *batch) succeeded() {
 	}
 }
 
-// failed ends the one call whose event the store will not have; one that was stored as early
-// has no call any more.
-func (b *batch) failed(err error) {
-	if b.shelved {
-		b.lane.unfit = err
+// failed ends the one call whose event the store will not have, or notes the early event that
+// it will not have: that has no call any more. It says whether there was one.
+func (b *batch) failed(err error) (found bool) {
+	if e := b.shelved; e.Seq > 0 && b.lane.unfit.of(e) == nil {
+		b.lane.unfit = unfit{e.Incarnation.ID, e.Seq, err}
+		return true
 	}
 	for _, s := range b.settled {
 		if s.outcome == Applied || s.outcome == Stored {
 			b.lane.finish([]*call{s.call}, func(c *call) { c.err = err })
+			found = true
 		}
 	}
+	return found
 }

@@ -47,7 +47,11 @@
 //	Strict   → waits on, loudly, until the predecessor comes
 //
 // An early event that cannot be applied is kept where it is with the reason, because its
-// message is gone, and its key goes on without it after the same wait.
+// message is gone, and its key goes on without it after the same wait; under Strict it blocks
+// its key, as loudly.
+//
+// A source that knows no incarnations does not say where its numbers begin: the first event
+// that comes is the first one.
 //
 // # Incarnations
 //

@@ -145,9 +145,13 @@ func (i *Inbox) Once(ctx context.Context, e Event) (Outcome, error) {
 }
 
 func (i *Inbox) do(ctx context.Context, c *call) (Outcome, error) {
-	ctx, cancel := context.WithTimeoutCause(ctx, i.opts.Hold, errHold)
+	hold := i.opts.Hold
+	if c.sweep {
+		hold = min(hold, sweepHold)
+	}
+	ctx, cancel := context.WithTimeoutCause(ctx, hold, errHold)
 	defer cancel()
-	c.until = time.Now().Add(i.opts.Hold)
+	c.until = time.Now().Add(hold)
 	c.done = make(chan struct{})
 	i.enter(ctx, c)
 	select {

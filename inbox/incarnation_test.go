@@ -81,7 +81,7 @@ func TestIncarnations(t *testing.T) {
 		},
 		"those of the earlier one come while the later one waits": {
 			steps: []step{{of("a", 1, 1, 1), inbox.Applied}, {of("b", 2, 2, 2), inbox.Applied}, {of("b", 2, 2, 4), inbox.Stored}, {of("a", 1, 1, 2), inbox.Superseded}, {of("c", 3, 3, 3), inbox.Applied}, {of("b", 2, 2, 3), inbox.Superseded}},
-			model: "[1,2,3]", follow: 2, refuse: 2,
+			model: "[1,2,3]", follow: 2, refuse: 3,
 		},
 		"a source that begins to tell its incarnation": {
 			steps: []step{{event(4), inbox.Applied}, {of("a", 5, 1, 5), inbox.Applied}, {event(6), inbox.Superseded}},

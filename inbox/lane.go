@@ -43,36 +43,56 @@ type lane struct {
 	// conflicts and failures in a row, and looks at a model that has not moved.
 	conflicts, failures, looks int
 	// alone is how many changes more are made for one event each, because one of them makes
-	// the batch invalid; unfit says why the early event that is due cannot be stored.
+	// the batch invalid; unfit is the early event that cannot be applied for that.
 	alone int
-	unfit error
+	unfit unfit
+	// more says that early events are due although nobody waits for them.
+	more bool
+}
+
+// unfit is an early event that the store will not have applied.
+type unfit struct {
+	incarnation string
+	seq         int64
+	err         error
+}
+
+// of returns the error if e is that event.
+func (u unfit) of(e Event) error {
+	if u.incarnation == e.Incarnation.ID && u.seq == e.Seq {
+		return u.err
+	}
+	return nil
 }
 
 // run ends when nobody waits any more.
 func (l *lane) run(ctx context.Context) {
 	for {
-		calls := l.gather()
-		if len(calls) == 0 {
+		calls, ok := l.gather()
+		if !ok {
 			return
 		}
 		l.round(ctx, calls)
 	}
 }
 
-// gather returns what is in hand; nothing ends the lane.
-func (l *lane) gather() []*call {
+// gather returns what is in hand; false ends the lane.
+func (l *lane) gather() ([]*call, bool) {
 	l.i.mu.Lock()
 	defer l.i.mu.Unlock()
-	if len(l.calls) == 0 {
+	if len(l.calls) == 0 && !l.more {
 		delete(l.i.lanes, l.key)
-		return nil
+		return nil, false
 	}
-	return append([]*call(nil), l.calls...)
+	return append([]*call(nil), l.calls...), true
 }
+
+// alonePatience is how long a round may take for which nobody waits.
+const alonePatience = 30 * time.Second
 
 // round reads, decides and commits once.
 func (l *lane) round(ctx context.Context, calls []*call) {
-	until := calls[0].until
+	until := time.Now().Add(alonePatience)
 	for _, c := range calls {
 		if c.until.After(until) {
 			until = c.until
@@ -81,10 +101,11 @@ func (l *lane) round(ctx context.Context, calls []*call) {
 	ctx, cancel := context.WithDeadline(ctx, until.Add(grace))
 	defer cancel()
 	l.i.mu.Lock()
-	if l.cut = cancel; len(l.calls) == 0 {
+	if l.cut = cancel; len(calls) > 0 && len(l.calls) == 0 {
 		cancel()
 	}
 	l.i.mu.Unlock()
+	l.more = false
 	if err := l.read(ctx); err != nil {
 		l.failed(ctx, calls, err)
 		return
@@ -134,7 +155,8 @@ func (l *lane) commit(ctx context.Context, b *batch, calls []*call) {
 		l.cur.Revision = revision
 		l.known, l.bet = revision != "", false
 		l.conflicts, l.failures, l.looks = 0, 0, 0
-		l.alone, l.unfit = max(0, l.alone-1), nil
+		l.alone = max(0, l.alone-1)
+		l.more = l.known && l.cur.Early.Lowest() == l.cur.LastSeq+1
 		l.i.models.Wrote(l.key, revision, l.cur, len(l.cur.Data))
 		b.succeeded()
 		return
@@ -152,11 +174,13 @@ func (l *lane) commit(ctx context.Context, b *batch, calls []*call) {
 	case passing(err):
 		l.i.models.Forget(l.key)
 		l.known, l.must = false, true
+	case l.bet: // perhaps it was the kept model that did not fit
+		l.known, l.must = false, true
+		return
 	case b.size() > 1: // one of them, and not the others
 		l.alone = b.size()
 		return
-	default:
-		b.failed(err)
+	case b.failed(err):
 		l.known = false
 		return
 	}

@@ -54,13 +54,14 @@ type (
 		Event   Event
 		Missing int64
 	}
-	// Blocked: under Strict, event For has not come for longer than EarlyWait, and Waiting
-	// events wait for it.
+	// Blocked: under Strict, event For has not come for longer than EarlyWait, or has come and
+	// cannot be applied for Err, and Waiting events wait.
 	Blocked struct {
 		Key     string
 		For     int64
 		Waiting int64
 		Since   time.Time
+		Err     error
 	}
 	// GaveUp: an early event could not be applied, and its key has gone on without it.
 	GaveUp struct {

@@ -1,6 +1,7 @@
 package inbox
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"slices"
@@ -16,6 +17,9 @@ type Swept struct {
 	// Blocked of them wait on, under Strict.
 	Blocked int
 }
+
+// sweepHold is how long a sweep is held by one key whose store is away: the next one carries on.
+const sweepHold = 20 * time.Second
 
 // sweepParallel bounds the keys that are looked after at the same time.
 const sweepParallel = 16
@@ -60,7 +64,7 @@ func (i *Inbox) Sweep(ctx context.Context) (Swept, error) {
 // sweep looks after the key's early events: those that nobody waits for any more go, the
 // others are applied as far as they are due, and the lowest one's wait ends. The outcome is
 // Stored if some wait on that have waited for too long.
-func (b *batch) sweep(ctx context.Context, c *call) error {
+func (b *batch) sweep(ctx context.Context, c *call, others []*call) error {
 	if err := b.look(ctx); err != nil {
 		return err
 	}
@@ -75,13 +79,16 @@ func (b *batch) sweep(ctx context.Context, c *call) error {
 		in, lost, stand := b.Model.stand(e.Event)
 		if stand != due && stand != ahead {
 			b.Remove = append(b.Remove, e)
+			if stand == superseded {
+				b.signals = append(b.signals, Late{e.Event, b.Model.Incarnation})
+			}
 			continue
 		}
 		waited := time.Since(e.Since)
 		var missing int64
 		switch {
 		case stand == due:
-		case waited < opts.EarlyWait:
+		case waited < opts.EarlyWait, slices.ContainsFunc(others, func(o *call) bool { return o.before(e.Event) }):
 			b.settle(c, Applied)
 			return nil
 		case opts.Policy == Strict:
@@ -90,9 +97,11 @@ func (b *batch) sweep(ctx context.Context, c *call) error {
 		default:
 			in, missing = in.jump(e.Event.Seq)
 		}
-		if done, err := b.unshelve(e, in, lost); err != nil || !done {
-			b.settle(c, Applied)
+		if done, err := b.unshelve(e, in, lost); err != nil {
 			return err
+		} else if !done {
+			b.stuck(c, e, waited)
+			return nil
 		}
 		if missing > 0 {
 			b.signals = append(b.signals, Jumped{Event: e.Event, Missing: missing})
@@ -100,6 +109,25 @@ func (b *batch) sweep(ctx context.Context, c *call) error {
 	}
 	b.settle(c, Applied)
 	return nil
+}
+
+// stuck ends a look at a key whose due event cannot be applied. Under Strict it blocks the key,
+// and nothing else would tell of it.
+func (b *batch) stuck(c *call, e Early, waited time.Duration) {
+	opts := b.lane.i.opts
+	if opts.Policy != Strict || waited < opts.EarlyWait {
+		b.settle(c, Applied)
+		return
+	}
+	_, err, panicked := b.lane.i.effect(b.Model.Data, e.Event)
+	b.settle(c, Stored, Blocked{
+		Key: b.lane.key, For: e.Event.Seq, Waiting: max(1, b.Model.Early.Len()), Since: e.Since, Err: cmp.Or(b.lane.unfit.of(e.Event), panicked, err),
+	})
+}
+
+// before says whether c is in hand with an event that comes before e.
+func (c *call) before(e Event) bool {
+	return !c.sweep && !c.finished() && c.event.Incarnation.ID == e.Incarnation.ID && c.event.Seq < e.Seq
 }
 
 // removed says whether e is no early event any more once the batch is stored.

@@ -62,6 +62,7 @@ func TestStrictWaitsOn(t *testing.T) {
 		since := time.Now().UTC()
 		expect(t, in, one(4), inbox.Stored)
 		expect(t, in, one(1), inbox.Applied)
+		synctest.Wait()
 		told = nil
 		sweep(t, in, inbox.Swept{})
 		time.Sleep(24 * time.Hour)
@@ -107,6 +108,7 @@ func TestManyEarlyOnes(t *testing.T) {
 		require.NoError(t, s.Check())
 		expect(t, in, one(1), inbox.Applied)
 		time.Sleep(time.Hour)
+		synctest.Wait()
 		for range 2 {
 			_, err := in.Sweep(t.Context())
 			require.NoError(t, err)
@@ -150,8 +152,10 @@ func TestAnEarlyEventThatCannotBeApplied(t *testing.T) {
 				expect(t, in, one(1), inbox.Applied)
 				seqs, _ := applied(t, s)
 				require.Equal(t, []int64{1}, seqs)
+				synctest.Wait()
 				told = nil
 				time.Sleep(time.Hour)
+				synctest.Wait()
 				mended = row.mended
 				_, err := in.Sweep(t.Context())
 				require.NoError(t, err)
@@ -188,6 +192,7 @@ func TestEarlyOnesThatTheModelDoesNotKnow(t *testing.T) {
 		_, err = s.Commit(t.Context(), inbox.Change{Model: m})
 		require.NoError(t, err)
 		time.Sleep(time.Hour)
+		synctest.Wait()
 		_, err = in.Sweep(t.Context())
 		require.NoError(t, err)
 		seqs, m := applied(t, s)
@@ -204,6 +209,7 @@ func TestSweepTellsItsFaults(t *testing.T) {
 		in := inbox.New(s, list, inbox.Options{Hold: time.Second})
 		expect(t, in, one(2), inbox.Stored)
 		time.Sleep(time.Hour)
+		synctest.Wait()
 		for _, op := range []string{"waiting", "early", "commit"} {
 			s.Before = failing(op)
 			_, err := in.Sweep(t.Context())

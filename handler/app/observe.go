@@ -70,7 +70,7 @@ func observeInbox(log *slog.Logger) inbox.Observer {
 			log.Info("event came before its predecessor: it is stored until that comes", "signal", "early", "key", s.Event.Key, "seq", s.Event.Seq,
 				"event", s.Event.ID, "for", s.For)
 		case inbox.Blocked:
-			log.Error("events wait for one that does not come", "signal", "gap-blocked", "key", s.Key, "for", s.For, "waiting", s.Waiting, "since", s.Since)
+			log.Error("events wait for one that does not come, or cannot be applied", "signal", "gap-blocked", "key", s.Key, "for", s.For, "waiting", s.Waiting, "since", s.Since, "error", s.Err)
 		case inbox.GaveUp:
 			log.Error("event given up: it cannot be applied, and its key has gone on without it", "signal", "gave-up", "key", s.Event.Key, "seq", s.Event.Seq,
 				"event", s.Event.ID, "error", s.Err)
