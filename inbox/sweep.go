@@ -88,7 +88,7 @@ func (b *batch) sweep(ctx context.Context, c *call, others []*call) error {
 		var missing int64
 		switch {
 		case stand == due:
-		case waited < opts.EarlyWait, slices.ContainsFunc(others, func(o *call) bool { return o.before(e.Event) }):
+		case waited < opts.EarlyWait, slices.ContainsFunc(others, func(o *call) bool { return o.between(in.LastSeq, e.Event) }):
 			b.settle(c, Applied)
 			return nil
 		case opts.Policy == Strict:
@@ -125,9 +125,9 @@ func (b *batch) stuck(c *call, e Early, waited time.Duration) {
 	})
 }
 
-// before says whether c is in hand with an event that comes before e.
-func (c *call) before(e Event) bool {
-	return !c.sweep && !c.finished() && c.event.Incarnation.ID == e.Incarnation.ID && c.event.Seq < e.Seq
+// between says whether c is in hand with an event above reached that comes before e.
+func (c *call) between(reached int64, e Event) bool {
+	return !c.sweep && !c.finished() && c.event.Incarnation.ID == e.Incarnation.ID && reached < c.event.Seq && c.event.Seq < e.Seq
 }
 
 // removed says whether e is no early event any more once the batch is stored.

@@ -17,7 +17,7 @@ type Role int
 // Roles.
 const (
 	Outbox Role = iota // entities, their events and receipts
-	Inbox              // read models and receipts of the consumer
+	Inbox              // read models of the consumer and their early events
 )
 
 // CheckContainer holds a container against what its role needs.
