@@ -3,6 +3,7 @@ package outbox
 import (
 	"context"
 	"errors"
+	"sync/atomic"
 	"time"
 
 	"github.com/relaybox/relaybox/internal/pace"
@@ -17,8 +18,11 @@ type DispatcherOptions struct {
 	// Page is how many events of a key are read, sent and settled in one step;
 	// default 50, the size of a settling batch that a small container bears.
 	Page int
-	// Parallel bounds how many keys a sweep drains at once; default 16.
+	// Parallel bounds how many keys a sweep reads at once, and how many it settles; default 16.
 	Parallel int
+	// Wide is how many keys a sweep drains at once; default 32 for each of Parallel. Those that
+	// have read their events wait up to 100 ms for each other's, and fill the sends together.
+	Wide int
 	// MinAge is the age under which a sweep leaves events to the fast path; default
 	// 0: it takes them all.
 	MinAge time.Duration
@@ -45,6 +49,7 @@ type Dispatcher struct {
 	gate     gate
 	refusals refusals
 	settled  *settled
+	passes   atomic.Int32 // of sweeps, under way
 }
 
 // NewDispatcher returns a Dispatcher from q to p.
@@ -54,6 +59,9 @@ func NewDispatcher(q Queue, p Publisher, opts DispatcherOptions) *Dispatcher {
 	}
 	if opts.Parallel <= 0 {
 		opts.Parallel = 16
+	}
+	if opts.Wide <= 0 {
+		opts.Wide = crowdFactor * opts.Parallel
 	}
 	if opts.Budget <= 0 {
 		opts.Budget = 25 * time.Second
@@ -74,18 +82,27 @@ func NewDispatcher(q Queue, p Publisher, opts DispatcherOptions) *Dispatcher {
 // none is left, the first failure, or the budget's end, and reports how many it settled
 // and parked. It starts nothing after the budget; what it has started it finishes under ctx.
 func (d *Dispatcher) Drain(ctx context.Context, key string, budget time.Duration) (Report, error) {
-	return d.drain(ctx, key, budget, nil)
+	return d.drain(ctx, drain{key: key, queue: d.queue, pub: d.pub}, budget)
 }
 
-// drain is Drain that needs no query for events which this process has just committed, where
-// nothing can stand before them.
-func (d *Dispatcher) drain(ctx context.Context, key string, budget time.Duration, fresh []Event) (Report, error) {
-	w := drain{d: d, key: key, until: time.Now().Add(budget), fresh: fresh}
+// drainFresh is Drain that needs no query for events which this process has just committed,
+// where nothing can stand before them.
+func (d *Dispatcher) drainFresh(ctx context.Context, key string, budget time.Duration, fresh []Event) {
+	_, _ = d.drain(ctx, drain{key: key, queue: d.queue, pub: d.pub, fresh: fresh}, budget)
+}
+
+func (d *Dispatcher) drain(ctx context.Context, w drain, budget time.Duration) (Report, error) {
+	w.d, w.until = d, time.Now().Add(budget)
 	err := w.run(ctx)
-	if err != nil && !errors.Is(err, errPaused) && !errors.Is(err, errDeferred) {
-		d.opts.Observer.tell(DrainFailed{Key: key, Err: err})
+	if err != nil && !comesAgain(err) {
+		d.opts.Observer.tell(DrainFailed{Key: w.key, Err: err})
 	}
 	return w.report, err
+}
+
+// comesAgain says whether err is about the moment only: the key has work, and is drained again.
+func comesAgain(err error) bool {
+	return errors.Is(err, errPaused) || errors.Is(err, errDeferred) || errors.Is(err, errLate)
 }
 
 // Report counts what drains did.
@@ -115,7 +132,11 @@ func (r *Report) add(o Report) {
 type drain struct {
 	d     *Dispatcher
 	key   string
+	queue Queue
+	pub   Publisher
 	until time.Time
+	// hasty: it ends at a pause, and is begun anew after it.
+	hasty bool
 	// reached is the newest Seq this drain has dealt with: a lagging replica may show
 	// it again.
 	reached int64
@@ -138,7 +159,11 @@ func (w *drain) run(ctx context.Context) error {
 		if wait > 0 {
 			return errDeferred
 		}
-		if err := w.d.gate.wait(ctx, clean, w.until); err != nil {
+		patience := w.until
+		if w.hasty {
+			patience = time.Now()
+		}
+		if err := w.d.gate.wait(ctx, clean, patience); err != nil {
 			return err
 		}
 		w.report.Keys = 1
@@ -164,7 +189,7 @@ func (w *drain) page(ctx context.Context) ([]Event, error) {
 		return page, nil
 	}
 	w.fresh, w.asked = nil, true
-	return w.d.queue.Pending(ctx, w.key, w.after, w.d.opts.Page)
+	return w.queue.Pending(ctx, w.key, w.after, w.d.opts.Page)
 }
 
 // known says whether fresh is all there is of the key: a run of events whose predecessor this
@@ -246,7 +271,7 @@ func (w *drain) sendable(ctx context.Context, page []Event) (ready []Event, bloc
 func (w *drain) pass(ctx context.Context, e Event) error {
 	f := *e.Fault
 	f.Skipped, f.Next = true, time.Time{}
-	return w.d.queue.Park(ctx, e, f)
+	return w.queue.Park(ctx, e, f)
 }
 
 // skip moves on to the page behind a full one of skipped events.
@@ -267,7 +292,7 @@ func (w *drain) full(page []Event) bool {
 func (w *drain) send(ctx context.Context, events []Event) (int, error) {
 	var send uint64
 	send, w.proof = w.d.refusals.begin(w.key)
-	for i, err := range w.d.pub.Publish(ctx, events) {
+	for i, err := range w.pub.Publish(ctx, events) {
 		if err != nil {
 			return i, err
 		}
@@ -293,7 +318,7 @@ const settleTime = 10 * time.Second
 func (w *drain) settle(ctx context.Context, events []Event) error {
 	ctx, cancel := context.WithTimeout(ctx, settleTime)
 	defer cancel()
-	if err := w.d.queue.Settle(ctx, w.key, events); err != nil {
+	if err := w.queue.Settle(ctx, w.key, events); err != nil {
 		return err
 	}
 	w.reached = events[len(events)-1].Seq
@@ -344,7 +369,7 @@ func (w *drain) park(ctx context.Context, e Event, failure error, attempts int) 
 	if !f.Skipped {
 		f.Next = now.Add(parkedPause.First)
 	}
-	if err := w.d.queue.Park(ctx, e, f); err != nil {
+	if err := w.queue.Park(ctx, e, f); err != nil {
 		return true, err
 	}
 	w.d.refusals.forget(w.key)
@@ -360,5 +385,5 @@ func (w *drain) refusedAgain(ctx context.Context, e Event, failure error) error 
 	f := e.Fault.again(failure.Error(), time.Now().UTC())
 	w.report.Blocked = 1
 	w.d.opts.Observer.tell(Refused{Event: e, Err: failure, Attempt: f.Attempts, Verdict: Verdict{Action: Park, After: f.Next.Sub(f.At)}})
-	return w.d.queue.Park(ctx, e, f)
+	return w.queue.Park(ctx, e, f)
 }

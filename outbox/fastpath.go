@@ -124,6 +124,14 @@ func (f *FastPath) adopt(key string) bool {
 	}
 }
 
+// has says whether the key waits, or is drained.
+func (f *FastPath) has(key string) bool {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	_, ok := f.keys[key]
+	return ok
+}
+
 // Run works until ctx ends, and returns when its workers have stopped. A drain that
 // is under way then is cut: its events stay pending.
 func (f *FastPath) Run(ctx context.Context) {
@@ -163,7 +171,7 @@ func (f *FastPath) drainOnce(ctx context.Context, key string, fresh []Event) {
 	// The drain ends its own work at Budget; the context is for a stalled broker or store.
 	ctx, cancel := context.WithTimeoutCause(ctx, 2*f.opts.Budget, errBudget)
 	defer cancel()
-	_, _ = f.d.drain(ctx, key, f.opts.Budget, fresh) // told to the Observer; the sweep repeats it
+	f.d.drainFresh(ctx, key, f.opts.Budget, fresh) // told to the Observer; the sweep repeats it
 }
 
 // begin claims the next drain of key, with what it needs no query for, or gives the key up

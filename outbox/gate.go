@@ -75,6 +75,20 @@ func (g *gate) closed() time.Duration {
 	return max(0, time.Until(g.until))
 }
 
+// doubted says whether the last that is known of the destination is a failure.
+func (g *gate) doubted() bool {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	return !g.since.IsZero()
+}
+
+// barred says whether nobody may pass: it is shut, and the one that may has passed.
+func (g *gate) barred() bool {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	return !g.probe && time.Now().Before(g.until)
+}
+
 // pass says how long it is to the next try; 0 for now. clean: the key was not refused.
 func (g *gate) pass(clean bool) time.Duration {
 	g.mu.Lock()

@@ -180,7 +180,7 @@ func TestOneKeyAtATimeTriesWhileEverythingIsRefused(t *testing.T) {
 		for i := range 8 {
 			fill(t, s, 1, fmt.Sprint("k", i))
 		}
-		_, err := outbox.NewDispatcher(s, p, outbox.DispatcherOptions{Parallel: 1, Budget: 5 * time.Minute}).Sweep(t.Context())
+		_, err := outbox.NewDispatcher(s, p, outbox.DispatcherOptions{Parallel: 1, Wide: 1, Budget: 5 * time.Minute}).Sweep(t.Context())
 		require.NoError(t, err)
 		require.Len(t, atOnce, 4, "three that show it, and one")
 		require.Less(t, last.Sub(first), time.Second)

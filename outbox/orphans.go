@@ -68,30 +68,32 @@ func (o *orphans) run(ctx context.Context) {
 }
 
 // look hands on the keys of orphans. An instance that can't reach the broker doesn't look:
-// it could do nothing for them, and others can.
+// it could do nothing for them, and others can. One that sweeps leaves a backlog to its sweep,
+// which sends it in fewer pieces.
 func (o *orphans) look(ctx context.Context) error {
 	if o.f.d.gate.closed() > 0 {
 		o.known = nil // the pause may be what kept them back
 		return nil
 	}
 	now, seen := time.Now(), map[string]*orphan{}
-	fresh, handed := 0, 0 // pages with something to do, and keys
+	var found []string // keys with something to do
+	fresh := 0         // pages with some
 	o.pages = 0
 	err := o.f.d.queue.Find(ctx, func(heads []Head) error {
 		rand.Shuffle(len(heads), func(i, j int) { heads[i], heads[j] = heads[j], heads[i] }) // others look, too
-		before := handed
+		before := len(found)
 		for _, h := range heads {
 			if _, ok := seen[h.Key]; ok || h.young(now, orphanAge) {
 				continue
 			}
-			if o.hand(h.Key, now, seen) {
-				handed++
+			if o.free(h.Key, now, seen) {
+				found = append(found, h.Key)
 			}
-			if handed >= orphanKeys {
+			if len(found) >= orphanKeys {
 				return errEnough
 			}
 		}
-		if handed > before {
+		if len(found) > before {
 			fresh++
 		}
 		if o.pages++; fresh >= orphanPages || o.pages >= blindPages {
@@ -100,24 +102,33 @@ func (o *orphans) look(ctx context.Context) error {
 		return ctx.Err()
 	})
 	o.known = seen
+	if len(found) < orphanKeys || o.f.d.passes.Load() == 0 {
+		o.hand(found, now)
+	}
 	if errors.Is(err, errEnough) || ctx.Err() != nil {
 		return nil
 	}
 	return err
 }
 
-// hand gives key to the fast path, unless that has it already, or it was tried a moment ago.
-func (o *orphans) hand(key string, now time.Time, seen map[string]*orphan) bool {
+// free notes the key, and says whether it should be tried: it does not wait, and was not tried
+// a moment ago.
+func (o *orphans) free(key string, now time.Time, seen map[string]*orphan) bool {
 	one := o.known[key]
 	if one == nil {
 		one = &orphan{}
 	}
 	seen[key] = one
 	wait, clean := o.f.d.refusals.of(key)
-	if wait > 0 || clean && now.Before(one.next) || !o.f.adopt(key) {
-		return false
+	return wait == 0 && (!clean || !now.Before(one.next)) && !o.f.has(key)
+}
+
+// hand gives the keys to the fast path, unless that has them by now, or no room.
+func (o *orphans) hand(keys []string, now time.Time) {
+	for _, key := range keys {
+		if one := o.known[key]; o.f.adopt(key) {
+			one.drains++
+			one.next = now.Add(orphanPause.Ceiling(one.drains))
+		}
 	}
-	one.drains++
-	one.next = now.Add(orphanPause.Ceiling(one.drains))
-	return true
 }

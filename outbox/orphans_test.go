@@ -225,6 +225,40 @@ func TestALookIsBounded(t *testing.T) {
 	})
 }
 
+// TestABacklogIsLeftToTheSweep of the same process while it is at it, and a few orphans are not.
+func TestABacklogIsLeftToTheSweep(t *testing.T) {
+	t.Parallel()
+	for orphans, taken := range map[int]bool{200: true, 300: false} {
+		synctest.Test(t, func(t *testing.T) {
+			s := &outboxtest.FaultyStore{Storage: &outboxtest.MemStore{}}
+			var byFastPath atomic.Bool
+			p := &outboxtest.MemPublisher{Fault: func(_ context.Context, e outbox.Event) error {
+				byFastPath.Store(true)
+				return nil
+			}}
+			for i := range orphans {
+				fill(t, s.Storage, 1, fmt.Sprintf("k%04d", i))
+			}
+			time.Sleep(2 * time.Second)
+			var reads atomic.Int32
+			s.Before = func(_ context.Context, op, _ string) error {
+				if op == "pending" && reads.Add(1) <= 16 {
+					time.Sleep(10 * time.Second) // the sweep's first reads
+				}
+				return nil
+			}
+			d := outbox.NewDispatcher(s, p, outbox.DispatcherOptions{})
+			go func() { _, _ = d.Sweep(t.Context()) }()
+			synctest.Wait()
+			running(t, d, outbox.FastPathOptions{})
+			time.Sleep(5 * time.Second)
+			require.Equal(t, taken, byFastPath.Load(), "%d orphans", orphans)
+			time.Sleep(time.Minute)
+			require.NoError(t, outboxtest.CheckDelivered(s.Storage.(*outboxtest.MemStore), p))
+		})
+	}
+}
+
 // endless is a store whose search has no last page. Each has one key.
 type endless struct {
 	*outboxtest.MemStore

@@ -29,7 +29,8 @@ const suspectPatience = 5 * time.Second
 // only when the store cannot be searched; keys that fail are reported to the Observer and
 // found again.
 func (d *Dispatcher) Sweep(ctx context.Context) (Report, error) {
-	s := sweep{d: d, until: time.Now().Add(d.opts.Budget), seen: map[string]struct{}{}}
+	until := time.Now().Add(d.opts.Budget)
+	s := sweep{d: d, until: until, crowd: newCrowd(d, until), seen: map[string]struct{}{}}
 	parked := s.parked(ctx)
 	err := s.run(ctx)
 	return s.total, errors.Join(err, parked)
@@ -39,6 +40,7 @@ func (d *Dispatcher) Sweep(ctx context.Context) (Report, error) {
 type sweep struct {
 	d     *Dispatcher
 	until time.Time
+	crowd *crowd
 	seen  map[string]struct{} // keys that passes have drained, and are not drained again for now
 	due   []Head              // parked events to try again
 	// blocked are keys that wait behind a parked event: one drain of a sweep finds that out.
@@ -94,8 +96,10 @@ func (s *sweep) run(ctx context.Context) error {
 // earlier one has. The search waits while all drains are busy, so no more than a page of
 // keys is held.
 func (s *sweep) pass(ctx context.Context) (*sweepPass, error) {
+	s.d.passes.Add(1)
+	defer s.d.passes.Add(-1)
 	p := &sweepPass{sweep: s, began: time.Now()}
-	p.group.SetLimit(s.d.opts.Parallel)
+	p.group.SetLimit(s.d.opts.Wide)
 	err := p.visit(ctx, s.due)
 	full := errors.Is(err, errEnough)
 	if err == nil {
@@ -156,30 +160,47 @@ func (p *sweepPass) visit(ctx context.Context, heads []Head) error {
 		if _, ok := p.seen[h.Key]; ok {
 			continue
 		}
-		if p.keys >= maxKeysPerPass || p.d.gate.closed() > 0 || time.Now().After(p.until) {
+		if p.keys >= maxKeysPerPass || p.d.gate.barred() || time.Now().After(p.until) {
 			return errEnough
 		}
 		p.seen[h.Key] = struct{}{}
 		p.keys++
+		if p.d.gate.doubted() {
+			p.try(ctx, h.Key)
+			continue
+		}
 		p.group.Go(func() error {
-			p.drain(ctx, h.Key)
+			p.drain(ctx, h.Key, time.Until(p.until))
 			return nil
 		})
 	}
 	return ctx.Err()
 }
 
-func (p *sweepPass) drain(ctx context.Context, key string) {
-	r, err := p.d.Drain(ctx, key, time.Until(p.until))
+// try sends a page of the key, to learn whether the destination takes anything: after a
+// failure one key does, before all come again.
+func (p *sweepPass) try(ctx context.Context, key string) {
+	if r := p.drain(ctx, key, 0); r.Settled > 0 {
+		p.mu.Lock()
+		defer p.mu.Unlock()
+		p.again = append(p.again, key) // it may have more
+	}
+}
+
+func (p *sweepPass) drain(ctx context.Context, key string, budget time.Duration) Report {
+	p.crowd.enter()
+	r, err := p.d.drain(ctx, drain{key: key, queue: p.crowd, pub: p.crowd, hasty: true}, budget)
+	p.crowd.leave(key)
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.report.add(r)
 	if r.Blocked > 0 {
 		p.stuck = append(p.stuck, key)
 	}
-	if errors.Is(err, errPaused) || errors.Is(err, errDeferred) {
+	if comesAgain(err) {
 		p.again = append(p.again, key)
 	}
+	return r
 }
 
 // age notes how long the events have waited.

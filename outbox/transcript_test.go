@@ -158,7 +158,7 @@ func TestTranscripts(t *testing.T) {
 func transcript(t *testing.T, opts outbox.DispatcherOptions, play func(*scene)) (text string) {
 	synctest.Test(t, func(t *testing.T) {
 		s := &scene{T: t, store: &outboxtest.MemStore{}, pub: &outboxtest.MemPublisher{}, start: time.Now()}
-		opts.Parallel, opts.Jitter, opts.Observer = 1, seeded(), s.hear("")
+		opts.Parallel, opts.Wide, opts.Jitter, opts.Observer = 1, 1, seeded(), s.hear("")
 		s.opts = opts
 		s.d = outbox.NewDispatcher(s.store, s.pub, opts)
 		play(s)

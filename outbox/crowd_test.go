@@ -1,0 +1,239 @@
+package outbox_test
+
+import (
+	"context"
+	"fmt"
+	"strings"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/relaybox/relaybox/outbox"
+	"github.com/relaybox/relaybox/outbox/outboxtest"
+)
+
+// tally counts what is at the store at the same time, and the bytes that were read and are
+// not settled.
+type tally struct {
+	mu          sync.Mutex
+	now, most   map[string]int
+	bytes, peak int
+}
+
+func (c *tally) count(op string, by, bytes int) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.now == nil {
+		c.now, c.most = map[string]int{}, map[string]int{}
+	}
+	c.now[op] += by
+	c.most[op] = max(c.most[op], c.now[op])
+	c.bytes += bytes
+	c.peak = max(c.peak, c.bytes)
+}
+
+// busyStore is a store whose reads and settles take a while and are counted.
+type busyStore struct {
+	*outboxtest.MemStore
+	tally
+	takes time.Duration
+}
+
+func (s *busyStore) Pending(ctx context.Context, key string, after int64, limit int) ([]outbox.Event, error) {
+	s.count("pending", 1, 0)
+	time.Sleep(s.takes)
+	page, err := s.MemStore.Pending(ctx, key, after, limit)
+	s.count("pending", -1, size(page))
+	return page, err
+}
+
+func (s *busyStore) Settle(ctx context.Context, key string, events []outbox.Event) error {
+	s.count("settle", 1, 0)
+	time.Sleep(s.takes)
+	err := s.MemStore.Settle(ctx, key, events)
+	s.count("settle", -1, -size(events))
+	return err
+}
+
+func size(events []outbox.Event) (bytes int) {
+	for _, e := range events {
+		bytes += len(e.Envelope)
+	}
+	return bytes
+}
+
+// TestABacklogOfManyKeysFillsSends, however little each of them has, with no more reads and
+// settles at the same time than were allowed.
+func TestABacklogOfManyKeysFillsSends(t *testing.T) {
+	t.Parallel()
+	for _, each := range []int{1, 7, 120} {
+		t.Run(fmt.Sprint(each), func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				s := &busyStore{MemStore: &outboxtest.MemStore{}, takes: 5 * time.Millisecond}
+				p := &outboxtest.MemPublisher{Fault: func(context.Context, outbox.Event) error { return nil }}
+				keys := 4200 / each
+				for i := range keys {
+					fill(t, s.MemStore, each, fmt.Sprint("k", i))
+				}
+				start := time.Now()
+				report, err := outbox.NewDispatcher(s, p, outbox.DispatcherOptions{}).Sweep(t.Context())
+				require.NoError(t, err)
+				require.Equal(t, keys*each, report.Settled)
+				require.NoError(t, outboxtest.CheckDelivered(s.MemStore, p))
+				require.LessOrEqual(t, p.Calls(), keys*each/40, "sends")
+				require.Equal(t, 16, s.most["pending"])
+				require.LessOrEqual(t, s.most["settle"], 16)
+				require.Less(t, time.Since(start), 10*time.Second, "it waits for the store, and hardly for itself")
+			})
+		})
+	}
+}
+
+// TestAFewKeysDoNotWaitForOthers: when all that there are wait, the send begins.
+func TestAFewKeysDoNotWaitForOthers(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		s, p := &outboxtest.MemStore{}, &outboxtest.MemPublisher{}
+		fill(t, s, 3, "a", "b", "c")
+		start := time.Now()
+		_, err := outbox.NewDispatcher(s, p, outbox.DispatcherOptions{}).Sweep(t.Context())
+		require.NoError(t, err)
+		require.Zero(t, time.Since(start))
+		require.NoError(t, outboxtest.CheckDelivered(s, p))
+	})
+}
+
+// TestAKeyThatHangsKeepsNobody: others wait for it a tenth of a second.
+func TestAKeyThatHangsKeepsNobody(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		s := &outboxtest.FaultyStore{Storage: &outboxtest.MemStore{}}
+		p := &outboxtest.MemPublisher{}
+		fill(t, s.Storage.(*outboxtest.MemStore), 1, "a", "b", "stuck")
+		s.Before = func(_ context.Context, op, key string) error {
+			if op == "pending" && key == "stuck" {
+				time.Sleep(20 * time.Second)
+			}
+			return nil
+		}
+		done := make(chan struct{})
+		go func() {
+			defer close(done)
+			_, err := outbox.NewDispatcher(s, p, outbox.DispatcherOptions{}).Sweep(t.Context())
+			require.NoError(t, err)
+		}()
+		time.Sleep(201 * time.Millisecond) // each of them may have gone by itself
+		require.Len(t, p.Log(), 2)
+		<-done
+		require.NoError(t, outboxtest.CheckDelivered(s.Storage.(*outboxtest.MemStore), p))
+	})
+}
+
+// heavy is a store full of large events.
+func heavy(t *testing.T, keys int, bytes int) *busyStore {
+	t.Helper()
+	s := &busyStore{MemStore: &outboxtest.MemStore{}, takes: time.Millisecond}
+	w, state := outbox.NewWriter(s.MemStore, outbox.WriterOptions{Source: "/test"}), strings.Repeat("x", bytes)
+	for i := range keys {
+		_, err := w.Write(t.Context(), put(fmt.Sprint("k", i), state))
+		require.NoError(t, err)
+	}
+	return s
+}
+
+// TestASweepHoldsNoMoreThanItMay, also when the broker is away for a while: its drains give
+// back what they hold, and none waits for another for ever.
+func TestASweepHoldsNoMoreThanItMay(t *testing.T) {
+	t.Parallel()
+	for name, away := range map[string]time.Duration{"well": 0, "away": 3 * time.Second} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				s := heavy(t, 500, 230<<10)
+				back := time.Now().Add(away)
+				p := &outboxtest.MemPublisher{Fault: func(context.Context, outbox.Event) error {
+					time.Sleep(20 * time.Millisecond)
+					if time.Now().Before(back) {
+						return fault(outbox.Unavailable)
+					}
+					return nil
+				}}
+				_, err := outbox.NewDispatcher(s, p, outbox.DispatcherOptions{}).Sweep(t.Context())
+				require.NoError(t, err)
+				require.NoError(t, outboxtest.CheckDelivered(s.MemStore, p))
+				if away == 0 { // else pages are read twice, and the count does not know
+					require.Less(t, s.peak, 40<<20, "32 MB, and what 16 have just read")
+				}
+			})
+		})
+	}
+}
+
+// TestASweepThatIsLateStartsNothing: of the keys that wait for a turn at the store when its time
+// is over, none is read any more, and what the broker has is settled.
+func TestASweepThatIsLateStartsNothing(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		s := &busyStore{MemStore: &outboxtest.MemStore{}, takes: time.Second}
+		p := &outboxtest.MemPublisher{}
+		for i := range 500 {
+			fill(t, s.MemStore, 1, fmt.Sprint("k", i))
+		}
+		start := time.Now()
+		report, err := outbox.NewDispatcher(s, p, outbox.DispatcherOptions{Budget: 5 * time.Second, Observer: func(sig outbox.Signal) {
+			if f, ok := sig.(outbox.DrainFailed); ok {
+				t.Errorf("%+v", f)
+			}
+		}}).Sweep(t.Context())
+		require.NoError(t, err)
+		require.Less(t, time.Since(start), 15*time.Second)
+		require.Len(t, p.Log(), report.Settled, "nothing goes out twice")
+		require.Less(t, report.Settled, 120)
+		_, err = outbox.NewDispatcher(s.MemStore, p, outbox.DispatcherOptions{}).Sweep(t.Context())
+		require.NoError(t, err)
+		require.NoError(t, outboxtest.CheckDelivered(s.MemStore, p))
+	})
+}
+
+// TestASettleHasItsOwnTime: one that waits for its turn behind slow ones is not late, and one
+// that hangs ends.
+func TestASettleHasItsOwnTime(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		s := &outboxtest.FaultyStore{Storage: &outboxtest.MemStore{}}
+		p := &outboxtest.MemPublisher{}
+		for i := range 60 {
+			fill(t, s.Storage.(*outboxtest.MemStore), 1, fmt.Sprint("k", i))
+		}
+		var cut []string
+		s.Before = func(ctx context.Context, op, key string) error {
+			switch {
+			case op != "settle":
+				return nil
+			case key == "k7":
+				<-ctx.Done()
+				return ctx.Err()
+			default:
+				time.Sleep(900 * time.Millisecond)
+				return nil
+			}
+		}
+		_, err := outbox.NewDispatcher(s, p, outbox.DispatcherOptions{Parallel: 3, Wide: 60, Observer: func(sig outbox.Signal) {
+			if f, ok := sig.(outbox.DrainFailed); ok {
+				cut = append(cut, f.Key)
+			}
+		}}).Sweep(t.Context())
+		require.NoError(t, err)
+		require.Contains(t, cut, "k7")
+		for i := range 60 {
+			if key := fmt.Sprint("k", i); key != "k7" {
+				require.Equal(t, []int64{1}, p.Seqs(key), key)
+				require.Empty(t, s.Storage.(*outboxtest.MemStore).Events(key), key)
+			}
+		}
+	})
+}
