@@ -46,6 +46,9 @@
 //	Snapshot → applied, and the gap is counted. What comes for it later is Stale
 //	Strict   → waits on, loudly, until the predecessor comes
 //
+// Time in which nothing could come does not count: a sweep asks whether the broker can be reached
+// (Options.Reach), and ends no wait before broker and store have been there for a third of it.
+//
 // An early event that cannot be applied is kept where it is with the reason, because its
 // message is gone, and its key goes on without it after the same wait; under Strict it blocks
 // its key, as loudly.

@@ -91,6 +91,11 @@ type Options struct {
 	// minutes. It must exceed the broker's lock with a delivery: an instance that dies or
 	// freezes keeps the predecessor that long.
 	EarlyWait time.Duration
+	// Reach says whether the broker can be reached. Sweep asks it before it ends waits, and ends
+	// none unless broker and store have been there for a third of EarlyWait: what could not come
+	// in an outage comes after it. nil: nobody is asked, and a longer outage has Snapshot go on
+	// over what was under way.
+	Reach func(context.Context) error
 	// StartAnywhere lets a key's first event have any number. Without it, an event above
 	// the first of its incarnation waits like any other.
 	StartAnywhere bool
@@ -107,6 +112,7 @@ type Inbox struct {
 	apply  Apply
 	opts   Options
 	models *recent.Cache[Model]
+	calm   calm
 
 	mu      sync.Mutex
 	lanes   map[string]*lane // keys with events in hand; guarded by mu
@@ -169,7 +175,9 @@ func (i *Inbox) do(ctx context.Context, c *call) (Outcome, error) {
 type call struct {
 	event Event
 	sweep bool
-	until time.Time
+	// patient: the sweep ends no wait.
+	patient bool
+	until   time.Time
 	// due is when the event has waited long enough in memory; zero before it waits.
 	due  time.Time
 	slot bool // it counts in Inbox.waiting

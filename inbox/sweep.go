@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"slices"
+	"sync"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -16,6 +17,8 @@ type Swept struct {
 	Keys int
 	// Blocked of them wait on, under Strict.
 	Blocked int
+	// Patient: no wait was ended, because broker or store are away, or were a moment ago.
+	Patient bool
 }
 
 // sweepHold is how long a sweep is held by one key whose store is away: the next one carries on.
@@ -24,17 +27,22 @@ const sweepHold = 20 * time.Second
 // sweepParallel bounds the keys that are looked after at the same time.
 const sweepParallel = 16
 
-// Sweep ends the wait of early events that is longer than Options.EarlyWait, by the policy.
+// Sweep ends the wait of early events that is longer than Options.EarlyWait, by the policy,
+// unless Options.Reach says that their predecessors cannot come.
 // Call it every minute or so, anywhere: two at the same time do no harm.
 func (i *Inbox) Sweep(ctx context.Context) (Swept, error) {
 	var report Swept
 	seen := map[string]struct{}{}
 	var faults []error
+	var asked sync.Once // whether broker and store are there, if anybody waits
 	err := i.store.Waiting(ctx, time.Now().Add(-i.opts.EarlyWait), func(keys []string) error {
 		var g errgroup.Group
 		g.SetLimit(sweepParallel)
 		results := make([]error, len(keys))
 		blocked := make([]bool, len(keys))
+		if len(keys) > 0 {
+			asked.Do(func() { report.Patient = i.patient(ctx) })
+		}
 		for n, key := range keys {
 			if _, ok := seen[key]; ok {
 				continue
@@ -42,7 +50,7 @@ func (i *Inbox) Sweep(ctx context.Context) (Swept, error) {
 			seen[key] = struct{}{}
 			report.Keys++
 			g.Go(func() error {
-				outcome, err := i.do(ctx, &call{event: Event{Key: key}, sweep: true})
+				outcome, err := i.do(ctx, &call{event: Event{Key: key}, sweep: true, patient: report.Patient})
 				results[n], blocked[n] = err, outcome == Stored
 				return nil
 			})
@@ -58,7 +66,11 @@ func (i *Inbox) Sweep(ctx context.Context) (Swept, error) {
 		}
 		return ctx.Err()
 	})
-	return report, errors.Join(append(faults, err)...)
+	err = errors.Join(append(faults, err)...)
+	if err != nil {
+		i.calm.broken()
+	}
+	return report, err
 }
 
 // sweep looks after the key's early events: those that nobody waits for any more go, the
@@ -88,7 +100,7 @@ func (b *batch) sweep(ctx context.Context, c *call, others []*call) error {
 		var missing int64
 		switch {
 		case stand == due:
-		case waited < opts.EarlyWait, slices.ContainsFunc(others, func(o *call) bool { return o.between(in.LastSeq, e.Event) }):
+		case waited < opts.EarlyWait, c.patient && opts.Policy == Snapshot, slices.ContainsFunc(others, func(o *call) bool { return o.between(in.LastSeq, e.Event) }):
 			b.settle(c, Applied)
 			return nil
 		case opts.Policy == Strict:

@@ -1,6 +1,7 @@
 package inbox_test
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"testing"
@@ -220,4 +221,61 @@ func TestSweepTellsItsFaults(t *testing.T) {
 		seqs, _ := applied(t, s)
 		require.Equal(t, []int64{2}, seqs)
 	})
+}
+
+// TestAWaitDoesNotEndInAnOutage of the broker or the store, nor right after one: what could not
+// come meanwhile comes then.
+func TestAWaitDoesNotEndInAnOutage(t *testing.T) {
+	t.Parallel()
+	away := errors.New("away")
+	for name, c := range map[string]struct {
+		broker, store time.Duration // how long they are away, from the start
+		every         time.Duration // sweeps
+		ends, latest  time.Duration // of the wait
+	}{
+		"all is well":       {0, 0, 30 * time.Second, 4 * time.Minute, 5 * time.Minute},
+		"broker":            {10 * time.Minute, 0, 30 * time.Second, 11 * time.Minute, 12 * time.Minute},
+		"store":             {0, 10 * time.Minute, 30 * time.Second, 11 * time.Minute, 12 * time.Minute},
+		"sweeps are seldom": {0, 0, time.Hour, 2 * time.Hour, 2*time.Hour + time.Minute},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				start := time.Now()
+				s := &inboxtest.MemStore{}
+				in := inbox.New(s, list, inbox.Options{Reach: func(context.Context) error {
+					if time.Since(start) < c.broker {
+						return away
+					}
+					return nil
+				}})
+				expect(t, in, one(1), inbox.Applied)
+				expect(t, in, one(3), inbox.Stored)
+				s.Before = func(_ context.Context, op string) error {
+					if op == "waiting" && time.Since(start) < c.store {
+						return away
+					}
+					return nil
+				}
+				for time.Since(start) < 30*time.Hour {
+					time.Sleep(c.every)
+					swept, err := in.Sweep(t.Context())
+					if time.Since(start) < c.store {
+						require.Error(t, err)
+						continue
+					}
+					require.NoError(t, err)
+					m, err := s.Load(t.Context(), "k")
+					require.NoError(t, err)
+					if m.LastSeq == 3 {
+						require.False(t, swept.Patient)
+						require.GreaterOrEqual(t, time.Since(start), c.ends)
+						require.LessOrEqual(t, time.Since(start), c.latest)
+						return
+					}
+				}
+				require.Equal(t, c.latest, 30*time.Hour, "it never ends")
+			})
+		})
+	}
 }

@@ -164,6 +164,27 @@ func (c *Client) connect(topic string) (link, error) {
 	return &azLink{c, s, sender}, nil
 }
 
+// Reach says whether the broker can be reached now. It attaches a link of its own to the topic:
+// one that stands says little about now.
+func (c *Client) Reach(ctx context.Context, topic string) error {
+	s, err := c.session()
+	if err != nil {
+		return err
+	}
+	defer c.busy.Done()
+	ctx, cancel := context.WithTimeout(ctx, c.opts.ConnectTimeout)
+	defer cancel()
+	sender, err := s.sdk.NewSender(topic, nil)
+	if err != nil {
+		return err
+	}
+	if _, err := sender.NewMessageBatch(ctx, nil); err != nil { // the SDK attaches on first use
+		c.retire(s, err)
+		return err
+	}
+	return sender.Close(ctx)
+}
+
 // session returns the current session, or a new one, and counts its caller as busy
 // unless there is an error. It does no I/O.
 func (c *Client) session() (*session, error) {

@@ -120,6 +120,31 @@ func TestOutage(t *testing.T) {
 	require.Len(t, received(bus, "b"), 3)
 }
 
+// TestReach: whether the broker is there is asked of the broker, not of a link that stood, and
+// a link that stands is left alone.
+func TestReach(t *testing.T) {
+	t.Parallel()
+	_, network, conn := behind(t)
+	c := closed(t, Open(Connection{ConnectionString: conn}, Options{ConnectTimeout: time.Second}))
+	p := c.Publisher("events", PublisherOptions{})
+	require.NoError(t, c.Reach(t.Context(), "events"), "before anything was sent")
+	require.Equal(t, "ok", outcome(p.Publish(t.Context(), events("a1"))))
+	before, ok := c.attached("events")
+	require.True(t, ok)
+	require.NoError(t, c.Reach(t.Context(), "events"))
+	after, ok := c.attached("events")
+	require.True(t, ok)
+	require.Equal(t, before, after)
+	for range 3 {
+		require.NoError(t, c.Reach(t.Context(), "events"))
+		network.Cut()
+		require.Error(t, c.Reach(t.Context(), "events"))
+		network.Heal()
+	}
+	require.Error(t, c.Reach(t.Context(), "nobody's"))
+	require.Equal(t, "ok", outcome(p.Publish(t.Context(), events("a2"))))
+}
+
 func TestOutageUnderLoad(t *testing.T) {
 	t.Parallel()
 	bus, network, conn := behind(t)

@@ -26,7 +26,7 @@ func New(s Sweeper, log *slog.Logger) http.Handler {
 		}
 		swept, err := s.Sweep(ctx)
 		// Idle sweeps too, and those that one key failed: its absence means that nothing sweeps.
-		log.InfoContext(ctx, "swept the inbox", "signal", "inbox-sweep", "keys", swept.Keys, "blocked", swept.Blocked,
+		log.InfoContext(ctx, "swept the inbox", "signal", "inbox-sweep", "keys", swept.Keys, "blocked", swept.Blocked, "patient", swept.Patient,
 			"invocation", inv.ID, "pastDue", timer.PastDue, "failed", err != nil)
 		if err != nil {
 			return azfunc.Result{}, fmt.Errorf("sweep the inbox: %w", err)

@@ -76,7 +76,8 @@ func New(cfg config.Config, log *slog.Logger, opts Options) (*App, error) {
 	dispatcher := outbox.NewDispatcher(entities, a.publisher, dispatcherOptions(cfg, observer))
 	a.fast = outbox.NewFastPath(dispatcher, fastPathOptions(cfg))
 	writer := outbox.NewWriter(entities, writerOptions(cfg, a.fast.Notify, observer))
-	in := inbox.New(views, kinds.Apply, inboxOptions(cfg, log))
+	reach := func(ctx context.Context) error { return a.bus.Reach(ctx, cfg.Bus.Topic) }
+	in := inbox.New(views, kinds.Apply, inboxOptions(cfg, reach, log))
 
 	a.functions, err = functions.New(functions.Deps{
 		Writer: writer, Reader: entities, Sweeper: dispatcher, Inbox: in, Logger: log, Deadline: cfg.Deadline,

@@ -2,6 +2,7 @@ package app
 
 import (
 	"cmp"
+	"context"
 	"log/slog"
 
 	"github.com/relaybox/relaybox/azure/servicebus"
@@ -36,9 +37,9 @@ func writerOptions(cfg config.Config, committed func(key string, events ...outbo
 	}
 }
 
-func inboxOptions(cfg config.Config, log *slog.Logger) inbox.Options {
+func inboxOptions(cfg config.Config, reach func(context.Context) error, log *slog.Logger) inbox.Options {
 	return inbox.Options{
 		Policy: cfg.Policy(), Hold: cfg.Inbox.Hold, Wait: cfg.Inbox.Wait, MaxWaiting: cfg.Inbox.Waiting, EarlyWait: cfg.Inbox.EarlyWait,
-		StartAnywhere: cfg.Inbox.Anywhere, CacheBytes: cmp.Or(cfg.CacheBytes, -1), Observer: observeInbox(log),
+		Reach: reach, StartAnywhere: cfg.Inbox.Anywhere, CacheBytes: cmp.Or(cfg.CacheBytes, -1), Observer: observeInbox(log),
 	}
 }

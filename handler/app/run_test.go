@@ -73,10 +73,12 @@ func TestSettingsArrive(t *testing.T) {
 	require.Equal(t, -1, writerOptions(loaded(t, map[string]string{"RELAYBOX_CACHE_BYTES": "0"}), nil, nil).CacheBytes, "none, and not the default")
 
 	var lines bytes.Buffer
-	in := inboxOptions(cfg, slog.New(slog.NewTextHandler(&lines, nil)))
+	in := inboxOptions(cfg, func(context.Context) error { heard++; return nil }, slog.New(slog.NewTextHandler(&lines, nil)))
 	in.Observer(inbox.Jumped{})
 	require.Contains(t, lines.String(), "signal=gap")
-	in.Observer = nil
+	require.NoError(t, in.Reach(t.Context()))
+	require.Equal(t, 4, heard)
+	in.Observer, in.Reach = nil, nil
 	require.Equal(t, inbox.Options{
 		Policy: inbox.Strict, Hold: 8 * time.Minute, Wait: 9 * time.Second, MaxWaiting: 10, EarlyWait: 11 * time.Minute, StartAnywhere: true, CacheBytes: 1000,
 	}, in)

@@ -255,7 +255,7 @@ func busFault(r *rand.Rand) fault {
 	if f.Do == minibus.Delay {
 		f.Delay = minibus.Duration(upTo(r, 15*time.Second))
 	}
-	if f.On == minibus.OnReceive && (f.Do == minibus.LoseLock || f.Do == minibus.DropAfter) || f.Do == minibus.Duplicate {
+	if f.Do == minibus.LoseLock || f.On == minibus.OnReceive && f.Do == minibus.DropAfter || f.Do == minibus.Duplicate {
 		// Each uses up a delivery of a message.
 		f.Times, f.Chance = 1+r.IntN(4), 0
 	}
