@@ -202,6 +202,23 @@ func (s *Server) Documents(database, container string) []json.RawMessage {
 	return s.account.Documents(database, container)
 }
 
+// Backup is what a container held at one moment.
+type Backup = account.Backup
+
+// Backup reads all documents of a container, for Restore.
+func (s *Server) Backup(database, container string) (*Backup, error) {
+	return s.account.Backup(database, container)
+}
+
+// Restore puts another container in the place of one, as an operator does who restores it
+// from a backup: under another _rid, with what the backup holds, each document under the
+// revision that it had. From nil it is empty, as a container that was deleted and made
+// anew. It returns what the old one held at that moment; a request meets one or the other.
+// Other than the service it takes no time: whoever has read the old one may not have noticed.
+func (s *Server) Restore(database, container string, from *Backup) (left *Backup, err error) {
+	return s.account.Restore(database, container, from)
+}
+
 // Check reads everything that is stored and tells whether it agrees: each document
 // with its locator and index entries, each of those with a document, the counters with
 // both. It is for tests. On a closed server it returns a 503.
