@@ -23,6 +23,8 @@ type Call struct {
 	IdempotencyKey string
 	// Current: a GET with Cache-Control: no-cache.
 	Current bool
+	// Keeps are the members that the target's version does not know: a PUT leaves them.
+	Keeps []string
 	// Trace is the W3C trace id that the request carried: its event has it too.
 	Trace string
 

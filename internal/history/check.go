@@ -32,29 +32,34 @@ type Verdict struct {
 }
 
 // Check judges all calls of one entity, in any order. It takes limit at the longest.
-func Check(calls []Call, limit time.Duration) Verdict {
+func Check(calls []Call, limit time.Duration) Verdict { return Start{}.Check(calls, limit) }
+
+// Check is the function Check for an entity that was there already.
+func (from Start) Check(calls []Call, limit time.Duration) Verdict {
 	calls = slices.Clone(calls)
 	slices.SortStableFunc(calls, func(a, b Call) int { return a.Start.Compare(b.Start) })
 	if reason := lies(calls); reason != "" {
 		return Verdict{Broken, reason}
 	}
-	operations := operations(calls)
+	operations, model := operations(calls), modelFrom(from.state())
 	result, info := porcupine.CheckOperationsVerbose(model, operations, limit)
 	switch result {
 	case porcupine.Ok:
 		return Verdict{Judgement: Fine}
 	case porcupine.Illegal:
-		return Verdict{Broken, explain(operations, info)}
+		return Verdict{Broken, explain(from.state(), operations, info)}
 	}
 	return Verdict{Undecided, fmt.Sprintf("%d calls were too many for %v", len(operations), limit)}
 }
 
-var model = porcupine.Model{
-	Init: func() any { return state{} },
-	Step: func(s, input, _ any) (bool, any) { return s.(state).step(input.(*Call)) },
-	Equal: func(a, b any) bool {
-		return a.(state).equal(b.(state))
-	},
+func modelFrom(first state) porcupine.Model {
+	return porcupine.Model{
+		Init: func() any { return first },
+		Step: func(s, input, _ any) (bool, any) { return s.(state).step(input.(*Call)) },
+		Equal: func(a, b any) bool {
+			return a.(state).equal(b.(state))
+		},
+	}
 }
 
 // operations are the calls that take part in the order.
@@ -86,7 +91,7 @@ func operations(calls []Call) []porcupine.Operation {
 }
 
 // explain names the call that the longest order cannot go on to.
-func explain(operations []porcupine.Operation, info porcupine.LinearizationInfo) string {
+func explain(s state, operations []porcupine.Operation, info porcupine.LinearizationInfo) string {
 	var longest []porcupine.Operation
 	for _, partitions := range info.PartialLinearizationsOperations() {
 		for _, order := range partitions {
@@ -95,7 +100,6 @@ func explain(operations []porcupine.Operation, info porcupine.LinearizationInfo)
 			}
 		}
 	}
-	s := state{}
 	placed := map[*Call]bool{}
 	for _, o := range longest {
 		_, s = s.step(o.Input.(*Call))

@@ -3,6 +3,7 @@ package history
 import (
 	"maps"
 	"net/http"
+	"slices"
 )
 
 // state is an entity with the receipts of its Idempotency-Keys, at one moment of an order.
@@ -14,6 +15,8 @@ type state struct {
 	life     string
 	content  string
 	receipts map[string]receipt
+	// moves: each change may begin another incarnation.
+	moves bool
 	// placed counts the unknown calls so far, by what was sent. It says no more of the entity
 	// than which calls have been placed, and so takes no part in equal.
 	placed map[string]int
@@ -103,7 +106,11 @@ func (s state) repeat(c *Call, r receipt) (bool, state) {
 		if r.body != "" && r.body != c.Answer.Body {
 			return false, s
 		}
-		if ok, _ := (state{version: r.version, life: s.life, content: r.content}).agrees(c.Answer); !ok {
+		then := state{version: r.version, life: s.life, content: r.content}
+		if s.moves {
+			then.life = "" // it may be an earlier one's
+		}
+		if ok, _ := then.agrees(c.Answer); !ok {
 			return false, s
 		}
 	}
@@ -157,6 +164,9 @@ func (s state) decide(c *Call) (next state, status int) {
 		return s, http.StatusPreconditionFailed
 	}
 	next = s
+	if s.moves {
+		next.life = ""
+	}
 	if c.Method == http.MethodDelete {
 		next.exists, next.content, next.version = false, "", s.version+1
 		return next, http.StatusNoContent
@@ -177,12 +187,15 @@ func (s state) changed(c *Call) string {
 	if err != nil {
 		return "unreadable: " + c.Body
 	}
-	if c.Method == http.MethodPut {
+	if c.Method == http.MethodPut && (len(c.Keeps) == 0 || !s.exists) {
 		return content(sent)
 	}
 	now, err := members(s.content)
 	if err != nil {
 		return s.content
+	}
+	if c.Method == http.MethodPut {
+		maps.DeleteFunc(now, func(name string, _ any) bool { return !slices.Contains(c.Keeps, name) })
 	}
 	maps.Copy(now, sent)
 	return content(now)
