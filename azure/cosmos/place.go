@@ -27,17 +27,27 @@ type place struct {
 	known outbox.Place
 	until time.Time // known holds before this
 	// home is the container that the session tokens are of: the last one that anything was
-	// heard of. "" before that.
-	home string
+	// heard of. "" before that. left is the one before it, which does not come back.
+	home, left string
 }
 
-// moved notes that rid was heard of, and says whether that is another container than before.
-func (p *place) moved(rid string) bool {
+// moved notes that rid was heard of. here: it is no container that was left; other: it is
+// another one than before.
+func (p *place) moved(rid string) (here, other bool) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	before := p.home
-	p.home = rid
-	return before != "" && before != rid
+	if rid == p.left {
+		return false, false
+	}
+	if rid == p.home {
+		return true, false
+	}
+	other = p.home != ""
+	if other {
+		p.until = time.Time{}
+	}
+	p.home, p.left = rid, p.home
+	return true, other
 }
 
 // doubt makes the next caller ask again.
@@ -104,17 +114,24 @@ func (k *container) readPlace(ctx context.Context, what op) (outbox.Place, error
 	if err != nil {
 		return outbox.Place{}, err
 	}
-	k.place.set(at)
 	k.heard(at.ID)
+	k.place.set(at)
 	return at, nil
 }
 
-// heard notes which container has answered. The session tokens of one that is gone are of no
-// use in another: its replicas would be behind them for ever.
-func (k *container) heard(rid string) {
-	if rid != "" && k.place.moved(rid) {
+// heard notes which container has answered, "" if the answer does not say, and says whether
+// that is still the one. The session tokens of one that is gone are of no use in another: its
+// replicas would be behind them for ever. So each answer that brings a token should say so: of tokens
+// that were kept before anything was heard of nobody could tell whose they are.
+func (k *container) heard(rid string) bool {
+	if rid == "" {
+		return true
+	}
+	here, other := k.place.moved(rid)
+	if other {
 		k.tokens.drop()
 	}
+	return here
 }
 
 // behind is called when a replica has not got as far as the session tokens. It lags, and

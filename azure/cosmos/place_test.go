@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"net/http"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -266,9 +267,23 @@ func TestAPlaceIsBelievedFromWhenItWasLastSeen(t *testing.T) {
 func TestWhatWasHeardOfNowhereIsForgotten(t *testing.T) {
 	t.Parallel()
 	var k container
-	k.heard("first")
-	k.heard("")
-	require.True(t, k.place.moved("second"))
+	require.True(t, k.heard("first"))
+	require.True(t, k.heard(""))
+	_, other := k.place.moved("second")
+	require.True(t, other)
+}
+
+// TestALateAnswerOfAContainerThatIsGone does not bring its session tokens back.
+func TestALateAnswerOfAContainerThatIsGone(t *testing.T) {
+	t.Parallel()
+	answer := func(rid, token string) *http.Response {
+		return &http.Response{Header: http.Header{"X-Ms-Content-Path": {rid}, "X-Ms-Session-Token": {token}}}
+	}
+	k := container{client: &Client{}}
+	k.seen(answer("first", "0:0#70#0=70"))
+	k.seen(answer("second", "0:0#7#0=7"))
+	k.seen(answer("first", "0:0#71#0=71"))
+	require.Equal(t, "0:0#7#0=7", k.tokens.get())
 }
 
 // TestAPlaceThatCannotBeRead is no place: entities would get an incarnation of nowhere.

@@ -93,11 +93,12 @@ func (k *container) heed(err error) {
 	}
 }
 
-// seen keeps the session token of a response.
+// seen keeps the session token of a response, unless the container is gone that it is of.
 func (k *container) seen(r *http.Response) {
-	if !k.client.opts.EventualReads && r != nil {
-		k.tokens.add(r.Header.Get("x-ms-session-token"))
+	if r == nil || !k.heard(r.Header.Get("x-ms-content-path")) || k.client.opts.EventualReads {
+		return
 	}
+	k.tokens.add(r.Header.Get("x-ms-session-token"))
 }
 
 // statusOf returns the HTTP status and substatus that err carries, 0 if none.

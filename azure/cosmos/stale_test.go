@@ -137,6 +137,23 @@ func TestTokensOfAContainerThatIsGone(t *testing.T) {
 	}
 }
 
+// TestTokensFromBeforeAnythingWasRead: queries that find nothing bring tokens, too.
+func TestTokensFromBeforeAnythingWasRead(t *testing.T) {
+	t.Parallel()
+	server := minicosmos.RunT(t)
+	w := outbox.NewWriter(connected(t, server.ConnectionString()).Outbox("relaybox", "outbox", OutboxOptions{}), outbox.WriterOptions{})
+	for range 50 {
+		_, err := w.Write(t.Context(), change("doc:k", "x"))
+		require.NoError(t, err)
+	}
+	fresh := connected(t, server.ConnectionString()).Outbox("relaybox", "outbox", OutboxOptions{})
+	_, err := fresh.Pending(t.Context(), "doc:k", 99, 10)
+	require.NoError(t, err)
+	recreate(t, server, "outbox")
+	_, err = fresh.Load(t.Context(), "doc:k")
+	require.NoError(t, err)
+}
+
 // TestARefusalAfterDoubtIsDoubt: once a try may have been carried out, no later answer says
 // that nothing was stored.
 func TestARefusalAfterDoubtIsDoubt(t *testing.T) {

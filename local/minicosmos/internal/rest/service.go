@@ -102,9 +102,19 @@ func (s *Service) dispatch(r *call) (*wire.Answer, *refusal.Error) {
 	case r.Feed == "pkranges":
 		return s.rangeFeed(r, c)
 	case r.Feed == "docs":
-		return s.documentFeed(r, c)
+		return owned(c)(s.documentFeed(r, c))
 	case len(r.Names) == 2:
 		return s.containerResource(r, c)
 	}
-	return s.documentResource(r, c)
+	return owned(c)(s.documentResource(r, c))
+}
+
+// owned says of an answer which container it is of.
+func owned(c *account.Container) func(*wire.Answer, *refusal.Error) (*wire.Answer, *refusal.Error) {
+	return func(a *wire.Answer, bad *refusal.Error) (*wire.Answer, *refusal.Error) {
+		if a != nil {
+			a.Owner = c.RID
+		}
+		return a, bad
+	}
 }

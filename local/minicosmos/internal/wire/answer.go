@@ -17,6 +17,7 @@ type Answer struct {
 	ETag          string  // with its quotes
 	Charge        float64 // request units
 	Session       string  // session token
+	Owner         string  // _rid of the container, for what is in one
 	LSN           uint64  // that the client has seen, 0 for none
 	Continuation  string  // where the next page begins, "" for nowhere
 	Count         int     // of a feed's or query's results, -1 for none
@@ -74,6 +75,7 @@ func (a *Answer) Write(w http.ResponseWriter, r *Request) {
 	set("X-Ms-Request-Charge", strconv.FormatFloat(a.Charge, 'f', 2, 64))
 	set("Etag", a.ETag)
 	set("X-Ms-Session-Token", a.Session)
+	set("X-Ms-Content-Path", a.Owner)
 	set("X-Ms-Continuation", a.Continuation)
 	set("X-Ms-Documentdb-Query-Metrics", a.Metrics)
 	set("X-Ms-Cosmos-Index-Utilization", a.Indexes)
