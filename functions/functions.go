@@ -53,8 +53,23 @@ type function struct {
 func made(h http.Handler, err error) function { return function{h, err} }
 
 // Kinds are the app's kinds, checked.
-func Kinds() (*entity.Kinds, error) {
-	all, err := entity.NewKinds(kinds...)
+func Kinds() (*entity.Kinds, error) { return Edition{}.AllKinds() }
+
+// Edition is what another version of the app has in place of what this one has, for tests
+// that run two side by side. The zero value is this version.
+type Edition struct {
+	// Kinds are all its kinds.
+	Kinds []entity.Definition
+	// Functions are those that are others in it, by the name of their folder.
+	Functions map[string]func(entity.Deps) (http.Handler, error)
+}
+
+// AllKinds are the edition's kinds, checked.
+func (e Edition) AllKinds() (*entity.Kinds, error) {
+	if e.Kinds == nil {
+		e.Kinds = kinds
+	}
+	all, err := entity.NewKinds(e.Kinds...)
 	if err != nil {
 		return nil, fmt.Errorf("functions/functions.go: %w", err)
 	}
@@ -80,6 +95,8 @@ type Deps struct {
 	// HTTPDeadline ends an HTTP invocation, whose client does not wait that long;
 	// default 30 s.
 	HTTPDeadline time.Duration
+	// Edition is this one by default.
+	Edition Edition
 }
 
 // errHTTPDeadline is the cause of an HTTP invocation's end.
@@ -97,7 +114,7 @@ func New(d Deps) (http.Handler, error) {
 	if d.HTTPDeadline <= 0 {
 		d.HTTPDeadline = 30 * time.Second
 	}
-	known, err := Kinds()
+	known, err := d.Edition.AllKinds()
 	if err != nil {
 		return nil, err
 	}
@@ -105,7 +122,11 @@ func New(d Deps) (http.Handler, error) {
 	if err != nil {
 		return nil, err
 	}
-	todo := handlers(d, entity.Deps{Writer: d.Writer, Reader: d.Reader, Kinds: known, Logger: d.Logger})
+	parts := entity.Deps{Writer: d.Writer, Reader: d.Reader, Kinds: known, Logger: d.Logger}
+	todo := handlers(d, parts)
+	for name, other := range d.Edition.Functions {
+		todo[name] = made(other(parts))
+	}
 	if err := fits(todo, triggers); err != nil {
 		return nil, err
 	}

@@ -30,11 +30,12 @@ import (
 // ask, it kills; this is for people and supervisors.
 const Grace = 5 * time.Second
 
-// Options replace what the clients reach the cloud by; the zero value reaches it as the
-// configuration says.
+// Options replace what the clients reach the cloud by, and the version of the app; the zero
+// value reaches it as the configuration says, and is this version.
 type Options struct {
-	Store cosmos.Options
-	Bus   servicebus.Options
+	Store   cosmos.Options
+	Bus     servicebus.Options
+	Edition functions.Edition
 }
 
 // App is the function app with its clients. Making one does no I/O.
@@ -56,7 +57,7 @@ type App struct {
 // New returns the app, or a list of all that keeps it from starting (config.Faults). The
 // clients log to log, whatever opts say.
 func New(cfg config.Config, log *slog.Logger, opts Options) (*App, error) {
-	kinds, err := functions.Kinds()
+	kinds, err := opts.Edition.AllKinds()
 	if err != nil {
 		return nil, err
 	}
@@ -80,7 +81,7 @@ func New(cfg config.Config, log *slog.Logger, opts Options) (*App, error) {
 	in := inbox.New(views, kinds.Apply, inboxOptions(cfg, reach, log))
 
 	a.functions, err = functions.New(functions.Deps{
-		Writer: writer, Reader: entities, Sweeper: dispatcher, Inbox: in, Logger: log, Deadline: cfg.Deadline,
+		Writer: writer, Reader: entities, Sweeper: dispatcher, Inbox: in, Logger: log, Deadline: cfg.Deadline, Edition: opts.Edition,
 	})
 	if faults = append(faults, config.Faults(err)...); len(faults) > 0 {
 		return nil, errors.Join(faults...)
