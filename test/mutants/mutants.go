@@ -44,6 +44,7 @@ const (
 	Order       Guarantee = "G3"
 	OneEffect   Guarantee = "G4"
 	Isolation   Guarantee = "G5"
+	NotPoison   Guarantee = "G6"
 )
 
 // ErrStale: the text that a mutant replaces is not where it says. The rule has moved: write

@@ -21,7 +21,7 @@ func TestEveryMutantFits(t *testing.T) {
 	source, err := stack.FindSource(".")
 	require.NoError(t, err)
 	names := map[string]bool{}
-	for _, m := range slices.Concat(mutants.All, mutants.Writer, mutants.Simulated) {
+	for _, m := range slices.Concat(mutants.All, mutants.Writer, mutants.Simulated, mutants.Reborn, mutants.Mixed) {
 		require.False(t, names[m.Name], m.Name)
 		names[m.Name] = true
 		t.Run(m.Name, func(t *testing.T) {

@@ -92,3 +92,94 @@ var Simulated = []Mutant{
 		Breaks: TrueAnswers,
 	},
 }
+
+// Reborn are the mutants that the simulation catches when the entities' container is
+// replaced by another one.
+var Reborn = []Mutant{
+	{
+		Name: "an entity goes on under its incarnation in a restored container",
+		Edit: Edit{
+			File: "outbox/batch.go",
+			Old:  "if cur.Incarnation.ID != \"\" && !cur.Moved {\n",
+			New:  "if cur.Incarnation.ID != \"\" {\n\t\tnext.Moved = false\n",
+		},
+		Breaks: NoPhantom,
+	},
+	{
+		Name: "a bet needs nobody's word for the container",
+		Edit: Edit{
+			File: "outbox/kept.go",
+			Old:  "return e, ok && k.vouched(e.Place)\n",
+			New:  "return e, ok && (k.vouched(e.Place) || true)\n",
+		},
+		Breaks: NoPhantom,
+	},
+	{
+		Name: "settling goes by the number",
+		Edit: Edit{
+			File: "azure/cosmos/queue.go",
+			Old:  "if e.Revision == \"\" {\n\t\treturn nil\n",
+			New:  "if e.Revision == \"\" || e.ID != \"\" {\n\t\treturn nil\n",
+		},
+		Breaks: NoLoss,
+	},
+	{
+		Name: "the consumer looks at numbers only",
+		Edit: Edit{
+			File: "inbox/incarnation.go",
+			Old:  "if m.none() || e.Incarnation.ID != m.Incarnation.ID {\n",
+			New:  "if m.none() {\n",
+		},
+		Breaks: NoLoss,
+	},
+	{
+		Name: "the consumer follows whatever it has not seen before",
+		Edit: Edit{
+			File: "inbox/incarnation.go",
+			Old:  "if !m.none() && e.Incarnation.before(m.Incarnation) {\n",
+			New:  "if !m.none() && m.LastSeq < 0 {\n",
+		},
+		Breaks: NoLoss,
+	},
+	{
+		Name: "session tokens outlive their container",
+		Edit: Edit{
+			File: "azure/cosmos/place.go",
+			Old:  "if other {\n\t\tk.tokens.drop()\n",
+			New:  "if other && !here {\n\t\tk.tokens.drop()\n",
+		},
+		Breaks: NoLoss,
+	},
+}
+
+// Mixed are the mutants that the simulation catches when two versions of the app run side by
+// side.
+var Mixed = []Mutant{
+	{
+		Name: "an older version drops members that it does not know",
+		Edit: Edit{
+			File: "entity/write.go",
+			Old:  "if d.Data, err = document.Carry[T](from.stored, from.known, value); err != nil {\n",
+			New:  "if d.Data, err = document.Carry[T](from.known, from.known, value); err != nil {\n",
+		},
+		Breaks: TrueAnswers,
+	},
+	{
+		Name: "an older version drops what it does not know of a view",
+		Edit: Edit{
+			File: "entity/consume.go",
+			Old:  "return document.Carry[V](stored, known, next)\n",
+			New:  "return document.Carry[V](known, known, next)\n",
+		},
+		Breaks: OneEffect,
+	},
+	{
+		Name: "an older version refuses events that it does not know",
+		Edit: Edit{
+			File: "entity/consume.go",
+			Old:  "case d.State == nil && !k.knows(name):\n",
+			New:  "case !k.knows(name):\n",
+		},
+		Breaks: NotPoison,
+	},
+}

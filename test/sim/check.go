@@ -11,7 +11,6 @@ import (
 	"time"
 
 	"github.com/relaybox/relaybox/internal/history"
-	"github.com/relaybox/relaybox/local/minibus"
 )
 
 // event is an event as the topic has it.
@@ -22,11 +21,16 @@ type event struct {
 	Key      string `json:"partitionkey"`
 	Subject  string `json:"subject"`
 	Trace    string `json:"traceparent"`
-	Data     struct {
+	Life     string `json:"incarnation"`
+	First    string `json:"incarnationfirst"`
+
+	Since time.Time `json:"incarnationsince"`
+	Drawn time.Time `json:"incarnationdrawn"`
+	Data  struct {
 		State map[string]any `json:"state"`
 	} `json:"data"`
 
-	seq int64
+	seq, first int64
 }
 
 // name is the event's without what it belongs to.
@@ -40,20 +44,25 @@ func (w *world) check(rest string, report *Report, breach func(string, string, .
 	if err := w.cosmos().Check(); err != nil {
 		breach("store", "%v", err)
 	}
+	for _, lost := range w.forgotten {
+		breach("G4", "%s", lost)
+	}
 	topic := w.topic(breach, report)
 	stored, shown := w.documents(entities), w.documents(views)
 	for _, key := range w.calls.Keys() {
-		events := topic[key]
-		c := &checker{w: w, key: key, kind: kindOf(key), events: events, waiting: outboxOf(stored[key]), breach: breach, report: report}
+		c := &checker{w: w, key: key, kind: kindOf(key), lines: topic[key], waiting: outboxOf(stored[key]), breach: breach, report: report}
 		_ = json.Unmarshal(stored[key]["entity"], &c.entity)
 		_ = json.Unmarshal(shown[key]["model"], &c.model)
+		c.events = c.lines.of(c.entity.Incarnation.ID)
 		c.own()
 		c.poisoned()
 		c.numbers()
 		c.effects()
 		c.history()
 		report.Calls += len(w.calls.Calls(key))
-		report.Events += len(events)
+		for _, l := range c.lines {
+			report.Events += len(l.events)
+		}
 	}
 	for key, docs := range stored {
 		for _, e := range outboxOf(docs) {
@@ -73,38 +82,51 @@ func (w *world) check(rest string, report *Report, breach func(string, string, .
 }
 
 // topic reads all that the topic has taken, first copies only, and judges their order.
-func (w *world) topic(breach func(string, string, ...any), report *Report) map[string][]event {
-	first := map[string][]event{}
+func (w *world) topic(breach func(string, string, ...any), report *Report) map[string]stream {
+	first := map[string]stream{}
 	for _, m := range w.broker().Peek(watchPath) {
 		if m.Properties["junk"] != nil {
 			continue
 		}
 		report.Copies++
-		e, err := read(m)
+		e, err := decode(m.Body)
 		if err != nil {
 			breach("G2", "the topic has taken what is no event: %v: %s", err, m.Body)
 			continue
 		}
-		known := first[e.Key]
-		switch n := int64(len(known)); {
-		case e.seq == n+1:
-			first[e.Key] = append(known, e)
-		case e.seq > n+1:
-			breach("G3", "%s: the topic took number %d after %d", e.Key, e.seq, n)
+		all := first[e.Key]
+		l := all.line(e.Life)
+		if l == nil {
+			if e.first > 1 && !all.reach(e.first-1) {
+				breach("G3", "%s: the topic took number %d, the first of incarnation %s, before its predecessor", e.Key, e.seq, e.Life)
+			}
+			l = &line{life: e.Life, first: e.first, since: e.Since, drawn: e.Drawn}
+			first[e.Key] = append(all, l)
+		}
+		switch next := l.first + int64(len(l.events)); {
+		case e.seq == next:
+			l.events = append(l.events, e)
+		case e.seq > next:
+			breach("G3", "%s: the topic took number %d after %d", e.Key, e.seq, next-1)
 			return first
-		case known[e.seq-1].ID != e.ID || known[e.seq-1].Trace != e.Trace:
-			breach("G2", "%s: number %d was given to two events, %s and %s", e.Key, e.seq, known[e.seq-1].Trace, e.Trace)
+		default:
+			if known := l.events[e.seq-l.first]; known.ID != e.ID || known.Trace != e.Trace {
+				breach("G2", "%s: number %d was given to two events, %s and %s", e.Key, e.seq, known.Trace, e.Trace)
+			}
 		}
 	}
 	return first
 }
 
-func read(m minibus.Message) (e event, err error) {
-	if err = json.Unmarshal(m.Body, &e); err != nil {
+func decode(envelope []byte) (e event, err error) {
+	if err = json.Unmarshal(envelope, &e); err != nil {
 		return e, err
 	}
 	if _, err = fmt.Sscanf(e.Sequence, "%d", &e.seq); err != nil || e.seq < 1 {
 		return e, fmt.Errorf("sequence %q: %w", e.Sequence, err)
+	}
+	if _, err = fmt.Sscanf(e.First, "%d", &e.first); err != nil || e.first < 1 || e.seq < e.first {
+		return e, fmt.Errorf("sequence %q of an incarnation from %q: %w", e.Sequence, e.First, err)
 	}
 	return e, nil
 }
@@ -114,7 +136,8 @@ type checker struct {
 	w             *world
 	key           string
 	kind          *kind
-	events        []event   // that the topic took
+	lines         stream
+	events        []event   // that the topic took of the entity's incarnation
 	waiting       []waiting // that it did not, because the first of them is poison
 	entity, model numbered
 	breach        func(string, string, ...any)
@@ -123,7 +146,7 @@ type checker struct {
 
 // own: what has the entity's number is of its kind and has its id.
 func (c *checker) own() {
-	for _, e := range c.events {
+	for _, e := range c.lines.events() {
 		if kind := strings.Split(e.Type, "."); kind[len(kind)-2] != c.kind.name || c.kind.key(e.Subject) != c.key {
 			c.breach("G2", "%s: number %d is an event of another entity: %s of %s", c.key, e.seq, e.Type, e.Subject)
 		}
@@ -150,14 +173,37 @@ func (c *checker) numbers() {
 	if len(c.waiting) > 0 && c.waiting[0].poisonous() {
 		last = c.waiting[0].Seq - 1
 	}
-	switch n := int64(len(c.events)); {
-	case n < last:
+	before := max(0, c.entity.Incarnation.First-1)
+	switch n := before + int64(len(c.events)); {
+	case n < last || !c.lines.reach(last):
 		c.breach("G1", "%s: %d events could be sent, the topic took %d", c.key, last, n)
-	case n > c.entity.LastSeq:
-		c.breach("G2", "%s: %d events were committed, the topic took %d: %v", c.key, c.entity.LastSeq, n, c.events[c.entity.LastSeq:])
-	case n > last:
+	case n > max(before, c.entity.LastSeq):
+		c.breach("G2", "%s: %d events were committed, the topic took %d: %v", c.key, c.entity.LastSeq, n, c.events[c.entity.LastSeq-before:])
+	case n > max(before, last):
 		c.breach("G5", "%s: the topic took %d events, although number %d was refused", c.key, n, last+1)
 	}
+	for _, l := range c.lines {
+		if top := l.first + int64(len(l.events)) - 1; top > c.committedIn(l.life) {
+			c.breach("G2", "%s: the topic took number %d of incarnation %s, in which %d were committed", c.key, top, l.life, c.committedIn(l.life))
+		}
+	}
+}
+
+// committedIn is how far an incarnation has come in the store, in either life.
+func (c *checker) committedIn(life string) (last int64) {
+	for _, e := range append(c.w.ends(c.key), c.entity) {
+		if e.Incarnation.ID == life {
+			last = max(last, e.LastSeq)
+		} else {
+			last = max(last, e.Incarnation.First-1) // it may be the one that was left for that
+		}
+	}
+	for _, l := range c.lines {
+		if l.life != life {
+			last = max(last, l.first-1)
+		}
+	}
+	return last
 }
 
 // effects: each event had its effect once, and the view is what the events say.
@@ -167,16 +213,14 @@ func (c *checker) effects() {
 		View  json.RawMessage `json:"view"`
 	}
 	_ = json.Unmarshal(c.model.Data, &view)
-	want := map[string]int64{}
-	for _, e := range c.events {
-		want[e.name()]++
+	lost, ok := c.lines.explain(c.kind.applied(view.View))
+	if !ok {
+		c.breach("G4", "%s: events at the topic %v, effects %v", c.key, c.lines, c.kind.applied(view.View))
 	}
-	if applied := c.kind.applied(view.View); len(want) > 0 && !maps.Equal(want, applied) {
-		c.breach("G4", "%s: events at the topic %v, effects %v", c.key, want, applied)
+	if c.model.Gaps > lost {
+		c.breach("G3", "%s: the consumer went on over %d missing events, %d of them missing with the container", c.key, c.model.Gaps, lost)
 	}
-	if c.model.Gaps > 0 {
-		c.breach("G3", "%s: the consumer went on over %d missing events", c.key, c.model.Gaps)
-	}
+	c.report.Lost += int(lost)
 	if n := len(c.events); n > 0 {
 		if last := fmt.Sprint(c.events[n-1].Data.State); fmt.Sprint(view.State) != last {
 			c.breach("G1", "%s: the last event says %s, the view %s", c.key, last, c.model.Data)
@@ -187,9 +231,34 @@ func (c *checker) effects() {
 // history: the answers fit one order, and every event belongs to a call that may have made it.
 func (c *checker) history() {
 	calls := c.w.calls.Calls(c.key)
-	versions, version := map[string]int64{}, int64(0)
-	for _, e := range c.committed() {
-		if e.name() != "email-changed" { // which follows the updated of the same write
+	r := c.w.rebirth()
+	if r == nil {
+		c.judge(history.Start{}, calls, c.committed(c.entity, c.waiting, numbered{}))
+		return
+	}
+	var left, found numbered
+	_ = json.Unmarshal(r.left[c.key]["entity"], &left)
+	_ = json.Unmarshal(r.found[c.key]["entity"], &found)
+	old := c.committed(left, outboxOf(r.left[c.key]), numbered{})
+	now := c.committed(c.entity, c.waiting, found)
+	fresh := map[string]bool{}
+	for _, e := range now {
+		fresh[e.Life] = true
+	}
+	for _, e := range old {
+		delete(fresh, e.Life)
+	}
+	before, after := r.divide(calls, fresh)
+	c.judge(history.Start{}, before, old)
+	c.judge(r.start(c.key, before), after, now)
+	c.report.Taken += int(max(0, left.LastSeq-max(found.LastSeq, c.lines.top(left.Incarnation.ID))))
+}
+
+// judge gives the calls of one life their effects, and leaves them to Judge.
+func (c *checker) judge(from history.Start, calls []history.Call, events []event) {
+	versions, version := map[string]int64{}, from.Version
+	for _, e := range events {
+		if !e.follows() {
 			version++
 		}
 		if parts := strings.Split(e.Trace, "-"); len(parts) == 4 && versions[parts[1]] == 0 {
@@ -206,23 +275,47 @@ func (c *checker) history() {
 	if len(versions) > 0 {
 		c.breach("G2", "%s: events of nobody's calls: %v", c.key, slices.Collect(maps.Keys(versions)))
 	}
-	c.report.histories = append(c.report.histories, keyed{c.key, calls})
+	c.report.histories = append(c.report.histories, keyed{c.key, from, calls})
 }
 
-// committed are the entity's events, those that wait behind poison too.
-func (c *checker) committed() []event {
-	all := slices.Clone(c.events)
-	for _, waiting := range c.waiting {
-		var e event
-		_ = json.Unmarshal(waiting.Envelope, &e)
-		all = append(all, e)
+// committed are the events of one life of an entity, from what it began with to what it was
+// at its end: the topic took them, or they waited when it ended.
+func (c *checker) committed(end numbered, waiting []waiting, begin numbered) []event {
+	known := map[string]map[int64]event{} // by incarnation and number
+	note := func(e event) {
+		if known[e.Life] == nil {
+			known[e.Life] = map[int64]event{}
+		}
+		known[e.Life][e.seq] = e
 	}
+	for _, e := range c.lines.events() {
+		note(e)
+	}
+	for _, w := range waiting {
+		if e, err := decode(w.Envelope); err == nil {
+			note(e)
+		}
+	}
+	var all []event
+	life, at := end.Incarnation.ID, end.LastSeq
+	for at > begin.LastSeq {
+		e, ok := known[life][at]
+		if !ok {
+			return all // breaches of other guarantees say what is missing
+		}
+		all = append(all, e)
+		if at--; at < e.first {
+			life = before(known, e, begin.Incarnation.ID)
+		}
+	}
+	slices.Reverse(all)
 	return all
 }
 
 // keyed is what clients asked of an entity and were told.
 type keyed struct {
 	key   string
+	from  history.Start
 	calls []history.Call
 }
 
@@ -230,7 +323,7 @@ type keyed struct {
 // never comes while it computes.
 func (r *Report) Judge() {
 	for _, h := range r.histories {
-		switch v := history.Check(h.calls, 20*time.Second); v.Judgement {
+		switch v := h.from.Check(h.calls, 20*time.Second); v.Judgement {
 		case history.Broken:
 			r.Breaches = append(r.Breaches, Breach{"G0", h.key + ": " + v.Reason})
 		case history.Undecided:

@@ -19,7 +19,7 @@ func TestTwoKindsInOnePartition(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			var seen []string
-			judge := &checker{key: orders.key("k0"), kind: &orders, events: []event{c.event}, breach: func(guarantee, _ string, _ ...any) { seen = append(seen, guarantee) }}
+			judge := &checker{key: orders.key("k0"), kind: &orders, lines: stream{{first: 1, events: []event{c.event}}}, breach: func(guarantee, _ string, _ ...any) { seen = append(seen, guarantee) }}
 			judge.own()
 			require.Equal(t, c.want, seen)
 		})

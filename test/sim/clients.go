@@ -54,14 +54,14 @@ func (c *client) run(ctx context.Context, ids []string, calls int) {
 			c.twins(ctx, r)
 			continue
 		}
-		outcome := c.send(ctx, r, c.anywhere())
+		outcome := c.send(ctx, r, c.targetOf(r))
 		// Whoever got no answer repeats, if it may.
 		for range 3 {
 			if outcome != history.Open || r.idempotency == "" || c.random.IntN(4) == 0 {
 				break
 			}
 			time.Sleep(time.Duration(c.random.Int64N(int64(2 * time.Second))))
-			outcome = c.send(ctx, r, c.anywhere())
+			outcome = c.send(ctx, r, c.targetOf(r))
 		}
 	}
 }
@@ -71,7 +71,7 @@ func (c *client) twins(ctx context.Context, r request) {
 	done := make(chan struct{})
 	n := 2 + c.random.IntN(3)
 	for range n {
-		target, trace := c.anywhere(), c.trace()
+		target, trace := c.targetOf(r), c.trace()
 		go func() {
 			c.call(ctx, r, target, trace)
 			done <- struct{}{}
@@ -108,6 +108,7 @@ func (c *client) invent(ids []string) request {
 	default:
 		r.body = c.kind.put(name, c.random.IntN(3))
 	}
+	r = c.enrich(r)
 	switch c.random.IntN(6) {
 	case 0:
 		r.ifMatch = c.tags[r.key]
@@ -138,7 +139,7 @@ func (c *client) call(ctx context.Context, r request, to *instance, trace string
 	defer cancel()
 	call, _, _ := c.http.Do(ctx, r.key, "http://"+to.name+":80/api/"+path(r.key), history.Call{
 		Client: c.name, Target: to.name, Method: r.method, Body: r.body, IfMatch: r.ifMatch, IfNoneMatch: r.ifNoneMatch,
-		IdempotencyKey: r.idempotency, Current: r.current, Trace: trace,
+		IdempotencyKey: r.idempotency, Current: r.current, Trace: trace, Keeps: to.keeps(kindOf(r.key)),
 	})
 	c.w.note(c.name, "%s %v", r.key, call)
 	return call

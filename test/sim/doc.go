@@ -8,12 +8,15 @@
 // throttles, lags, splits, loses its power; the broker loses locks, sessions and its power,
 // delivers twice, and
 // hears of old events once more; timers are early, twice or never; clocks differ; messages
-// come that nobody can read, and events are stored that nobody can send.
+// come that nobody can read, and events are stored that nobody can send; the entities' container
+// is made anew or restored. In a third of the seeds every other instance is of a newer
+// version, with a member, an event and a detail that the others do not know.
 //
 // When the faults are over everything must arrive within drainTime. Then the guarantees of
 // the design are looked at, by their numbers:
 //
-//	G0  the answers to the clients fit one order (package history)
+//	G0  the answers to the clients fit one order (package history), in which an older version
+//	    keeps what it does not know
 //	G1  every committed event is at the topic, and the read model is where the entity is
 //	G2  every event belongs to a call that may have made it, of the entity whose number it
 //	    has; no number has two
@@ -23,6 +26,10 @@
 //	    behind it, and the events of other keys are at the topic in 5 s meanwhile
 //	G6  nothing else is parked, and no good event is among the dead letters
 //	G7  what waits to be sent does not expire
+//
+// A container that is replaced ends one life of its entities and begins another: G0, G2 and
+// G3 are looked at in each, and what was still under way in the first is the exception to G1
+// and G4. It is counted: Report.Taken, Report.Lost.
 //
 // What it does not promise: that a seed gives the same run to the nanosecond (docs/decisions.md),
 // and what is not in a process: sockets, disks, the operating system. relaybox chaos has those.

@@ -58,8 +58,26 @@ func (w *world) plan() []fault {
 		f.at = begins(w.further)
 		all = append(all, f)
 	}
+	if last := w.newestFault(); last != nil {
+		f := last(w.newest, len(w.instances))
+		f.at = begins(w.newest) / 2 // while the clients are there
+		all = append(all, f)
+	}
 	slices.SortStableFunc(all, func(a, b fault) int { return int(a.at - b.at) })
 	return all
+}
+
+// newestFault is the one that the others do not know of, nil for none.
+func (w *world) newestFault() func(r *rand.Rand, instances int) fault {
+	switch drawn := w.newest.IntN(5) == 0; {
+	case w.alone != nil:
+		return nil
+	case w.too != nil:
+		return w.too
+	case drawn:
+		return containerLost
+	}
+	return nil
 }
 
 func begins(r *rand.Rand) time.Duration {
@@ -334,7 +352,7 @@ func storeDies(r *rand.Rand, _ int) fault {
 		time.Sleep(away)
 		w.stores.Lock()
 		defer w.stores.Unlock()
-		if err := w.startStore(left); err != nil {
+		if err := w.startStore(left, nil); err != nil {
 			panic(fmt.Sprintf("the store does not start after a crash: %v", err))
 		}
 		w.reinject()

@@ -14,6 +14,7 @@ import (
 
 	"github.com/relaybox/relaybox/azure/cosmos"
 	"github.com/relaybox/relaybox/azure/servicebus"
+	"github.com/relaybox/relaybox/functions"
 	"github.com/relaybox/relaybox/handler/app"
 	"github.com/relaybox/relaybox/handler/config"
 	"github.com/relaybox/relaybox/local/minihost"
@@ -27,6 +28,7 @@ type instance struct {
 	name     string
 	settings map[string]string
 	skew     time.Duration // of its clock
+	newer    bool          // it is of the newer version
 
 	mu      sync.Mutex
 	host    *node // guarded by mu, as the next
@@ -129,8 +131,13 @@ func (i *instance) serve(ctx context.Context, host *node, address string, env []
 	node := i.w.net.node(i.name + "/handler")
 	log := i.w.logger(node.name, node)
 	transport := &http.Transport{DialContext: ofNetwork(node.dialer(storeName))}
+	var edition functions.Edition
+	if i.newer {
+		edition = newer
+	}
 	made, err := app.New(cfg, log, app.Options{
-		Store: cosmos.Options{Transport: &skewed{transport, i.skew}}, Bus: servicebus.Options{Dial: node.dialer(busName)},
+		Edition: edition,
+		Store:   cosmos.Options{Transport: &skewed{transport, i.skew}}, Bus: servicebus.Options{Dial: node.dialer(busName)},
 	})
 	if err != nil {
 		return err

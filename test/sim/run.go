@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"sync"
 	"time"
+
+	"github.com/relaybox/relaybox/outbox"
 )
 
 // Breach is a guarantee that did not hold.
@@ -24,6 +26,12 @@ type Report struct {
 	// Calls, Events and Copies were made; Took is how long the drain took.
 	Calls, Events, Copies int
 	Took                  time.Duration
+	// Mixed: two versions of the app ran side by side.
+	Mixed bool
+	// Reborn: the entities' container was replaced. Taken events were lost with it, Lost ones
+	// were at the topic and had no effect, Superseded ones came to a consumer afterwards.
+	Reborn                  bool
+	Taken, Lost, Superseded int
 
 	histories []keyed // for Judge
 }
@@ -48,6 +56,9 @@ func Run(o Options) (Report, error) {
 	for _, i := range w.instances {
 		w.rest.Go(func() { i.run(ctx) })
 	}
+	if w.mixed {
+		w.rest.Go(func() { w.watchViews(ctx) })
+	}
 	plan := w.plan()
 	var report Report
 	for _, f := range plan {
@@ -64,6 +75,7 @@ func Run(o Options) (Report, error) {
 	work.Wait()
 	w.heal()
 	time.Sleep(stragglers)
+	w.moveIn()
 	for _, key := range w.calls.Keys() {
 		w.read(key)
 	}
@@ -83,6 +95,8 @@ func Run(o Options) (Report, error) {
 		report.Breaches = append(report.Breaches, Breach{"end", err.Error()})
 	}
 	report.Transcript = w.lines
+	report.Mixed = w.mixed
+	report.Reborn, report.Superseded = w.reborn != nil, w.signals["superseded"]
 	return report, nil
 }
 
@@ -90,6 +104,7 @@ func Run(o Options) (Report, error) {
 func (w *world) make() {
 	r := w.random
 	schedules := []string{"*/5 * * * * *", "*/7 * * * * *", "0 * * * * *", "0 0 0 1 1 *"}
+	w.mixed = w.newest.IntN(3) == 0 && !w.Calm
 	for n := range 2 + r.IntN(2) {
 		own := map[string]string{"DISPATCH_SCHEDULE": schedules[r.IntN(len(schedules))]}
 		if n == 0 {
@@ -101,11 +116,11 @@ func (w *world) make() {
 		if r.IntN(4) == 0 {
 			own["RELAYBOX_FASTPATH_BUDGET"] = "500ms"
 		}
-		i := &instance{w: w, name: fmt.Sprintf("i%d", n), settings: w.settingsOf(own)}
+		i := &instance{w: w, name: fmt.Sprintf("i%d", n), settings: w.settingsOf(own), newer: w.mixed && n%2 == 1}
 		if !w.Calm && r.IntN(3) == 0 {
 			i.skew = pick(r, -5*time.Minute, -7*time.Second, 3*time.Second, 5*time.Minute)
 		}
-		w.note(i.name, "timer %q, clock %v off", own["DISPATCH_SCHEDULE"], i.skew)
+		w.note(i.name, "timer %q, clock %v off, of the newer version: %v", own["DISPATCH_SCHEDULE"], i.skew, i.newer)
 		w.instances = append(w.instances, i)
 	}
 }
@@ -218,8 +233,13 @@ func (w *world) underWay() string {
 				return fmt.Sprintf("%s: event %d is in the outbox: %.300s", key, out[0].Seq, out[0].Envelope)
 			}
 		}
-		if model.LastSeq != last {
+		// Poison at the beginning of a new life: nobody tells the consumer of that.
+		unheard := w.rebirth() != nil && last < entity.Incarnation.First && model.LastSeq >= last
+		if model.LastSeq != last && !unheard {
 			return fmt.Sprintf("%s: the read model is at %d, what can be sent ends at %d", key, model.LastSeq, last)
+		}
+		if last >= entity.Incarnation.First && model.Incarnation.ID != entity.Incarnation.ID {
+			return fmt.Sprintf("%s: the read model is in incarnation %v, the entity in %v", key, model.Incarnation, entity.Incarnation)
 		}
 	}
 	return ""
@@ -231,4 +251,6 @@ type numbered struct {
 	Deleted bool            `json:"deleted"`
 	Data    json.RawMessage `json:"data"`
 	Gaps    int64           `json:"gaps"`
+
+	Incarnation outbox.Incarnation `json:"incarnation"`
 }

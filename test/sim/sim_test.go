@@ -23,6 +23,7 @@ import (
 var (
 	seeds = flag.Int("seeds", 24, "how many seeds to run")
 	first = flag.Uint64("seed", 1, "the first seed")
+	lose  = flag.Bool("lose", false, "lose the entities' container in every run")
 	talk  = flag.Bool("transcript", false, "print the transcript of every run")
 )
 
@@ -162,26 +163,43 @@ func TestCalm(t *testing.T) {
 type totals struct {
 	runs, faults, calls, events, copies int
 	slowest                             time.Duration
+
+	mixed, reborn, taken, lost, superseded int
 }
 
 func (a totals) String() string {
-	return fmt.Sprintf("seeds %d: %d faults, %d calls, %d events, %d copies at the topic, slowest drain %v", a.runs, a.faults, a.calls, a.events, a.copies, a.slowest)
+	return fmt.Sprintf("seeds %d: %d faults, %d calls, %d events, %d copies at the topic, slowest drain %v; two versions in %d\n"+
+		"the entities' container was replaced in %d: %d events were gone with it, %d had no effect, %d came too late",
+		a.runs, a.faults, a.calls, a.events, a.copies, a.slowest, a.mixed, a.reborn, a.taken, a.lost, a.superseded)
 }
 
 func (a *totals) run(t *testing.T, seed uint64) {
 	t.Run(fmt.Sprint(seed), func(t *testing.T) {
-		report := bubble(t, Options{Seed: seed, App: appFolder})
+		o, again := Options{Seed: seed, App: appFolder}, ""
+		if *lose {
+			o.too, again = containerLost, " -lose"
+		}
+		report := bubble(t, o)
 		a.runs++
 		a.faults += len(report.Faults)
 		a.calls += report.Calls
 		a.events += report.Events
 		a.copies += report.Copies
 		a.slowest = max(a.slowest, report.Took)
+		if report.Mixed {
+			a.mixed++
+		}
+		if report.Reborn {
+			a.reborn++
+		}
+		a.taken += report.Taken
+		a.lost += report.Lost
+		a.superseded += report.Superseded
 		if len(report.Breaches) > 0 || *talk {
 			t.Logf("%s\n%s", strings.Join(report.Faults, "\n"), strings.Join(report.Transcript, "\n"))
 		}
 		for _, b := range report.Breaches {
-			t.Errorf("%v\nonce more: go test ./test/sim -run TestSeeds -seed %d -seeds 1", b, seed)
+			t.Errorf("%v\nonce more: go test ./test/sim -run TestSeeds -seed %d -seeds 1%s", b, seed, again)
 		}
 	})
 }

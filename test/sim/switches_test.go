@@ -20,8 +20,11 @@ import (
 // huntEnv names the guarantee that a process looks for, in a binary with a rule turned off.
 const huntEnv = "RELAYBOX_SIM_HUNT"
 
-// aloneEnv names the one kind of faults that it looks with; "" for all.
+// aloneEnv names the one kind of faults that it looks with; "" for all, and tooLost for all
+// with a container that is lost in each run.
 const aloneEnv = "RELAYBOX_SIM_ALONE"
+
+const tooLost = "all, and the container is lost"
 
 // huntSeeds is how many seeds a rule that is turned off may hide from.
 const huntSeeds = 400
@@ -37,12 +40,16 @@ func TestSwitches(t *testing.T) {
 	wanted, err := regexp.Compile(*only)
 	require.NoError(t, err)
 	var table []string
-	for _, m := range slices.Concat(mutants.Writer, mutants.Simulated, mutants.All) {
+	for _, m := range slices.Concat(mutants.Writer, mutants.Simulated, mutants.Reborn, mutants.Mixed, mutants.All) {
 		if !wanted.MatchString(m.Name) || *only == "" && slices.Contains(lucky, m.Name) {
 			continue
 		}
 		t.Run(m.Name, func(t *testing.T) {
-			seed := hunt(t, source, m, "")
+			kind := ""
+			if slices.ContainsFunc(mutants.Reborn, func(r mutants.Mutant) bool { return r.Name == m.Name }) {
+				kind = tooLost
+			}
+			seed := hunt(t, source, m, kind)
 			table = append(table, fmt.Sprintf("%-62s %s  seed %s", m.Name, m.Breaks, seed))
 			t.Log(table[len(table)-1])
 			require.NotEmpty(t, seed, "%d seeds do not show that a rule is off", huntSeeds)
@@ -58,6 +65,7 @@ var lucky = []string{
 	"a read is taken for a fence", "a refusal of the repetition is believed", "a lost answer is taken for a refusal",
 	"a refusal after a lost answer is believed by the adapter", "session tokens are dropped when a replica lags", "numbers do not come from the entity",
 	"nobody finds what the fast path has left", "a lost answer of the broker is taken for an acknowledgement", "the sender goes on behind the first failure",
+	"settling goes by the number",
 }
 
 var found = regexp.MustCompile(`found at seed (\d+)`)
@@ -70,10 +78,11 @@ var alone = map[string]struct {
 	"poison":                 {poison, named("a key goes on past its parked event")},
 	"a process dies reading": {diesReading, named("the dispatcher settles before it sends")},
 	"the store dies":         {storeDies, named("the store answers before its disk has it")},
+	"the container is lost":  {containerLost, named("the consumer looks at numbers only")},
 }
 
 func named(name string) mutants.Mutant {
-	all := slices.Concat(mutants.Simulated, mutants.All)
+	all := slices.Concat(mutants.Simulated, mutants.Reborn, mutants.All)
 	return all[slices.IndexFunc(all, func(m mutants.Mutant) bool { return m.Name == name })]
 }
 
@@ -117,9 +126,14 @@ func TestHunt(t *testing.T) {
 	if guarantee == "" {
 		t.Skip("TestSwitches runs it with a rule turned off")
 	}
+	o := Options{App: appFolder, alone: alone[os.Getenv(aloneEnv)].draw}
+	if os.Getenv(aloneEnv) == tooLost {
+		o.too = containerLost
+	}
 	for n := range *seeds {
 		seed := *first + uint64(n)
-		for _, b := range bubble(t, Options{Seed: seed, App: appFolder, alone: alone[os.Getenv(aloneEnv)].draw}).Breaches {
+		o.Seed = seed
+		for _, b := range bubble(t, o).Breaches {
 			if b.Guarantee == guarantee {
 				t.Logf("found at seed %d: %v", seed, b)
 				return

@@ -42,6 +42,8 @@ type Options struct {
 	Calm bool
 	// alone draws all faults instead, if it is there: of one kind.
 	alone func(r *rand.Rand, instances int) fault
+	// too is a fault that every run has beside the others, if it is there.
+	too func(r *rand.Rand, instances int) fault
 	// App is the assembled app folder; the executable in it is never run.
 	App string
 }
@@ -52,6 +54,7 @@ type world struct {
 	app       string
 	random    *rand.Rand // of the plan; owner: the run's goroutine
 	further   *rand.Rand // of the faults that came later, so that old seeds keep theirs; the same owner
+	newest    *rand.Rand // of what came after those
 	net       *network
 	ranges    int                // of a new container
 	store     *minicosmos.Server // guarded by mu, as the next five
@@ -63,6 +66,7 @@ type world struct {
 	settings  map[string]string
 	instances []*instance
 	calls     history.Recorder
+	mixed     bool // some instances are of a newer version
 
 	stores  sync.Mutex // held by what switches their faults; guards inForce
 	inForce []fault
@@ -78,6 +82,10 @@ type world struct {
 	lastCall time.Time
 	births   []birth
 	told     int // parked events that the newest sweep has counted
+	reborn   *rebirth
+	// forgotten are things that a view has lost.
+	forgotten []string
+	signals   map[string]int // lines of the handlers' logs, by what alerts know them by
 }
 
 // birth is a fault that waits for a handler to start.
@@ -137,9 +145,12 @@ func (l *lines) Handle(_ context.Context, r slog.Record) error {
 	}
 	var b strings.Builder
 	r.Attrs(func(a slog.Attr) bool { fmt.Fprintf(&b, " %s=%.300v", a.Key, a.Value); return true })
-	if value(r, "signal").String() == "sweep" {
+	if signal := value(r, "signal").String(); signal != "" {
 		l.w.mu.Lock()
-		l.w.told = int(value(r, "standing").Int64())
+		l.w.signals[signal]++
+		if signal == "sweep" {
+			l.w.told = int(value(r, "standing").Int64())
+		}
 		l.w.mu.Unlock()
 	}
 	l.w.note(l.who, "%s %s%s%s", r.Level, r.Message, l.attrs, b.String())
@@ -171,10 +182,11 @@ func open(o Options) (*world, error) {
 	w := &world{
 		Options: o, app: o.App,
 		random: rand.New(rand.NewPCG(o.Seed, 1)), loose: rand.New(rand.NewPCG(o.Seed, 2)), further: rand.New(rand.NewPCG(o.Seed, 3)),
+		newest: rand.New(rand.NewPCG(o.Seed, 4)), signals: map[string]int{},
 		net: newNetwork(o.Seed),
 	}
 	w.ranges = 1 + w.random.IntN(3)
-	if err := w.startStore(vfs.NewCrashableMem()); err != nil {
+	if err := w.startStore(vfs.NewCrashableMem(), nil); err != nil {
 		return nil, err
 	}
 	if err := w.startBroker(vfs.NewCrashableMem()); err != nil {
@@ -190,11 +202,17 @@ func open(o Options) (*world, error) {
 	return w, nil
 }
 
-// startStore opens the store on what is on its disk.
-func (w *world) startStore(disk *vfs.MemFS) error {
+// startStore opens the store on what is on its disk. Before it serves anybody it is as
+// prepare has made it, which may be nil.
+func (w *world) startStore(disk *vfs.MemFS, prepare func(*minicosmos.Server) error) error {
 	store, err := minicosmos.Open(minicosmos.Options{Dir: "store", FS: disk, Ranges: w.ranges})
 	if err != nil {
 		return err
+	}
+	if prepare != nil {
+		if err := prepare(store); err != nil {
+			return err
+		}
 	}
 	node := w.net.node(storeName)
 	w.mu.Lock()
@@ -305,8 +323,12 @@ func (w *world) born(i *instance, node *node) {
 
 // documents are those of a container, by partition key and id.
 func (w *world) documents(container string) map[string]map[string]json.RawMessage {
+	return byPlace(w.cosmos().Documents(database, container))
+}
+
+func byPlace(list []json.RawMessage) map[string]map[string]json.RawMessage {
 	all := map[string]map[string]json.RawMessage{}
-	for _, raw := range w.cosmos().Documents(database, container) {
+	for _, raw := range list {
 		id, key := placeOf(raw)
 		if all[key] == nil {
 			all[key] = map[string]json.RawMessage{}
