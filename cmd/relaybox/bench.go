@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -18,7 +19,7 @@ import (
 
 func benchCommand() *cobra.Command {
 	o := bench.Options{}
-	var against, results string
+	var against, results, guard string
 	var keep, ran, asJSON bool
 	cmd := &cobra.Command{
 		Use:   "bench",
@@ -28,11 +29,17 @@ latency, requests, processor time and memory; in turns with the ceiling, which m
 requests to the same stand-ins without our logic, and with --against with the binaries of
 another checkout. Ratios are the result: figures of a busy machine are not.
 
-Every event is counted. Exit status 1: something was lost, doubled or disordered.
+Every event is counted. Exit status 1: something was lost, doubled or disordered, or with
+--guard a number is outside of its margin.
 docs/performance.md says how to read it.`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) (err error) {
-			if err := bench.Check(o.Workloads); err != nil {
+			if guard != "" {
+				if o.Margins, err = readMargins(guard); err != nil {
+					return err
+				}
+			}
+			if err := bench.Check(o); err != nil {
 				return err // before anything is built
 			}
 			if o.Dir, err = os.MkdirTemp("", "relaybox-bench-"); err != nil {
@@ -43,7 +50,7 @@ docs/performance.md says how to read it.`,
 				o.Out = cmd.ErrOrStderr()
 			}
 			defer func() {
-				if keep || ran && err != nil {
+				if keep || ran && err != nil && !errors.Is(err, bench.ErrGuarded) {
 					_, _ = fmt.Fprintln(o.Out, "data and logs kept in", o.Dir)
 				} else {
 					err = errors.Join(err, os.RemoveAll(o.Dir))
@@ -78,6 +85,7 @@ docs/performance.md says how to read it.`,
 	flags.IntVar(&o.Rounds, "rounds", 1, "how often each is measured; the report has medians, and ratios of each round")
 	flags.Uint64Var(&o.Seed, "seed", 1, "seed of the load")
 	flags.StringVar(&results, "results", "", "`FILE` to which every measurement is added, for benchstat")
+	flags.StringVar(&guard, "guard", "", "`FILE` of margins, such as bench/guard.txt, that the numbers have to keep to; without --workload its workloads are run")
 	flags.BoolVar(&asJSON, "json", false, "print the report as JSON on the standard output, everything else on the other")
 	flags.BoolVar(&keep, "keep", false, "keep the folder with apps, data and logs; it is kept when a trial fails")
 	return cmd
@@ -111,6 +119,18 @@ func benchTheirs(ctx context.Context, o bench.Options, dir string) (c bench.Chec
 		return c, fmt.Errorf("--against: build %s: %w\n%s", source, err, strings.TrimSpace(string(said)))
 	}
 	return c, stack.Assemble(ctx, stack.Build{Source: source}, c.App)
+}
+
+func readMargins(name string) ([]bench.Margin, error) {
+	text, err := os.ReadFile(name)
+	if err != nil {
+		return nil, err
+	}
+	list, err := bench.ReadMargins(bytes.NewReader(text))
+	if err != nil {
+		return nil, fmt.Errorf("--guard %s: %w", name, err)
+	}
+	return list, nil
 }
 
 func appendResults(name string, r *bench.Report) (err error) {

@@ -58,6 +58,8 @@ type Options struct {
 	Dir string
 	// Out hears of progress and gets the report.
 	Out io.Writer
+	// Margins are what the numbers have to keep to, if there are any.
+	Margins []Margin
 }
 
 var (
@@ -77,7 +79,8 @@ const (
 	Ceiling Side = "ceiling"
 )
 
-// Run measures and prints the report. Its error is ErrBroken when a promise was.
+// Run measures and prints the report. Its error is ErrBroken when a promise was, and
+// ErrGuarded when only a margin was.
 func Run(ctx context.Context, o Options) (*Report, error) {
 	all, err := choose(o)
 	if err != nil {
@@ -109,18 +112,21 @@ func Run(ctx context.Context, o Options) (*Report, error) {
 	if !report.good() {
 		return report, ErrBroken
 	}
-	return report, nil
+	return report, report.guard(o.Out, o.Margins)
 }
 
-// Check says which of the names is none of a workload: ErrNoWorkload.
-func Check(names []string) error {
-	_, err := choose(Options{Workloads: names})
+// Check says which of the workloads there is not: ErrNoWorkload.
+func Check(o Options) error {
+	_, err := choose(o)
 	return err
 }
 
-// choose are the workloads that are asked for.
+// choose are the workloads that are asked for, or those that there are margins for.
 func choose(o Options) ([]workload, error) {
 	all := workloads(o)
+	if len(o.Workloads) == 0 {
+		o.Workloads = Guarded(o.Margins)
+	}
 	if len(o.Workloads) == 0 {
 		return slices.DeleteFunc(all, func(w workload) bool { return w.asked }), nil
 	}
