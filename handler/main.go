@@ -33,6 +33,7 @@ const (
 
 func main() {
 	environment := env.ToMap(os.Environ())
+	layFloor(environment)
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	err := run(ctx, environment)
 	stop()
