@@ -168,9 +168,10 @@ func (c *Client) build(t *transport) (*azcosmos.Client, error) {
 		return nil, &access.SettingError{Err: err}
 	}
 	opts := &azcosmos.ClientOptions{ClientOptions: azcore.ClientOptions{
-		Transport: t,
-		Retry:     policy.RetryOptions{MaxRetries: -1}, // retry.go knows better
-		Telemetry: policy.TelemetryOptions{ApplicationID: "relaybox"},
+		Transport:       t,
+		PerCallPolicies: []policy.Policy{plain{}},
+		Retry:           policy.RetryOptions{MaxRetries: -1}, // retry.go knows better
+		Telemetry:       policy.TelemetryOptions{ApplicationID: "relaybox"},
 	}}
 	if at.key != "" {
 		key, err := azcosmos.NewKeyCredential(at.key)

@@ -77,10 +77,10 @@ func (k *container) attempt(ctx context.Context, f request) (err error, sent boo
 	if err != nil {
 		return err, false
 	}
-	x := new(exchange)
-	ctx, cancel := context.WithTimeout(context.WithValue(ctx, exchangeKey{}, x), k.client.opts.AttemptTimeout)
+	ctx, cancel := context.WithTimeout(ctx, k.client.opts.AttemptTimeout)
 	defer cancel()
-	if err = f(ctx, items); err != nil {
+	x := &exchange{Context: ctx}
+	if err = f(x, items); err != nil {
 		k.heed(err)
 	}
 	return err, x.sent.Load()
