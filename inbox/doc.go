@@ -34,7 +34,8 @@
 //
 // Events of a key that are in hand at the same time queue by number, and those that follow
 // each other go out as one write. A model that was written or read here last is not read
-// again: the revision makes such a bet harmless. An answer without a write rests on a read.
+// again, and for event 1 of a key that nothing is known of there is none, most likely: the
+// revision makes such a bet harmless. An answer without a write rests on a read.
 //
 // # Early events
 //

@@ -199,6 +199,11 @@ func (c *call) finished() bool {
 	}
 }
 
+// first says whether it is the first event of all that its key may ever have had.
+func (c *call) first() bool {
+	return !c.sweep && c.event.Seq == 1 && c.event.Incarnation.First <= 1
+}
+
 // enter puts c into the queue of its key.
 func (i *Inbox) enter(ctx context.Context, c *call) {
 	i.mu.Lock()

@@ -229,7 +229,10 @@ func TestApplyErrorIsPermanent(t *testing.T) {
 	in := inbox.New(s, func(json.RawMessage, inbox.Event) (json.RawMessage, error) { runs++; return nil, broken }, inbox.Options{})
 	_, err := in.Once(t.Context(), event(1))
 	require.ErrorIs(t, err, broken)
-	require.Equal(t, 1, runs)
+	require.Equal(t, 2, runs, "on the model that is taken to be missing, and on what was read")
+	_, err = in.Once(t.Context(), event(1))
+	require.ErrorIs(t, err, broken)
+	require.Equal(t, 3, runs)
 	_, m := applied(t, s)
 	require.Zero(t, m.LastSeq)
 }

@@ -3,6 +3,7 @@ package inbox
 import (
 	"context"
 	"errors"
+	"slices"
 	"time"
 
 	"github.com/relaybox/relaybox/internal/pace"
@@ -37,7 +38,7 @@ type lane struct {
 	// The rest belongs to the lane's goroutine.
 
 	// cur is the model; known says whether it was read, kept or committed by us, and bet that
-	// it was only kept. must is set when a bet does not do.
+	// it was only kept, or taken to be missing. must is set when a bet does not do.
 	cur              Model
 	known, bet, must bool
 	// conflicts and failures in a row, and looks at a model that has not moved.
@@ -106,7 +107,7 @@ func (l *lane) round(ctx context.Context, calls []*call) {
 	}
 	l.i.mu.Unlock()
 	l.more = false
-	if err := l.read(ctx); err != nil {
+	if err := l.read(ctx, calls); err != nil {
 		l.failed(ctx, calls, err)
 		return
 	}
@@ -127,13 +128,17 @@ func (l *lane) round(ctx context.Context, calls []*call) {
 // errBet says that what was decided needs a read.
 var errBet = errors.New("the model was kept, not read")
 
-// read gets the model from memory or from the store, unless it is known.
-func (l *lane) read(ctx context.Context) (err error) {
+// read gets the model from memory or from the store, unless it is known. A key of which
+// nothing is kept has no model yet, most likely, when its first event of all comes.
+func (l *lane) read(ctx context.Context, calls []*call) (err error) {
 	if l.known {
 		return nil
 	}
 	if !l.must {
-		if l.cur, l.bet = l.i.models.Bet(l.key); l.bet {
+		if l.cur, l.bet = l.i.models.Bet(l.key); !l.bet && !l.i.models.Has(l.key) && slices.ContainsFunc(calls, (*call).first) {
+			l.cur, l.bet = Model{Key: l.key}, true
+		}
+		if l.bet {
 			l.known = true
 			return nil
 		}

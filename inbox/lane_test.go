@@ -55,13 +55,15 @@ func TestRequestsOfAnEvent(t *testing.T) {
 		s, asked := counted()
 		here, there := inbox.New(s, list, inbox.Options{}), inbox.New(s, list, inbox.Options{})
 		expect(t, here, one(1), inbox.Applied)
-		require.Equal(t, "load commit", asked(), "nothing is known")
+		require.Equal(t, "commit", asked(), "the first event of all finds no model, most likely")
+		expect(t, inbox.New(s, list, inbox.Options{}), one(1), inbox.Duplicate)
+		require.Equal(t, "commit load", asked(), "but a copy of it does, elsewhere")
 		expect(t, here, one(2), inbox.Applied)
 		require.Equal(t, "commit", asked(), "a bet that is won")
 		expect(t, here, one(2), inbox.Duplicate)
 		require.Equal(t, "load", asked(), "an answer without a commit")
 		expect(t, there, one(3), inbox.Applied)
-		require.Equal(t, "load commit", asked())
+		require.Equal(t, "load commit", asked(), "nothing is known there")
 		expect(t, here, one(4), inbox.Applied)
 		require.Equal(t, "load commit", asked(), "the event does not fit what is known here")
 		expect(t, there, one(4), inbox.Duplicate)
@@ -71,6 +73,40 @@ func TestRequestsOfAnEvent(t *testing.T) {
 		require.Contains(t, []string{"load commit", "commit"}, asked())
 		require.Zero(t, time.Since(before), "nobody is in anybody's way")
 	})
+}
+
+// TestTheFirstEvent is bet on only where it is the first of all, and once.
+func TestTheFirstEvent(t *testing.T) {
+	t.Parallel()
+	for name, row := range map[string]struct {
+		e    inbox.Event
+		want string
+	}{
+		"of all":                        {of("a", 1, 1, 1), "commit"},
+		"of a source without lives":     {inbox.Event{Key: "k", Seq: 1, ID: "1"}, "commit"},
+		"of a later life":               {of("b", 7, 7, 7), "load commit"},
+		"of one without a number of it": {inbox.Event{Key: "k", Seq: 7, ID: "7"}, "load commit"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			s, asked := counted()
+			expect(t, inbox.New(s, list, inbox.Options{}), row.e, inbox.Applied)
+			require.Equal(t, row.want, asked())
+		})
+	}
+}
+
+// TestTheFirstEventOfALaterLife begins with number 1, where a model is.
+func TestTheFirstEventOfALaterLife(t *testing.T) {
+	t.Parallel()
+	s, asked := counted()
+	expect(t, inbox.New(s, list, inbox.Options{}), of("a", 1, 1, 1), inbox.Applied)
+	asked()
+	expect(t, inbox.New(s, list, inbox.Options{}), of("b", 1, 2, 1), inbox.Applied)
+	require.Equal(t, "commit load commit", asked())
+	m, err := s.Load(t.Context(), "k")
+	require.NoError(t, err)
+	require.Equal(t, "b", m.Incarnation.ID)
 }
 
 // TestALostBet: the event fits what is kept, but the model has moved. It costs a request and no

@@ -56,6 +56,13 @@ func (c *Cache[V]) Bet(key string) (V, bool) {
 	return d.value, ok && d.doubt == 0 && d.revision != ""
 }
 
+// Has says whether anything is known of a key, if only that others write it.
+func (c *Cache[V]) Has(key string) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.docs.Contains(key)
+}
+
 // Wrote keeps what this process has committed.
 func (c *Cache[V]) Wrote(key, revision string, value V, weight int) {
 	c.mu.Lock()

@@ -53,6 +53,20 @@ func TestBets(t *testing.T) {
 	}
 }
 
+func TestHas(t *testing.T) {
+	t.Parallel()
+	c := New[int](1 << 20)
+	c.Lost("k")
+	require.False(t, c.Has("k"), "nothing was known that could be lost")
+	c.Wrote("k", "1", 1, 1)
+	c.Lost("k")
+	require.True(t, c.Has("k"))
+	c.Forget("k")
+	require.True(t, c.Has("k"))
+	c.Read("other", "", 0, 1)
+	require.True(t, c.Has("other"), "a read has shown that it is missing")
+}
+
 func TestDoubtIsBounded(t *testing.T) {
 	t.Parallel()
 	c := New[int](1 << 20)
