@@ -128,14 +128,14 @@ func (l *lane) round(ctx context.Context, calls []*call) {
 // errBet says that what was decided needs a read.
 var errBet = errors.New("the model was kept, not read")
 
-// read gets the model from memory or from the store, unless it is known. A key of which
-// nothing is kept has no model yet, most likely, when its first event of all comes.
+// read gets the model from memory or from the store, unless it is known. When a key's first
+// event of all comes and nothing speaks for a model, there is none yet, most likely.
 func (l *lane) read(ctx context.Context, calls []*call) (err error) {
 	if l.known {
 		return nil
 	}
 	if !l.must {
-		if l.cur, l.bet = l.i.models.Bet(l.key); !l.bet && !l.i.models.Has(l.key) && slices.ContainsFunc(calls, (*call).first) {
+		if l.cur, l.bet = l.i.models.Bet(l.key); !l.bet && l.i.models.Missing(l.key) && slices.ContainsFunc(calls, (*call).first) {
 			l.cur, l.bet = Model{Key: l.key}, true
 		}
 		if l.bet {
@@ -256,8 +256,10 @@ func (l *lane) idle(ctx context.Context, b *batch) {
 	}
 	l.i.mu.Lock()
 	l.wake = nil
+	arrived = len(l.calls) > b.waits
 	l.i.mu.Unlock()
-	l.known, l.must = false, true
+	// What has arrived most likely fits the model of before, and finds out if not.
+	l.known, l.must = false, !arrived
 }
 
 // finish gives calls their end, if end sets one.

@@ -109,6 +109,41 @@ func TestTheFirstEventOfALaterLife(t *testing.T) {
 	require.Equal(t, "b", m.Incarnation.ID)
 }
 
+// TestOutOfOrder: the model is read when an event is ahead, and not again when what was missing
+// arrives, unless somebody else has written it.
+func TestOutOfOrder(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		s, asked := counted()
+		in := inbox.New(s, list, inbox.Options{})
+		later := func(seq int64) (ended func()) {
+			var wg sync.WaitGroup
+			wg.Go(func() { expect(t, in, one(seq), inbox.Applied) })
+			synctest.Wait()
+			return wg.Wait
+		}
+		second := later(2)
+		require.Equal(t, "load", asked())
+		expect(t, in, one(1), inbox.Applied)
+		second()
+		require.Equal(t, "commit", asked(), "both at once")
+		fourth := later(4)
+		require.Equal(t, "load", asked())
+		expect(t, in, one(3), inbox.Applied)
+		fourth()
+		require.Equal(t, "commit", asked())
+		sixth := later(6)
+		m, err := s.Load(t.Context(), "k")
+		require.NoError(t, err)
+		_, err = s.Commit(t.Context(), inbox.Change{Model: m}) // somebody rewrites it
+		require.NoError(t, err)
+		asked()
+		expect(t, in, one(5), inbox.Applied)
+		sixth()
+		require.Equal(t, "commit load commit", asked())
+	})
+}
+
 // TestALostBet: the event fits what is kept, but the model has moved. It costs a request and no
 // time.
 func TestALostBet(t *testing.T) {

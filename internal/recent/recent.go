@@ -56,11 +56,13 @@ func (c *Cache[V]) Bet(key string) (V, bool) {
 	return d.value, ok && d.doubt == 0 && d.revision != ""
 }
 
-// Has says whether anything is known of a key, if only that others write it.
-func (c *Cache[V]) Has(key string) bool {
+// Missing says whether nothing speaks for a document under key: nothing is known of it, or the
+// last that was seen is that there is none.
+func (c *Cache[V]) Missing(key string) bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	return c.docs.Contains(key)
+	d, ok := c.docs.Peek(key)
+	return !ok || d.revision == "" && d.doubt == 0
 }
 
 // Wrote keeps what this process has committed.

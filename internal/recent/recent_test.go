@@ -53,18 +53,21 @@ func TestBets(t *testing.T) {
 	}
 }
 
-func TestHas(t *testing.T) {
+func TestMissing(t *testing.T) {
 	t.Parallel()
 	c := New[int](1 << 20)
 	c.Lost("k")
-	require.False(t, c.Has("k"), "nothing was known that could be lost")
+	require.True(t, c.Missing("k"), "nothing was known that could be lost")
+	c.Read("k", "", 0, 1)
+	require.True(t, c.Missing("k"))
 	c.Wrote("k", "1", 1, 1)
+	require.False(t, c.Missing("k"))
 	c.Lost("k")
-	require.True(t, c.Has("k"))
-	c.Forget("k")
-	require.True(t, c.Has("k"))
-	c.Read("other", "", 0, 1)
-	require.True(t, c.Has("other"), "a read has shown that it is missing")
+	require.False(t, c.Missing("k"), "others write it")
+	c.Read("k", "2", 1, 1)
+	require.False(t, c.Missing("k"))
+	c.Read("k", "", 0, 1)
+	require.False(t, c.Missing("k"), "others write it, and have deleted it")
 }
 
 func TestDoubtIsBounded(t *testing.T) {
