@@ -1,6 +1,7 @@
 package azfunc
 
 import (
+	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -38,7 +39,7 @@ type Invocation struct {
 // the document's outer form only: the bindings are decoded on demand.
 func Decode(r *http.Request) (*Invocation, error) {
 	inv := &Invocation{Function: strings.Trim(r.URL.Path, "/"), ID: InvocationID(r.Header), Header: r.Header}
-	body, err := io.ReadAll(io.LimitReader(r.Body, MaxInvocation+1))
+	body, err := readBody(r)
 	if err != nil {
 		return nil, fmt.Errorf("read invocation of %s: %w", inv.Function, err)
 	}
@@ -49,6 +50,18 @@ func Decode(r *http.Request) (*Invocation, error) {
 		return nil, fmt.Errorf("%s: %w", inv.Function, err)
 	}
 	return inv, nil
+}
+
+// readBody reads at most one byte more than is allowed. The host says how long the body is.
+func readBody(r *http.Request) ([]byte, error) {
+	limited := io.LimitReader(r.Body, MaxInvocation+1)
+	if r.ContentLength <= 0 || r.ContentLength > 1<<20 {
+		return io.ReadAll(limited)
+	}
+	var body bytes.Buffer
+	body.Grow(int(r.ContentLength) + bytes.MinRead) // so much must be free to see the end
+	_, err := body.ReadFrom(limited)
+	return body.Bytes(), err
 }
 
 func (inv *Invocation) decode(body []byte) error {

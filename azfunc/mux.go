@@ -39,6 +39,7 @@ type route struct {
 	methods  []string
 	forward  bool // a forwarded HTTP function: errors are problem+json
 	handler  http.Handler
+	late     error // what ends an invocation that takes too long
 }
 
 // NewMux returns a Mux without functions.
@@ -78,6 +79,7 @@ func (m *Mux) add(r *route, path string) {
 		panic(fmt.Sprintf("azfunc: route %q: %v", path, err))
 	}
 	r.segments = segments
+	r.late = fmt.Errorf("%s: %w after %s", r.name, ErrDeadline, m.deadline)
 	m.routes = append(m.routes, r)
 }
 
@@ -130,7 +132,7 @@ func (m *Mux) run(answer *buffered, r *http.Request, rt *route) {
 	ctx := r.Context()
 	if m.deadline > 0 {
 		var cancel context.CancelFunc
-		ctx, cancel = context.WithTimeoutCause(ctx, m.deadline, fmt.Errorf("%s: %w after %s", rt.name, ErrDeadline, m.deadline))
+		ctx, cancel = context.WithTimeoutCause(ctx, m.deadline, rt.late)
 		defer cancel()
 		r = r.WithContext(ctx)
 	}

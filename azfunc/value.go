@@ -14,6 +14,12 @@ import (
 // base64 text begins with a quote, a brace or a bracket. Anything that is not
 // a JSON string is the payload as it stands.
 func payload(raw json.RawMessage) []byte {
+	if inner, ok := plain(raw); ok && len(inner) > 0 {
+		body := make([]byte, base64.StdEncoding.DecodedLen(len(inner)))
+		if n, err := base64.StdEncoding.Strict().Decode(body, inner); err == nil {
+			return body[:n]
+		}
+	}
 	var s string
 	if json.Unmarshal(raw, &s) != nil {
 		return raw
@@ -30,6 +36,9 @@ func payload(raw json.RawMessage) []byte {
 // text decodes a metadata value: a JSON string that may hold a JSON string
 // literal, which is unquoted only if it begins like one.
 func text(raw json.RawMessage) string {
+	if inner, ok := plain(raw); ok {
+		return string(inner)
+	}
 	var s string
 	if json.Unmarshal(raw, &s) != nil {
 		if bytes.Equal(raw, []byte("null")) {
@@ -41,6 +50,21 @@ func text(raw json.RawMessage) string {
 		return inner
 	}
 	return s
+}
+
+// plain returns what stands in a JSON string that needs no decoding. The values of an
+// invocation are valid JSON and most of them are such strings.
+func plain(raw json.RawMessage) ([]byte, bool) {
+	if len(raw) < 2 || raw[0] != '"' {
+		return nil, false
+	}
+	inner := raw[1 : len(raw)-1]
+	for _, c := range inner {
+		if c < ' ' || c > '~' || c == '"' || c == '\\' {
+			return nil, false
+		}
+	}
+	return inner, raw[len(raw)-1] == '"'
 }
 
 func unquote(s string) (string, bool) {

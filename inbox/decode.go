@@ -96,9 +96,10 @@ func Decode(body []byte) (Event, error) {
 	if !validID.MatchString(ce.ID()) {
 		return Event{}, Refuse(BadID, "the id %.40q cannot name a receipt: 1 to 128 of A-Z a-z 0-9 . _ : - are allowed", ce.ID())
 	}
+	ext := extensions(ce.Extensions())
 	e := Event{
-		Key: extension(ce, "partitionkey"), ID: ce.ID(), Type: ce.Type(), Source: ce.Source(), Subject: ce.Subject(), Time: ce.Time(),
-		Data: ce.Data(), TraceParent: extension(ce, "traceparent"), TraceState: extension(ce, "tracestate"),
+		Key: ext.text("partitionkey"), ID: ce.ID(), Type: ce.Type(), Source: ce.Source(), Subject: ce.Subject(), Time: ce.Time(),
+		Data: ce.Data(), TraceParent: ext.text("traceparent"), TraceState: ext.text("tracestate"),
 	}
 	if e.Key == "" {
 		e.Key = e.Subject
@@ -106,10 +107,10 @@ func Decode(body []byte) (Event, error) {
 	if e.Key == "" || len(e.Key) > 1023 {
 		return Event{}, Refuse(BadKey, "the extension partitionkey, or the subject without one, must name what the event is about in 1 to 1023 bytes")
 	}
-	if e.Seq, err = number(ce, "sequence"); err != nil {
+	if e.Seq, err = ext.number("sequence"); err != nil {
 		return Event{}, Refuse(BadSequence, "%v", err)
 	}
-	if e.Incarnation, err = incarnation(ce); err != nil {
+	if e.Incarnation, err = ext.incarnation(); err != nil {
 		return Event{}, Refuse(BadIncarnation, "%v", err)
 	}
 	if e.Seq < e.Incarnation.First {
@@ -137,13 +138,16 @@ func versionOf(ce *cloudevents.Event, body []byte, unread error) string {
 	return e.SpecVersion
 }
 
-func extension(ce cloudevents.Event, name string) string {
-	text, _ := ce.Extensions()[name].(string)
+// extensions are those of an envelope, whose method makes a new map each time.
+type extensions map[string]any
+
+func (x extensions) text(name string) string {
+	text, _ := x[name].(string)
 	return text
 }
 
-func number(ce cloudevents.Event, name string) (int64, error) {
-	text := extension(ce, name)
+func (x extensions) number(name string) (int64, error) {
+	text := x.text(name)
 	n, err := strconv.ParseInt(text, 10, 64)
 	if err != nil || n < 1 || n > MaxSeq {
 		return 0, fmt.Errorf("the extension %s is %.40q, not a number from 1 to %d", name, text, MaxSeq)
@@ -151,10 +155,10 @@ func number(ce cloudevents.Event, name string) (int64, error) {
 	return n, nil
 }
 
-func incarnation(ce cloudevents.Event) (in Incarnation, err error) {
-	if in.ID = extension(ce, "incarnation"); in.ID == "" {
+func (x extensions) incarnation() (in Incarnation, err error) {
+	if in.ID = x.text("incarnation"); in.ID == "" {
 		for _, name := range []string{"incarnationfirst", "incarnationsince", "incarnationdrawn"} {
-			if extension(ce, name) != "" {
+			if x.text(name) != "" {
 				return in, fmt.Errorf("the extension incarnation is missing beside %s", name)
 			}
 		}
@@ -163,13 +167,13 @@ func incarnation(ce cloudevents.Event) (in Incarnation, err error) {
 	if !validID.MatchString(in.ID) {
 		return in, fmt.Errorf("the extension incarnation is %.40q: 1 to 128 of A-Z a-z 0-9 . _ : - are allowed", in.ID)
 	}
-	if in.First, err = number(ce, "incarnationfirst"); err != nil {
+	if in.First, err = x.number("incarnationfirst"); err != nil {
 		return in, err
 	}
-	if in.Since, err = moment(ce, "incarnationsince"); err != nil {
+	if in.Since, err = x.moment("incarnationsince"); err != nil {
 		return in, err
 	}
-	in.Drawn, err = moment(ce, "incarnationdrawn")
+	in.Drawn, err = x.moment("incarnationdrawn")
 	return in, err
 }
 
@@ -177,8 +181,8 @@ func incarnation(ce cloudevents.Event) (in Incarnation, err error) {
 // later incarnation out.
 const maxAhead = 24 * time.Hour
 
-func moment(ce cloudevents.Event, name string) (time.Time, error) {
-	text := extension(ce, name)
+func (x extensions) moment(name string) (time.Time, error) {
+	text := x.text(name)
 	at, err := time.Parse(time.RFC3339, text)
 	switch {
 	case err != nil:
