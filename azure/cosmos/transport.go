@@ -24,6 +24,7 @@ func pooledTransport(tls *tls.Config) *http.Transport {
 		TLSHandshakeTimeout:   5 * time.Second,
 		MaxIdleConns:          256,
 		MaxIdleConnsPerHost:   128,
+		WriteBufferSize:       16 << 10, // a batch and the headers, with an access token, in one piece
 		IdleConnTimeout:       60 * time.Second,
 		ExpectContinueTimeout: time.Second,
 		DisableCompression:    true, // the service never compresses

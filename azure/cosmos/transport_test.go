@@ -1,8 +1,12 @@
 package cosmos
 
 import (
+	"bytes"
 	"context"
+	"net"
 	"net/http"
+	"net/http/httptest"
+	"sync/atomic"
 	"testing"
 
 	"github.com/Azure/azure-sdk-for-go/sdk/azcore/policy"
@@ -51,4 +55,36 @@ func TestAccountIsReadForAll(t *testing.T) {
 	require.NoError(t, seen["/"].Err())
 	require.ErrorIs(t, seen["/dbs"].Err(), context.Canceled)
 	require.Nil(t, seen["/dbs"].Value(sdkKey{}))
+}
+
+// TestOnePiece: a batch of a few kilobytes goes out in one write, headers included.
+func TestOnePiece(t *testing.T) {
+	t.Parallel()
+	server := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {}))
+	defer server.Close()
+	var writes atomic.Int32
+	transport := pooledTransport(nil)
+	transport.DialContext = func(ctx context.Context, network, addr string) (net.Conn, error) {
+		var d net.Dialer
+		conn, err := d.DialContext(ctx, network, addr)
+		return countedConn{conn, &writes}, err
+	}
+	req, err := http.NewRequestWithContext(t.Context(), http.MethodPost, server.URL, bytes.NewReader(make([]byte, 10<<10)))
+	require.NoError(t, err)
+	req.Header.Set("Authorization", string(bytes.Repeat([]byte("x"), 2<<10)))
+	resp, err := transport.RoundTrip(req)
+	require.NoError(t, err)
+	require.NoError(t, resp.Body.Close())
+	require.EqualValues(t, 1, writes.Load())
+	transport.CloseIdleConnections()
+}
+
+type countedConn struct {
+	net.Conn
+	writes *atomic.Int32
+}
+
+func (c countedConn) Write(p []byte) (int, error) {
+	c.writes.Add(1)
+	return c.Conn.Write(p)
 }
