@@ -42,10 +42,11 @@ type entityDoc struct {
 	RID string `json:"_rid,omitempty"` // set by the store
 }
 
+// newEntityDoc leaves the data to encoder.with.
 func newEntityDoc(key string, e *outbox.Entity) entityDoc {
 	d := entityDoc{
 		ID: entityDocID, PK: key, Kind: "entity", Version: e.Version, LastSeq: e.LastSeq,
-		Incarnation: e.Incarnation, Place: e.Place, Batch: e.Batch, Deleted: e.Deleted, Data: e.Data, UpdatedAt: e.UpdatedAt,
+		Incarnation: e.Incarnation, Place: e.Place, Batch: e.Batch, Deleted: e.Deleted, UpdatedAt: e.UpdatedAt,
 	}
 	if e.Version == 0 {
 		d.TTL = tombstoneTTL
@@ -73,7 +74,7 @@ type eventDoc struct {
 	Incarnation string          `json:"incarnation,omitempty"`
 	EventID     string          `json:"eventId"`
 	Type        string          `json:"type"`
-	Envelope    json.RawMessage `json:"envelope"`
+	Envelope    json.RawMessage `json:"envelope,omitempty"`
 	TraceState  string          `json:"tracestate,omitempty"`
 	TraceID     string          `json:"traceparent,omitempty"`
 	CreatedAt   time.Time       `json:"createdAt"`
@@ -82,10 +83,11 @@ type eventDoc struct {
 	RID         string          `json:"_rid,omitempty"`  // set by the store
 }
 
+// newEventDoc leaves the envelope to encoder.with.
 func newEventDoc(key string, e *outbox.Event) eventDoc {
 	return eventDoc{
 		ID: outbox.EventDocID(e.Seq), PK: key, Kind: "event", Pending: true, Seq: e.Seq, Incarnation: e.Incarnation, EventID: e.ID, Type: e.Type,
-		Envelope: e.Envelope, TraceID: e.Trace.Parent, TraceState: e.Trace.State, CreatedAt: e.CreatedAt,
+		TraceID: e.Trace.Parent, TraceState: e.Trace.State, CreatedAt: e.CreatedAt,
 	}
 }
 
@@ -139,10 +141,11 @@ type modelDoc struct {
 	Data        json.RawMessage   `json:"data,omitempty"`
 }
 
+// newModelDoc leaves the data to encoder.with.
 func newModelDoc(m *inbox.Model) modelDoc {
 	return modelDoc{
 		ID: modelDocID, PK: m.Key, Kind: "model", LastSeq: m.LastSeq, Incarnation: m.Incarnation,
-		Gaps: m.Gaps, Missed: m.Missed, Early: m.Early, Data: m.Data,
+		Gaps: m.Gaps, Missed: m.Missed, Early: m.Early,
 	}
 }
 

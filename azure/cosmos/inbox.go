@@ -70,7 +70,7 @@ func (i *Inbox) Commit(ctx context.Context, c inbox.Change) (revision string, er
 		return "", &outbox.Error{Class: outbox.TooLarge, Op: what.String(), Err: fmt.Errorf("%d operations in a batch, the limit is %d", n, maxBatch)}
 	}
 	enc := encoder{what: what}
-	b := modelBatch{key: key, Change: c, model: enc.json(newModelDoc(&c.Model))}
+	b := modelBatch{key: key, Change: c, model: enc.with(newModelDoc(&c.Model), "data", c.Model.Data)}
 	for n := range c.Add {
 		b.add = append(b.add, enc.json(newEarlyDoc(key, &c.Add[n])))
 	}

@@ -222,13 +222,13 @@ func (o *Outbox) batch(what op, c outbox.Commit) (*batch, error) {
 		b.ids = append(b.ids, r.ID)
 		b.receipts = append(b.receipts, enc.json(receiptDoc{ID: r.ID, PK: c.Key, Kind: "receipt", RequestHash: r.RequestHash, Batch: r.Batch, Answer: r.Answer, TTL: seconds(o.opts.ReceiptTTL)}))
 	}
-	b.entity = enc.json(newEntityDoc(c.Key, &c.Entity))
+	b.entity = enc.with(newEntityDoc(c.Key, &c.Entity), "data", c.Entity.Data)
 	if c.Entity.Revision != "" {
 		tag := azcore.ETag(c.Entity.Revision)
 		b.ifMatch = &tag
 	}
 	for i := range c.Events {
-		b.events = append(b.events, enc.json(newEventDoc(c.Key, &c.Events[i])))
+		b.events = append(b.events, enc.with(newEventDoc(c.Key, &c.Events[i]), "envelope", c.Events[i].Envelope))
 	}
 	return b, enc.err
 }
@@ -292,8 +292,29 @@ type encoder struct {
 
 func (e *encoder) json(doc any) []byte {
 	text, err := json.Marshal(doc)
+	e.note(err)
+	return text
+}
+
+func (e *encoder) note(err error) {
 	if err != nil && e.err == nil {
 		e.err = &outbox.Error{Class: outbox.Rejected, Op: e.what.String(), Err: err}
 	}
-	return text
+}
+
+// with encodes doc with one more member at its end, unless that is empty. The member is most
+// of the document and JSON already: encoding/json would write it anew.
+func (e *encoder) with(doc any, name string, member json.RawMessage) []byte {
+	text := e.json(doc)
+	if len(member) == 0 || e.err != nil {
+		return text
+	}
+	if !json.Valid(member) {
+		var nothing json.RawMessage
+		e.note(fmt.Errorf("%s: %w", name, json.Unmarshal(member, &nothing))) // says where
+		return nil
+	}
+	whole := make([]byte, 0, len(text)+len(name)+len(member)+4)
+	whole = append(append(append(whole, text[:len(text)-1]...), `,"`...), name...)
+	return append(append(append(whole, `":`...), member...), '}')
 }

@@ -24,9 +24,9 @@ func parse(data []byte) (value, error) {
 	if at := invalidUTF8(data); at >= 0 {
 		return value{}, &SyntaxError{positionOf(data, at), "invalid UTF-8"}
 	}
-	var raw json.RawMessage
-	if err := json.Unmarshal(data, &raw); err != nil {
-		return value{}, syntaxError(data, err)
+	if !json.Valid(data) {
+		var nothing json.RawMessage
+		return value{}, syntaxError(data, json.Unmarshal(data, &nothing)) // says where
 	}
 	if at := loneSurrogate(data); at >= 0 {
 		return value{}, &SyntaxError{positionOf(data, at), "half of a surrogate pair"}
