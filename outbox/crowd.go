@@ -18,7 +18,7 @@ const (
 	// loadEvents, loadBytes and loadTime bound what is sent together, and how long it waits.
 	loadEvents = 256
 	loadBytes  = 1 << 20
-	loadTime   = 100 * time.Millisecond
+	loadTime   = 500 * time.Millisecond
 )
 
 // errLate ends a drain whose turn at the store came after its sweep's time.
@@ -39,9 +39,10 @@ type crowd struct {
 
 	mu      sync.Mutex
 	held    map[string]int64 // bytes of each key's page; guarded by mu
-	drains  int              // under way; guarded by mu
+	drains  int              // under way, and searches for more; guarded by mu
 	waiting int              // of them, for the end of a send; guarded by mu
 	load    *load            // takes more; nil when there is none; guarded by mu
+	last    *load            // the newest one; guarded by mu
 }
 
 // load is what is sent together. The drain that began it sends it.
@@ -63,7 +64,7 @@ func newCrowd(d *Dispatcher, until time.Time) *crowd {
 	}
 }
 
-// enter is called before a key is drained, leave after it.
+// enter is called before a key is drained, or searched for, leave after it.
 func (c *crowd) enter() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -137,13 +138,31 @@ func (c *crowd) Publish(ctx context.Context, events []Event) []error {
 	return l.results[at : at+len(events)]
 }
 
+// apart is for a key whose event was refused: it goes by itself, so that others do not travel
+// with it, and behind them, because what becomes of them says whose fault it is.
+func (c *crowd) apart() Publisher {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.last == nil {
+		return c.pub
+	}
+	c.waiting++
+	c.depart()
+	sent := c.last.sent
+	c.mu.Unlock()
+	<-sent
+	c.mu.Lock()
+	c.waiting--
+	return c.pub
+}
+
 // board puts the events on the load that takes more, from at on. first: the caller sends it.
 func (c *crowd) board(events []Event) (l *load, at int, first bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if l = c.load; l == nil {
 		l, first = &load{full: make(chan struct{}), sent: make(chan struct{})}, true
-		c.load = l
+		c.load, c.last = l, l
 	}
 	at = len(l.events)
 	l.events = append(l.events, events...)

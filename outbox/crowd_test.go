@@ -107,7 +107,7 @@ func TestAFewKeysDoNotWaitForOthers(t *testing.T) {
 	})
 }
 
-// TestAKeyThatHangsKeepsNobody: others wait for it a tenth of a second.
+// TestAKeyThatHangsKeepsNobody: others wait for it half a second.
 func TestAKeyThatHangsKeepsNobody(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -126,7 +126,7 @@ func TestAKeyThatHangsKeepsNobody(t *testing.T) {
 			_, err := outbox.NewDispatcher(s, p, outbox.DispatcherOptions{}).Sweep(t.Context())
 			require.NoError(t, err)
 		}()
-		time.Sleep(201 * time.Millisecond) // each of them may have gone by itself
+		time.Sleep(1001 * time.Millisecond) // each of them may have gone by itself
 		require.Len(t, p.Log(), 2)
 		<-done
 		require.NoError(t, outboxtest.CheckDelivered(s.Storage.(*outboxtest.MemStore), p))
@@ -235,5 +235,50 @@ func TestASettleHasItsOwnTime(t *testing.T) {
 				require.Empty(t, s.Storage.(*outboxtest.MemStore).Events(key), key)
 			}
 		}
+	})
+}
+
+// loads remembers which keys went out together.
+type loads struct {
+	outboxtest.MemPublisher
+	mu  sync.Mutex
+	all []map[string]bool
+}
+
+func (p *loads) Publish(ctx context.Context, events []outbox.Event) []error {
+	keys := map[string]bool{}
+	for _, e := range events {
+		keys[e.Key] = true
+	}
+	p.mu.Lock()
+	p.all = append(p.all, keys)
+	p.mu.Unlock()
+	return p.MemPublisher.Publish(ctx, events)
+}
+
+// TestWhoWasRefusedGoesAlone, behind the others: they do not travel with it, and their fate
+// tells whether it is the message.
+func TestWhoWasRefusedGoesAlone(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		s, p := &busyStore{MemStore: &outboxtest.MemStore{}, takes: time.Millisecond}, &loads{}
+		p.Fault = poison("bad", 1)
+		d := outbox.NewDispatcher(s, p, outbox.DispatcherOptions{})
+		fill(t, s.MemStore, 1, "bad")
+		for round := range 3 {
+			fill(t, s.MemStore, 1, "a", "b", "c")
+			_, err := d.Sweep(t.Context())
+			require.NoError(t, err)
+			require.Equal(t, round == 2, s.Events("bad")[0].Parked(), "round %d", round)
+			time.Sleep(20 * time.Second)
+		}
+		alone := 0
+		for i, keys := range p.all {
+			if keys["bad"] && i > 0 {
+				require.Len(t, keys, 1, "load %d", i)
+				alone++
+			}
+		}
+		require.GreaterOrEqual(t, alone, 2)
 	})
 }

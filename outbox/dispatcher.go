@@ -21,7 +21,7 @@ type DispatcherOptions struct {
 	// Parallel bounds how many keys a sweep reads at once, and how many it settles; default 16.
 	Parallel int
 	// Wide is how many keys a sweep drains at once; default 32 for each of Parallel. Those that
-	// have read their events wait up to 100 ms for each other's, and fill the sends together.
+	// have read their events wait up to half a second for each other's, and fill the sends together.
 	Wide int
 	// MinAge is the age under which a sweep leaves events to the fast path; default
 	// 0: it takes them all.
@@ -147,6 +147,8 @@ type drain struct {
 	// that the page under way is the store's.
 	fresh []Event
 	asked bool
+	// suspected: the key's event was refused.
+	suspected bool
 	// proof says that something else got through between the refusal of the key's event
 	// and the send under way.
 	proof  bool
@@ -159,6 +161,7 @@ func (w *drain) run(ctx context.Context) error {
 		if wait > 0 {
 			return errDeferred
 		}
+		w.suspected = !clean
 		patience := w.until
 		if w.hasty {
 			patience = time.Now()
@@ -290,9 +293,13 @@ func (w *drain) full(page []Event) bool {
 // send returns the length of the acknowledged prefix and the error of the event
 // behind it.
 func (w *drain) send(ctx context.Context, events []Event) (int, error) {
+	pub := w.pub
+	if c, ok := pub.(*crowd); ok && w.suspected {
+		pub = c.apart()
+	}
 	var send uint64
 	send, w.proof = w.d.refusals.begin(w.key)
-	for i, err := range w.pub.Publish(ctx, events) {
+	for i, err := range pub.Publish(ctx, events) {
 		if err != nil {
 			return i, err
 		}

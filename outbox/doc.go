@@ -117,14 +117,14 @@
 //
 // A sweep drains many more keys at once than may be at the store at once: most of them have
 // read their page and wait for a send that is worth it. It begins when 256 events or 1 MB are
-// together, when all that there are wait, or after 100 ms. What drains hold is bounded by bytes.
+// together, when all that there are wait, or after half a second. What drains hold is bounded by bytes.
 // After a failure one key tries alone, a page of it, before all come again.
 //
 // # Orphans
 //
 // Every fast path looks for events older than a second, about once a second, at moments
 // of its own, and drains what it finds unless it is at work on that already. It rests while
-// its own gate is shut, because it could send nothing: others see what it leaves behind. A
-// backlog is left to the sweep while the process is at one. So
+// its own gate is shut, because it could send nothing: others see what it leaves behind. Of
+// a backlog it drains 256 keys itself, as a sweep does, unless the process is at one. So
 // an event waits for at most 1 s (its age), 1.25 s (the next look) and its own drain.
 package outbox

@@ -68,8 +68,8 @@ func (o *orphans) run(ctx context.Context) {
 }
 
 // look hands on the keys of orphans. An instance that can't reach the broker doesn't look:
-// it could do nothing for them, and others can. One that sweeps leaves a backlog to its sweep,
-// which sends it in fewer pieces.
+// it could do nothing for them, and others can. A backlog is not for the fast path's few
+// workers: a part of it is drained as a sweep would, unless one is under way here.
 func (o *orphans) look(ctx context.Context) error {
 	if o.f.d.gate.closed() > 0 {
 		o.known = nil // the pause may be what kept them back
@@ -102,8 +102,11 @@ func (o *orphans) look(ctx context.Context) error {
 		return ctx.Err()
 	})
 	o.known = seen
-	if len(found) < orphanKeys || o.f.d.passes.Load() == 0 {
+	switch {
+	case len(found) < orphanKeys:
 		o.hand(found, now)
+	case o.f.d.passes.Load() == 0:
+		o.relieve(ctx, found, now)
 	}
 	if errors.Is(err, errEnough) || ctx.Err() != nil {
 		return nil
@@ -126,9 +129,24 @@ func (o *orphans) free(key string, now time.Time, seen map[string]*orphan) bool 
 // hand gives the keys to the fast path, unless that has them by now, or no room.
 func (o *orphans) hand(keys []string, now time.Time) {
 	for _, key := range keys {
-		if one := o.known[key]; o.f.adopt(key) {
-			one.drains++
-			one.next = now.Add(orphanPause.Ceiling(one.drains))
+		if o.f.adopt(key) {
+			o.known[key].tried(now)
 		}
 	}
+}
+
+// relieve drains the keys here, for no longer than a look may take.
+func (o *orphans) relieve(ctx context.Context, keys []string, now time.Time) {
+	for _, key := range keys {
+		o.known[key].tried(now)
+	}
+	ctx, cancel := context.WithTimeoutCause(ctx, 2*o.f.opts.Budget, errBudget)
+	defer cancel()
+	o.f.d.sweepKeys(ctx, keys, min(o.every, o.f.opts.Budget))
+}
+
+// tried notes that the orphan is handed on now.
+func (one *orphan) tried(now time.Time) {
+	one.drains++
+	one.next = now.Add(orphanPause.Ceiling(one.drains))
 }

@@ -204,24 +204,42 @@ func (s *pages) Find(ctx context.Context, visit func([]outbox.Head) error) error
 	})
 }
 
-// TestALookIsBounded: of a long backlog it takes 256 keys, and the next look those behind
-// them; the rest is the sweep's.
+// TestALookIsBounded: of a long backlog it takes 256 keys, in few sends, and the next look
+// those behind them; the rest is the sweep's.
 func TestALookIsBounded(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		s := &pages{MemStore: &outboxtest.MemStore{}}
-		p := &outboxtest.MemPublisher{Fault: func(ctx context.Context, _ outbox.Event) error {
-			<-ctx.Done() // what is taken on stays under way
-			return ctx.Err()
-		}}
+		s, p := &pages{MemStore: &outboxtest.MemStore{}}, &outboxtest.MemPublisher{}
 		for i := range 1000 {
 			fill(t, s, 1, fmt.Sprintf("k%04d", i))
 		}
 		time.Sleep(2 * time.Second)
-		running(t, outbox.NewDispatcher(s, p, outbox.DispatcherOptions{}), outbox.FastPathOptions{Workers: 1, Queue: 2000, Budget: time.Minute})
+		running(t, outbox.NewDispatcher(s, p, outbox.DispatcherOptions{}), outbox.FastPathOptions{Queue: 2000})
 		time.Sleep(1400 * time.Millisecond) // two looks
 		synctest.Wait()
-		require.Equal(t, []int{3, 6}, s.seen, "256 keys, then the 256 behind them")
+		require.Equal(t, []int{3, 3}, s.seen)
+		require.Len(t, p.Log(), 512)
+		require.LessOrEqual(t, p.Calls(), 8)
+	})
+}
+
+// TestALookThatRelievesEnds: also when the broker does not answer, so that the next one comes.
+func TestALookThatRelievesEnds(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		s := &pages{MemStore: &outboxtest.MemStore{}}
+		p := &outboxtest.MemPublisher{Fault: func(ctx context.Context, _ outbox.Event) error {
+			<-ctx.Done()
+			return &outbox.Error{Class: outbox.Timeout, Op: "send", Err: ctx.Err()}
+		}}
+		for i := range 400 {
+			fill(t, s, 1, fmt.Sprintf("k%04d", i))
+		}
+		time.Sleep(2 * time.Second)
+		running(t, outbox.NewDispatcher(s, p, outbox.DispatcherOptions{}), outbox.FastPathOptions{Budget: time.Second})
+		time.Sleep(time.Minute)
+		synctest.Wait()
+		require.Greater(t, len(s.seen), 15, "of 2 s, and a second's rest")
 	})
 }
 
@@ -252,6 +270,7 @@ func TestABacklogIsLeftToTheSweep(t *testing.T) {
 			synctest.Wait()
 			running(t, d, outbox.FastPathOptions{})
 			time.Sleep(5 * time.Second)
+			synctest.Wait()
 			require.Equal(t, taken, byFastPath.Load(), "%d orphans", orphans)
 			time.Sleep(time.Minute)
 			require.NoError(t, outboxtest.CheckDelivered(s.Storage.(*outboxtest.MemStore), p))

@@ -29,11 +29,26 @@ const suspectPatience = 5 * time.Second
 // only when the store cannot be searched; keys that fail are reported to the Observer and
 // found again.
 func (d *Dispatcher) Sweep(ctx context.Context) (Report, error) {
-	until := time.Now().Add(d.opts.Budget)
-	s := sweep{d: d, until: until, crowd: newCrowd(d, until), seen: map[string]struct{}{}}
+	s := d.newSweep(d.opts.Budget)
 	parked := s.parked(ctx)
 	err := s.run(ctx)
 	return s.total, errors.Join(err, parked)
+}
+
+// sweepKeys drains the keys once, as a sweep does.
+func (d *Dispatcher) sweepKeys(ctx context.Context, keys []string, budget time.Duration) {
+	p := d.newSweep(budget).begin()
+	defer p.end()
+	for _, key := range keys {
+		if p.visit(ctx, []Head{{Key: key}}) != nil {
+			return
+		}
+	}
+}
+
+func (d *Dispatcher) newSweep(budget time.Duration) *sweep {
+	until := time.Now().Add(budget)
+	return &sweep{d: d, until: until, crowd: newCrowd(d, until), seen: map[string]struct{}{}}
 }
 
 // sweep is one Sweep under way. Owned by one goroutine.
@@ -96,10 +111,7 @@ func (s *sweep) run(ctx context.Context) error {
 // earlier one has. The search waits while all drains are busy, so no more than a page of
 // keys is held.
 func (s *sweep) pass(ctx context.Context) (*sweepPass, error) {
-	s.d.passes.Add(1)
-	defer s.d.passes.Add(-1)
-	p := &sweepPass{sweep: s, began: time.Now()}
-	p.group.SetLimit(s.d.opts.Wide)
+	p := s.begin()
 	err := p.visit(ctx, s.due)
 	full := errors.Is(err, errEnough)
 	if err == nil {
@@ -108,7 +120,7 @@ func (s *sweep) pass(ctx context.Context) (*sweepPass, error) {
 	if err == nil || full { // how old the oldest is has to be seen all the same
 		err = s.d.queue.Find(ctx, func(heads []Head) error { return p.pending(ctx, heads) })
 	}
-	_ = p.group.Wait() // the drains have told the Observer
+	p.end()
 	s.blocked = append(s.blocked, p.stuck...)
 	for _, key := range p.again {
 		delete(s.seen, key)
@@ -134,10 +146,28 @@ type sweepPass struct {
 	report Report   // guarded by mu
 	again  []string // keys whose drain met a pause, or waits by itself; guarded by mu
 	stuck  []string // keys that wait behind a parked event; guarded by mu
+	paused bool     // some met a pause, which may be over; guarded by mu
+}
+
+// begin starts a pass; it has ended when end returns.
+func (s *sweep) begin() *sweepPass {
+	s.d.passes.Add(1)
+	p := &sweepPass{sweep: s, began: time.Now()}
+	p.group.SetLimit(s.d.opts.Wide)
+	p.crowd.enter() // the search, which may bring more
+	return p
+}
+
+func (p *sweepPass) end() {
+	p.crowd.leave("")
+	_ = p.group.Wait() // the drains have told the Observer
+	p.d.passes.Add(-1)
 }
 
 // progress says whether another pass may find more to do. Once the drains have ended.
-func (p *sweepPass) progress() bool { return p.more || p.report.Settled+p.report.Parked > 0 }
+func (p *sweepPass) progress() bool {
+	return p.more || p.paused || p.report.Settled+p.report.Parked > 0
+}
 
 // deferred is how long the first of the keys waits that wait by themselves, 0 when none
 // does within patience. Once the drains have ended.
@@ -169,17 +199,36 @@ func (p *sweepPass) visit(ctx context.Context, heads []Head) error {
 			p.try(ctx, h.Key)
 			continue
 		}
-		p.group.Go(func() error {
-			p.drain(ctx, h.Key, time.Until(p.until))
-			return nil
-		})
+		p.start(ctx, h.Key)
 	}
 	return ctx.Err()
+}
+
+// start drains the key beside others. It returns when there is room for it.
+func (p *sweepPass) start(ctx context.Context, key string) {
+	work := func() error {
+		p.drain(ctx, key, time.Until(p.until))
+		return nil
+	}
+	p.crowd.enter()
+	if p.group.TryGo(work) {
+		return
+	}
+	p.crowd.leave("") // neither this drain nor the search brings anything
+	p.crowd.leave("") // until another drain has ended
+	p.group.Go(func() error {
+		p.crowd.enter()
+		return work()
+	})
+	p.crowd.enter()
 }
 
 // try sends a page of the key, to learn whether the destination takes anything: after a
 // failure one key does, before all come again.
 func (p *sweepPass) try(ctx context.Context, key string) {
+	p.crowd.leave("") // the search brings nothing until that is known
+	defer p.crowd.enter()
+	p.crowd.enter()
 	if r := p.drain(ctx, key, 0); r.Settled > 0 {
 		p.mu.Lock()
 		defer p.mu.Unlock()
@@ -187,8 +236,8 @@ func (p *sweepPass) try(ctx context.Context, key string) {
 	}
 }
 
+// drain drains a key that has entered the crowd.
 func (p *sweepPass) drain(ctx context.Context, key string, budget time.Duration) Report {
-	p.crowd.enter()
 	r, err := p.d.drain(ctx, drain{key: key, queue: p.crowd, pub: p.crowd, hasty: true}, budget)
 	p.crowd.leave(key)
 	p.mu.Lock()
@@ -197,6 +246,7 @@ func (p *sweepPass) drain(ctx context.Context, key string, budget time.Duration)
 	if r.Blocked > 0 {
 		p.stuck = append(p.stuck, key)
 	}
+	p.paused = p.paused || errors.Is(err, errPaused)
 	if comesAgain(err) {
 		p.again = append(p.again, key)
 	}
