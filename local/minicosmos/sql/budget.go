@@ -41,7 +41,10 @@ func (b *budget) step() error {
 
 // weight is about how many bytes a value holds.
 func (v Value) weight() int {
-	n := 80 + len(v.str)
+	n := 80
+	if v.kind < Array { // the text of an array or an object is that of what is in it
+		n += len(v.str)
+	}
 	for i, item := range v.items {
 		n += item.weight()
 		if i < len(v.names) {

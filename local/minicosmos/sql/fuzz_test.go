@@ -43,9 +43,10 @@ func FuzzParse(f *testing.F) {
 	})
 }
 
-// FuzzJSON checks that what is parsed is written back as the same value.
+// FuzzJSON checks that what is parsed is written back as the same value, whether the text is copied or written anew.
 func FuzzJSON(f *testing.F) {
-	for _, seed := range []string{`{"a":[1,-2.5e3,"x\u0041\ud83d\ude00\n",null,true,{}]}`, `[[[]]]`, `"\ud800"`, `1e999`, `{"a":1,"a":2}`, "\"\xff\""} {
+	for _, seed := range []string{`{"a":[1,-2.5e3,"x\u0041\ud83d\ude00\n",null,true,{}]}`, `[[[]]]`, `"\ud800"`, `1e999`, `{"a":1,"a":2}`, `[ 1]`, `{"a": {"b":[1,2 ]}}`,
+		`{"a":"\/"}`, `{"a":"\"\\\n\r\t"}`, `{"\b":[]}`, `{"a":{"b":1,"b":2},"c":[]}`, "\"\xff\""} {
 		f.Add([]byte(seed))
 	}
 	f.Fuzz(func(t *testing.T, text []byte) {
@@ -56,5 +57,21 @@ func FuzzJSON(f *testing.F) {
 		again, err := ParseJSON(v.AppendJSON(nil))
 		require.NoError(t, err)
 		require.True(t, Equal(v, again), "%s", text)
+		require.Equal(t, string(withoutTexts(v).AppendJSON(nil)), string(v.AppendJSON(nil)), "%s", text)
 	})
+}
+
+// withoutTexts is the value as one that was never parsed.
+func withoutTexts(v Value) Value {
+	items := make([]Value, len(v.items))
+	for i, item := range v.items {
+		items[i] = withoutTexts(item)
+	}
+	switch v.kind {
+	case Array:
+		return ArrayOf(items)
+	case Object:
+		return ObjectOf(v.names, items)
+	}
+	return v
 }

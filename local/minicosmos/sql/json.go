@@ -11,15 +11,15 @@ import (
 // AppendJSON appends the value as compact JSON. Numbers keep the literal they came
 // with, so that what was stored is what is read. Undefined appends nothing.
 func (v Value) AppendJSON(dst []byte) []byte {
+	if v.str != "" && v.kind != String {
+		return append(dst, v.str...)
+	}
 	switch v.kind {
 	case Null:
 		return append(dst, "null"...)
 	case Bool:
 		return strconv.AppendBool(dst, v.num != 0)
 	case Number:
-		if v.str != "" {
-			return append(dst, v.str...)
-		}
 		return appendNumber(dst, v.num)
 	case String:
 		return AppendString(dst, v.str)

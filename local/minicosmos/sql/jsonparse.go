@@ -3,8 +3,10 @@ package sql
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
+	"sync"
 	"unicode/utf16"
 	"unicode/utf8"
 )
@@ -25,7 +27,9 @@ func (e *JSONError) Error() string { return fmt.Sprintf("%s at byte %d", e.Msg, 
 // nesting beyond MaxDepth; of properties with the same name the last one counts.
 // The error is a *JSONError.
 func ParseJSON(text []byte) (Value, error) {
-	p := &jsonParser{s: string(text)}
+	p := parsers.Get().(*jsonParser)
+	defer p.release()
+	p.s = string(text)
 	if !utf8.ValidString(p.s) {
 		return Value{}, &JSONError{Offset: invalidAt(p.s), Msg: "invalid UTF-8"}
 	}
@@ -51,9 +55,29 @@ func invalidAt(s string) int {
 	return len(s)
 }
 
+// jsonParser collects the members of what is open on stacks and copies them out when it closes: each slice of a value
+// is made once, in its size.
 type jsonParser struct {
-	s string
-	i int
+	s     string
+	i     int
+	names []string
+	items []Value
+	odd   int // places where AppendJSON would write another text
+}
+
+var parsers = sync.Pool{New: func() any { return new(jsonParser) }}
+
+// maxStack bounds the stacks that are kept for the next text.
+const maxStack = 256
+
+func (p *jsonParser) release() {
+	if cap(p.names) > maxStack || cap(p.items) > maxStack {
+		return
+	}
+	clear(p.names) // a text that failed has left some
+	clear(p.items)
+	*p = jsonParser{names: p.names[:0], items: p.items[:0]}
+	parsers.Put(p)
 }
 
 func (p *jsonParser) fail(format string, args ...any) error {
@@ -65,6 +89,7 @@ func (p *jsonParser) space() {
 		switch p.s[p.i] {
 		case ' ', '\t', '\n', '\r':
 			p.i++
+			p.odd++
 		default:
 			return
 		}
@@ -120,26 +145,48 @@ func (p *jsonParser) word(w string, v Value) (Value, error) {
 }
 
 func (p *jsonParser) array(depth int) (Value, error) {
+	start, odd, first := p.i, p.odd, len(p.items)
 	p.i++
-	items := []Value{}
-	if p.next() == ']' {
+	more := p.next() != ']'
+	if !more {
 		p.i++
-		return ArrayOf(items), nil
 	}
-	for {
+	for more {
 		item, err := p.value(depth + 1)
 		if err != nil {
 			return Value{}, err
 		}
-		items = append(items, item)
-		more, err := p.comma(']')
-		if err != nil {
+		p.items = append(p.items, item)
+		if more, err = p.comma(']'); err != nil {
 			return Value{}, err
 		}
-		if !more {
-			return ArrayOf(items), nil
-		}
 	}
+	return Value{kind: Array, items: p.popItems(first), str: p.text(start, odd)}, nil
+}
+
+// popItems takes what is on the stack from first on.
+func (p *jsonParser) popItems(first int) []Value {
+	items := make([]Value, len(p.items)-first)
+	copy(items, p.items[first:])
+	clear(p.items[first:])
+	p.items = p.items[:first]
+	return items
+}
+
+func (p *jsonParser) popNames(first int) []string {
+	names := make([]string, len(p.names)-first)
+	copy(names, p.names[first:])
+	clear(p.names[first:])
+	p.names = p.names[:first]
+	return names
+}
+
+// text is what was read since start, if that is what AppendJSON would write.
+func (p *jsonParser) text(start, odd int) string {
+	if p.odd != odd {
+		return ""
+	}
+	return p.s[start:p.i]
 }
 
 // comma reads what follows an element: a comma, or the closing byte.
@@ -160,37 +207,81 @@ func (p *jsonParser) comma(closing byte) (more bool, err error) {
 const indexedWidth = 24
 
 func (p *jsonParser) object(depth int) (Value, error) {
+	start, odd := p.i, p.odd
+	o := openObject{p: p, names: len(p.names), items: len(p.items)}
 	p.i++
-	var b objectBuilder
-	if p.next() == '}' {
+	more := p.next() != '}'
+	if !more {
 		p.i++
-		return b.value(), nil
 	}
-	for {
-		if p.next() != '"' {
-			return Value{}, p.fail("expected a property name")
-		}
-		name, err := p.str()
+	for more {
+		name, err := p.name()
 		if err != nil {
 			return Value{}, err
 		}
-		if p.next() != ':' {
-			return Value{}, p.fail("expected ':'")
-		}
-		p.i++
 		item, err := p.value(depth + 1)
 		if err != nil {
 			return Value{}, err
 		}
-		b.set(name, item)
-		more, err := p.comma('}')
-		if err != nil {
+		o.set(name, item)
+		if more, err = p.comma('}'); err != nil {
 			return Value{}, err
 		}
-		if !more {
-			return b.value(), nil
+	}
+	return Value{kind: Object, names: p.popNames(o.names), items: p.popItems(o.items), str: p.text(start, odd)}, nil
+}
+
+// name reads a property's name and the colon behind it.
+func (p *jsonParser) name() (string, error) {
+	if p.next() != '"' {
+		return "", p.fail("expected a property name")
+	}
+	name, err := p.str()
+	if err != nil {
+		return "", err
+	}
+	if p.next() != ':' {
+		return "", p.fail("expected ':'")
+	}
+	p.i++
+	return name, nil
+}
+
+// openObject is an object whose end is not read: its properties are the parser's last.
+type openObject struct {
+	p            *jsonParser
+	names, items int // where they begin
+	index        map[string]int
+}
+
+func (o *openObject) set(name string, item Value) {
+	p := o.p
+	n := len(p.names) - o.names
+	if o.index == nil && n >= indexedWidth {
+		o.index = make(map[string]int, 2*indexedWidth)
+		for i, name := range p.names[o.names:] {
+			o.index[name] = i
 		}
 	}
+	if i := o.find(name); i >= 0 {
+		p.items[o.items+i] = item
+		p.odd++
+		return
+	}
+	p.names, p.items = append(p.names, name), append(p.items, item)
+	if o.index != nil {
+		o.index[name] = n
+	}
+}
+
+func (o *openObject) find(name string) int {
+	if o.index == nil {
+		return slices.Index(o.p.names[o.names:], name)
+	}
+	if i, ok := o.index[name]; ok {
+		return i
+	}
+	return -1
 }
 
 // objectBuilder collects properties; a later one of the same name replaces the earlier.
@@ -314,6 +405,9 @@ func (p *jsonParser) escaped(start int) (string, error) {
 			r, size, err := unescape(p.s[p.i:], `"`)
 			if err != nil {
 				return "", p.fail("%v", err)
+			}
+			if strings.IndexByte(`"\nrt`, p.s[p.i+1]) < 0 {
+				p.odd++
 			}
 			p.i += size
 			b.WriteRune(r)

@@ -22,7 +22,7 @@ const (
 type Value struct {
 	kind  Kind
 	num   float64  // Number; Bool as 0 or 1
-	str   string   // String; for a Number the literal it was parsed from, or ""
+	str   string   // String; else the text it was parsed from if AppendJSON writes the same, or ""
 	items []Value  // an Array's elements, an Object's values
 	names []string // an Object's names, parallel to items
 }

@@ -18,13 +18,6 @@ func WithoutSystem(doc sql.Value) sql.Value {
 	return doc
 }
 
-// system returns the version's system properties in the order of their names above.
-func (r *Record) system(h *Home) [5]sql.Value {
-	rid := h.DocumentRID(r.Number)
-	return [5]sql.Value{sql.StringOf(rid), sql.StringOf(h.Self + "docs/" + rid + "/"),
-		sql.StringOf(r.ETag()), sql.StringOf("attachments/"), sql.NumberOf(float64(r.Modified))}
-}
-
 // AppendJSON appends the document as a client sees it.
 func (r *Record) AppendJSON(dst []byte, h *Home) []byte {
 	dst = append(dst, r.Body[:len(r.Body)-1]...)
@@ -40,8 +33,10 @@ func (r *Record) AppendJSON(dst []byte, h *Home) []byte {
 }
 
 // parse parses what the user stored.
-func (r *Record) parse() (sql.Value, error) {
-	doc, err := sql.ParseJSON(r.Body)
+func (r *Record) parse() (sql.Value, error) { return r.read(r.Body) }
+
+func (r *Record) read(text []byte) (sql.Value, error) {
+	doc, err := sql.ParseJSON(text)
 	if err != nil {
 		return doc, fmt.Errorf("%w: document %q: %w", ErrCorrupt, r.ID, err)
 	}
@@ -50,12 +45,5 @@ func (r *Record) parse() (sql.Value, error) {
 
 // Value parses the document as a query sees it.
 func (r *Record) Value(h *Home) (sql.Value, error) {
-	doc, err := r.parse()
-	if err != nil {
-		return doc, err
-	}
-	names := append(make([]string, 0, len(doc.Names())+5), doc.Names()...)
-	items := append(make([]sql.Value, 0, len(doc.Names())+5), doc.Items()...)
-	system := r.system(h)
-	return sql.ObjectOf(append(names, SystemProperties[:]...), append(items, system[:]...)), nil
+	return r.read(r.AppendJSON(make([]byte, 0, len(r.Body)+256), h))
 }
