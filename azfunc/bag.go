@@ -3,7 +3,6 @@ package azfunc
 import (
 	"bytes"
 	"encoding/json"
-	"io"
 	"math"
 	"regexp"
 	"strconv"
@@ -47,7 +46,8 @@ func (b *bag) add(key string, value json.RawMessage) {
 // their JSON text (reference §3.1), the rest as it is. Keys ending in "trigger"
 // are never sent.
 func (b *bag) put(key string, value any) {
-	if strings.HasSuffix(strings.ToLower(key), "trigger") {
+	const never = "trigger"
+	if n := len(key) - len(never); n >= 0 && strings.EqualFold(key[n:], never) {
 		return
 	}
 	b.set(key, encoded(value))
@@ -58,11 +58,17 @@ func encoded(value any) json.RawMessage {
 	case json.RawMessage:
 		return v
 	case time.Time:
-		return compact(v.UTC().Format("2006-01-02T15:04:05") + "+00:00")
+		return appendQuoted(nil, v.UTC().Format("2006-01-02T15:04:05")+"+00:00")
 	case plainTime:
-		return compact(time.Time(v).UTC().Format("2006-01-02T15:04:05"))
+		return appendQuoted(nil, time.Time(v).UTC().Format("2006-01-02T15:04:05"))
+	case string:
+		return appendTwice(make([]byte, 0, len(v)+len(v)/4+8), v)
+	case int:
+		return appendQuoted(nil, strconv.Itoa(v))
+	case int64:
+		return appendQuoted(nil, strconv.FormatInt(v, 10))
 	default:
-		return compact(string(compact(v)))
+		return appendQuoted(nil, string(compact(v)))
 	}
 }
 
@@ -71,23 +77,26 @@ type plainTime time.Time
 
 // json writes the dictionary as an object.
 func (b *bag) json() json.RawMessage {
-	var out bytes.Buffer
-	out.WriteByte('{')
+	size := 2
+	for i, k := range b.keys {
+		size += len(k) + len(b.values[i]) + len(`"":,`)
+	}
+	out := append(make([]byte, 0, size), '{')
 	for i, k := range b.keys {
 		if i > 0 {
-			out.WriteByte(',')
+			out = append(out, ',')
 		}
-		out.Write(compact(k))
-		out.WriteByte(':')
-		out.Write(b.values[i])
+		out = append(append(appendQuoted(out, k), ':'), b.values[i]...)
 	}
-	out.WriteByte('}')
-	return out.Bytes()
+	return append(out, '}')
 }
 
 // compact is json.Marshal without the escaping of HTML and for values that
 // cannot fail.
 func compact(v any) json.RawMessage {
+	if s, ok := v.(string); ok {
+		return appendQuoted(make([]byte, 0, len(s)+2), s)
+	}
 	var out bytes.Buffer
 	e := json.NewEncoder(&out)
 	e.SetEscapeHTML(false)
@@ -102,37 +111,14 @@ func compact(v any) json.RawMessage {
 // scalars as text, arrays and nulls not at all. They replace what is there.
 func (b *bag) pollute(text []byte) {
 	text = bytes.TrimSpace(text)
-	if len(text) == 0 || text[0] != '{' {
+	if len(text) == 0 || text[0] != '{' || !json.Valid(text) { // of what follows an object the host takes none, nor of the object
 		return
 	}
-	d := json.NewDecoder(bytes.NewReader(text))
-	if _, err := d.Token(); err != nil {
-		return
-	}
-	found := &bag{}
-	for d.More() {
-		key, err := d.Token()
-		if err != nil {
-			return
-		}
-		var value json.RawMessage
-		if err := d.Decode(&value); err != nil {
-			return
-		}
+	members(text, func(name, value []byte) {
 		if v, ok := polluted(value); ok {
-			name, _ := key.(string)
-			found.put(name, v)
+			b.put(literal(name), v)
 		}
-	}
-	if _, err := d.Token(); err != nil {
-		return
-	}
-	if _, err := d.Token(); err != io.EOF {
-		return // something follows the object: the host takes none of it
-	}
-	for i, k := range found.keys {
-		b.set(k, found.values[i])
-	}
+	})
 }
 
 func polluted(value json.RawMessage) (any, bool) {
@@ -140,8 +126,8 @@ func polluted(value json.RawMessage) (any, bool) {
 	case '[', 'n':
 		return nil, false
 	case '{':
-		var out bytes.Buffer
-		if json.Compact(&out, value) != nil {
+		out := bytes.NewBuffer(make([]byte, 0, len(value)))
+		if json.Compact(out, value) != nil {
 			return nil, false
 		}
 		return json.RawMessage(out.Bytes()), true
@@ -150,9 +136,7 @@ func polluted(value json.RawMessage) (any, bool) {
 	case 'f':
 		return "False", true
 	case '"':
-		var s string
-		err := json.Unmarshal(value, &s)
-		return dateText(s), err == nil
+		return dateText(literal(value)), true
 	default:
 		return numberText(string(value)), true
 	}
@@ -163,7 +147,7 @@ var isoDate = regexp.MustCompile(`^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,7})?(Z|
 
 // dateText: a date in a text body reaches the metadata as .NET prints it.
 func dateText(s string) string {
-	if !isoDate.MatchString(s) {
+	if len(s) < len("2006-01-02T15:04:05") || s[4] != '-' || !isoDate.MatchString(s) { // most text is none
 		return s
 	}
 	for _, layout := range []string{time.RFC3339Nano, "2006-01-02T15:04:05.9999999"} {

@@ -115,8 +115,11 @@ func EncodeMessage(c Call, d Delivery, p Payload) []byte {
 	return c.document(data, metadata)
 }
 
+// usualKeys is room for what the broker knows of a message and for what its body has on top.
+const usualKeys = 40
+
 func brokerMetadata(d Delivery) *bag {
-	b := &bag{}
+	b := &bag{keys: make([]string, 0, usualKeys), values: make([]json.RawMessage, 0, usualKeys)}
 	for _, k := range []string{"MessageReceiver", "MessageSession", "MessageActions", "SessionActions", "ReceiveActions"} {
 		b.set(k, json.RawMessage("{}"))
 	}
@@ -142,12 +145,12 @@ func brokerMetadata(d Delivery) *bag {
 	b.text("Label", d.Subject)
 	b.text("SessionId", d.SessionID)
 	b.text("PartitionKey", d.PartitionKey)
-	properties := d.Properties
-	if properties == nil {
-		properties = map[string]any{}
+	properties := json.RawMessage("{}")
+	if len(d.Properties) > 0 {
+		properties = compact(d.Properties)
 	}
-	b.set("ApplicationProperties", compact(properties))
-	b.set("UserProperties", compact(properties))
+	b.set("ApplicationProperties", properties)
+	b.set("UserProperties", properties)
 	return b
 }
 
