@@ -43,20 +43,20 @@ func refusal(host string) string {
 
 // Allow lets a request in; another one is answered, with 403.
 func (n Names) Allow(w http.ResponseWriter, r *http.Request) bool {
-	return n.allow(w, r, Refusal(r.Host))
+	return n.allow(w, r, Refusal)
 }
 
 // AllowNameless is Allow for a server that nobody can give a name: its refusal advises none.
 func AllowNameless(w http.ResponseWriter, r *http.Request) bool {
-	return Names(nil).allow(w, r, refusal(r.Host)+".")
+	return Names(nil).allow(w, r, func(host string) string { return refusal(host) + "." })
 }
 
-func (n Names) allow(w http.ResponseWriter, r *http.Request, refusal string) bool {
+func (n Names) allow(w http.ResponseWriter, r *http.Request, refusal func(host string) string) bool {
 	local, _ := r.Context().Value(http.LocalAddrContextKey).(net.Addr)
 	if n.Admit(local, r.Host) {
 		return true
 	}
-	http.Error(w, refusal, http.StatusForbidden)
+	http.Error(w, refusal(r.Host), http.StatusForbidden)
 	return false
 }
 
