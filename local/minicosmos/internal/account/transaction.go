@@ -114,7 +114,7 @@ func (t *Transaction) stage(b *pebble.Batch) error {
 		switch {
 		case s.current == s.before || s.before == nil:
 		case s.overwrites():
-			err = errors.Join(err, document.RemoveSides(b, t.c.Number, s.before))
+			err = errors.Join(err, document.RemoveVersion(b, t.c.Number, s.before, s.current))
 		default:
 			err = errors.Join(err, document.Remove(b, t.c.Number, s.before))
 		}
@@ -124,15 +124,14 @@ func (t *Transaction) stage(b *pebble.Batch) error {
 		if r == nil || r == s.before {
 			continue
 		}
-		put := document.Put
-		if s.overwrites() {
-			put = document.PutVersion
-		} else {
-			t.c.lastNumber++
-			r.Number = t.c.lastNumber
-		}
 		r.LSN = t.lsn
-		err = errors.Join(err, put(b, t.c.Number, r))
+		if s.overwrites() {
+			err = errors.Join(err, document.PutVersion(b, t.c.Number, r, s.before))
+			continue
+		}
+		t.c.lastNumber++
+		r.Number = t.c.lastNumber
+		err = errors.Join(err, document.Put(b, t.c.Number, r))
 	}
 	return errors.Join(err, b.Set(document.Key(t.c.Number, kindNumbers), t.c.encodeCounters(t.c.layout.Load()), nil))
 }
