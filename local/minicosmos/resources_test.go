@@ -82,6 +82,11 @@ func TestReplaceContainerRebuildsIndexes(t *testing.T) {
 	n, found = looked(t, c, "SELECT * FROM c WHERE c.pending = true", everywhere)
 	require.Equal(t, []int{10, 10}, []int{n, found})
 
+	_, err = c.UpsertItem(context.Background(), pk("a"), doc(t, m{"id": "027", "pk": "a"}), nil) // one of the last; RunT checks the entries
+	require.NoError(t, err)
+	n, found = looked(t, c, "SELECT * FROM c WHERE c.pending = true", everywhere)
+	require.Equal(t, []int{9, 9}, []int{n, found})
+
 	other := outboxLike("c")
 	other.PartitionKeyDefinition.Paths = []string{"/other"}
 	_, err = c.Replace(context.Background(), other, nil)
@@ -116,6 +121,8 @@ func TestTimeToLive(t *testing.T) {
 	require.NoError(t, err, "the id is free again")
 	require.NoError(t, s.account.Purge(internal, time.Now().Add(time.Hour).Unix()))
 	require.Len(t, s.Documents("db", "c"), 2, "long is purged")
+	_, err = c.CreateItem(ctx, pk("a"), []byte(`{"id":"long","pk":"a"}`), nil)
+	require.NoError(t, err, "and its id is free")
 	require.NoError(t, s.Check())
 }
 

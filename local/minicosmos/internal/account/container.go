@@ -31,7 +31,7 @@ type Container struct {
 	dropped bool // owned by gate
 
 	seed  maphash.Seed
-	locks [lockStripes]sync.Mutex // by partition key
+	locks [lockStripes]stripe // by partition key
 
 	lastNumber uint64 // of a document; owned by Store.mu
 }
@@ -75,12 +75,19 @@ func (c *Container) Rate() float64 {
 }
 
 // lock holds the container's gate and the stripe of a partition key for a writer.
-func (c *Container) lock(pk []byte) (unlock func()) {
-	stripe := &c.locks[maphash.Bytes(c.seed, pk)%lockStripes]
+func (c *Container) lock(pk []byte) (*stripe, func()) {
+	s := &c.locks[maphash.Bytes(c.seed, pk)%lockStripes]
 	c.gate.RLock()
-	stripe.Lock()
-	return func() {
-		stripe.Unlock()
+	s.Lock()
+	return s, func() {
+		s.Unlock()
 		c.gate.RUnlock()
+	}
+}
+
+// forget drops what is kept of documents. The caller holds the gate exclusively.
+func (c *Container) forget() {
+	for i := range c.locks {
+		c.locks[i].recent = [recentDocuments]*document.Record{}
 	}
 }

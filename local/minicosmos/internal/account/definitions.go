@@ -137,6 +137,7 @@ func (a *Account) ReplaceContainer(c *Container, sent sql.Value, ifMatch string)
 	if err != nil {
 		return refusal.BadRequest("%v", err)
 	}
+	c.forget() // entries and expiries become others
 	if err := a.rebuild(c, p, properties); err != nil {
 		return refusal.Of(err)
 	}

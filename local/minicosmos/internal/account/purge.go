@@ -73,7 +73,7 @@ func (a *Account) Expired(c *Container, now int64) (list []*document.Record, err
 
 // purgeOne takes one document away unless a writer was faster.
 func (a *Account) purgeOne(c *Container, seen *document.Record, now int64) error {
-	unlock := c.lock(seen.PK)
+	stripe, unlock := c.lock(seen.PK)
 	defer unlock()
 	if c.dropped {
 		return nil
@@ -83,5 +83,6 @@ func (a *Account) purgeOne(c *Container, seen *document.Record, now int64) error
 	if err = errors.Join(err, v.Release()); err != nil || r == nil || !r.Expired(now) {
 		return err
 	}
+	stripe.forget(r.Number)
 	return a.store.Commit(func(b *pebble.Batch) error { return document.Remove(b, c.Number, r) }, nil)
 }

@@ -3,6 +3,7 @@ package account
 import (
 	"errors"
 	"net/http"
+	"slices"
 
 	"github.com/cockroachdb/pebble/v2"
 	"github.com/relaybox/relaybox/local/minicosmos/internal/document"
@@ -30,8 +31,8 @@ type Transaction struct {
 	in     *layout.Physical
 	view   *store.View
 	now    int64
-	slots  map[string]*slot
 	order  []*slot // in order of first use
+	stripe *stripe
 	unlock func()
 	seen   uint64 // LSN that the view has at least
 	lsn    uint64 // after commit
@@ -39,6 +40,7 @@ type Transaction struct {
 
 // slot is a document under way: what the store has and what it will have.
 type slot struct {
+	id      string
 	before  *document.Record // as stored, perhaps expired; nil if there is none
 	current *document.Record // nil: absent
 }
@@ -62,8 +64,8 @@ func (o Outcome) Shown(minimal bool) bool { return o.Read || !minimal }
 
 // Begin starts a transaction; the caller ends it.
 func (a *Account) Begin(c *Container, pk partition.Key) (*Transaction, *refusal.Error) {
-	t := &Transaction{a: a, c: c, pk: pk, stored: pk.AppendStorage(nil), slots: map[string]*slot{}}
-	t.unlock = c.lock(t.stored)
+	t := &Transaction{a: a, c: c, pk: pk, stored: pk.AppendStorage(nil)}
+	t.stripe, t.unlock = c.lock(t.stored)
 	if c.dropped {
 		t.unlock()
 		return nil, refusal.NotFound
@@ -85,7 +87,16 @@ func (t *Transaction) Commit() error {
 	if !t.changed() {
 		return nil
 	}
-	return t.a.store.Commit(t.stage, func() { t.in.DurableLSN.Store(t.lsn) })
+	err := t.a.store.Commit(t.stage, func() { t.in.DurableLSN.Store(t.lsn) })
+	for _, s := range t.order {
+		if s.before != nil {
+			t.stripe.forget(s.before.Number)
+		}
+		if s.current != nil && err == nil {
+			t.stripe.keep(s.current)
+		}
+	}
+	return err
 }
 
 // Reached is what a client has seen now: an LSN of the physical range.
@@ -138,18 +149,20 @@ func (t *Transaction) stage(b *pebble.Batch) error {
 
 // slot returns the state of an id as the transaction sees it.
 func (t *Transaction) slot(id string) (*slot, *refusal.Error) {
-	if s := t.slots[id]; s != nil {
-		return s, nil
+	if i := slices.IndexFunc(t.order, func(s *slot) bool { return s.id == id }); i >= 0 {
+		return t.order[i], nil
 	}
-	before, err := document.Find(t.view, t.c.Number, t.stored, id)
-	if err != nil {
-		return nil, refusal.Internal(err)
+	before := t.stripe.find(t.stored, id)
+	if before == nil {
+		var err error
+		if before, err = document.Find(t.view, t.c.Number, t.stored, id); err != nil {
+			return nil, refusal.Internal(err)
+		}
 	}
-	s := &slot{before: before}
+	s := &slot{id: id, before: before}
 	if before != nil && !before.Expired(t.now) {
 		s.current = before
 	}
-	t.slots[id] = s
 	t.order = append(t.order, s)
 	return s, nil
 }

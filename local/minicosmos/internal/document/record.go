@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"strings"
 
 	"github.com/relaybox/relaybox/local/minicosmos/partition"
 	"github.com/relaybox/relaybox/local/minicosmos/sql"
@@ -138,7 +139,8 @@ func (r *Record) Expired(now int64) bool { return r.Expiry != 0 && now >= r.Expi
 
 // Fill computes what the store keeps beside the body: id, ttl, partition key, entries.
 func (r *Record) Fill(p *Policy, doc sql.Value, pk partition.Key) {
-	r.ID, _ = doc.Get("id").Str()
+	id, _ := doc.Get("id").Str()
+	r.ID = strings.Clone(id) // it is part of the request's text
 	r.PK = pk.AppendStorage(nil)
 	r.Entries, r.Unique = p.Entries(doc), p.UniqueEntries(doc)
 	r.Body = doc.AppendJSON(nil)
