@@ -35,7 +35,7 @@ var errCrossPartition = &refusal.Error{Status: http.StatusBadRequest, Substatus:
 var errNoCrossPartition = refusal.BadRequest("Cross partition query is required but disabled. Please set x-ms-documentdb-query-enablecrosspartition to true, specify x-ms-documentdb-partitionkey, or revise your query to avoid this exception.")
 
 // query parses the body: the text and its parameters.
-func (r *call) query() (q *sql.Query, params []sql.Param, bad *refusal.Error) {
+func (r *call) query(parse func(text string) (*sql.Query, error)) (q *sql.Query, params []sql.Param, bad *refusal.Error) {
 	sent, bad := r.JSON()
 	if bad != nil {
 		return nil, nil, bad
@@ -51,7 +51,7 @@ func (r *call) query() (q *sql.Query, params []sql.Param, bad *refusal.Error) {
 		}
 		params = append(params, sql.Param{Name: name, Value: p.Get("value")})
 	}
-	q, err := sql.Parse(text)
+	q, err := parse(text)
 	if err != nil {
 		return nil, nil, refusal.BadRequest("Message: %v", err)
 	}
@@ -60,7 +60,7 @@ func (r *call) query() (q *sql.Query, params []sql.Param, bad *refusal.Error) {
 
 // query answers POST /docs with a query.
 func (s *Service) query(r *call, c *account.Container) (*wire.Answer, *refusal.Error) {
-	q, params, bad := r.query()
+	q, params, bad := r.query(s.parsed.query)
 	if bad != nil {
 		return nil, bad
 	}
@@ -214,7 +214,7 @@ func metrics(p sql.Page, size int) string {
 
 // queryDefinitions answers a query over databases or containers.
 func queryDefinitions(r *call, rid, name string, values []sql.Value) (*wire.Answer, *refusal.Error) {
-	q, params, bad := r.query()
+	q, params, bad := r.query(sql.Parse)
 	if bad != nil {
 		return nil, bad
 	}

@@ -12,8 +12,8 @@ import (
 	"golang.org/x/sync/semaphore"
 )
 
-// Service answers the requests of the REST surface. It is safe for concurrent use; all its fields are set before the
-// first request.
+// Service answers the requests of the REST surface. It is safe for concurrent use; all its exported fields are set before
+// the first request.
 type Service struct {
 	Account *account.Account    // what is served
 	Keys    *wire.Keys          // who is let in
@@ -22,6 +22,8 @@ type Service struct {
 	Memory  *semaphore.Weighted // bytes of request bodies held at once; has wire.MaxBodies
 	Stop    <-chan struct{}     // closed when the server ends
 	Log     *slog.Logger        // hears of defects and faults of the store
+
+	parsed queries
 }
 
 // call is a request under way.
