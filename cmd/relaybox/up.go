@@ -10,6 +10,7 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"runtime"
 	"slices"
 	"strings"
 
@@ -91,7 +92,9 @@ func up(ctx context.Context, f upFlags, stdout, stderr io.Writer) error {
 			return err
 		}
 	}
+	floor := layFloor(environment(os.Environ()))
 	err = stack.Run(ctx, cfg, func(s *stack.Stack) { welcome(stdout, s, cfg) })
+	runtime.KeepAlive(floor)
 	return explain(err)
 }
 
