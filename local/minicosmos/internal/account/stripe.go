@@ -31,9 +31,13 @@ func (s *stripe) find(pk []byte, id string) *document.Record {
 	return nil
 }
 
-// keep puts a stored document first, in the place of its last version or of the one that was not used for longest.
+// keep puts a stored document first, in the place of its last version, of one that is gone, or of the one that was not
+// written for longest.
 func (s *stripe) keep(r *document.Record) {
 	at := s.index(r.Number)
+	if at < 0 {
+		at = slices.Index(s.recent[:], nil)
+	}
 	if at < 0 {
 		at = recentDocuments - 1
 	}
