@@ -12,6 +12,7 @@ import (
 	"net/http"
 	"os"
 	"os/signal"
+	"runtime"
 	"slices"
 	"strconv"
 	"syscall"
@@ -22,6 +23,7 @@ import (
 	"github.com/relaybox/relaybox/functions"
 	"github.com/relaybox/relaybox/handler/app"
 	"github.com/relaybox/relaybox/handler/config"
+	"github.com/relaybox/relaybox/internal/heap"
 )
 
 // The host restarts a handler that exits with 200 and does not count it; it never
@@ -31,12 +33,17 @@ const (
 	exitFailed = 1
 )
 
+// garbage is what may come together before the collector runs, beyond what the runtime would
+// allow: under load that saves an eighth of the processor time. Twice as much gave no more.
+const garbage = 16 << 20
+
 func main() {
 	environment := env.ToMap(os.Environ())
-	layFloor(environment)
+	floor := heap.Floor(garbage, environment)
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	err := run(ctx, environment)
 	stop()
+	runtime.KeepAlive(floor)
 	if err != nil {
 		os.Exit(exitFailed)
 	}

@@ -16,10 +16,16 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/relaybox/relaybox/internal/heap"
 	"github.com/relaybox/relaybox/local/minibus"
 	"github.com/relaybox/relaybox/local/minihost"
 	"github.com/relaybox/relaybox/local/stack"
 )
+
+// garbage is what may come together before the collector runs, beyond what the runtime would
+// allow: a stand-in holds few megabytes and allocates as much for every fifty events. Twice as
+// much gave the store little more.
+const garbage = 12 << 20
 
 // upFlags are the flags of up, as they were typed.
 type upFlags struct {
@@ -92,7 +98,7 @@ func up(ctx context.Context, f upFlags, stdout, stderr io.Writer) error {
 			return err
 		}
 	}
-	floor := layFloor(environment(os.Environ()))
+	floor := heap.Floor(garbage, environment(os.Environ()))
 	err = stack.Run(ctx, cfg, func(s *stack.Stack) { welcome(stdout, s, cfg) })
 	runtime.KeepAlive(floor)
 	return explain(err)

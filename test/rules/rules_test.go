@@ -72,6 +72,7 @@ var rules = []rule{
 	{room: "entity", never: ours, but: []string{module + "entity", module + "outbox", module + "inbox", module + "azfunc"}, testsToo: true},
 	{room: "entity", never: sdks, testsToo: true},
 	{room: "entity/document", never: ours, but: []string{module + "entity/document"}, testsToo: true},
+	{room: "internal/heap", never: ours, testsToo: true},
 	{room: "internal/pace", never: ours, testsToo: true},
 	{room: "internal/recent", never: ours, testsToo: true},
 	{room: "internal/history", never: ours, but: []string{module + "internal/history"}, testsToo: true},

@@ -1,4 +1,4 @@
-package main
+package heap
 
 import (
 	"runtime"
@@ -10,6 +10,7 @@ import (
 
 // TestFloor runs alone: the heap is the process's.
 func TestFloor(t *testing.T) {
+	const size = 16 << 20
 	rise := func(environment map[string]string) int64 {
 		goal := func() int64 {
 			runtime.GC()
@@ -18,12 +19,12 @@ func TestFloor(t *testing.T) {
 			return int64(sample[0].Value.Uint64())
 		}
 		before := goal()
-		floor := layFloor(environment)
+		floor := Floor(size, environment)
 		after := goal()
 		runtime.KeepAlive(floor)
 		return after - before
 	}
-	require.Greater(t, rise(nil), int64(floorSize))
-	require.Less(t, rise(map[string]string{"GOGC": "100"}), int64(floorSize))
-	require.Less(t, rise(map[string]string{"GOMEMLIMIT": "100MiB"}), int64(floorSize))
+	require.Greater(t, rise(nil), int64(size))
+	require.Less(t, rise(map[string]string{"GOGC": "100"}), int64(size))
+	require.Less(t, rise(map[string]string{"GOMEMLIMIT": "100MiB"}), int64(size))
 }
