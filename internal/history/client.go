@@ -2,9 +2,12 @@ package history
 
 import (
 	"context"
+	"errors"
 	"io"
 	"net/http"
+	"net/http/httptrace"
 	"strings"
+	"sync/atomic"
 	"time"
 )
 
@@ -34,14 +37,29 @@ func (c Client) Do(ctx context.Context, key, url string, call Call) (Call, http.
 	return call, header, err
 }
 
+// errLost is what came of a request whose connection was lost. net/http would send some of them
+// again, by itself, and tell only what came of that.
+var errLost = errors.New("the connection was lost before an answer came")
+
 func (c Client) send(ctx context.Context, url string, call Call) (int, http.Header, []byte, error) {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	var tries atomic.Int32
+	ctx = httptrace.WithClientTrace(ctx, &httptrace.ClientTrace{GetConn: func(string) {
+		if tries.Add(1) > 1 {
+			cancel() // a lost request is repeated by the caller or not at all
+		}
+	}})
 	req, err := http.NewRequestWithContext(ctx, call.Method, url, strings.NewReader(call.Body))
 	if err != nil {
 		return 0, nil, nil, err
 	}
-	req.GetBody = nil // a lost request is repeated by the caller or not at all
+	req.GetBody = nil
 	call.setHeader(req.Header)
 	resp, err := c.HTTP.Do(req)
+	if tries.Load() > 1 {
+		err = errLost
+	}
 	if err != nil {
 		return 0, nil, nil, err
 	}

@@ -3,6 +3,7 @@ package history_test
 import (
 	"net/http"
 	"net/http/httptest"
+	"sync/atomic"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -59,4 +60,34 @@ func TestClient(t *testing.T) {
 		outcomes = append(outcomes, c.Outcome)
 	}
 	require.Equal(t, []history.Outcome{history.Answered, history.Open, history.Answered, history.NotStored}, outcomes)
+}
+
+// TestALostRequestIsNotSentAgain by net/http, which does so with a DELETE, and a request under an
+// Idempotency-Key: that it cannot be sent a second time does not say that nobody has got it.
+func TestALostRequestIsNotSentAgain(t *testing.T) {
+	t.Parallel()
+	for _, down := range []bool{false, true} {
+		var got atomic.Int32
+		var server *httptest.Server
+		server = httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			if got.Add(1) == 1 {
+				return // and the connection is used again
+			}
+			if down {
+				_ = server.Listener.Close()
+			}
+			panic(http.ErrAbortHandler)
+		}))
+		client := history.Client{HTTP: server.Client()}
+		_, _, err := client.Do(t.Context(), "", server.URL, history.Call{Method: http.MethodGet})
+		require.NoError(t, err)
+		told, _, err := client.Do(t.Context(), "", server.URL, history.Call{Method: http.MethodDelete, IdempotencyKey: `"k"`})
+		require.Error(t, err)
+		require.Equal(t, history.Open, told.Outcome, err)
+		require.EqualValues(t, 2, got.Load())
+		server.Close()
+		told, _, err = client.Do(t.Context(), "", server.URL, history.Call{Method: http.MethodDelete, IdempotencyKey: `"k"`})
+		require.Error(t, err)
+		require.Equal(t, history.NotStored, told.Outcome, "nobody is there")
+	}
 }
