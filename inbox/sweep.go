@@ -66,11 +66,10 @@ func (i *Inbox) Sweep(ctx context.Context) (Swept, error) {
 		}
 		return ctx.Err()
 	})
-	err = errors.Join(append(faults, err)...)
-	if err != nil {
-		i.calm.broken()
+	if err != nil || report.Keys == 0 {
+		i.calm.broken() // or there was nobody to look for: what is known grows old
 	}
-	return report, err
+	return report, errors.Join(append(faults, err)...)
 }
 
 // sweep looks after the key's early events: those that nobody waits for any more go, the

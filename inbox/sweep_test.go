@@ -279,3 +279,35 @@ func TestAWaitDoesNotEndInAnOutage(t *testing.T) {
 		})
 	}
 }
+
+// TestOneKeyThatFailsKeepsNobodyWaiting: it says nothing about the broker or the store.
+func TestOneKeyThatFailsKeepsNobodyWaiting(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		s := &inboxtest.MemStore{}
+		in := inbox.New(s, list, inbox.Options{Reach: func(context.Context) error { return nil }})
+		other := one(3)
+		other.Key = "broken"
+		expect(t, in, other, inbox.Stored)
+		expect(t, in, one(1), inbox.Applied)
+		expect(t, in, one(3), inbox.Stored)
+		in = inbox.New(unreadable{s}, list, inbox.Options{Reach: func(context.Context) error { return nil }})
+		for range 8 {
+			time.Sleep(time.Minute)
+			_, _ = in.Sweep(t.Context())
+		}
+		m, err := s.Load(t.Context(), "k")
+		require.NoError(t, err)
+		require.EqualValues(t, 3, m.LastSeq)
+	})
+}
+
+// unreadable has a key that nobody can read.
+type unreadable struct{ *inboxtest.MemStore }
+
+func (s unreadable) Load(ctx context.Context, key string) (inbox.Model, error) {
+	if key == "broken" {
+		return inbox.Model{}, errors.New("the document is no JSON")
+	}
+	return s.MemStore.Load(ctx, key)
+}

@@ -13,12 +13,14 @@ const (
 	// crowdFactor is how many drains a sweep has for each that may read: most of them wait for
 	// a send that is worth it.
 	crowdFactor = 32
+	// turnTime is how long a settle waits for its turn behind others that hang.
+	turnTime = 3 * settleTime
 	// crowdBytes bounds the envelopes that the drains of a sweep hold together.
 	crowdBytes = 32 << 20
 	// loadEvents, loadBytes and loadTime bound what is sent together, and how long it waits.
 	loadEvents = 256
 	loadBytes  = 1 << 20
-	loadTime   = 500 * time.Millisecond
+	loadTime   = 100 * time.Millisecond
 )
 
 // errLate ends a drain whose turn at the store came after its sweep's time.
@@ -116,7 +118,9 @@ func (c *crowd) release(key string) {
 // store keeps goes out again.
 func (c *crowd) Settle(ctx context.Context, key string, events []Event) error {
 	ctx = context.WithoutCancel(ctx)
-	if err := c.settles.Acquire(ctx, 1); err != nil {
+	turn, end := context.WithTimeout(ctx, turnTime)
+	defer end()
+	if err := c.settles.Acquire(turn, 1); err != nil {
 		return err
 	}
 	defer c.settles.Release(1)

@@ -21,7 +21,7 @@ type DispatcherOptions struct {
 	// Parallel bounds how many keys a sweep reads at once, and how many it settles; default 16.
 	Parallel int
 	// Wide is how many keys a sweep drains at once; default 32 for each of Parallel. Those that
-	// have read their events wait up to half a second for each other's, and fill the sends together.
+	// have read their events wait up to a tenth of a second for each other's, and fill the sends together.
 	Wide int
 	// MinAge is the age under which a sweep leaves events to the fast path; default
 	// 0: it takes them all.
@@ -364,6 +364,9 @@ func (w *drain) failed(ctx context.Context, e Event, failure error) (done bool, 
 		return true, errDeferred
 	default:
 		w.d.gate.shut(v.After, failure)
+		if w.hasty {
+			return true, errPaused
+		}
 		return false, nil // the gate lets the drain go on, or ends it
 	}
 }

@@ -117,7 +117,7 @@
 //
 // A sweep drains many more keys at once than may be at the store at once: most of them have
 // read their page and wait for a send that is worth it. It begins when 256 events or 1 MB are
-// together, when all that there are wait, or after half a second. What drains hold is bounded by bytes.
+// together, when all that there are wait, or after a tenth of a second. What drains hold is bounded by bytes.
 // After a failure one key tries alone, a page of it, before all come again.
 //
 // # Orphans

@@ -193,3 +193,59 @@ func TestOneKeyAtATimeTriesWhileEverythingIsRefused(t *testing.T) {
 		require.NoError(t, outboxtest.CheckDelivered(s, p))
 	})
 }
+
+// TestASweepOutlivesAShortOutage, also when each failing send takes a while: a key that tried in
+// vain comes again.
+func TestASweepOutlivesAShortOutage(t *testing.T) {
+	t.Parallel()
+	for _, keys := range []int{1, 3, 20} {
+		synctest.Test(t, func(t *testing.T) {
+			back := time.Now().Add(3 * time.Second)
+			s := &outboxtest.MemStore{}
+			p := &outboxtest.MemPublisher{Fault: func(context.Context, outbox.Event) error {
+				time.Sleep(20 * time.Millisecond)
+				if time.Now().Before(back) {
+					return fault(outbox.Unavailable)
+				}
+				return nil
+			}}
+			for i := range keys {
+				fill(t, s, 2, fmt.Sprint("k", i))
+			}
+			_, err := outbox.NewDispatcher(s, p, outbox.DispatcherOptions{}).Sweep(t.Context())
+			require.NoError(t, err)
+			require.NoError(t, outboxtest.CheckDelivered(s, p), "%d keys", keys)
+		})
+	}
+}
+
+// TestDoubtDoesNotStarve: after a failure, keys that have nothing to send do not keep the others
+// waiting for them, one after another.
+func TestDoubtDoesNotStarve(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		s := &busyStore{MemStore: &outboxtest.MemStore{}, takes: 10 * time.Millisecond}
+		fail := true
+		p := &outboxtest.MemPublisher{Fault: func(_ context.Context, e outbox.Event) error {
+			if fail {
+				return fault(outbox.Unavailable)
+			}
+			return nil
+		}}
+		for i := range 2000 {
+			fill(t, s.MemStore, 1, fmt.Sprintf("k%04d", i))
+			e := s.Events(fmt.Sprintf("k%04d", i))[0]
+			fill(t, s.MemStore, 1, e.Key)
+			require.NoError(t, s.Park(t.Context(), e, outbox.Fault{Reason: "poison", Next: time.Now().Add(24 * time.Hour)}))
+		}
+		d := outbox.NewDispatcher(s, p, outbox.DispatcherOptions{Budget: 5 * time.Second})
+		fill(t, s.MemStore, 1, "z")
+		_, err := d.Drain(t.Context(), "z", 0)
+		require.NoError(t, err)
+		fail = false
+		time.Sleep(time.Minute)
+		_, err = d.Sweep(t.Context())
+		require.NoError(t, err)
+		require.Equal(t, []int64{1}, p.Seqs("z"))
+	})
+}

@@ -15,6 +15,10 @@ import (
 // maxKeysPerPass bounds what one pass remembers. A longer backlog takes more passes.
 const maxKeysPerPass = 10_000
 
+// maxVain is how many keys try alone, one after another, and tell nothing, before the others
+// don't wait for that any more.
+const maxVain = 3
+
 // errEnough ends a Find that has shown a whole pass of keys.
 var errEnough = errors.New("a pass is full")
 
@@ -138,6 +142,7 @@ type sweepPass struct {
 	*sweep
 	began time.Time
 	keys  int // new keys of this pass
+	vain  int // tries that told nothing: their keys have nothing to send, or wait by themselves
 	group errgroup.Group
 	// more: it was ended before it had shown every key.
 	more bool
@@ -195,7 +200,7 @@ func (p *sweepPass) visit(ctx context.Context, heads []Head) error {
 		}
 		p.seen[h.Key] = struct{}{}
 		p.keys++
-		if p.d.gate.doubted() {
+		if p.vain < maxVain && p.d.gate.doubted() {
 			p.try(ctx, h.Key)
 			continue
 		}
@@ -233,6 +238,8 @@ func (p *sweepPass) try(ctx context.Context, key string) {
 		p.mu.Lock()
 		defer p.mu.Unlock()
 		p.again = append(p.again, key) // it may have more
+	} else if p.d.gate.closed() == 0 {
+		p.vain++
 	}
 }
 

@@ -174,6 +174,7 @@ func (c *Client) Reach(ctx context.Context, topic string) error {
 	defer c.busy.Done()
 	ctx, cancel := context.WithTimeout(ctx, c.opts.ConnectTimeout)
 	defer cancel()
+	s.idle.Reset(c.opts.IdleTimeout) // not while it attaches
 	sender, err := s.sdk.NewSender(topic, nil)
 	if err != nil {
 		return err
