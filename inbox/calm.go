@@ -40,9 +40,12 @@ func (i *Inbox) patient(ctx context.Context) bool {
 		i.calm.broken()
 		return true
 	}
-	return i.calm.whole() < i.opts.EarlyWait/calmPart
+	return i.calm.whole() < min(i.opts.EarlyWait/calmPart, maxCalm)
 }
 
 // calmPart of EarlyWait is how long all must have been well before a wait ends: a message lock,
-// if EarlyWait is three.
-const calmPart = 3
+// if EarlyWait is three. maxCalm is the longest lock that a broker gives.
+const (
+	calmPart = 3
+	maxCalm  = 5 * time.Minute
+)

@@ -302,6 +302,25 @@ func TestOneKeyThatFailsKeepsNobodyWaiting(t *testing.T) {
 	})
 }
 
+// TestCalmIsNoLongerThanALock, however long the wait is: a process does not live for ever.
+func TestCalmIsNoLongerThanALock(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		s := &inboxtest.MemStore{}
+		in := inbox.New(s, list, inbox.Options{EarlyWait: 24 * time.Hour, Reach: func(context.Context) error { return nil }})
+		expect(t, in, one(1), inbox.Applied)
+		expect(t, in, one(3), inbox.Stored)
+		time.Sleep(24*time.Hour + time.Minute)
+		for range 6 {
+			sweep(t, in, inbox.Swept{Keys: 1, Patient: true})
+			time.Sleep(time.Minute - time.Second)
+		}
+		sweep(t, in, inbox.Swept{Keys: 1})
+		_, m := applied(t, s)
+		require.EqualValues(t, 3, m.LastSeq)
+	})
+}
+
 // unreadable has a key that nobody can read.
 type unreadable struct{ *inboxtest.MemStore }
 

@@ -116,15 +116,7 @@ func (s *sweep) run(ctx context.Context) error {
 // keys is held.
 func (s *sweep) pass(ctx context.Context) (*sweepPass, error) {
 	p := s.begin()
-	err := p.visit(ctx, s.due)
-	full := errors.Is(err, errEnough)
-	if err == nil {
-		s.due = nil
-	}
-	if err == nil || full { // how old the oldest is has to be seen all the same
-		err = s.d.queue.Find(ctx, func(heads []Head) error { return p.pending(ctx, heads) })
-	}
-	p.end()
+	full, err := p.search(ctx)
 	s.blocked = append(s.blocked, p.stuck...)
 	for _, key := range p.again {
 		delete(s.seen, key)
@@ -134,6 +126,21 @@ func (s *sweep) pass(ctx context.Context) (*sweepPass, error) {
 	}
 	p.more = full
 	return p, err
+}
+
+// search drains what it finds, and returns when the drains have ended. full: it has not come
+// to the end of what was due.
+func (p *sweepPass) search(ctx context.Context) (full bool, err error) {
+	defer p.end()
+	err = p.visit(ctx, p.due)
+	full = errors.Is(err, errEnough)
+	if err == nil {
+		p.due = nil
+	}
+	if err == nil || full { // how old the oldest is has to be seen all the same
+		err = p.d.queue.Find(ctx, func(heads []Head) error { return p.pending(ctx, heads) })
+	}
+	return full, err
 }
 
 // sweepPass is one pass under way. visit runs in one goroutine, which owns what mu
