@@ -215,7 +215,6 @@ func TestTwinsOfEveryKind(t *testing.T) {
 				t.Parallel()
 				mem := &outboxtest.MemStore{}
 				must(t, outbox.NewWriter(mem, outbox.WriterOptions{}), put("k", "there"))
-				req.Key = map[bool]string{true: "new", false: "k"}[name == "create"]
 				var all []*written
 				for range writers {
 					w := outbox.NewWriter(mem, outbox.WriterOptions{})

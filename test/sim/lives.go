@@ -82,7 +82,9 @@ func (w *world) restore(backup *minicosmos.Backup, away time.Duration) {
 	defer w.stores.Unlock()
 	err := w.startStore(left, func(store *minicosmos.Server) error {
 		w.replace(store, backup)
-		w.rebirth().began = began
+		if r := w.rebirth(); r != nil {
+			r.began = began
+		}
 		return nil
 	})
 	if err != nil {
