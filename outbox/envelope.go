@@ -22,18 +22,17 @@ func EventID(source, key, incarnation string, seq int64) string {
 // entity has after the write.
 func (w *Writer) number(req Request, in Incarnation, last int64, now time.Time, drafts []Draft) ([]Event, error) {
 	events := make([]Event, 0, len(drafts))
-	source, subject := w.opts.Source, req.Key
-	if kind, id := SplitKey(req.Key); kind != "" {
-		source, subject = source+"/"+kind, id
+	source := w.opts.Source
+	if kind, _ := SplitKey(req.Key); kind != "" {
+		source += "/" + kind
 	}
 	for i, d := range drafts {
-		seq := last + int64(i) + 1
-		e := Event{
-			Key: req.Key, Seq: seq, Incarnation: in.ID, ID: EventID(source, req.Key, in.ID, seq), Type: d.Type,
-			Trace: req.Trace, CreatedAt: now,
+		data, err := json.Marshal(d.Data)
+		if err != nil {
+			return nil, fmt.Errorf("encode data of event %q: %w", d.Type, err)
 		}
-		var err error
-		if e.Envelope, err = envelope(source, subject, in, e, d.Data); err != nil {
+		e := Event{Key: req.Key, Seq: last + int64(i) + 1, Type: d.Type, Trace: req.Trace, CreatedAt: now}
+		if err := e.Fill(Content{Source: source, Incarnation: in, Data: data}); err != nil {
 			return nil, err
 		}
 		if len(e.Envelope) > w.opts.MaxEventBytes {
@@ -44,13 +43,27 @@ func (w *Writer) number(req Request, in Incarnation, last int64, now time.Time, 
 	return events, nil
 }
 
+// Fill gives an event its content, and what follows from that: ID, Incarnation and Envelope.
+// The other fields are there.
+func (e *Event) Fill(c Content) (err error) {
+	e.Content, e.Incarnation = &c, c.Incarnation.ID
+	e.ID = EventID(c.Source, e.Key, e.Incarnation, e.Seq)
+	e.Envelope, err = envelope(e)
+	return err
+}
+
 // envelope is the CloudEvents 1.0 JSON of e, with the extensions sequence, partitionkey
 // and distributed tracing as their documents define them, and four of our own for the
 // incarnation. Package inbox reads it.
-func envelope(source, subject string, in Incarnation, e Event, data any) (json.RawMessage, error) {
+func envelope(e *Event) (json.RawMessage, error) {
+	in := e.Content.Incarnation
+	subject := e.Key
+	if kind, id := SplitKey(e.Key); kind != "" {
+		subject = id
+	}
 	ce := cloudevents.New(cloudevents.CloudEventsVersionV1)
 	ce.SetID(e.ID)
-	ce.SetSource(source)
+	ce.SetSource(e.Content.Source)
 	ce.SetType(e.Type)
 	ce.SetSubject(subject)
 	ce.SetTime(e.CreatedAt)
@@ -67,7 +80,7 @@ func envelope(source, subject string, in Incarnation, e Event, data any) (json.R
 			ce.SetExtension("tracestate", e.Trace.State)
 		}
 	}
-	if err := ce.SetData(cloudevents.ApplicationJSON, data); err != nil {
+	if err := ce.SetData(cloudevents.ApplicationJSON, e.Content.Data); err != nil {
 		return nil, fmt.Errorf("encode data of event %q: %w", e.Type, err)
 	}
 	text, err := ce.MarshalJSON()

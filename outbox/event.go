@@ -27,6 +27,9 @@ type Event struct {
 	Type string
 	// Envelope is the CloudEvents 1.0 JSON of the event (structured mode).
 	Envelope json.RawMessage
+	// Content is what the envelope says beside the other fields, nil where that is not known.
+	// A store may keep it in place of ID and Envelope, which follow from it, see Fill.
+	Content *Content
 	// Trace is the W3C trace context of the request that wrote the event.
 	Trace Trace
 	// CreatedAt is the writer's clock at the commit.
@@ -39,6 +42,14 @@ type Event struct {
 
 // Parked says whether the event was taken out of the flow after it could not be sent.
 func (e Event) Parked() bool { return e.Fault != nil }
+
+// Content is what makes an event's envelope, with the event's own fields.
+type Content struct {
+	// Source is the CloudEvents source, with the kind behind it.
+	Source      string
+	Incarnation Incarnation
+	Data        json.RawMessage
+}
 
 // Trace is a W3C trace context: the traceparent and tracestate headers as they came.
 type Trace struct {

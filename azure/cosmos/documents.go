@@ -63,7 +63,10 @@ func (d *entityDoc) entity(revision string) outbox.Entity {
 	}
 }
 
-// eventDoc never has a ttl: what was not sent must not expire.
+// eventDoc never has a ttl: what was not sent must not expire. It has the event's content
+// and not its envelope, which would say most of it twice: a create is charged by the size.
+// Earlier releases have stored the envelope, and read no incarnation that is an object: they leave
+// such an event to others.
 type eventDoc struct {
 	ID          string          `json:"id"`
 	PK          string          `json:"pk"`
@@ -71,10 +74,12 @@ type eventDoc struct {
 	Pending     bool            `json:"pending,omitempty"`
 	Parked      bool            `json:"parked,omitempty"`
 	Seq         int64           `json:"seq"`
-	Incarnation string          `json:"incarnation,omitempty"`
-	EventID     string          `json:"eventId"`
 	Type        string          `json:"type"`
-	Envelope    json.RawMessage `json:"envelope,omitempty"`
+	Source      string          `json:"source,omitempty"`
+	Incarnation eventLife       `json:"incarnation,omitzero"`
+	Data        json.RawMessage `json:"data,omitempty"`
+	EventID     string          `json:"eventId,omitempty"`  // beside the envelope only
+	Envelope    json.RawMessage `json:"envelope,omitempty"` // where the content is not known
 	TraceState  string          `json:"tracestate,omitempty"`
 	TraceID     string          `json:"traceparent,omitempty"`
 	CreatedAt   time.Time       `json:"createdAt"`
@@ -83,21 +88,61 @@ type eventDoc struct {
 	RID         string          `json:"_rid,omitempty"`  // set by the store
 }
 
-// newEventDoc leaves the envelope to encoder.with.
-func newEventDoc(key string, e *outbox.Event) eventDoc {
-	return eventDoc{
-		ID: outbox.EventDocID(e.Seq), PK: key, Kind: "event", Pending: true, Seq: e.Seq, Incarnation: e.Incarnation, EventID: e.ID, Type: e.Type,
-		TraceID: e.Trace.Parent, TraceState: e.Trace.State, CreatedAt: e.CreatedAt,
+// eventLife is the incarnation of an event; beside an envelope only its id.
+type eventLife struct{ outbox.Incarnation }
+
+// MarshalJSON implements json.Marshaler.
+func (l eventLife) MarshalJSON() ([]byte, error) {
+	if l.Incarnation == (outbox.Incarnation{ID: l.ID}) {
+		return json.Marshal(l.ID)
 	}
+	return json.Marshal(l.Incarnation)
 }
 
-func (d *eventDoc) event() outbox.Event {
+// UnmarshalJSON implements json.Unmarshaler.
+func (l *eventLife) UnmarshalJSON(text []byte) error {
+	if len(text) > 0 && text[0] == '"' {
+		return json.Unmarshal(text, &l.ID)
+	}
+	return json.Unmarshal(text, &l.Incarnation)
+}
+
+// encode makes the event's document, the largest member last.
+func (e *encoder) event(key string, from *outbox.Event) []byte {
+	d := eventDoc{
+		ID: outbox.EventDocID(from.Seq), PK: key, Kind: "event", Pending: true, Seq: from.Seq, Type: from.Type,
+		TraceID: from.Trace.Parent, TraceState: from.Trace.State, CreatedAt: from.CreatedAt,
+	}
+	if c := from.Content; c != nil {
+		d.Source, d.Incarnation.Incarnation = c.Source, c.Incarnation
+		return e.with(d, "data", c.Data)
+	}
+	d.EventID, d.Incarnation.ID = from.ID, from.Incarnation
+	return e.with(d, "envelope", from.Envelope)
+}
+
+// ReadEvent reads a stored event from its document, whichever release has written it.
+func ReadEvent(document []byte) (outbox.Event, error) {
+	var d eventDoc
+	if err := json.Unmarshal(document, &d); err != nil {
+		return outbox.Event{}, err
+	}
+	return d.event()
+}
+
+func (d *eventDoc) event() (outbox.Event, error) {
 	e := outbox.Event{
-		Key: d.PK, Seq: d.Seq, Incarnation: d.Incarnation, ID: d.EventID, Type: d.Type, Envelope: d.Envelope,
+		Key: d.PK, Seq: d.Seq, Incarnation: d.Incarnation.ID, ID: d.EventID, Type: d.Type, Envelope: d.Envelope,
 		Trace: outbox.Trace{Parent: d.TraceID, State: d.TraceState}, CreatedAt: d.CreatedAt, Revision: d.ETag,
 	}
 	e.Fault = d.fault()
-	return e
+	switch {
+	case d.Envelope != nil:
+		return e, nil
+	case d.Source == "":
+		return e, fmt.Errorf("event %d has neither a source nor an envelope", d.Seq)
+	}
+	return e, e.Fill(outbox.Content{Source: d.Source, Incarnation: d.Incarnation.Incarnation, Data: d.Data})
 }
 
 // fault is nil unless the event is parked.

@@ -25,7 +25,7 @@ func TestDocumentsAreWhole(t *testing.T) {
 		var eventRead eventDoc
 		var modelRead modelDoc
 		require.NoError(t, json.Unmarshal(enc.with(newEntityDoc("k", &entity), "data", data), &entityRead))
-		require.NoError(t, json.Unmarshal(enc.with(newEventDoc("k", &event), "envelope", data), &eventRead))
+		require.NoError(t, json.Unmarshal(enc.event("k", &event), &eventRead))
 		require.NoError(t, json.Unmarshal(enc.with(newModelDoc(&model), "data", data), &modelRead))
 		require.NoError(t, enc.err)
 		for _, got := range []json.RawMessage{entityRead.Data, eventRead.Envelope, modelRead.Data} {
@@ -35,10 +35,45 @@ func TestDocumentsAreWhole(t *testing.T) {
 			}
 			require.JSONEq(t, string(data), string(got))
 		}
-		entityRead.Data, eventRead.Envelope, modelRead.Data = nil, nil, nil
+		entityRead.Data, modelRead.Data = nil, nil
 		require.Equal(t, newEntityDoc("k", &entity), entityRead)
-		require.Equal(t, newEventDoc("k", &event), eventRead)
 		require.Equal(t, newModelDoc(&model), modelRead)
+	}
+}
+
+// TestAnEventIsStoredOnce: its document says nothing twice that is charged, and what is read is
+// the event that was written.
+func TestAnEventIsStoredOnce(t *testing.T) {
+	t.Parallel()
+	at := time.Date(2026, 1, 2, 3, 4, 5, 678, time.UTC)
+	whole := outbox.Event{
+		Key: "profile:ada", Seq: 7, Type: "relaybox.profile.updated", CreatedAt: at,
+		Trace: outbox.Trace{Parent: "00-cf1e2dd8c2729b8acd82dbd55a3860f7-944397dd1e213a47-01", State: "a=b"},
+	}
+	require.NoError(t, whole.Fill(outbox.Content{
+		Source: "/relaybox/profile", Data: json.RawMessage(`{"a":"<&>é\u2028"}`),
+		Incarnation: outbox.Incarnation{ID: "8254b1ad56a9a4dc", First: 3, Since: at.Truncate(time.Second), Drawn: at},
+	}))
+	bare := whole
+	bare.Content = nil
+	for name, e := range map[string]outbox.Event{"content": whole, "envelope": bare, "neither": {Key: "profile:ada", Seq: 1, ID: "id", Type: "t", Envelope: []byte(`null`), CreatedAt: at}} {
+		enc := encoder{}
+		text := enc.event(e.Key, &e)
+		require.NoError(t, enc.err)
+		read, err := ReadEvent(text)
+		require.NoError(t, err)
+		require.Equal(t, e, read, name)
+		if e.Content != nil {
+			require.NotContains(t, string(text), "envelope")
+			require.NotContains(t, string(text), e.ID)
+			require.Less(t, len(text), len(e.Envelope))
+			var before struct{ Incarnation string }
+			require.Error(t, json.Unmarshal(text, &before), "an earlier release would send it without an envelope")
+		}
+	}
+	for _, broken := range []string{`{`, `{"seq":1}`, `{"seq":1,"source":"/s","incarnation":7}`} {
+		_, err := ReadEvent([]byte(broken))
+		require.Error(t, err)
 	}
 }
 

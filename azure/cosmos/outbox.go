@@ -228,7 +228,7 @@ func (o *Outbox) batch(what op, c outbox.Commit) (*batch, error) {
 		b.ifMatch = &tag
 	}
 	for i := range c.Events {
-		b.events = append(b.events, enc.with(newEventDoc(c.Key, &c.Events[i]), "envelope", c.Events[i].Envelope))
+		b.events = append(b.events, enc.event(c.Key, &c.Events[i]))
 	}
 	return b, enc.err
 }

@@ -20,7 +20,7 @@ const (
 	findQuery    = "SELECT c.pk, c.createdAt FROM c WHERE c.pending = true"
 	parkedQuery  = "SELECT c.pk, c.createdAt, c.parked, c.fault FROM c WHERE c.parked = true"
 	pendingQuery = "SELECT TOP %d * FROM c WHERE (c.pending = true OR c.parked = true) AND c.seq > @after ORDER BY c.seq"
-	leftQuery    = "SELECT c.seq, c.eventId, c._etag FROM c WHERE (c.pending = true OR c.parked = true) AND c.seq >= @first AND c.seq <= @last ORDER BY c.seq"
+	leftQuery    = "SELECT c.seq, c.incarnation, c._etag FROM c WHERE (c.pending = true OR c.parked = true) AND c.seq >= @first AND c.seq <= @last ORDER BY c.seq"
 )
 
 // Find walks through all containers, from another one each time: a backlog in one does not
@@ -160,7 +160,11 @@ func (o *Outbox) Pending(ctx context.Context, key string, after int64, limit int
 			return nil, fmt.Errorf("%s: %w", what, err)
 		}
 		c.place.seen(containerRID(d.RID))
-		events = append(events, d.event())
+		e, err := d.event()
+		if err != nil {
+			return nil, fmt.Errorf("%s: %w", what, err)
+		}
+		events = append(events, e)
 	}
 	return prefix(events), nil
 }
@@ -286,17 +290,21 @@ func (o *Outbox) left(ctx context.Context, what op, events []outbox.Event) ([]ou
 	if err != nil {
 		return nil, err
 	}
-	stored := make(map[string]string, len(r.Items)) // revisions by id
+	type number struct {
+		life string
+		seq  int64
+	}
+	stored := make(map[number]string, len(r.Items)) // their revisions
 	for _, row := range r.Items {
 		var d eventDoc
 		if err := json.Unmarshal(row, &d); err != nil {
 			return nil, fmt.Errorf("%s: %w", what, err)
 		}
-		stored[d.EventID] = d.ETag
+		stored[number{d.Incarnation.ID, d.Seq}] = d.ETag
 	}
 	var left []outbox.Event
 	for _, e := range events {
-		if revision, ok := stored[e.ID]; ok {
+		if revision, ok := stored[number{e.Incarnation, e.Seq}]; ok {
 			e.Revision = revision // it may have been parked since
 			left = append(left, e)
 		}

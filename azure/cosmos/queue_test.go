@@ -119,7 +119,7 @@ func TestPendingTakesOnePage(t *testing.T) {
 
 func TestSettleBearsWhatSomebodyElseSettled(t *testing.T) {
 	t.Parallel()
-	events := []outbox.Event{{Seq: 1, ID: "e-1"}, {Seq: 2, ID: "e-2"}, {Seq: 3, ID: "e-3"}}
+	events := []outbox.Event{{Seq: 1, Incarnation: "a"}, {Seq: 2, Incarnation: "a"}, {Seq: 3, Incarnation: "a"}}
 	for name, row := range map[string]struct {
 		replies []reply
 		events  []outbox.Event
@@ -127,12 +127,12 @@ func TestSettleBearsWhatSomebodyElseSettled(t *testing.T) {
 	}{
 		"one":           {[]reply{{status: 204}}, events[:1], []string{"DELETE"}},
 		"one, gone":     {[]reply{{status: 404}}, events[:1], []string{"DELETE"}},
-		"one, another":  {[]reply{{status: 412}, {status: 200, body: `{"Documents":[{"seq":1,"eventId":"other"}]}`}}, events[:1], []string{"DELETE", "query"}},
-		"one, parked":   {[]reply{{status: 412}, {status: 200, body: `{"Documents":[{"seq":1,"eventId":"e-1","_etag":"x"}]}`}, {status: 204}}, events[:1], []string{"DELETE", "query", "DELETE"}},
+		"one, another":  {[]reply{{status: 412}, {status: 200, body: `{"Documents":[{"seq":1,"incarnation":{"id":"b","first":1}}]}`}}, events[:1], []string{"DELETE", "query"}},
+		"one, parked":   {[]reply{{status: 412}, {status: 200, body: `{"Documents":[{"seq":1,"incarnation":"a","_etag":"x"}]}`}, {status: 204}}, events[:1], []string{"DELETE", "query", "DELETE"}},
 		"all":           {[]reply{committed("a", "b", "c")}, events, []string{"POST"}},
 		"all gone":      {[]reply{rolledBack(3, 0, 404), {status: 200, body: `{"Documents":[]}`}}, events, []string{"POST", "query"}},
-		"some gone":     {[]reply{rolledBack(3, 0, 404), {status: 200, body: `{"Documents":[{"seq":2,"eventId":"e-2"},{"seq":3,"eventId":"e-3"}]}`}, committed("b", "c")}, events, []string{"POST", "query", "POST"}},
-		"going":         {[]reply{rolledBack(3, 0, 404), {status: 200, body: `{"Documents":[{"seq":2,"eventId":"e-2"},{"seq":3,"eventId":"e-3"}]}`}, rolledBack(2, 0, 404), {status: 404}, {status: 204}}, events, []string{"POST", "query", "POST", "DELETE", "DELETE"}},
+		"some gone":     {[]reply{rolledBack(3, 0, 404), {status: 200, body: `{"Documents":[{"seq":2,"incarnation":{"id":"a","first":1}},{"seq":3,"incarnation":"a"}]}`}, committed("b", "c")}, events, []string{"POST", "query", "POST"}},
+		"going":         {[]reply{rolledBack(3, 0, 404), {status: 200, body: `{"Documents":[{"seq":2,"incarnation":{"id":"a","first":1}},{"seq":3,"incarnation":"a"}]}`}, rolledBack(2, 0, 404), {status: 404}, {status: 204}}, events, []string{"POST", "query", "POST", "DELETE", "DELETE"}},
 		"batches of 2":  {[]reply{committed("a", "b"), {status: 204}}, events, []string{"POST", "DELETE"}},
 		"dropped reply": {[]reply{{dropped: true}, rolledBack(3, 0, 404), {status: 200, body: `{"Documents":[]}`}}, events, []string{"POST", "POST", "query"}},
 	} {
@@ -160,9 +160,9 @@ func TestSettleBearsWhatSomebodyElseSettled(t *testing.T) {
 // settled.
 func TestASettleThatFailsSaysSo(t *testing.T) {
 	t.Parallel()
-	events := []outbox.Event{{Seq: 1, ID: "e-1"}, {Seq: 2, ID: "e-2"}}
+	events := []outbox.Event{{Seq: 1}, {Seq: 2}}
 	forbidden := reply{status: 403}
-	left := reply{status: 200, body: `{"Documents":[{"seq":1,"eventId":"e-1"},{"seq":2,"eventId":"e-2"}]}`}
+	left := reply{status: 200, body: `{"Documents":[{"seq":1},{"seq":2}]}`}
 	gone := rolledBack(2, 0, 404)
 	for name, replies := range map[string][]reply{
 		"the batch":        {forbidden},

@@ -67,7 +67,7 @@ func (w *world) check(rest string, report *Report, breach func(string, string, .
 	for key, docs := range stored {
 		for _, e := range outboxOf(docs) {
 			switch {
-			case e.Parked && !e.poisonous():
+			case e.Parked() && !e.poisonous():
 				breach("G6", "%s: an event is parked that could be sent: %s", key, e.Envelope)
 			case e.TTL != nil:
 				breach("G7", "%s: event %d expires", key, e.Seq)
@@ -158,10 +158,10 @@ func (c *checker) own() {
 func (c *checker) poisoned() {
 	for n, e := range c.waiting {
 		switch {
-		case e.Parked && (e.Fault.Attempts < parkAfter || e.Fault.Reason == ""):
+		case e.Parked() && (e.Fault.Attempts < parkAfter || e.Fault.Reason == ""):
 			c.breach("G5", "%s: event %d is parked after %d attempts, because of %q", c.key, e.Seq, e.Fault.Attempts, e.Fault.Reason)
-		case e.Parked != (n == 0):
-			c.breach("G5", "%s: event %d is the %dth that waits; is it parked? %v", c.key, e.Seq, n+1, e.Parked)
+		case e.Parked() != (n == 0):
+			c.breach("G5", "%s: event %d is the %dth that waits; is it parked? %v", c.key, e.Seq, n+1, e.Parked())
 		}
 	}
 }
@@ -233,14 +233,14 @@ func (c *checker) history() {
 	calls := c.w.calls.Calls(c.key)
 	r := c.w.rebirth()
 	if r == nil {
-		c.judge(history.Start{}, calls, c.committed(c.entity, c.waiting, numbered{}))
+		c.judge(history.Start{}, calls, c.committed(c.entity, c.waiting, numbered{}, ""))
 		return
 	}
 	var left, found numbered
 	_ = json.Unmarshal(r.left[c.key]["entity"], &left)
 	_ = json.Unmarshal(r.found[c.key]["entity"], &found)
-	old := c.committed(left, outboxOf(r.left[c.key]), numbered{})
-	now := c.committed(c.entity, c.waiting, found)
+	old := c.committed(left, outboxOf(r.left[c.key]), numbered{}, "")
+	now := c.committed(c.entity, c.waiting, found, left.Incarnation.ID)
 	fresh := map[string]bool{}
 	for _, e := range now {
 		fresh[e.Life] = true
@@ -279,8 +279,10 @@ func (c *checker) judge(from history.Start, calls []history.Call, events []event
 }
 
 // committed are the events of one life of an entity, from what it began with to what it was
-// at its end: the topic took them, or they waited when it ended.
-func (c *checker) committed(end numbered, waiting []waiting, begin numbered) []event {
+// at its end: the topic took them, or they waited when it ended. gone is the incarnation that
+// it had when its container went: whoever writes the first of it anew, and has not heard of that
+// yet, may by his clock have drawn an earlier one.
+func (c *checker) committed(end numbered, waiting []waiting, begin numbered, gone string) []event {
 	known := map[string]map[int64]event{} // by incarnation and number
 	note := func(e event) {
 		if known[e.Life] == nil {
@@ -295,6 +297,9 @@ func (c *checker) committed(end numbered, waiting []waiting, begin numbered) []e
 		if e, err := decode(w.Envelope); err == nil {
 			note(e)
 		}
+	}
+	if gone != begin.Incarnation.ID {
+		delete(known, gone)
 	}
 	var all []event
 	life, at := end.Incarnation.ID, end.LastSeq
@@ -323,7 +328,7 @@ type keyed struct {
 // never comes while it computes.
 func (r *Report) Judge() {
 	for _, h := range r.histories {
-		switch v := h.from.Check(h.calls, 20*time.Second); v.Judgement {
+		switch v := h.from.Check(h.calls, 2*time.Minute); v.Judgement {
 		case history.Broken:
 			r.Breaches = append(r.Breaches, Breach{"G0", h.key + ": " + v.Reason})
 		case history.Undecided:

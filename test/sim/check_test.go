@@ -3,8 +3,11 @@ package sim
 import (
 	"fmt"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/relaybox/relaybox/outbox"
 )
 
 // TestTwoKindsInOnePartition: the checker sees an event under another entity's number.
@@ -30,20 +33,19 @@ func TestTwoKindsInOnePartition(t *testing.T) {
 // a reason, or behind one that is not.
 func TestParkedTooEarly(t *testing.T) {
 	parked := func(attempts int, reason string) waiting {
-		w := waiting{Seq: 2, Parked: true}
-		w.Fault.Attempts, w.Fault.Reason = attempts, reason
-		return w
+		return waiting{Event: outbox.Event{Seq: 2, Fault: &outbox.Fault{Attempts: attempts, Reason: reason}}}
 	}
+	behind := func(seq int64) waiting { return waiting{Event: outbox.Event{Seq: seq}} }
 	for n, c := range []struct {
 		waiting []waiting
 		want    int
 	}{
 		{nil, 0},
-		{[]waiting{parked(parkAfter, "too large"), {Seq: 3}}, 0},
+		{[]waiting{parked(parkAfter, "too large"), behind(3)}, 0},
 		{[]waiting{parked(parkAfter-1, "too large")}, 1},
 		{[]waiting{parked(parkAfter, "")}, 1},
 		{[]waiting{parked(parkAfter, "too large"), parked(parkAfter, "too large")}, 1},
-		{[]waiting{{Seq: 1}}, 1},
+		{[]waiting{behind(1)}, 1},
 	} {
 		t.Run(fmt.Sprint(n), func(t *testing.T) {
 			breaches := 0
@@ -52,4 +54,20 @@ func TestParkedTooEarly(t *testing.T) {
 			require.Equal(t, c.want, breaches)
 		})
 	}
+}
+
+// TestALifeFollowsOneOfItsOwn: of two lives with an event 1 the one that is gone with its
+// container has nothing to do with what comes after, whenever its writer's clock said it began.
+func TestALifeFollowsOneOfItsOwn(t *testing.T) {
+	at := time.Date(2000, 1, 1, 0, 0, 0, 0, time.UTC)
+	of := func(life string, seq int64, drawn time.Time) *line {
+		return &line{life: life, first: seq, drawn: drawn, events: []event{{Life: life, seq: seq, first: seq, Drawn: drawn}}}
+	}
+	c := &checker{lines: stream{of("old", 1, at.Add(time.Second)), of("new", 1, at), of("moved", 2, at.Add(time.Minute))}}
+	end := numbered{LastSeq: 2, Incarnation: outbox.Incarnation{ID: "moved"}}
+	var lives []string
+	for _, e := range c.committed(end, nil, numbered{}, "old") {
+		lives = append(lives, e.Life)
+	}
+	require.Equal(t, []string{"new", "moved"}, lives)
 }

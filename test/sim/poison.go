@@ -11,7 +11,9 @@ import (
 	"strings"
 	"time"
 
+	"github.com/relaybox/relaybox/azure/cosmos"
 	"github.com/relaybox/relaybox/internal/history"
+	"github.com/relaybox/relaybox/outbox"
 )
 
 // brokerTakes is how large a message the broker takes, in bytes. The app is told a higher
@@ -49,14 +51,8 @@ func large() string {
 
 // waiting is an event in the outbox.
 type waiting struct {
-	Seq      int64           `json:"seq"`
-	Parked   bool            `json:"parked"`
-	Envelope json.RawMessage `json:"envelope"`
-	TTL      json.RawMessage `json:"ttl"`
-	Fault    struct {
-		Reason   string `json:"reason"`
-		Attempts int    `json:"attempts"`
-	} `json:"fault"`
+	outbox.Event
+	TTL json.RawMessage
 }
 
 // poisonous: the broker never takes it.
@@ -67,9 +63,10 @@ func outboxOf(docs map[string]json.RawMessage) []waiting {
 	var all []waiting
 	for id, raw := range docs {
 		if strings.HasPrefix(id, "ob-") {
-			var e waiting
-			_ = json.Unmarshal(raw, &e)
-			all = append(all, e)
+			var doc struct{ TTL json.RawMessage }
+			_ = json.Unmarshal(raw, &doc)
+			e, _ := cosmos.ReadEvent(raw)
+			all = append(all, waiting{e, doc.TTL})
 		}
 	}
 	slices.SortFunc(all, func(a, b waiting) int { return cmp.Compare(a.Seq, b.Seq) })
@@ -94,7 +91,7 @@ func (w *world) isolate(breach func(guarantee, format string, args ...any)) {
 		var pending, parked int
 		for _, docs := range w.documents(entities) {
 			if out := outboxOf(docs); len(out) > 0 && out[0].poisonous() {
-				if out[0].Parked {
+				if out[0].Parked() {
 					parked++
 				} else {
 					pending++

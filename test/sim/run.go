@@ -229,7 +229,7 @@ func (w *world) underWay() string {
 		_ = json.Unmarshal(shown[key]["model"], &model)
 		last := entity.LastSeq
 		if out := outboxOf(docs); len(out) > 0 {
-			if last = out[0].Seq - 1; !out[0].poisonous() || !out[0].Parked {
+			if last = out[0].Seq - 1; !out[0].poisonous() || !out[0].Parked() {
 				return fmt.Sprintf("%s: event %d is in the outbox: %.300s", key, out[0].Seq, out[0].Envelope)
 			}
 		}

@@ -41,22 +41,21 @@ type bare struct {
 
 // bareDoc is an entity, an event or a model: documents of the product's size.
 type bareDoc struct {
-	ID       string          `json:"id"`
-	PK       string          `json:"pk"`
-	Kind     string          `json:"kind"`
-	Pending  bool            `json:"pending,omitempty"`
-	Seq      int64           `json:"seq,omitempty"`
-	LastSeq  int64           `json:"lastSeq,omitempty"`
-	Data     json.RawMessage `json:"data,omitempty"`
-	Envelope json.RawMessage `json:"envelope,omitempty"`
-	Rest     string          `json:"rest,omitempty"` // as much as the product has beside this
+	ID      string          `json:"id"`
+	PK      string          `json:"pk"`
+	Kind    string          `json:"kind"`
+	Pending bool            `json:"pending,omitempty"`
+	Seq     int64           `json:"seq,omitempty"`
+	LastSeq int64           `json:"lastSeq,omitempty"`
+	Data    json.RawMessage `json:"data,omitempty"`
+	Rest    string          `json:"rest,omitempty"` // as much as the product has beside this
 }
 
 // Sizes of the product's documents for a profile of profileBytes, and of what an envelope
 // has beside the profile.
 const (
 	entityBytes   = 800
-	eventBytes    = 1400
+	eventBytes    = 920
 	modelBytes    = 760
 	envelopeBytes = 580
 )
@@ -127,7 +126,7 @@ func (b *bare) write(ctx context.Context, key string, n int) (event bareDoc, err
 			}
 		}
 		entity.LastSeq, entity.Data, entity.Rest = entity.LastSeq+1, json.RawMessage(body(n)), ""
-		event = bareDoc{ID: fmt.Sprintf("ob-%020d", entity.LastSeq), PK: key, Kind: "event", Pending: true, Seq: entity.LastSeq, Envelope: bareEnvelope(key, entity)}
+		event = bareDoc{ID: fmt.Sprintf("ob-%020d", entity.LastSeq), PK: key, Kind: "event", Pending: true, Seq: entity.LastSeq, Data: bareData(key, entity)}
 		batch := b.outbox.NewTransactionalBatch(azcosmos.NewPartitionKeyString(key))
 		if text := entity.sized(entityBytes); got.ETag == "" {
 			batch.CreateItem(text, nil)
@@ -145,12 +144,15 @@ func (b *bare) write(ctx context.Context, key string, n int) (event bareDoc, err
 	}
 }
 
+func bareData(key string, entity bareDoc) json.RawMessage {
+	return encode(map[string]any{"id": key, "state": entity.Data})
+}
+
 // bareEnvelope is as large as the product's.
-func bareEnvelope(key string, entity bareDoc) json.RawMessage {
+func bareEnvelope(e bareDoc) json.RawMessage {
 	return encode(map[string]any{
-		"specversion": "1.0", "type": "relaybox.profile.updated", "subject": key, "datacontenttype": "application/json",
-		"sequence": fmt.Sprintf("%020d", entity.LastSeq), "rest": strings.Repeat("r", envelopeBytes-200),
-		"data": map[string]any{"id": key, "state": entity.Data},
+		"specversion": "1.0", "type": "relaybox.profile.updated", "subject": e.PK, "datacontenttype": "application/json",
+		"sequence": fmt.Sprintf("%020d", e.Seq), "rest": strings.Repeat("r", envelopeBytes-200), "data": e.Data,
 	})
 }
 
@@ -164,7 +166,7 @@ func encode(v any) []byte {
 
 func bareMessage(e bareDoc) *azservicebus.Message {
 	id, kind := e.PK+e.ID, "application/json"
-	return &azservicebus.Message{MessageID: &id, SessionID: &e.PK, ContentType: &kind, Body: e.Envelope}
+	return &azservicebus.Message{MessageID: &id, SessionID: &e.PK, ContentType: &kind, Body: bareEnvelope(e)}
 }
 
 // apply is a read of the model and its replacement.

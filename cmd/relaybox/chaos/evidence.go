@@ -9,6 +9,8 @@ import (
 	"time"
 
 	"github.com/Azure/azure-sdk-for-go/sdk/messaging/azservicebus"
+
+	"github.com/relaybox/relaybox/azure/cosmos"
 )
 
 // evidence is what the ledger is made of: each part comes from a witness of its own.
@@ -68,12 +70,11 @@ func (e *evidence) readOutbox(docs []json.RawMessage) error {
 	e.left = map[string][]event{}
 	for _, text := range docs {
 		var d struct {
-			PK       string          `json:"pk"`
-			Kind     string          `json:"kind"`
-			Seq      int64           `json:"seq"`
-			Pending  bool            `json:"pending"`
-			Parked   bool            `json:"parked"`
-			Envelope json.RawMessage `json:"envelope"`
+			PK      string `json:"pk"`
+			Kind    string `json:"kind"`
+			Seq     int64  `json:"seq"`
+			Pending bool   `json:"pending"`
+			Parked  bool   `json:"parked"`
 			entityDoc
 		}
 		if err := json.Unmarshal(text, &d); err != nil {
@@ -88,7 +89,7 @@ func (e *evidence) readOutbox(docs []json.RawMessage) error {
 			e.parked[d.PK] = append(e.parked[d.PK], d.Seq)
 		}
 		if d.Pending || d.Parked {
-			_, left, err := readEnvelope(d.Envelope)
+			left, err := readLeft(text)
 			if err != nil {
 				return fmt.Errorf("event %d of %s: %w", d.Seq, d.PK, err)
 			}
@@ -151,6 +152,16 @@ func readEvent(m *azservicebus.ReceivedMessage) (key string, e event, err error)
 	key, e, err = readEnvelope(m.Body)
 	e.number, e.at = *m.SequenceNumber, *m.EnqueuedTime
 	return key, e, err
+}
+
+// readLeft reads an event from its document.
+func readLeft(document []byte) (event, error) {
+	stored, err := cosmos.ReadEvent(document)
+	if err != nil {
+		return event{}, err
+	}
+	_, e, err := readEnvelope(stored.Envelope)
+	return e, err
 }
 
 // readEnvelope reads the CloudEvent of an event, wherever it is.
