@@ -191,7 +191,7 @@ func (c *crowd) send(ctx context.Context, l *load) {
 	c.mu.Lock()
 	c.close(l)
 	c.mu.Unlock()
-	l.results = c.pub.Publish(ctx, l.events)
+	l.results = publish(ctx, c.pub, l.events)
 	close(l.sent)
 }
 

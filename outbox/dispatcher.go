@@ -299,7 +299,7 @@ func (w *drain) send(ctx context.Context, events []Event) (int, error) {
 	}
 	var send uint64
 	send, w.proof = w.d.refusals.begin(w.key)
-	for i, err := range pub.Publish(ctx, events) {
+	for i, err := range publish(ctx, pub, events) {
 		if err != nil {
 			return i, err
 		}

@@ -27,8 +27,9 @@ type Event struct {
 	Type string
 	// Envelope is the CloudEvents 1.0 JSON of the event (structured mode).
 	Envelope json.RawMessage
-	// Content is what the envelope says beside the other fields, nil where that is not known.
-	// A store may keep it in place of ID and Envelope, which follow from it, see Fill.
+	// Content is what the envelope says beside the other fields, in an event that is committed. A
+	// store may keep it in place of ID and Envelope, which follow from it, see Fill; elsewhere it
+	// is nil, because the envelope has it.
 	Content *Content
 	// Trace is the W3C trace context of the request that wrote the event.
 	Trace Trace

@@ -3,6 +3,8 @@ package outbox
 import (
 	"context"
 	"encoding/json"
+	"errors"
+	"fmt"
 	"slices"
 	"time"
 )
@@ -82,6 +84,7 @@ func (r Revisions) of(events []Event) []Event {
 	all := slices.Clone(events)
 	for i := range all {
 		all[i].Revision = r.Events[i]
+		all[i].Content = nil // they may wait in memory, and the envelope has it
 	}
 	return all
 }
@@ -140,3 +143,14 @@ type Publisher interface {
 	// batch as its predecessor; should it have arrived, its second copy is dropped.
 	Publish(ctx context.Context, events []Event) []error
 }
+
+// publish takes what p has no result for as a failure that nobody knows the outcome of.
+func publish(ctx context.Context, p Publisher, events []Event) []error {
+	results := p.Publish(ctx, events)
+	for i := len(results); i < len(events); i++ {
+		results = append(results, &Error{Class: Ambiguous, Op: fmt.Sprintf("publish event %d of %q", events[i].Seq, events[i].Key), Err: errNoResult})
+	}
+	return results[:len(events)]
+}
+
+var errNoResult = errors.New("the publisher has no result for it")

@@ -142,7 +142,9 @@ func (d *eventDoc) event() (outbox.Event, error) {
 	case d.Source == "":
 		return e, fmt.Errorf("event %d has neither a source nor an envelope", d.Seq)
 	}
-	return e, e.Fill(outbox.Content{Source: d.Source, Incarnation: d.Incarnation.Incarnation, Data: d.Data})
+	err := e.Fill(outbox.Content{Source: d.Source, Incarnation: d.Incarnation.Incarnation, Data: d.Data})
+	e.Content = nil // the envelope has it
+	return e, err
 }
 
 // fault is nil unless the event is parked.

@@ -62,7 +62,9 @@ func TestAnEventIsStoredOnce(t *testing.T) {
 		require.NoError(t, enc.err)
 		read, err := ReadEvent(text)
 		require.NoError(t, err)
-		require.Equal(t, e, read, name)
+		want := e
+		want.Content = nil
+		require.Equal(t, want, read, name)
 		if e.Content != nil {
 			require.NotContains(t, string(text), "envelope")
 			require.NotContains(t, string(text), e.ID)
