@@ -282,3 +282,33 @@ func TestWhoWasRefusedGoesAlone(t *testing.T) {
 		require.GreaterOrEqual(t, alone, 2)
 	})
 }
+
+// TestASweepThatIsCutSaysSoOnce: hundreds of drains end with it, and none of them failed.
+func TestASweepThatIsCutSaysSoOnce(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		mem := &outboxtest.MemStore{}
+		for i := range 40 {
+			fill(t, mem, 1, fmt.Sprint("k", i))
+		}
+		s := &outboxtest.FaultyStore{Storage: mem}
+		s.Before = func(ctx context.Context, op, _ string) error {
+			if op == "pending" {
+				<-ctx.Done()
+				return ctx.Err()
+			}
+			return nil
+		}
+		failed := 0
+		d := outbox.NewDispatcher(s, &outboxtest.MemPublisher{}, outbox.DispatcherOptions{Observer: func(sig outbox.Signal) {
+			if _, ok := sig.(outbox.DrainFailed); ok {
+				failed++
+			}
+		}})
+		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+		defer cancel()
+		_, err := d.Sweep(ctx)
+		require.ErrorIs(t, err, context.DeadlineExceeded)
+		require.Zero(t, failed)
+	})
+}

@@ -94,7 +94,8 @@ func (d *Dispatcher) drainFresh(ctx context.Context, key string, budget time.Dur
 func (d *Dispatcher) drain(ctx context.Context, w drain, budget time.Duration) (Report, error) {
 	w.d, w.until = d, time.Now().Add(budget)
 	err := w.run(ctx)
-	if err != nil && !comesAgain(err) {
+	cut := w.hasty && ctx.Err() != nil // a sweep says so once, not each of its drains
+	if err != nil && !comesAgain(err) && !cut {
 		d.opts.Observer.tell(DrainFailed{Key: w.key, Err: err})
 	}
 	return w.report, err

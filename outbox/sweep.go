@@ -84,6 +84,9 @@ func (s *sweep) parked(ctx context.Context) error {
 func (s *sweep) run(ctx context.Context) error {
 	for {
 		p, err := s.pass(ctx)
+		if err == nil {
+			err = ctx.Err() // which its drains do not tell of
+		}
 		if err != nil {
 			return err
 		}
