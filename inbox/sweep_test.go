@@ -321,6 +321,33 @@ func TestCalmIsNoLongerThanALock(t *testing.T) {
 	})
 }
 
+// TestAnOutageBeginsCalmAnew: the time before it does not count.
+func TestAnOutageBeginsCalmAnew(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		s := &inboxtest.MemStore{}
+		var away error
+		in := inbox.New(s, list, inbox.Options{EarlyWait: 3 * time.Minute, Reach: func(context.Context) error { return away }})
+		expect(t, in, one(1), inbox.Applied)
+		expect(t, in, one(3), inbox.Stored)
+		look := func(after time.Duration, patient bool) {
+			t.Helper()
+			time.Sleep(after)
+			sweep(t, in, inbox.Swept{Keys: 1, Patient: patient})
+		}
+		look(4*time.Minute, true) // the first one knows nothing
+		look(59*time.Second, true)
+		away = errors.New("away")
+		look(time.Minute, true)
+		away = nil
+		look(time.Second, true)
+		look(59*time.Second, true)
+		look(time.Second, false)
+		_, m := applied(t, s)
+		require.EqualValues(t, 3, m.LastSeq)
+	})
+}
+
 // unreadable has a key that nobody can read.
 type unreadable struct{ *inboxtest.MemStore }
 
