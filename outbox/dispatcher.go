@@ -200,7 +200,7 @@ func (w *drain) page(ctx context.Context) ([]Event, error) {
 // process itself has settled. Those that a drain has settled meanwhile are left out. Once the events
 // are so old that others may be at work on them, the store has to be asked.
 func (w *drain) known() bool {
-	if len(w.fresh) == 0 || !w.fresh[0].young() {
+	if len(w.fresh) == 0 || !w.young(w.fresh[0]) {
 		return false
 	}
 	life := w.fresh[0].Incarnation
@@ -216,8 +216,18 @@ func (w *drain) known() bool {
 	return len(w.fresh) == 0 || w.fresh[0].Seq == last+1
 }
 
-// young says whether nobody but its own writer's process can be at work on the event.
-func (e Event) young() bool { return time.Since(e.CreatedAt) < orphanAge }
+// freshTime is how long an event goes out from memory. Others may be at work on it as soon as it is
+// an orphan's age old, but to ask about each would slow down a process that is late already, and
+// what they have sent is sent again once, which the broker drops. Only if they may have skipped it
+// they have to be asked.
+const freshTime = 5 * time.Second
+
+func (w *drain) young(e Event) bool {
+	if w.d.opts.SkipParked {
+		return time.Since(e.CreatedAt) < orphanAge
+	}
+	return time.Since(e.CreatedAt) < freshTime
+}
 
 // step sends and settles what the page allows. done means that there is nothing
 // more to do for this key now.

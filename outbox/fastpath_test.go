@@ -211,29 +211,41 @@ func TestPredecessorIsSettledFirst(t *testing.T) {
 	}
 }
 
-// TestWhatWaitedIsLookedUp: an event that is older than a second may have been taken over, or
-// parked, by another process.
+// TestWhatWaitedIsLookedUp: an event that others may have skipped meanwhile, or that is so old
+// that they surely have sent it.
 func TestWhatWaitedIsLookedUp(t *testing.T) {
 	t.Parallel()
-	synctest.Test(t, func(t *testing.T) {
-		mem := &outboxtest.MemStore{}
-		s := note(mem)
-		p := &outboxtest.MemPublisher{}
-		f := outbox.NewFastPath(outbox.NewDispatcher(s, p, outbox.DispatcherOptions{}), outbox.FastPathOptions{LookEvery: -1})
-		w := outbox.NewWriter(s, outbox.WriterOptions{Committed: f.Notify})
-		must(t, w, put("old", "1"))
-		time.Sleep(time.Second)
-		must(t, w, put("new", "1"))
-		s.took()
-		ctx, cancel := context.WithCancel(t.Context())
-		var wg sync.WaitGroup
-		wg.Go(func() { f.Run(ctx) })
-		synctest.Wait()
-		require.Equal(t, 1, strings.Count(s.took(), "pending"))
-		require.NoError(t, outboxtest.CheckDelivered(mem, p))
-		cancel()
-		wg.Wait()
-	})
+	for _, c := range []struct {
+		waits time.Duration
+		skip  bool
+		looks int
+	}{
+		{time.Second - 1, true, 0}, {time.Second, true, 1},
+		{time.Second, false, 0}, {5*time.Second - 1, false, 0}, {5 * time.Second, false, 1},
+	} {
+		t.Run(fmt.Sprintf("%v, skipped: %v", c.waits, c.skip), func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				mem := &outboxtest.MemStore{}
+				s := note(mem)
+				p := &outboxtest.MemPublisher{}
+				f := outbox.NewFastPath(outbox.NewDispatcher(s, p, outbox.DispatcherOptions{SkipParked: c.skip}), outbox.FastPathOptions{LookEvery: -1})
+				w := outbox.NewWriter(s, outbox.WriterOptions{Committed: f.Notify})
+				must(t, w, put("old", "1"))
+				time.Sleep(c.waits)
+				must(t, w, put("new", "1"))
+				s.took()
+				ctx, cancel := context.WithCancel(t.Context())
+				var wg sync.WaitGroup
+				wg.Go(func() { f.Run(ctx) })
+				synctest.Wait()
+				require.Equal(t, c.looks, strings.Count(s.took(), "pending"))
+				require.NoError(t, outboxtest.CheckDelivered(mem, p))
+				cancel()
+				wg.Wait()
+			})
+		})
+	}
 }
 
 // TestARefusedEventIsLookedUp, and its followers with it: its key is suspected.
