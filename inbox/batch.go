@@ -94,7 +94,7 @@ func (b *batch) hand(calls []*call) (left []*call, _ error) {
 		}
 		in, lost, stand := b.Model.stand(c.event)
 		if stand == ahead && b.lane.i.opts.StartAnywhere && b.Model.none() {
-			in.LastSeq, stand = c.event.Seq-1, due
+			stand = due
 		}
 		switch stand {
 		case superseded:

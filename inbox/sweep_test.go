@@ -97,6 +97,19 @@ func TestStartAnywhere(t *testing.T) {
 	}
 }
 
+// TestACopyOfAStoredEventWaitsForNothing: its message would only keep a call busy.
+func TestACopyOfAStoredEventWaitsForNothing(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		s := &inboxtest.MemStore{}
+		in := inbox.New(s, list, inbox.Options{})
+		expect(t, in, one(3), inbox.Stored)
+		start := time.Now()
+		expect(t, in, one(3), inbox.Duplicate)
+		require.Zero(t, time.Since(start))
+	})
+}
+
 // TestManyEarlyOnes: they go in pieces that the store takes.
 func TestManyEarlyOnes(t *testing.T) {
 	t.Parallel()
