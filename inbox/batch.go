@@ -253,7 +253,7 @@ func (b *batch) rest(ctx context.Context, calls []*call) error {
 		if c.finished() {
 			continue
 		}
-		if b.lane.bet {
+		if b.lane.bet && (c.sweep || b.lane.look.IsZero()) {
 			if b.empty() {
 				return errBet
 			}

@@ -18,8 +18,9 @@ var (
 	// heldPause is between the tries of an event that is held.
 	heldPause = pace.Backoff{First: 20 * time.Millisecond, Max: 5 * time.Second}
 	// lookPause is between two looks whether another process has applied the predecessor of
-	// an event that waits in memory.
-	lookPause = pace.Backoff{First: 5 * time.Millisecond, Max: 250 * time.Millisecond}
+	// an event that waits in memory: five of them in a second. One that comes to this process
+	// ends the pause.
+	lookPause = pace.Backoff{First: 16 * time.Millisecond, Max: time.Second}
 )
 
 // grace is how much longer a round may work than its calls wait: who leaves knows best why.
@@ -41,8 +42,10 @@ type lane struct {
 	// it was only kept, or taken to be missing. must is set when a bet does not do.
 	cur              Model
 	known, bet, must bool
-	// conflicts and failures in a row, and looks at a model that has not moved.
+	// conflicts and failures in a row, and looks at a model whose number has not moved. look is
+	// the time of the next one; zero if the model was not looked at for those who wait.
 	conflicts, failures, looks int
+	look                       time.Time
 	// alone is how many changes more are made for one event each, because one of them makes
 	// the batch invalid; unfit is the early event that cannot be applied for that.
 	alone int
@@ -139,7 +142,7 @@ func (l *lane) read(ctx context.Context, calls []*call) (err error) {
 			l.cur, l.bet = Model{Key: l.key}, true
 		}
 		if l.bet {
-			l.known = true
+			l.known, l.look = true, time.Time{}
 			return nil
 		}
 	}
@@ -153,13 +156,17 @@ func (l *lane) read(ctx context.Context, calls []*call) (err error) {
 
 // commit stores what was decided.
 func (l *lane) commit(ctx context.Context, b *batch, calls []*call) {
+	reached := l.cur.LastSeq
 	revision, err := l.i.store.Commit(ctx, b.Change)
 	switch {
 	case err == nil:
 		l.cur = b.Model
 		l.cur.Revision = revision
 		l.known, l.bet = revision != "", false
-		l.conflicts, l.failures, l.looks = 0, 0, 0
+		l.conflicts, l.failures = 0, 0
+		if l.cur.LastSeq != reached {
+			l.looks = 0
+		}
 		l.alone = max(0, l.alone-1)
 		l.more = l.known && l.cur.Early.Lowest() == l.cur.LastSeq+1
 		l.i.models.Wrote(l.key, revision, l.cur, len(l.cur.Data))
@@ -244,7 +251,14 @@ func (l *lane) idle(ctx context.Context, b *batch) {
 	if b.first.IsZero() {
 		return // nobody waits
 	}
-	l.looks++
+	if !l.bet { // the store has just shown it
+		l.looks++
+		l.look = time.Now().Add(lookPause.Ceiling(l.looks))
+	}
+	until := b.first
+	if l.look.Before(until) {
+		until = l.look
+	}
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	l.i.mu.Lock()
@@ -252,14 +266,17 @@ func (l *lane) idle(ctx context.Context, b *batch) {
 	l.wake = cancel
 	l.i.mu.Unlock()
 	if !arrived {
-		_ = pace.Sleep(ctx, max(0, min(lookPause.Spread(l.looks), time.Until(b.first))))
+		_ = pace.Sleep(ctx, max(0, time.Until(until)))
 	}
 	l.i.mu.Lock()
 	l.wake = nil
-	arrived = len(l.calls) > b.waits
 	l.i.mu.Unlock()
-	// What has arrived most likely fits the model of before, and finds out if not.
-	l.known, l.must = false, !arrived
+	// Until the next look the model is taken to be what it was. What has arrived most likely
+	// fits it, what has waited for long enough is stored under it, and both find out if not.
+	l.bet = true
+	if !time.Now().Before(l.look) {
+		l.known, l.must = false, true
+	}
 }
 
 // finish gives calls their end, if end sets one.

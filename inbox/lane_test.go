@@ -425,3 +425,63 @@ func TestManyInboxes(t *testing.T) {
 		})
 	}
 }
+
+// TestLooksForAPredecessor: while an event waits in memory its model is read a few times, and
+// neither for what else arrives nor when the wait is over.
+func TestLooksForAPredecessor(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		s, asked := counted()
+		in := inbox.New(s, list, inbox.Options{})
+		begun := time.Now()
+		expect(t, in, one(2), inbox.Stored)
+		require.Equal(t, time.Second, time.Since(begun))
+		require.Equal(t, "load load load load load load commit", asked(), "one to begin with, and five in a second")
+
+		begun = time.Now()
+		var wg sync.WaitGroup
+		for seq := int64(20); seq > 3; seq-- {
+			wg.Go(func() { expect(t, in, one(seq), inbox.Applied) })
+			time.Sleep(50 * time.Millisecond)
+		}
+		require.Equal(t, "load load load load load load", asked(), "each arrival is ahead, too")
+		expect(t, in, one(1), inbox.Applied)
+		require.Equal(t, "early commit", asked(), "event 2 with it")
+		expect(t, in, one(3), inbox.Applied)
+		wg.Wait()
+		require.Equal(t, 850*time.Millisecond, time.Since(begun), "an arrival ends the wait at once")
+		require.Equal(t, "commit", asked())
+		require.NoError(t, s.Check())
+	})
+}
+
+// TestAWaitEndsOnAnotherModel: what is stored at its end is decided anew when somebody else has
+// written the model since it was looked at.
+func TestAWaitEndsOnAnotherModel(t *testing.T) {
+	t.Parallel()
+	for name, row := range map[string]struct {
+		elsewhere int64
+		want      inbox.Outcome
+	}{
+		"by its predecessor": {1, inbox.Applied}, "by another early event": {3, inbox.Stored}, "by its copy": {2, inbox.Duplicate},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				s, asked := counted()
+				here, there := inbox.New(s, list, inbox.Options{}), inbox.New(s, list, inbox.Options{MaxWaiting: -1})
+				begun := time.Now()
+				var wg sync.WaitGroup
+				wg.Go(func() { expect(t, here, one(2), row.want) })
+				time.Sleep(900 * time.Millisecond) // the last look is over
+				_, err := there.Once(t.Context(), one(row.elsewhere))
+				require.NoError(t, err)
+				asked()
+				wg.Wait()
+				require.Equal(t, time.Second, time.Since(begun))
+				require.Contains(t, []string{"commit load commit", "commit load"}, asked())
+				require.NoError(t, s.Check())
+			})
+		})
+	}
+}

@@ -284,7 +284,7 @@ func TestCostFindsLies(t *testing.T) {
 	for name, lie := range map[string]func(page){
 		"a request less":           func(p page) { p.operations[warm][0].value-- },
 		"a few request units less": func(p page) { p.operations[warm][1].value *= 0.97 },
-		"outside of its margin":    func(p page) { c := &p.operations["an early event"][0]; c.value += 1.1 * c.margin },
+		"outside of its margin":    func(p page) { c := &p.operations["32 warm events of one entity at once"][0]; c.value += 1.1 * c.margin },
 		"nobody measures it":       func(p page) { p.operations["a look"] = p.operations[warm] },
 		"not on the page":          func(p page) { delete(p.operations, warm) },
 	} {
