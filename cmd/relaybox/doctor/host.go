@@ -33,7 +33,7 @@ func CheckHost(h HostConfig, n HostNeeds) []Finding {
 		checkSampling(h),
 	}
 	if n.Sessions {
-		list = append(list, checkSessions(h))
+		list = append(list, checkSessions(h, n))
 	}
 	if n.Messages {
 		list = append(list, checkCalls(h, n))
@@ -96,13 +96,34 @@ func checkRenewal(h HostConfig, n HostNeeds) Finding {
 	return ok(subject, "%s, and RELAYBOX_INBOX_HOLD is %s", found, span(n.Hold))
 }
 
-func checkSessions(h HostConfig) Finding {
-	const subject = "sessions per instance"
+// What an instance may have of sessions at once. Each accept of one is two claims, one at a time
+// for a connection, and an instance handles one event of each: with more slots it takes seconds
+// to fill them after a restart of the broker, with few it handles few entities a second.
+const (
+	fewSessions   = 8
+	manySessions  = 16
+	stuckSessions = 128
+)
+
+func checkSessions(h HostConfig, n HostNeeds) Finding {
+	const (
+		subject = "sessions per instance"
+		setting = "extensions.serviceBus.maxConcurrentSessions"
+	)
 	switch {
 	case h.CallsPerSession > 1:
 		return finding(Refused, subject, fmt.Sprintf("%d events of one entity at once: their order is lost", h.CallsPerSession), "set extensions.serviceBus.maxConcurrentCallsPerSession to 1 in host.json")
 	case !h.MaxSessionsSet:
-		return finding(Warning, subject, fmt.Sprintf("%d, the host's default", h.MaxSessions), "set extensions.serviceBus.maxConcurrentSessions in host.json to what the store bears")
+		return finding(Warning, subject, fmt.Sprintf("%d, the host's default", h.MaxSessions), "set "+setting+" in host.json, to 16 for instance")
+	case h.MaxSessions >= stuckSessions:
+		return finding(Refused, subject, fmt.Sprintf("%d: their accepts stand in line, and after a restart of the broker instances receive nothing for many seconds", h.MaxSessions), "set "+setting+" in host.json to 16 or less")
+	case h.MaxSessions > manySessions:
+		return finding(Warning, subject, fmt.Sprintf("%d: their accepts stand in line, for seconds after a restart of the broker", h.MaxSessions), "set "+setting+" in host.json to 16 or less")
+	case n.Waiting > h.MaxSessions/2:
+		return finding(Warning, subject, fmt.Sprintf("%d, and RELAYBOX_INBOX_WAITING lets %d events wait for one that is missing: few sessions are left for events that need not", h.MaxSessions, n.Waiting),
+			fmt.Sprintf("set RELAYBOX_INBOX_WAITING to at most %d", max(1, h.MaxSessions/2)))
+	case h.MaxSessions < fewSessions:
+		return ok(subject, "%d, one event of each at a time: few entities a second, since each session is kept for its idle time; 8 to 16 is usual", h.MaxSessions)
 	}
 	return ok(subject, "%d, one event of each at a time", h.MaxSessions)
 }

@@ -231,9 +231,12 @@ func TestCheckHost(t *testing.T) {
 		"renewal for ever":  {func(h *HostConfig) { h.LockRenewal = -time.Millisecond }, wanted{}},
 		"settles itself":    {func(h *HostConfig) { h.AutoComplete = false }, wanted{Refused, "comes again and again", "autoCompleteMessages"}},
 		"two at a time":     {func(h *HostConfig) { h.CallsPerSession = 2 }, wanted{Refused, "order is lost", "maxConcurrentCallsPerSession"}},
+		"too many sessions": {func(h *HostConfig) { h.MaxSessions = 128 }, wanted{Refused, "receive nothing", "to 16 or less"}},
+		"many sessions":     {func(h *HostConfig) { h.MaxSessions = 17 }, wanted{Warning, "stand in line", "to 16 or less"}},
+		"waiting sessions":  {func(h *HostConfig) { h.MaxSessions = 15 }, wanted{Warning, "few sessions are left", "RELAYBOX_INBOX_WAITING to at most 7"}},
 		"default sessions":  {func(h *HostConfig) { h.MaxSessionsSet = false }, wanted{Warning, "the host's default", "maxConcurrentSessions"}},
 		"default calls":     {func(h *HostConfig) { h.MaxCallsSet = false }, wanted{Warning, "the host's default", "maxConcurrentCalls"}},
-		"few calls":         {func(h *HostConfig) { h.MaxCalls = 100 }, wanted{Refused, "100 at once", "at most 50"}},
+		"few calls":         {func(h *HostConfig) { h.MaxCalls = 15 }, wanted{Refused, "15 at once", "at most 7"}},
 		"sampled log lines": {func(h *HostConfig) { h.NotSampled = []string{"Request"} }, wanted{Warning, "alert", "excludedTypes"}},
 		"no sampling":       {func(h *HostConfig) { h.Sampling, h.NotSampled = false, nil }, wanted{}},
 		"unknown key":       {func(h *HostConfig) { h.UnknownKeys = []string{"customHandlers"} }, wanted{Warning, "no such key", "correct its name"}},
@@ -242,12 +245,16 @@ func TestCheckHost(t *testing.T) {
 			t.Parallel()
 			h := HostConfig{
 				FunctionTimeout: 30 * time.Minute, Forwarding: true, Bundle: "Microsoft.Azure.Functions.ExtensionBundle", BundleVersion: "[4.*, 5.0.0)",
-				MaxCalls: 128, MaxCallsSet: true, MaxSessions: 64, MaxSessionsSet: true, CallsPerSession: 1, AutoComplete: true, LockRenewal: 24 * time.Hour, Sampling: true, NotSampled: []string{"trace"},
+				MaxCalls: 128, MaxCallsSet: true, MaxSessions: 16, MaxSessionsSet: true, CallsPerSession: 1, AutoComplete: true, LockRenewal: 24 * time.Hour, Sampling: true, NotSampled: []string{"trace"},
 			}
 			row.change(&h)
-			requireFinding(t, row.want, CheckHost(h, HostNeeds{Deadline: 28 * time.Minute, Hold: 25 * time.Minute, Waiting: 64, Sessions: true, Messages: true}))
+			requireFinding(t, row.want, CheckHost(h, HostNeeds{Deadline: 28 * time.Minute, Hold: 25 * time.Minute, Waiting: 8, Sessions: true, Messages: true}))
 		})
 	}
+	few := checkSessions(HostConfig{MaxSessions: 7, MaxSessionsSet: true, CallsPerSession: 1}, HostNeeds{Waiting: 3})
+	require.Equal(t, OK, few.Status, "slow, and not wrong")
+	require.Contains(t, few.Found, "8 to 16 is usual")
+	require.NotContains(t, checkSessions(HostConfig{MaxSessions: 8, MaxSessionsSet: true, CallsPerSession: 1}, HostNeeds{Waiting: 4}).Found, "usual")
 	require.Equal(t, OK, checkRenewal(HostConfig{LockRenewal: 25 * time.Minute}, HostNeeds{Hold: 25 * time.Minute}).Status, "without sessions, from the receipt of each message")
 }
 
