@@ -10,7 +10,8 @@
 // hears of old events once more; timers are early, twice or never; clocks differ; messages
 // come that nobody can read, and events are stored that nobody can send; the entities' container
 // is made anew or restored. In a third of the seeds every other instance is of a newer
-// version, with a member, an event and a detail that the others do not know.
+// version, with a member, an event and a detail that the others do not know. In a fifth the
+// consumer takes sessions.
 //
 // When the faults are over everything must arrive within drainTime. Then the guarantees of
 // the design are looked at, by their numbers:

@@ -26,8 +26,8 @@ type Report struct {
 	// Calls, Events and Copies were made; Took is how long the drain took.
 	Calls, Events, Copies int
 	Took                  time.Duration
-	// Mixed: two versions of the app ran side by side.
-	Mixed bool
+	// Mixed: two versions of the app ran side by side. Sessions: the consumer took them.
+	Mixed, Sessions bool
 	// Reborn: the entities' container was replaced. Taken events were lost with it, Lost ones
 	// were at the topic and had no effect, Superseded ones came to a consumer afterwards.
 	Reborn                  bool
@@ -95,7 +95,7 @@ func Run(o Options) (Report, error) {
 		report.Breaches = append(report.Breaches, Breach{"end", err.Error()})
 	}
 	report.Transcript = w.lines
-	report.Mixed = w.mixed
+	report.Mixed, report.Sessions = w.mixed, w.sessions
 	report.Reborn, report.Superseded = w.reborn != nil, w.signals["superseded"]
 	return report, nil
 }
@@ -105,6 +105,9 @@ func (w *world) make() {
 	r := w.random
 	schedules := []string{"*/5 * * * * *", "*/7 * * * * *", "0 * * * * *", "0 0 0 1 1 *"}
 	w.mixed = w.newest.IntN(3) == 0 && !w.Calm
+	if w.sessions {
+		w.note("run", "the consumer takes sessions")
+	}
 	for n := range 2 + r.IntN(2) {
 		own := map[string]string{"DISPATCH_SCHEDULE": schedules[r.IntN(len(schedules))]}
 		if n == 0 {

@@ -2,6 +2,7 @@ package sim
 
 import (
 	"bytes"
+	"errors"
 	"flag"
 	"fmt"
 	"os"
@@ -32,7 +33,8 @@ var (
 	only     = flag.String("switch", "", "turn only the rules off whose name matches this")
 )
 
-var appFolder string
+// appFolder has the app, sessionsFolder the same with a consumer that takes sessions.
+var appFolder, sessionsFolder string
 
 func TestMain(m *testing.M) {
 	flag.Parse()
@@ -109,11 +111,13 @@ func run(m *testing.M) int {
 	if err != nil {
 		panic(err)
 	}
-	if appFolder, err = os.MkdirTemp("", "relaybox-sim"); err != nil {
+	folder, err := os.MkdirTemp("", "relaybox-sim")
+	if err != nil {
 		panic(err)
 	}
-	defer os.RemoveAll(appFolder)
-	if err := Assemble(source, appFolder); err != nil {
+	defer os.RemoveAll(folder)
+	appFolder, sessionsFolder = filepath.Join(folder, "app"), filepath.Join(folder, "sessions")
+	if err := errors.Join(Assemble(source, appFolder, false), Assemble(source, sessionsFolder, true)); err != nil {
 		panic(err)
 	}
 	return m.Run()
@@ -125,14 +129,14 @@ func TestSeeds(t *testing.T) {
 	var all totals
 	for n := range *seeds {
 		if n%of == mine {
-			all.run(t, *first+uint64(n))
+			all.run(t, Options{Seed: *first + uint64(n), App: appFolder, Sessions: sessionsFolder})
 		}
 	}
 	fmt.Println(all)
 }
 
 // TestRegressions runs the seeds that have shown something once: testdata/seeds.txt, with a
-// word on each.
+// word on each. They showed it without sessions.
 func TestRegressions(t *testing.T) {
 	mine, of := shard()
 	text, err := os.ReadFile("testdata/seeds.txt")
@@ -143,7 +147,7 @@ func TestRegressions(t *testing.T) {
 		number, err := strconv.ParseUint(seed, 10, 64)
 		require.NoError(t, err, line)
 		if n%of == mine {
-			all.run(t, number)
+			all.run(t, Options{Seed: number, App: appFolder})
 		}
 	}
 }
@@ -164,18 +168,18 @@ type totals struct {
 	runs, faults, calls, events, copies int
 	slowest                             time.Duration
 
-	mixed, reborn, taken, lost, superseded int
+	mixed, sessions, reborn, taken, lost, superseded int
 }
 
 func (a totals) String() string {
-	return fmt.Sprintf("seeds %d: %d faults, %d calls, %d events, %d copies at the topic, slowest drain %v; two versions in %d\n"+
+	return fmt.Sprintf("seeds %d: %d faults, %d calls, %d events, %d copies at the topic, slowest drain %v; two versions in %d, sessions in %d\n"+
 		"the entities' container was replaced in %d: %d events were gone with it, %d had no effect, %d came too late",
-		a.runs, a.faults, a.calls, a.events, a.copies, a.slowest, a.mixed, a.reborn, a.taken, a.lost, a.superseded)
+		a.runs, a.faults, a.calls, a.events, a.copies, a.slowest, a.mixed, a.sessions, a.reborn, a.taken, a.lost, a.superseded)
 }
 
-func (a *totals) run(t *testing.T, seed uint64) {
-	t.Run(fmt.Sprint(seed), func(t *testing.T) {
-		o, again := Options{Seed: seed, App: appFolder}, ""
+func (a *totals) run(t *testing.T, o Options) {
+	t.Run(fmt.Sprint(o.Seed), func(t *testing.T) {
+		again := ""
 		if *lose {
 			o.too, again = containerLost, " -lose"
 		}
@@ -189,6 +193,9 @@ func (a *totals) run(t *testing.T, seed uint64) {
 		if report.Mixed {
 			a.mixed++
 		}
+		if report.Sessions {
+			a.sessions++
+		}
 		if report.Reborn {
 			a.reborn++
 		}
@@ -199,7 +206,7 @@ func (a *totals) run(t *testing.T, seed uint64) {
 			t.Logf("%s\n%s", strings.Join(report.Faults, "\n"), strings.Join(report.Transcript, "\n"))
 		}
 		for _, b := range report.Breaches {
-			t.Errorf("%v\nonce more: go test ./test/sim -run TestSeeds -seed %d -seeds 1%s", b, seed, again)
+			t.Errorf("%v\nonce more: go test ./test/sim -run TestSeeds -seed %d -seeds 1%s", b, o.Seed, again)
 		}
 	})
 }

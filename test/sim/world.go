@@ -44,8 +44,9 @@ type Options struct {
 	alone func(r *rand.Rand, instances int) fault
 	// too is a fault that every run has beside the others, if it is there.
 	too func(r *rand.Rand, instances int) fault
-	// App is the assembled app folder; the executable in it is never run.
-	App string
+	// App is the assembled app folder; the executable in it is never run. Sessions is the same
+	// with a consumer that takes sessions, which a fifth of the seeds run; "" for none.
+	App, Sessions string
 }
 
 // world is one run: the stores, the network, the instances and what has been said.
@@ -67,6 +68,7 @@ type world struct {
 	instances []*instance
 	calls     history.Recorder
 	mixed     bool // some instances are of a newer version
+	sessions  bool // the consumer's subscription requires them
 
 	stores  sync.Mutex // held by what switches their faults; guards inForce
 	inForce []fault
@@ -185,6 +187,9 @@ func open(o Options) (*world, error) {
 		newest: rand.New(rand.NewPCG(o.Seed, 4)), signals: map[string]int{},
 		net: newNetwork(o.Seed),
 	}
+	if drawn := rand.New(rand.NewPCG(o.Seed, 5)).IntN(5) == 0; drawn && o.Sessions != "" {
+		w.sessions, w.app = true, o.Sessions
+	}
 	w.ranges = 1 + w.random.IntN(3)
 	if err := w.startStore(vfs.NewCrashableMem(), nil); err != nil {
 		return nil, err
@@ -244,7 +249,7 @@ func (w *world) cosmos() *minicosmos.Server {
 
 // startBroker opens the broker on what is on its disk.
 func (w *world) startBroker(disk *vfs.MemFS) error {
-	bus, err := minibus.Open(minibus.Options{Dir: "bus", FS: disk, Config: topology()})
+	bus, err := minibus.Open(minibus.Options{Dir: "bus", FS: disk, Config: w.topology()})
 	if err != nil {
 		return err
 	}
@@ -279,11 +284,12 @@ func (w *world) broker() *minibus.Server {
 
 // topology is the stack's, with the shortest window for duplicates and a subscription that
 // nobody receives from.
-func topology() *minibus.Config {
+func (w *world) topology() *minibus.Config {
 	c := stack.Topology(topicPath, "read-models")
 	t := &c.Topics[0]
 	t.DuplicateDetectionHistoryTimeWindow = 20 * time.Second
 	t.Subscriptions[0].LockDuration = 30 * time.Second
+	t.Subscriptions[0].RequiresSession = w.sessions
 	t.Subscriptions = append(t.Subscriptions, minibus.Subscription{
 		Name: "watch", DefaultMessageTimeToLive: t.DefaultMessageTimeToLive, MaxDeliveryCount: 10,
 	})
@@ -360,8 +366,8 @@ func placeOf(doc json.RawMessage) (id, key string) {
 }
 
 // Assemble writes the app folder of the source tree without building its handler, which
-// runs in the simulation's own process.
-func Assemble(source, to string) error {
+// runs in the simulation's own process. With sessions ConsumeEvent takes them.
+func Assemble(source, to string, sessions bool) error {
 	files, err := filepath.Glob(filepath.Join(source, "functions", "*", "function.json"))
 	if err != nil {
 		return err
@@ -374,6 +380,9 @@ func Assemble(source, to string) error {
 		text, err := os.ReadFile(file)
 		if err != nil {
 			return err
+		}
+		if sessions {
+			text = bytes.Replace(text, []byte(`"isSessionsEnabled": false`), []byte(`"isSessionsEnabled": true`), 1)
 		}
 		target := filepath.Join(to, name)
 		if err := os.MkdirAll(filepath.Dir(target), 0o755); err != nil {
