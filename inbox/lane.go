@@ -43,7 +43,7 @@ type lane struct {
 	cur              Model
 	known, bet, must bool
 	// conflicts and failures in a row, and looks at a model whose number has not moved. look is
-	// the time of the next one; zero if the model was not looked at for those who wait.
+	// the time of the next one, zero before the first.
 	conflicts, failures, looks int
 	look                       time.Time
 	// alone is how many changes more are made for one event each, because one of them makes
@@ -142,7 +142,7 @@ func (l *lane) read(ctx context.Context, calls []*call) (err error) {
 			l.cur, l.bet = Model{Key: l.key}, true
 		}
 		if l.bet {
-			l.known, l.look = true, time.Time{}
+			l.known = true
 			return nil
 		}
 	}

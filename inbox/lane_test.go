@@ -47,6 +47,13 @@ func expect(t *testing.T, in *inbox.Inbox, e inbox.Event, want inbox.Outcome) {
 	require.Equal(t, want, got, "event %d", e.Seq)
 }
 
+// apart is expect where the next event must find the lane of this one ended.
+func apart(t *testing.T, in *inbox.Inbox, e inbox.Event, want inbox.Outcome) {
+	t.Helper()
+	expect(t, in, e, want)
+	synctest.Wait()
+}
+
 // TestRequestsOfAnEvent: a key that is known costs one write, and only what needs to be sure
 // costs a read.
 func TestRequestsOfAnEvent(t *testing.T) {
@@ -54,22 +61,22 @@ func TestRequestsOfAnEvent(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s, asked := counted()
 		here, there := inbox.New(s, list, inbox.Options{}), inbox.New(s, list, inbox.Options{})
-		expect(t, here, one(1), inbox.Applied)
+		apart(t, here, one(1), inbox.Applied)
 		require.Equal(t, "commit", asked(), "the first event of all finds no model, most likely")
-		expect(t, inbox.New(s, list, inbox.Options{}), one(1), inbox.Duplicate)
+		apart(t, inbox.New(s, list, inbox.Options{}), one(1), inbox.Duplicate)
 		require.Equal(t, "commit load", asked(), "but a copy of it does, elsewhere")
-		expect(t, here, one(2), inbox.Applied)
+		apart(t, here, one(2), inbox.Applied)
 		require.Equal(t, "commit", asked(), "a bet that is won")
-		expect(t, here, one(2), inbox.Duplicate)
+		apart(t, here, one(2), inbox.Duplicate)
 		require.Equal(t, "load", asked(), "an answer without a commit")
-		expect(t, there, one(3), inbox.Applied)
+		apart(t, there, one(3), inbox.Applied)
 		require.Equal(t, "load commit", asked(), "nothing is known there")
-		expect(t, here, one(4), inbox.Applied)
+		apart(t, here, one(4), inbox.Applied)
 		require.Equal(t, "load commit", asked(), "the event does not fit what is known here")
-		expect(t, there, one(4), inbox.Duplicate)
+		apart(t, there, one(4), inbox.Duplicate)
 		require.Equal(t, "commit load", asked(), "a bet that is lost")
 		before := time.Now()
-		expect(t, here, one(5), inbox.Applied)
+		apart(t, here, one(5), inbox.Applied)
 		require.Contains(t, []string{"load commit", "commit"}, asked())
 		require.Zero(t, time.Since(before), "nobody is in anybody's way")
 	})
@@ -120,7 +127,7 @@ func TestOutOfOrder(t *testing.T) {
 			var wg sync.WaitGroup
 			wg.Go(func() { expect(t, in, one(seq), inbox.Applied) })
 			synctest.Wait()
-			return wg.Wait
+			return func() { wg.Wait(); synctest.Wait() } // the lane has ended, too
 		}
 		second := later(2)
 		require.Equal(t, "load", asked())
@@ -151,19 +158,19 @@ func TestALostBet(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s, asked := counted()
 		in := inbox.New(s, list, inbox.Options{Observer: func(s inbox.Signal) { t.Errorf("%#v", s) }})
-		expect(t, in, one(1), inbox.Applied)
+		apart(t, in, one(1), inbox.Applied)
 		m, err := s.Load(t.Context(), "k")
 		require.NoError(t, err)
 		_, err = s.Commit(t.Context(), inbox.Change{Model: m}) // somebody rewrites it
 		require.NoError(t, err)
 		asked()
 		before := time.Now()
-		expect(t, in, one(2), inbox.Applied)
+		apart(t, in, one(2), inbox.Applied)
 		require.Equal(t, "commit load commit", asked())
 		require.Zero(t, time.Since(before))
-		expect(t, in, one(3), inbox.Applied)
+		apart(t, in, one(3), inbox.Applied)
 		require.Equal(t, "load commit", asked(), "it is not bet on at once")
-		expect(t, in, one(4), inbox.Applied)
+		apart(t, in, one(4), inbox.Applied)
 		require.Equal(t, "commit", asked(), "nobody else has written it since")
 	})
 }
@@ -283,22 +290,24 @@ func TestARefusedEventEndsTheRun(t *testing.T) {
 // TestARefusalIsNotBetOn: what is kept may be old, and the event may be fine.
 func TestARefusalIsNotBetOn(t *testing.T) {
 	t.Parallel()
-	s, asked := counted()
-	in := inbox.New(s, func(m json.RawMessage, e inbox.Event) (json.RawMessage, error) {
-		if string(m) == "[1]" && e.Seq == 2 {
-			return nil, errors.New("not on this one")
-		}
-		return list(m, e)
-	}, inbox.Options{})
-	expect(t, in, one(1), inbox.Applied)
-	m, err := s.Load(t.Context(), "k")
-	require.NoError(t, err)
-	m.Data = json.RawMessage("[7]")
-	_, err = s.Commit(t.Context(), inbox.Change{Model: m})
-	require.NoError(t, err)
-	asked()
-	expect(t, in, one(2), inbox.Applied)
-	require.Equal(t, "load commit", asked())
+	synctest.Test(t, func(t *testing.T) {
+		s, asked := counted()
+		in := inbox.New(s, func(m json.RawMessage, e inbox.Event) (json.RawMessage, error) {
+			if string(m) == "[1]" && e.Seq == 2 {
+				return nil, errors.New("not on this one")
+			}
+			return list(m, e)
+		}, inbox.Options{})
+		apart(t, in, one(1), inbox.Applied)
+		m, err := s.Load(t.Context(), "k")
+		require.NoError(t, err)
+		m.Data = json.RawMessage("[7]")
+		_, err = s.Commit(t.Context(), inbox.Change{Model: m})
+		require.NoError(t, err)
+		asked()
+		expect(t, in, one(2), inbox.Applied)
+		require.Equal(t, "load commit", asked())
+	})
 }
 
 // TestOneOfTheRunDoesNotFit: the store refuses the batch for one of its events; the others get
@@ -438,6 +447,7 @@ func TestLooksForAPredecessor(t *testing.T) {
 		require.Equal(t, time.Second, time.Since(begun))
 		require.Equal(t, "load load load load load load commit", asked(), "one to begin with, and five in a second")
 
+		synctest.Wait() // the lane has ended
 		begun = time.Now()
 		var wg sync.WaitGroup
 		for seq := int64(20); seq > 3; seq-- {
@@ -484,4 +494,88 @@ func TestAWaitEndsOnAnotherModel(t *testing.T) {
 			})
 		})
 	}
+}
+
+// TestAStoredEventIsALook: those that wait on do not begin to look anew, for the number has not
+// moved; when it has, they do.
+func TestAStoredEventIsALook(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		s, asked := counted()
+		here, there := inbox.New(s, list, inbox.Options{}), inbox.New(s, list, inbox.Options{})
+		var wg sync.WaitGroup
+		wg.Go(func() { expect(t, here, one(20), inbox.Stored) })
+		time.Sleep(900 * time.Millisecond)
+		wg.Go(func() { expect(t, here, one(22), inbox.Stored) })
+		wg.Wait()
+		require.Equal(t, "load load load load load load commit commit", asked())
+		synctest.Wait() // the lane has ended
+		wg.Go(func() { expect(t, here, one(4), inbox.Applied) })
+		time.Sleep(600 * time.Millisecond)
+		expect(t, here, one(1), inbox.Applied)
+		asked()
+		time.Sleep(20 * time.Millisecond)
+		require.Equal(t, "load", asked(), "the first of new looks")
+		expect(t, there, one(2), inbox.Applied)
+		expect(t, there, one(3), inbox.Applied)
+		wg.Wait()
+	})
+}
+
+// TestWhatWasKeptIsNoLook: an event that is ahead of a model from memory, or a sweep, needs it read
+// before anything is stored.
+func TestWhatWasKeptIsNoLook(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		s, asked := counted()
+		in := inbox.New(s, list, inbox.Options{MaxWaiting: 1, EarlyWait: time.Second})
+		expect(t, in, one(1), inbox.Applied)
+		var wg sync.WaitGroup
+		other := one(2)
+		other.Key = "other"
+		wg.Go(func() { expect(t, in, other, inbox.Applied) })
+		synctest.Wait()
+		asked()
+		expect(t, in, one(9), inbox.Stored)
+		require.Equal(t, "load commit", asked(), "it finds no place to wait")
+		other.Seq = 1
+		expect(t, in, other, inbox.Applied)
+		wg.Wait()
+		time.Sleep(time.Second)
+		wg.Go(func() { expect(t, in, one(3), inbox.Applied) })
+		time.Sleep(600 * time.Millisecond) // the last look is over
+		asked()
+		wg.Go(func() { sweep(t, in, inbox.Swept{Keys: 1}) })
+		synctest.Wait()
+		require.Equal(t, "waiting load early", asked(), "9 has waited, and 3 is in hand")
+		expect(t, in, one(2), inbox.Applied)
+		wg.Wait()
+	})
+}
+
+// TestARefusalOfAnArrivalIsNotBetOn: the model that was looked at for those who wait may be old.
+func TestARefusalOfAnArrivalIsNotBetOn(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		s := &inboxtest.MemStore{}
+		in := inbox.New(s, func(m json.RawMessage, e inbox.Event) (json.RawMessage, error) {
+			if string(m) == "[1]" && e.Seq == 2 {
+				return nil, errors.New("not on this one")
+			}
+			return list(m, e)
+		}, inbox.Options{})
+		expect(t, in, one(1), inbox.Applied)
+		var wg sync.WaitGroup
+		wg.Go(func() { expect(t, in, one(3), inbox.Applied) })
+		time.Sleep(600 * time.Millisecond) // the last look is over
+		m, err := s.Load(t.Context(), "k")
+		require.NoError(t, err)
+		m.Data = json.RawMessage("[7]")
+		_, err = s.Commit(t.Context(), inbox.Change{Model: m})
+		require.NoError(t, err)
+		expect(t, in, one(2), inbox.Applied)
+		wg.Wait()
+		seqs, _ := applied(t, s)
+		require.Equal(t, []int64{7, 2, 3}, seqs)
+	})
 }
