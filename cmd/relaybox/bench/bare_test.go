@@ -6,6 +6,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/Azure/azure-sdk-for-go/sdk/messaging/azservicebus"
 	"github.com/stretchr/testify/require"
 
 	"github.com/relaybox/relaybox/cmd/relaybox/parts"
@@ -74,4 +75,26 @@ func TestInnerRuns(t *testing.T) {
 	require.NoError(t, err, said.String())
 	require.Equal(t, 60, f.Events)
 	require.Positive(t, f.Allocations.Number)
+}
+
+// TestTheTopicTellsWhatCameAgain: what it drops as a duplicate takes a number.
+func TestTheTopicTellsWhatCameAgain(t *testing.T) {
+	t.Parallel()
+	r := rigOf(t)
+	w, err := r.watch()
+	require.NoError(t, err)
+	client, err := azservicebus.NewClientFromConnectionString(r.settings["SERVICEBUS_CONNECTION"], nil)
+	require.NoError(t, err)
+	defer func() { require.NoError(t, client.Close(t.Context())) }()
+	sender, err := client.NewSender(r.settings["EVENTS_TOPIC"], nil)
+	require.NoError(t, err)
+	for _, seq := range []string{"1", "1", "2", "1", "2", "3"} {
+		m := &azservicebus.Message{MessageID: &seq, SessionID: new("profile:a"), Body: []byte(`{"partitionkey":"profile:a","sequence":"` + seq + `"}`)}
+		require.NoError(t, sender.SendMessage(t.Context(), m, nil))
+	}
+	messages, numbers, err := w.topic(t.Context())
+	require.NoError(t, err)
+	require.Equal(t, []message{{"a", 1}, {"a", 2}, {"a", 3}}, messages)
+	require.Equal(t, []int64{1, 3, 6}, numbers)
+	require.Equal(t, known(3), dropped(numbers, 0))
 }

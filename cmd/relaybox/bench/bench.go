@@ -134,7 +134,7 @@ func choose(o Options) ([]workload, error) {
 	for _, name := range o.Workloads {
 		before := len(chosen)
 		for _, w := range all {
-			if w.family() == name || w.name == name {
+			if w.name == name || w.family() == name && !w.asked {
 				chosen = append(chosen, w)
 			}
 		}

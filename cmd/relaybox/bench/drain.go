@@ -130,10 +130,11 @@ func (w drain) watch(ctx context.Context, t *trial, watcher *watcher, l *load, m
 	if err != nil && !errors.Is(err, errStuck) {
 		return err
 	}
-	messages, e := watcher.topic(ctx)
+	messages, numbers, e := watcher.topic(ctx)
 	if e != nil {
 		return e
 	}
+	f.Twice = dropped(numbers, max(0, before.sent))
 	if f.Outcome = onTopic(l.writes, messages); f.Outcome.Good() {
 		return err
 	}

@@ -19,8 +19,9 @@ type Figures struct {
 	Processor map[string]time.Duration
 	Peak      map[string]int64
 	Requests  []Requests // to the store
-	// Sends are requests to the bus that carried events; Allocations is a number of objects.
-	Sends, Allocations Known
+	// Sends are requests to the bus that carried events, and Twice events that it had already and
+	// dropped; Allocations is a number of objects.
+	Sends, Twice, Allocations Known
 	// Refused are writes that were told so, or whose answer was lost: the load asks for none.
 	Refused int
 	Outcome Outcome
@@ -126,6 +127,9 @@ func (f Figures) numbers() []Number {
 	}
 	if f.Sends.Known {
 		add("sends/"+by, float64(f.Sends.Number)/per)
+	}
+	if f.Twice.Known {
+		add("sent-twice/"+by, float64(f.Twice.Number)/per)
 	}
 	if f.Allocations.Known {
 		add("allocs/"+by, float64(f.Allocations.Number)/per)

@@ -35,7 +35,7 @@ func synthetic() Figures {
 		Processor: map[string]time.Duration{"bus": time.Second, "handler": 4 * time.Second, "host": 2 * time.Second, "store": time.Second},
 		Peak:      map[string]int64{"handler": 32 << 20},
 		Requests:  []Requests{{"outbox", "batch", 2000, 40_000}, {"outbox", "read", 1000, 1000}, {"inbox", "replace", 500, 9000}},
-		Sends:     known(100), Allocations: known(7000),
+		Sends:     known(100), Twice: known(4), Allocations: known(7000),
 	}
 }
 
@@ -48,7 +48,7 @@ func TestNumbersAreByTheEvent(t *testing.T) {
 		{"requests/event", 1.75}, {"RU/event", 25},
 		{"outbox-batch/event", 1}, {"outbox-batch-RU/event", 20}, {"outbox-read/event", 0.5}, {"outbox-read-RU/event", 0.5},
 		{"inbox-replace/event", 0.25}, {"inbox-replace-RU/event", 4.5},
-		{"sends/event", 0.05}, {"allocs/event", 3.5}, {"handler-peak-MB", 32},
+		{"sends/event", 0.05}, {"sent-twice/event", 0.002}, {"allocs/event", 3.5}, {"handler-peak-MB", 32},
 	}, synthetic().numbers())
 }
 

@@ -84,8 +84,7 @@ func (w flow) run(ctx context.Context, t *trial) (f Figures, err error) {
 	if w.timed {
 		f.Effect = spread(seen.took(l.due))
 	}
-	f.Outcome, err = w.outcome(ctx, watcher, l, stuck)
-	return f, err
+	return f, w.outcome(ctx, watcher, l, before, &f, stuck)
 }
 
 // warm opens connections and has everything done once, by keys of its own.
@@ -140,24 +139,27 @@ func (w flow) settle(ctx context.Context, t *trial, watcher *watcher, l *load) (
 		func(s standing) bool { return s.sent >= n && s.waiting == 0 })
 }
 
-// outcome holds what came of it against what the clients were told. stuck says that
-// something is missing: then that is found, or it is an error of its own.
-func (w flow) outcome(ctx context.Context, watcher *watcher, l *load, stuck error) (o Outcome, err error) {
+// outcome holds what came of it against what the clients were told; the first events, before of
+// them, are the warm-up's. stuck says that something is missing: then that is found, or it is an
+// error of its own.
+func (w flow) outcome(ctx context.Context, watcher *watcher, l *load, before int, f *Figures, stuck error) (err error) {
 	if w.goal == stored {
-		return onlyStored(ctx, watcher, l)
+		f.Outcome, err = onlyStored(ctx, watcher, l)
+		return err
 	}
-	messages, err := watcher.topic(ctx)
+	messages, numbers, err := watcher.topic(ctx)
 	if err != nil {
-		return o, err
+		return err
 	}
 	models, err := watcher.models(ctx)
 	if err != nil {
-		return o, err
+		return err
 	}
-	if o = onTopic(l.writes, messages).add(inViews(l.writes, models)); o.Good() {
-		return o, stuck
+	f.Twice = dropped(numbers, before)
+	if f.Outcome = onTopic(l.writes, messages).add(inViews(l.writes, models)); f.Outcome.Good() {
+		return stuck
 	}
-	return o, nil
+	return nil
 }
 
 // errNotOff: the figures would be those of something else.
@@ -229,6 +231,5 @@ func (w idle) run(ctx context.Context, t *trial) (f Figures, err error) {
 	if err := m.stop(ctx, &f, time.Now()); err != nil {
 		return f, err
 	}
-	f.Outcome, err = all.outcome(ctx, watcher, l, nil)
-	return f, err
+	return f, all.outcome(ctx, watcher, l, l.acknowledgements(), &f, nil)
 }

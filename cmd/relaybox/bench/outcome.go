@@ -1,6 +1,9 @@
 package bench
 
-import "maps"
+import (
+	"maps"
+	"slices"
+)
 
 // acknowledged is what the clients were told about a key.
 type acknowledged struct {
@@ -43,6 +46,20 @@ func onTopic(writes map[string]acknowledged, messages []message) (o Outcome) {
 		o.Lost += max(0, w.writes-came[key])
 	}
 	return o.add(phantoms(writes, came))
+}
+
+// dropped counts what came to the topic again and was dropped there: it got a number, too. numbers
+// are those of what was kept, of which the first n do not count. What came again behind the last
+// of them is not seen.
+func dropped(numbers []int64, n int) Known {
+	before := int64(0)
+	switch {
+	case len(numbers) == 0 || len(numbers) < n || slices.Contains(numbers, 0):
+		return Known{}
+	case n > 0:
+		before = numbers[n-1]
+	}
+	return known(numbers[len(numbers)-1] - before - int64(len(numbers)-n))
 }
 
 // inViews holds the read models against what was acknowledged.

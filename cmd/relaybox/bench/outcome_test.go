@@ -34,6 +34,30 @@ func TestOnTopic(t *testing.T) {
 	}
 }
 
+func TestDropped(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct {
+		numbers []int64
+		before  int
+		want    Known
+	}{
+		"nothing came":              {nil, 0, Known{}},
+		"less than there should be": {[]int64{1}, 2, Known{}},
+		"the bus does not tell":     {[]int64{0, 0}, 0, Known{}},
+		"each once":                 {[]int64{1, 2, 3}, 0, known(0)},
+		"two in between":            {[]int64{1, 3, 5}, 0, known(2)},
+		"the first one's copy":      {[]int64{2, 3}, 0, known(1)},
+		"the warm-up's":             {[]int64{1, 4, 5}, 2, known(0)},
+		"behind the warm-up":        {[]int64{1, 4, 6}, 2, known(1)},
+		"only the warm-up":          {[]int64{1, 4}, 2, known(0)},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			require.Equal(t, c.want, dropped(c.numbers, c.before))
+		})
+	}
+}
+
 func TestInViews(t *testing.T) {
 	t.Parallel()
 	writes := map[string]acknowledged{"a": {writes: 3}, "b": {writes: 1, refused: 1}}

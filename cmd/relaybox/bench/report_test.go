@@ -118,6 +118,10 @@ func TestChoose(t *testing.T) {
 	}
 	require.Equal(t, []string{"write/off", "write/on"}, names(Options{Workloads: []string{"write"}}))
 	require.Equal(t, []string{"scale/2"}, names(Options{Workloads: []string{"scale/2"}}))
+	require.Equal(t, []string{"scale/1", "scale/2", "scale/5", "scale/10"}, names(Options{Workloads: []string{"scale"}}))
+	require.Equal(t, []string{"scale/1", "scale/2"}, names(Options{Workloads: []string{"scale"}, Quick: true}))
+	require.Equal(t, []string{"scale/10"}, names(Options{Workloads: []string{"scale/10"}, Quick: true}))
+	require.NotContains(t, names(Options{Quick: true}), "scale/5")
 	require.NotContains(t, names(Options{}), "million")
 	require.Contains(t, names(Options{Workloads: []string{"million"}}), "million")
 	_, err := choose(Options{Workloads: []string{"writes"}})

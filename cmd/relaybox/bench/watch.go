@@ -104,32 +104,37 @@ func (w *watcher) until(ctx context.Context, progress func(standing), done func(
 // peekPage is how many messages one peek asks for.
 const peekPage = 250
 
-// topic is everything that has come to the topic, in its order.
-func (w *watcher) topic(ctx context.Context) (all []message, err error) {
+// topic is everything that has come to the topic, in its order, with the numbers that the
+// topic gave it, 0 if the bus does not tell.
+func (w *watcher) topic(ctx context.Context) (all []message, numbers []int64, err error) {
 	client, err := azservicebus.NewClientFromConnectionString(w.rig.settings["SERVICEBUS_CONNECTION"], nil)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	defer func() { _ = client.Close(context.WithoutCancel(ctx)) }() // only peeked
 	receiver, err := client.NewReceiverForSubscription(w.rig.settings["EVENTS_TOPIC"], watchName, nil)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	for next := int64(1); ; {
 		page, err := receiver.PeekMessages(ctx, peekPage, &azservicebus.PeekMessagesOptions{FromSequenceNumber: &next})
 		if err != nil {
-			return nil, fmt.Errorf("peek the subscription %s: %w", watchName, err)
+			return nil, nil, fmt.Errorf("peek the subscription %s: %w", watchName, err)
 		}
 		if len(page) == 0 {
-			return all, nil
+			return all, numbers, nil
 		}
 		for _, m := range page {
 			next = *m.SequenceNumber + 1
 			read, err := readMessage(m.Body)
 			if err != nil {
-				return nil, fmt.Errorf("message %d: %w", *m.SequenceNumber, err)
+				return nil, nil, fmt.Errorf("message %d: %w", *m.SequenceNumber, err)
 			}
-			all = append(all, read)
+			number := int64(0)
+			if m.EnqueuedSequenceNumber != nil {
+				number = *m.EnqueuedSequenceNumber
+			}
+			all, numbers = append(all, read), append(numbers, number)
 		}
 	}
 }

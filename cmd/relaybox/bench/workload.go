@@ -61,12 +61,8 @@ func workloads(o Options) []workload {
 		{name: "drain", run: drain{keys: backlog}.run, ceiling: bareDrain(backlog)},
 		{name: "wide", run: flow{keys: wide, clients: clients, goal: applied}.run, ceiling: bareThrough(wide, clients, 0)},
 	}
-	instances := []int{1, 2, 5, 10}
-	if o.Quick {
-		instances = instances[:2]
-	}
-	for _, n := range instances {
-		all = append(all, workload{name: fmt.Sprintf("scale/%d", n), run: flow{keys: through, clients: clients, goal: applied, hosts: n}.run})
+	for _, n := range []int{1, 2, 5, 10} {
+		all = append(all, workload{name: fmt.Sprintf("scale/%d", n), run: flow{keys: through, clients: clients, goal: applied, hosts: n}.run, asked: o.Quick && n > 2})
 	}
 	million := spread(size(o, 1_000_000, 20_000), manyKeys)
 	return append(all,
