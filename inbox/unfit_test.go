@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"slices"
+	"strings"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -206,4 +207,55 @@ func TestATooLargeModelIsNotBetOn(t *testing.T) {
 	_, err = s.Commit(t.Context(), inbox.Change{Model: m})
 	require.NoError(t, err)
 	expect(t, in, one(4), inbox.Applied)
+}
+
+// TestWhoLeavesWhileTheEventIsStored has its end already when that is done.
+func TestWhoLeavesWhileTheEventIsStored(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		s := &inboxtest.MemStore{}
+		letGo := make(chan struct{})
+		s.Before = func(_ context.Context, op string) error {
+			if op == "commit" {
+				<-letGo
+			}
+			return nil
+		}
+		in := inbox.New(s, list, inbox.Options{})
+		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+		defer cancel()
+		_, err := in.Once(ctx, one(1))
+		require.ErrorIs(t, err, context.DeadlineExceeded)
+		close(letGo)
+		synctest.Wait()
+		expect(t, in, one(1), inbox.Duplicate)
+	})
+}
+
+// TestWhatIsToldOfAnEarlyEvent: the number that it waits for, and why it was given up, in few words.
+func TestWhatIsToldOfAnEarlyEvent(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		s := &inboxtest.MemStore{}
+		var told []inbox.Signal
+		in := inbox.New(s, func(m json.RawMessage, e inbox.Event) (json.RawMessage, error) {
+			if e.Seq == 4 {
+				return nil, errors.New(strings.Repeat("no ", 1000))
+			}
+			return list(m, e)
+		}, inbox.Options{Observer: func(s inbox.Signal) { told = append(told, s) }})
+		expect(t, in, one(1), inbox.Applied)
+		expect(t, in, one(4), inbox.Stored)
+		require.Len(t, told, 1)
+		require.EqualValues(t, 2, told[0].(inbox.Waits).For)
+		expect(t, in, one(2), inbox.Applied)
+		expect(t, in, one(3), inbox.Applied)
+		time.Sleep(time.Hour)
+		synctest.Wait()
+		sweep(t, in, inbox.Swept{Keys: 1})
+		require.Len(t, s.Refused("k"), 1)
+		reason := s.Refused("k")[0].Reason
+		require.Contains(t, reason, "no no no")
+		require.LessOrEqual(t, len(reason), 503, "it is stored beside the model")
+	})
 }
