@@ -107,7 +107,7 @@ func (l *eventLife) UnmarshalJSON(text []byte) error {
 	return json.Unmarshal(text, &l.Incarnation)
 }
 
-// encode makes the event's document, the largest member last.
+// event makes an event's document, the largest member last.
 func (e *encoder) event(key string, from *outbox.Event) []byte {
 	d := eventDoc{
 		ID: outbox.EventDocID(from.Seq), PK: key, Kind: "event", Pending: true, Seq: from.Seq, Type: from.Type,
@@ -139,8 +139,8 @@ func (d *eventDoc) event() (outbox.Event, error) {
 	switch {
 	case d.Envelope != nil:
 		return e, nil
-	case d.Source == "":
-		return e, fmt.Errorf("event %d has neither a source nor an envelope", d.Seq)
+	case d.Data == nil:
+		return e, fmt.Errorf("event %d has neither data nor an envelope", d.Seq)
 	}
 	err := e.Fill(outbox.Content{Source: d.Source, Incarnation: d.Incarnation.Incarnation, Data: d.Data})
 	e.Content = nil // the envelope has it

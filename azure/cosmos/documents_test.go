@@ -56,7 +56,9 @@ func TestAnEventIsStoredOnce(t *testing.T) {
 	}))
 	bare := whole
 	bare.Content = nil
-	for name, e := range map[string]outbox.Event{"content": whole, "envelope": bare, "neither": {Key: "profile:ada", Seq: 1, ID: "id", Type: "t", Envelope: []byte(`null`), CreatedAt: at}} {
+	nameless := outbox.Event{Key: "k", Seq: 1, Type: "t", CreatedAt: at}
+	require.NoError(t, nameless.Fill(outbox.Content{Incarnation: outbox.Incarnation{ID: "i-1", First: 1}, Data: json.RawMessage(`null`)}))
+	for name, e := range map[string]outbox.Event{"content": whole, "no source, no data": nameless, "envelope": bare, "null": {Key: "profile:ada", Seq: 1, ID: "id", Type: "t", Envelope: []byte(`null`), CreatedAt: at}} {
 		enc := encoder{}
 		text := enc.event(e.Key, &e)
 		require.NoError(t, enc.err)
