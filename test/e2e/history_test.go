@@ -69,7 +69,7 @@ func (s *system) lastRead(ctx context.Context, key string) error {
 func (s *system) verdicts() map[string]history.Verdict {
 	all := map[string]history.Verdict{}
 	for _, key := range s.record.Keys() {
-		all[key] = history.Check(s.record.Calls(key), 20*time.Second)
+		all[key] = history.Check(s.record.Calls(key), 2*time.Minute)
 	}
 	return all
 }
