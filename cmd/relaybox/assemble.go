@@ -20,7 +20,7 @@ func start --script-root dist/app and the deployment all take exactly this one.
 With --zip it also writes the package that Azure takes, with the modes that the host needs
 whatever this machine's file system knows. The same source and Go toolchain give the same
 bytes. For Azure build with --os linux --arch amd64.`,
-		Args: cobra.NoArgs,
+		Args: noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			source, err := stack.FindSource(".")
 			if err != nil {

@@ -32,15 +32,18 @@ another checkout. Ratios are the result: figures of a busy machine are not.
 Every event is counted. Exit status 1: something was lost, doubled or disordered, or with
 --guard a number is outside of its margin.
 docs/performance.md says how to read it.`,
-		Args: cobra.NoArgs,
+		Args: noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) (err error) {
+			if err := atLeast("rounds", o.Rounds, 1); err != nil {
+				return err
+			}
 			if guard != "" {
 				if o.Margins, err = readMargins(guard); err != nil {
-					return err
+					return usageError{err}
 				}
 			}
 			if err := bench.Check(o); err != nil {
-				return err // before anything is built
+				return usageError{err} // before anything is built
 			}
 			if o.Dir, err = os.MkdirTemp("", "relaybox-bench-"); err != nil {
 				return err
@@ -50,11 +53,7 @@ docs/performance.md says how to read it.`,
 				o.Out = cmd.ErrOrStderr()
 			}
 			defer func() {
-				if keep || ran && err != nil && !errors.Is(err, bench.ErrGuarded) {
-					_, _ = fmt.Fprintln(o.Out, "data and logs kept in", o.Dir)
-				} else {
-					err = errors.Join(err, os.RemoveAll(o.Dir))
-				}
+				err = tidy(cmd.Context(), o.Out, o.Dir, keep, ran && !errors.Is(err, bench.ErrGuarded), err)
 			}()
 			if o.Ours, err = benchOurs(cmd.Context(), o); err != nil {
 				return err

@@ -18,7 +18,7 @@ import (
 func chaosCommand() *cobra.Command {
 	o := chaos.Options{}
 	var minutes float64
-	var keep, asJSON bool
+	var keep, asJSON, began bool
 	cmd := &cobra.Command{
 		Use:   "chaos",
 		Short: "Kill, freeze and cut off real processes for minutes, and account for every write",
@@ -32,22 +32,25 @@ order.
 
 Prints a table. Exit status 0: no promise was broken. On a breach the whole story of the
 entities is printed, and data, logs and evidence are kept. Needs Linux.`,
-		Args: cobra.NoArgs,
+		Args: noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) (err error) {
+			o.Length = time.Duration(minutes * float64(time.Minute))
+			if err := errors.Join(above("minutes", minutes), atLeast("instances", o.Instances, 1), above("drain", o.Drain)); err != nil {
+				return err
+			}
+			if err := chaos.Check(o); errors.Is(err, chaos.ErrUnsupported) {
+				return err
+			} else if err != nil {
+				return usageError{err}
+			}
 			if o.Dir, err = os.MkdirTemp("", "relaybox-chaos-"); err != nil {
 				return err
 			}
-			o.Out, o.Length = cmd.OutOrStdout(), time.Duration(minutes*float64(time.Minute))
+			o.Out = cmd.OutOrStdout()
 			if asJSON {
 				o.Out = cmd.ErrOrStderr()
 			}
-			defer func() {
-				if keep || err != nil {
-					_, _ = fmt.Fprintln(o.Out, "data, logs and evidence kept in", o.Dir)
-				} else {
-					err = os.RemoveAll(o.Dir)
-				}
-			}()
+			defer func() { err = tidy(cmd.Context(), o.Out, o.Dir, keep, began, err) }()
 			if !cmd.Flags().Changed("seed") {
 				o.Seed = rand.Uint64N(1_000_000)
 			}
@@ -55,6 +58,7 @@ entities is printed, and data, logs and evidence are kept. Needs Linux.`,
 				return err
 			}
 			_, _ = fmt.Fprintf(o.Out, "seed %d\n", o.Seed)
+			began = true
 			report, err := chaos.Run(cmd.Context(), o)
 			if asJSON && report != nil {
 				err = errors.Join(err, json.NewEncoder(cmd.OutOrStdout()).Encode(report))

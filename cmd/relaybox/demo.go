@@ -14,7 +14,7 @@ import (
 func demoCommand() *cobra.Command {
 	var o demo.Options
 	var app string
-	var keep bool
+	var keep, asJSON, began bool
 	cmd := &cobra.Command{
 		Use:   "demo",
 		Short: "Send a thousand writes, cut the broker, kill the app, and account for every event",
@@ -27,20 +27,20 @@ was on the bus, what the consumer made of it and what was dead-lettered.
 
 write-to-consumed is the time from the client's acknowledgement to the moment at which the
 store shows the change in the consumer's read model. Exit status 0: every invariant held.`,
-		Args: cobra.NoArgs,
+		Args: noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) (err error) {
+			if err := atLeast("writes", o.Writes, 1); err != nil {
+				return err
+			}
 			o.Dir, err = os.MkdirTemp("", "relaybox-demo-")
 			if err != nil {
 				return err
 			}
 			o.Out = cmd.OutOrStdout()
-			defer func() {
-				if keep || err != nil {
-					_, _ = fmt.Fprintln(o.Out, "data and log kept in", o.Dir)
-				} else {
-					err = os.RemoveAll(o.Dir)
-				}
-			}()
+			if asJSON {
+				o.Out, o.JSON = cmd.ErrOrStderr(), cmd.OutOrStdout()
+			}
+			defer func() { err = tidy(cmd.Context(), o.Out, o.Dir, keep, began, err) }()
 			if o.App = app; app == "" {
 				source, err := stack.FindSource(".")
 				if err != nil {
@@ -53,6 +53,7 @@ store shows the change in the consumer's read model. Exit status 0: every invari
 				}
 			}
 			_, _ = fmt.Fprintf(o.Out, "seed %d\n", o.Seed)
+			began = true
 			if err := demo.Run(cmd.Context(), o); err != nil {
 				return err
 			}
@@ -63,6 +64,7 @@ store shows the change in the consumer's read model. Exit status 0: every invari
 	cmd.Flags().StringVar(&app, "app", "", "assembled app folder (default: build the source tree's)")
 	cmd.Flags().IntVar(&o.Writes, "writes", 1000, "number of writes")
 	cmd.Flags().Uint64Var(&o.Seed, "seed", 1, "seed of the workload")
-	cmd.Flags().BoolVar(&keep, "keep", false, "keep data and log")
+	cmd.Flags().BoolVar(&asJSON, "json", false, "print the table as JSON on the standard output, everything else on the other")
+	cmd.Flags().BoolVar(&keep, "keep", false, "keep data and log; they are kept when a promise was broken")
 	return cmd
 }

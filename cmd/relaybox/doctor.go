@@ -1,7 +1,10 @@
 package main
 
 import (
+	"encoding/json"
 	"fmt"
+	"io"
+	"os"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -11,6 +14,7 @@ import (
 
 func doctorCommand() *cobra.Command {
 	var o doctor.Options
+	var asJSON bool
 	cmd := &cobra.Command{
 		Use:   "doctor",
 		Short: "Check that settings, app folder and services give the protocol what it needs",
@@ -26,12 +30,19 @@ Settings come from a local.settings.json, or from the app in Azure:
 An environment variable that is set wins. Where the settings name an identity, doctor signs in
 as you (az login), unless it runs where the app's own identity is: --managed-identity.
 
-Exit status: 0 fine, 1 something is refused, 2 nothing is refused but something could not be
+Exit status: 0 fine, 1 something is refused, 3 nothing is refused but something could not be
 checked.`,
-		Args: cobra.NoArgs,
+		Args: noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
+			if err := above("timeout", o.Timeout); err != nil {
+				return err
+			}
 			report := doctor.Run(cmd.Context(), o)
-			if err := report.Print(cmd.OutOrStdout()); err != nil {
+			show := func(out io.Writer) error { return report.Print(out, coloured(out, os.Getenv)) }
+			if asJSON {
+				show = func(out io.Writer) error { return json.NewEncoder(out).Encode(report) }
+			}
+			if err := show(cmd.OutOrStdout()); err != nil {
 				return fmt.Errorf("print the report: %w", err)
 			}
 			if status := report.ExitStatus(); status != 0 {
@@ -45,6 +56,7 @@ checked.`,
 	flags.StringVar(&o.App, "app", "", "assembled app folder (default dist/app if it is here)")
 	flags.StringVar(&o.BusAdmin, "bus-admin", "", "where a Service Bus emulator serves its administration interface (default port 5300 of its host)")
 	flags.BoolVar(&o.ManagedIdentity, "managed-identity", false, "use the app's managed identity instead of yours")
+	flags.BoolVar(&asJSON, "json", false, "print the report as JSON")
 	flags.DurationVar(&o.Timeout, "timeout", 30*time.Second, "bound for everything")
 	return cmd
 }

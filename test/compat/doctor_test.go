@@ -41,7 +41,7 @@ func TestDoctorBesideARealStorage(t *testing.T) {
 			Environment: map[string]string{}, Transport: inPlaceOfThePublicPort{strings.TrimPrefix(url, "http://")},
 		})
 		var said strings.Builder
-		require.NoError(t, report.Print(&said))
+		require.NoError(t, report.Print(&said, false))
 		require.Zero(t, report.ExitStatus(), "%s:\n%s", name, &said)
 		require.Regexp(t, `(?m)^  ok +AzureWebJobsStorage .*lets us in$`, said.String(), name)
 		require.NotContains(t, said.String(), azuriteKey)

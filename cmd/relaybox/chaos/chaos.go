@@ -98,7 +98,7 @@ type run struct {
 
 // Run runs everything and prints the table. Its error is ErrBroken when a promise was.
 func Run(ctx context.Context, o Options) (_ *Report, err error) {
-	if err := o.check(); err != nil {
+	if err := Check(o); err != nil {
 		return nil, err
 	}
 	if !o.Disks {
@@ -129,7 +129,8 @@ func Run(ctx context.Context, o Options) (_ *Report, err error) {
 	return r.report, r.judge()
 }
 
-func (o *Options) check() error {
+// Check says what of the options makes no sense, or ErrUnsupported.
+func Check(o Options) error {
 	switch {
 	case !parts.Supported:
 		return ErrUnsupported

@@ -46,7 +46,9 @@ type Options struct {
 	Writes int
 	// Seed makes the workload; the timing is the machine's own.
 	Seed uint64
+	// Out hears of progress and gets the table; JSON, if it is set, gets the Report.
 	Out  io.Writer
+	JSON io.Writer
 }
 
 const (
@@ -120,6 +122,11 @@ func Run(ctx context.Context, o Options) error {
 	}
 	if err := result.print(o.Out); err != nil {
 		return err
+	}
+	if o.JSON != nil {
+		if err := result.encode(o.JSON, o.Seed); err != nil {
+			return err
+		}
 	}
 	return errors.Join(result.err(), err)
 }

@@ -41,7 +41,7 @@ func examined(t *testing.T, c cloud, credential azcore.TokenCredential) Report {
 	file := t.TempDir() + "/settings.json"
 	write(t, file, string(text))
 	r := Run(t.Context(), Options{Settings: file, App: assembled(t), Environment: map[string]string{}, Timeout: 20 * time.Second, Transport: c, Credential: credential})
-	require.NoError(t, r.Print(t.Output()))
+	require.NoError(t, r.Print(t.Output(), false))
 	return r
 }
 

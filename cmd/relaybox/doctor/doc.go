@@ -8,7 +8,7 @@
 //
 //	ok        as it should be
 //	warning   works, at a price that the line names; the exit status ignores it
-//	unknown   could not be checked, and why; exit status 2, unless something is refused
+//	unknown   could not be checked, and why; exit status 3, unless something is refused
 //	refused   breaks a promise of the app; exit status 1
 //
 // The rules are functions from plain structs to findings: CheckContainer, CheckTopic,

@@ -65,14 +65,14 @@ func (r Report) Count(s Status) int {
 	return n
 }
 
-// ExitStatus is 1 if something was refused, else 2 if something could not be checked,
-// else 0.
+// ExitStatus is 1 if something was refused, else 3 if something could not be checked, else 0.
+// 2 stays for command lines that make no sense, as for all verbs.
 func (r Report) ExitStatus() int {
 	switch {
 	case r.Count(Refused) > 0:
 		return 1
 	case r.Count(Unknown) > 0:
-		return 2
+		return 3
 	}
 	return 0
 }

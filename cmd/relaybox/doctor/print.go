@@ -12,8 +12,12 @@ import (
 // widest bounds the column of subjects: one long name must not push all texts away.
 const widest = 34
 
-// Print writes the report: a line per finding, grouped and aligned, and the count.
-func (r Report) Print(w io.Writer) error {
+// colours of the terminal for each status; what is fine has none.
+var colours = [...]string{OK: "", Warning: "\x1b[33m", Unknown: "\x1b[35m", Refused: "\x1b[31m"}
+
+// Print writes the report: a line per finding, grouped and aligned, and the count. With colour
+// the statuses that are not fine stand out.
+func (r Report) Print(w io.Writer, colour bool) error {
 	width := 0
 	for _, g := range r.Groups {
 		for _, f := range g.Findings {
@@ -27,7 +31,11 @@ func (r Report) Print(w io.Writer) error {
 		}
 		_, _ = fmt.Fprintf(&text, "%s\n", g.Name)
 		for _, f := range g.Findings {
-			_, _ = fmt.Fprintf(&text, "  %-7s  %-*s  %s\n", f.Status, width, oneLine(f.Subject), f.text())
+			status := fmt.Sprintf("%-7s", f.Status)
+			if colour && colours[f.Status] != "" {
+				status = colours[f.Status] + status + "\x1b[0m"
+			}
+			_, _ = fmt.Fprintf(&text, "  %s  %-*s  %s\n", status, width, oneLine(f.Subject), f.text())
 		}
 		text.WriteByte('\n')
 	}
@@ -56,7 +64,7 @@ func (r Report) summary() string {
 	switch r.ExitStatus() {
 	case 1:
 		return text + ": the app would break a promise, or not start, as it is set up"
-	case 2:
+	case 3:
 		return text + ": nothing is refused, but not everything could be checked"
 	}
 	return text

@@ -1,6 +1,7 @@
 package doctor
 
 import (
+	"encoding/json"
 	"strings"
 	"testing"
 	"time"
@@ -23,7 +24,7 @@ func TestPrint(t *testing.T) {
 	}}
 	require.Equal(t, 1, r.ExitStatus())
 	var out strings.Builder
-	require.NoError(t, r.Print(&out))
+	require.NoError(t, r.Print(&out, false))
 	require.Equal(t, `Settings of x.json
   ok       application settings  complete
 
@@ -34,6 +35,20 @@ Service Bus here
 
 1 ok, 1 warning, 1 unknown, 1 refused: the app would break a promise, or not start, as it is set up
 `, out.String())
+
+	out.Reset()
+	require.NoError(t, r.Print(&out, true))
+	require.Contains(t, out.String(), "  \x1b[31mrefused\x1b[0m  views sessions   ")
+	require.Contains(t, out.String(), "  ok       application settings  complete\n", "what is fine has no colour")
+
+	text, err := json.Marshal(r)
+	require.NoError(t, err)
+	require.JSONEq(t, `{"exitStatus":1,"counts":{"ok":1,"warning":1,"unknown":1,"refused":1},"groups":[
+		{"name":"Settings of x.json","findings":[{"status":"ok","subject":"application settings","found":"complete"}]},
+		{"name":"Service Bus here","findings":[
+			{"status":"refused","subject":"views sessions","found":"off:\n events of an entity are handled in any order","remedy":"make it anew"},
+			{"status":"unknown","subject":"views rules","found":"not read","remedy":"name the port"},
+			{"status":"warning","subject":"views lock","found":"5s","remedy":"set it"}]}]}`, string(text))
 }
 
 func TestExitStatus(t *testing.T) {
@@ -41,7 +56,7 @@ func TestExitStatus(t *testing.T) {
 	for want, list := range map[int][]Finding{
 		0: {ok("a", "b"), finding(Warning, "a", "b", "c")},
 		1: {finding(Unknown, "a", "b", "c"), finding(Refused, "a", "b", "c")},
-		2: {finding(Unknown, "a", "b", "c"), ok("a", "b")},
+		3: {finding(Unknown, "a", "b", "c"), ok("a", "b")},
 	} {
 		require.Equal(t, want, Report{[]Group{{"g", list}}}.ExitStatus())
 	}

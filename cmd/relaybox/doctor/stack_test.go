@@ -95,7 +95,7 @@ func (s *scene) play() Report {
 	}
 	o.Settings = settingsFile(s.t, values)
 	report := Run(s.t.Context(), o)
-	require.NoError(s.t, report.Print(s.t.Output()))
+	require.NoError(s.t, report.Print(s.t.Output(), false))
 	return report
 }
 
@@ -168,7 +168,7 @@ func TestAHealthySetUp(t *testing.T) {
 	require.Zero(t, r.Count(Unknown))
 	require.Greater(t, r.Count(OK), 35)
 	var said strings.Builder
-	require.NoError(t, r.Print(&said))
+	require.NoError(t, r.Print(&said, false))
 	require.NotContains(t, said.String(), minicosmos.EmulatorKey)
 	require.NotContains(t, said.String(), minibus.DefaultPolicy.Key)
 }
@@ -312,7 +312,7 @@ func TestWhatIsRefused(t *testing.T) {
 			require.GreaterOrEqual(t, at, 0, "%s among %v", row.status, list)
 			require.Contains(t, list[at].Found, row.found)
 			require.Contains(t, list[at].Remedy, row.remedy)
-			require.Equal(t, map[Status]int{Refused: 1, Unknown: 2, Warning: 0}[row.status], r.ExitStatus())
+			require.Equal(t, map[Status]int{Refused: 1, Unknown: 3, Warning: 0}[row.status], r.ExitStatus())
 		})
 	}
 }
