@@ -6,6 +6,7 @@ import (
 	"os"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -79,7 +80,12 @@ func TestKilledHandlerLosesNothing(t *testing.T) {
 func TestThirdCrashIsThePlatformsTurn(t *testing.T) {
 	t.Parallel()
 	notices := make(chan string, 16)
-	s := start(t, func(c *stack.Config) { c.Notice = func(text string) { notices <- text } })
+	names := stack.Defaults()
+	topology := stack.Topology(names["EVENTS_TOPIC"], names["EVENTS_SUBSCRIPTION"])
+	topology.Topics[0].Subscriptions[0].LockDuration = 5 * time.Second // the host may take a message's lock with it
+	s := start(t, func(c *stack.Config) {
+		c.Topology, c.Notice = topology, func(text string) { notices <- text }
+	})
 	s.put("crash", "Zero")
 	for range 3 {
 		var pid int
