@@ -53,7 +53,6 @@ func (b *batch) full() bool {
 // compose puts the events to the model, in the order of their numbers, and with them the
 // early ones that they make due. An event that is not due waits in memory or is stored.
 func (b *batch) compose(ctx context.Context, calls []*call) error {
-	calls = slices.Clone(calls)
 	slices.SortStableFunc(calls, func(a, c *call) int {
 		switch {
 		case a.event.Incarnation.before(c.event.Incarnation):

@@ -79,6 +79,10 @@ func TestIncarnations(t *testing.T) {
 			steps: []step{{of("a", 1, 1, 1), inbox.Applied}, {of("b", 4, 2, 5), inbox.Stored}},
 			model: "[1,5]", gaps: 3, follow: 1,
 		},
+		"the first of the later one waits for them": {
+			steps: []step{{of("a", 1, 1, 1), inbox.Applied}, {of("b", 4, 2, 4), inbox.Applied}},
+			model: "[1,4]", gaps: 2, follow: 1,
+		},
 		"those of the earlier one come while the later one waits": {
 			steps: []step{{of("a", 1, 1, 1), inbox.Applied}, {of("b", 2, 2, 2), inbox.Applied}, {of("b", 2, 2, 4), inbox.Stored}, {of("a", 1, 1, 2), inbox.Superseded}, {of("c", 3, 3, 3), inbox.Applied}, {of("b", 2, 2, 3), inbox.Superseded}},
 			model: "[1,2,3]", follow: 2, refuse: 3,

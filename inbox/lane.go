@@ -240,13 +240,11 @@ func (l *lane) failed(ctx context.Context, calls []*call, err error) {
 // idle ends calls that need no commit, and waits for the predecessor of the others: it may
 // arrive here, or be applied by another process.
 func (l *lane) idle(ctx context.Context, b *batch) {
-	if len(b.settled) > 0 {
-		if l.bet { // no answer without a commit rests on what was kept
-			l.known, l.must = false, true
-			return
-		}
-		b.succeeded()
+	if l.bet { // no answer without a commit rests on what was kept
+		l.known, l.must = false, true
+		return
 	}
+	b.succeeded()
 	l.failures = 0
 	if b.first.IsZero() {
 		return // nobody waits
@@ -287,7 +285,7 @@ func (l *lane) finish(calls []*call, end func(c *call)) {
 		if c.finished() {
 			continue
 		}
-		if end(c); c.outcome != 0 || c.err != nil || c.panicked != nil {
+		if end(c); c.err != nil || c.panicked != nil {
 			l.close(c)
 		}
 	}

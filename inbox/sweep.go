@@ -60,10 +60,8 @@ func (i *Inbox) Sweep(ctx context.Context) (Swept, error) {
 			if blocked[n] {
 				report.Blocked++
 			}
-			if results[n] != nil {
-				faults = append(faults, results[n])
-			}
 		}
+		faults = append(faults, results...)
 		return ctx.Err()
 	})
 	if err != nil || report.Keys == 0 {

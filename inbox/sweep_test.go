@@ -4,6 +4,8 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -143,11 +145,14 @@ func TestAnEarlyEventThatCannotBeApplied(t *testing.T) {
 	for name, row := range map[string]struct {
 		policy inbox.Policy
 		mended bool
+		cache  int
 		want   []int64
+		swept  inbox.Swept
 	}{
-		"snapshot":         {inbox.Snapshot, false, []int64{1, 3}},
-		"strict":           {inbox.Strict, false, []int64{1}},
-		"mended meanwhile": {inbox.Strict, true, []int64{1, 2, 3}},
+		"snapshot":            {inbox.Snapshot, false, 0, []int64{1, 3}, inbox.Swept{Keys: 1}},
+		"strict":              {inbox.Strict, false, 0, []int64{1}, inbox.Swept{Keys: 1, Blocked: 1}},
+		"mended meanwhile":    {inbox.Strict, true, 0, []int64{1, 2, 3}, inbox.Swept{Keys: 1}},
+		"mended, and is read": {inbox.Strict, true, -1, []int64{1, 2, 3}, inbox.Swept{Keys: 1}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -160,7 +165,7 @@ func TestAnEarlyEventThatCannotBeApplied(t *testing.T) {
 						return nil, broken
 					}
 					return list(m, e)
-				}, inbox.Options{Policy: row.policy, Observer: func(s inbox.Signal) { told = append(told, s) }})
+				}, inbox.Options{Policy: row.policy, CacheBytes: row.cache, Observer: func(s inbox.Signal) { told = append(told, s) }})
 				expect(t, in, one(2), inbox.Stored)
 				expect(t, in, one(3), inbox.Stored)
 				expect(t, in, one(1), inbox.Applied)
@@ -171,8 +176,10 @@ func TestAnEarlyEventThatCannotBeApplied(t *testing.T) {
 				time.Sleep(time.Hour)
 				synctest.Wait()
 				mended = row.mended
-				_, err := in.Sweep(t.Context())
-				require.NoError(t, err)
+				sweep(t, in, row.swept)
+				if row.mended {
+					require.Empty(t, told, "nothing is missing")
+				}
 				seqs, m := applied(t, s)
 				require.Equal(t, row.want, seqs)
 				if row.policy == inbox.Snapshot {
@@ -195,7 +202,8 @@ func TestEarlyOnesThatTheModelDoesNotKnow(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		s := &inboxtest.MemStore{}
-		in := inbox.New(s, list, inbox.Options{})
+		var told []inbox.Signal
+		in := inbox.New(s, list, inbox.Options{Observer: func(s inbox.Signal) { told = append(told, s) }})
 		expect(t, in, one(1), inbox.Applied)
 		for _, seq := range []int64{3, 4, 6} {
 			expect(t, in, one(seq), inbox.Stored)
@@ -207,8 +215,10 @@ func TestEarlyOnesThatTheModelDoesNotKnow(t *testing.T) {
 		require.NoError(t, err)
 		time.Sleep(time.Hour)
 		synctest.Wait()
+		told = nil
 		_, err = in.Sweep(t.Context())
 		require.NoError(t, err)
+		require.Equal(t, []inbox.Signal{inbox.Jumped{Event: one(6), Missing: 1}}, told, "3 has had its effect, and is not late")
 		seqs, m := applied(t, s)
 		require.Equal(t, []int64{1, 2, 3, 4, 6}, seqs)
 		require.EqualValues(t, 1, m.Gaps)
@@ -369,4 +379,172 @@ func (s unreadable) Load(ctx context.Context, key string) (inbox.Model, error) {
 		return inbox.Model{}, errors.New("the document is no JSON")
 	}
 	return s.MemStore.Load(ctx, key)
+}
+
+// paged shows its waiting keys as other stores may: in pages, one of them twice.
+type paged struct {
+	*inboxtest.MemStore
+	pages int
+}
+
+func (s *paged) Waiting(ctx context.Context, before time.Time, visit func(keys []string) error) error {
+	return s.MemStore.Waiting(ctx, before, func(keys []string) error {
+		for _, page := range [][]string{keys[:1], keys} {
+			s.pages++
+			if err := visit(page); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+}
+
+// TestASweepOfManyKeys: a few of them at a time, and each once.
+func TestASweepOfManyKeys(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		s := &paged{MemStore: &inboxtest.MemStore{}}
+		in := inbox.New(s, list, inbox.Options{})
+		var wg sync.WaitGroup
+		for n := range 50 {
+			e := one(3)
+			e.Key = fmt.Sprint("k", n)
+			wg.Go(func() { expect(t, in, e, inbox.Stored) })
+		}
+		wg.Wait()
+		time.Sleep(time.Hour)
+		synctest.Wait()
+		var mu sync.Mutex
+		under, most := 0, 0
+		step := func(by int) {
+			mu.Lock()
+			defer mu.Unlock()
+			under += by
+			most = max(most, under)
+		}
+		s.Before = func(_ context.Context, op string) error {
+			if op == "commit" {
+				step(1)
+				time.Sleep(time.Second)
+				step(-1)
+			}
+			return nil
+		}
+		sweep(t, in, inbox.Swept{Keys: 50})
+		require.Equal(t, 16, most)
+	})
+}
+
+// TestASweepThatIsCut goes to no further page.
+func TestASweepThatIsCut(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		s := &paged{MemStore: &inboxtest.MemStore{}}
+		in := inbox.New(s, list, inbox.Options{})
+		expect(t, in, one(3), inbox.Stored)
+		time.Sleep(time.Hour)
+		synctest.Wait()
+		ctx, cancel := context.WithCancel(t.Context())
+		defer cancel()
+		s.Before = func(_ context.Context, op string) error {
+			if op == "commit" {
+				cancel()
+			}
+			return nil
+		}
+		_, err := in.Sweep(ctx)
+		require.ErrorIs(t, err, context.Canceled)
+		require.Equal(t, 1, s.pages)
+	})
+}
+
+// TestWhatSweepsHaveNotSeenIsNoCalm: the store was away, or nobody waited, so that nobody asked.
+func TestWhatSweepsHaveNotSeenIsNoCalm(t *testing.T) {
+	t.Parallel()
+	for name, away := range map[string]bool{"the store was away": true, "nobody waited": false} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				s := &inboxtest.MemStore{}
+				in := inbox.New(s, list, inbox.Options{EarlyWait: 3 * time.Minute, Reach: func(context.Context) error { return nil }})
+				expect(t, in, one(1), inbox.Applied)
+				expect(t, in, one(3), inbox.Stored)
+				time.Sleep(4 * time.Minute)
+				sweep(t, in, inbox.Swept{Keys: 1, Patient: true})
+				if away {
+					s.Before = failing("waiting")
+					_, err := in.Sweep(t.Context())
+					require.Error(t, err)
+					s.Before = nil
+				} else {
+					expect(t, in, one(2), inbox.Applied)
+					expect(t, in, one(5), inbox.Stored)
+					sweep(t, in, inbox.Swept{})
+				}
+				time.Sleep(4 * time.Minute)
+				sweep(t, in, inbox.Swept{Keys: 1, Patient: true})
+				time.Sleep(time.Minute)
+				sweep(t, in, inbox.Swept{Keys: 1})
+			})
+		})
+	}
+}
+
+// TestStrictTellsInAnOutageToo: nobody's wait ends, so there is nothing to be patient for.
+func TestStrictTellsInAnOutageToo(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		var told []inbox.Signal
+		in := inbox.New(&inboxtest.MemStore{}, list, inbox.Options{
+			Policy: inbox.Strict, Reach: func(context.Context) error { return away }, Observer: func(s inbox.Signal) { told = append(told, s) },
+		})
+		expect(t, in, one(1), inbox.Applied)
+		expect(t, in, one(3), inbox.Stored)
+		since := time.Now().UTC()
+		require.Equal(t, []inbox.Signal{inbox.Waits{Event: one(3), For: 2}}, told)
+		time.Sleep(time.Hour)
+		told = nil
+		sweep(t, in, inbox.Swept{Keys: 1, Blocked: 1, Patient: true})
+		require.Equal(t, []inbox.Signal{inbox.Blocked{Key: "k", For: 2, Waiting: 1, Since: since}}, told)
+	})
+}
+
+// TestStrictIsNotLoudAtOnce about an event that came a moment ago and cannot be applied, however
+// long the one behind it has waited.
+func TestStrictIsNotLoudAtOnce(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		in := inbox.New(&inboxtest.MemStore{}, func(m json.RawMessage, e inbox.Event) (json.RawMessage, error) {
+			if e.Seq == 2 {
+				return nil, errors.New("no such thing")
+			}
+			return list(m, e)
+		}, inbox.Options{Policy: inbox.Strict})
+		expect(t, in, one(3), inbox.Stored)
+		time.Sleep(time.Hour)
+		expect(t, in, one(2), inbox.Stored)
+		expect(t, in, one(1), inbox.Applied)
+		synctest.Wait()
+		sweep(t, in, inbox.Swept{Keys: 1})
+	})
+}
+
+// TestWhoComesLaterKeepsNoWait: only what comes before the early event does.
+func TestWhoComesLaterKeepsNoWait(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		s := &inboxtest.MemStore{}
+		in := inbox.New(s, list, inbox.Options{})
+		expect(t, in, one(1), inbox.Applied)
+		expect(t, in, one(3), inbox.Stored)
+		time.Sleep(time.Hour)
+		synctest.Wait()
+		var wg sync.WaitGroup
+		wg.Go(func() { expect(t, in, one(5), inbox.Stored) })
+		synctest.Wait()
+		sweep(t, in, inbox.Swept{Keys: 1})
+		wg.Wait()
+		seqs, _ := applied(t, s)
+		require.Equal(t, []int64{1, 3}, seqs)
+	})
 }

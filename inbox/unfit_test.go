@@ -80,28 +80,31 @@ func TestAnEarlyEventThatTheStoreWillNotHave(t *testing.T) {
 // TestStrictTellsWhatItCannotApply: the message is gone, so no dead letter does.
 func TestStrictTellsWhatItCannotApply(t *testing.T) {
 	t.Parallel()
-	synctest.Test(t, func(t *testing.T) {
-		broken := errors.New("no such thing")
-		var told []inbox.Signal
-		in := inbox.New(&inboxtest.MemStore{}, func(m json.RawMessage, e inbox.Event) (json.RawMessage, error) {
-			if e.Seq == 2 {
-				return nil, broken
+	broken := errors.New("no such thing")
+	for _, early := range [][]int64{{2}, {2, 3}} {
+		synctest.Test(t, func(t *testing.T) {
+			var told []inbox.Signal
+			in := inbox.New(&inboxtest.MemStore{}, func(m json.RawMessage, e inbox.Event) (json.RawMessage, error) {
+				if e.Seq == 2 {
+					return nil, broken
+				}
+				return list(m, e)
+			}, inbox.Options{Policy: inbox.Strict, Observer: func(s inbox.Signal) { told = append(told, s) }})
+			for _, seq := range early {
+				expect(t, in, one(seq), inbox.Stored)
 			}
-			return list(m, e)
-		}, inbox.Options{Policy: inbox.Strict, Observer: func(s inbox.Signal) { told = append(told, s) }})
-		expect(t, in, one(2), inbox.Stored)
-		expect(t, in, one(3), inbox.Stored)
-		expect(t, in, one(1), inbox.Applied)
-		time.Sleep(time.Hour)
-		synctest.Wait()
-		told = nil
-		sweep(t, in, inbox.Swept{Keys: 1, Blocked: 1})
-		require.Len(t, told, 1)
-		blocked := told[0].(inbox.Blocked)
-		require.ErrorIs(t, blocked.Err, broken)
-		require.EqualValues(t, 2, blocked.For)
-		require.EqualValues(t, 2, blocked.Waiting)
-	})
+			expect(t, in, one(1), inbox.Applied)
+			time.Sleep(time.Hour)
+			synctest.Wait()
+			told = nil
+			sweep(t, in, inbox.Swept{Keys: 1, Blocked: 1})
+			require.Len(t, told, 1)
+			blocked := told[0].(inbox.Blocked)
+			require.ErrorIs(t, blocked.Err, broken)
+			require.EqualValues(t, 2, blocked.For)
+			require.EqualValues(t, len(early), blocked.Waiting)
+		})
+	}
 }
 
 // TestNobodyJumpsOverAnEventInHand: it waits in memory at that moment.
