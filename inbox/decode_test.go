@@ -85,6 +85,7 @@ func TestDecodeRefuses(t *testing.T) {
 		"two documents":       {append(envelope(t, nil), envelope(t, nil)...), inbox.BadEnvelope},
 		"something behind":    {append(envelope(t, nil), " rubbish"...), inbox.BadEnvelope},
 		"text":                {change("datacontenttype", "text/plain"), inbox.BadEnvelope},
+		"text, as such":       {envelope(t, map[string]any{"datacontenttype": "text/plain", "data": "text"}), inbox.BadEnvelope},
 		"a stamp of our own":  {change("incarnationsince", "yesterday"), inbox.BadIncarnation},
 		"incarnation: spaces": {change("incarnation", "a b"), inbox.BadIncarnation},
 		"no key":              {envelope(t, map[string]any{"partitionkey": nil, "subject": nil}), inbox.BadKey},
@@ -116,6 +117,12 @@ func TestLimitsOfAnEnvelope(t *testing.T) {
 		_, err = inbox.Decode(envelope(t, map[string]any{c.name: c.bad}))
 		require.Equal(t, c.want, inbox.ReasonOf(err), c.bad)
 	}
+}
+
+func TestReasonOfWhatIsNoRefusal(t *testing.T) {
+	t.Parallel()
+	require.Empty(t, inbox.ReasonOf(errTooLarge))
+	require.Empty(t, inbox.ReasonOf(nil))
 }
 
 // TestARefusalKeepsItsText up to 500 bytes, and cuts no character.

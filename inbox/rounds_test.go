@@ -584,3 +584,50 @@ func TestALaterLifeLeavesTimeToTheEarlierOne(t *testing.T) {
 		require.Equal(t, time.Second, time.Since(begun))
 	})
 }
+
+// TestAStoreThatHangsAfterAFault: the caller is told of the fault, not that its time is over.
+func TestAStoreThatHangsAfterAFault(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		first := true
+		s := &inboxtest.MemStore{Before: func(ctx context.Context, _ string) error {
+			if first {
+				first = false
+				return away
+			}
+			<-ctx.Done()
+			return ctx.Err()
+		}}
+		begun := time.Now()
+		_, err := inbox.New(s, list, inbox.Options{Hold: time.Minute}).Once(t.Context(), one(1))
+		require.Equal(t, away, err)
+		require.Equal(t, time.Minute, time.Since(begun))
+	})
+}
+
+// TestWhoHasNoTimeLeft may be gone before its key's work has begun.
+func TestWhoHasNoTimeLeft(t *testing.T) {
+	t.Parallel()
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	in := inbox.New(&inboxtest.MemStore{}, list, inbox.Options{})
+	for range 100 {
+		if _, err := in.Once(ctx, one(1)); err != nil {
+			require.ErrorIs(t, err, context.Canceled)
+		}
+	}
+}
+
+// TestNothingIsKept of models if the options say so: each is read before it is written.
+func TestNothingIsKept(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		s, asked := counted()
+		in := inbox.New(s, list, inbox.Options{CacheBytes: -1})
+		expect(t, in, one(1), inbox.Applied)
+		synctest.Wait()
+		asked()
+		expect(t, in, one(2), inbox.Applied)
+		require.Equal(t, "load commit", asked())
+	})
+}

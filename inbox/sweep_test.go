@@ -385,6 +385,7 @@ func (s unreadable) Load(ctx context.Context, key string) (inbox.Model, error) {
 type paged struct {
 	*inboxtest.MemStore
 	pages int
+	fault error // behind the last page
 }
 
 func (s *paged) Waiting(ctx context.Context, before time.Time, visit func(keys []string) error) error {
@@ -395,7 +396,7 @@ func (s *paged) Waiting(ctx context.Context, before time.Time, visit func(keys [
 				return err
 			}
 		}
-		return nil
+		return s.fault
 	})
 }
 
@@ -461,26 +462,35 @@ func TestASweepThatIsCut(t *testing.T) {
 // TestWhatSweepsHaveNotSeenIsNoCalm: the store was away, or nobody waited, so that nobody asked.
 func TestWhatSweepsHaveNotSeenIsNoCalm(t *testing.T) {
 	t.Parallel()
-	for name, away := range map[string]bool{"the store was away": true, "nobody waited": false} {
+	for name, meanwhile := range map[string]func(*testing.T, *paged, *inbox.Inbox){
+		"the store was away": func(t *testing.T, s *paged, in *inbox.Inbox) {
+			s.Before = failing("waiting")
+			_, err := in.Sweep(t.Context())
+			require.ErrorIs(t, err, away)
+			s.Before = nil
+		},
+		"and away in the middle": func(t *testing.T, s *paged, in *inbox.Inbox) {
+			s.fault = away
+			_, err := in.Sweep(t.Context())
+			require.ErrorIs(t, err, away)
+			s.fault = nil
+		},
+		"nobody waited": func(t *testing.T, _ *paged, in *inbox.Inbox) {
+			expect(t, in, one(2), inbox.Applied)
+			expect(t, in, one(5), inbox.Stored)
+			sweep(t, in, inbox.Swept{})
+		},
+	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			synctest.Test(t, func(t *testing.T) {
-				s := &inboxtest.MemStore{}
+				s := &paged{MemStore: &inboxtest.MemStore{}}
 				in := inbox.New(s, list, inbox.Options{EarlyWait: 3 * time.Minute, Reach: func(context.Context) error { return nil }})
 				expect(t, in, one(1), inbox.Applied)
 				expect(t, in, one(3), inbox.Stored)
 				time.Sleep(4 * time.Minute)
 				sweep(t, in, inbox.Swept{Keys: 1, Patient: true})
-				if away {
-					s.Before = failing("waiting")
-					_, err := in.Sweep(t.Context())
-					require.Error(t, err)
-					s.Before = nil
-				} else {
-					expect(t, in, one(2), inbox.Applied)
-					expect(t, in, one(5), inbox.Stored)
-					sweep(t, in, inbox.Swept{})
-				}
+				meanwhile(t, s, in)
 				time.Sleep(4 * time.Minute)
 				sweep(t, in, inbox.Swept{Keys: 1, Patient: true})
 				time.Sleep(time.Minute)
@@ -488,6 +498,26 @@ func TestWhatSweepsHaveNotSeenIsNoCalm(t *testing.T) {
 			})
 		})
 	}
+}
+
+// TestAnEarlyOneBehindAGapThatCannotBeApplied is given up with the gap, and blocks nothing.
+func TestAnEarlyOneBehindAGapThatCannotBeApplied(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		s := &inboxtest.MemStore{}
+		in := inbox.New(s, func(m json.RawMessage, e inbox.Event) (json.RawMessage, error) {
+			if e.Seq == 3 {
+				return nil, errors.New("no such thing")
+			}
+			return list(m, e)
+		}, inbox.Options{})
+		expect(t, in, one(1), inbox.Applied)
+		expect(t, in, one(3), inbox.Stored)
+		time.Sleep(time.Hour)
+		sweep(t, in, inbox.Swept{Keys: 1})
+		require.Len(t, s.Refused("k"), 1)
+		expect(t, in, one(4), inbox.Applied)
+	})
 }
 
 // TestStrictTellsInAnOutageToo: nobody's wait ends, so there is nothing to be patient for.
