@@ -22,8 +22,8 @@ type memBroker struct {
 	hold chan struct{}
 	// broken is the name of a message that cannot be encoded.
 	broken string
-	// attachErr makes attaching fail.
-	attachErr error
+	// attachErr makes attaching fail, batchErr what comes next.
+	attachErr, batchErr error
 
 	mu       sync.Mutex
 	sends    [][]string // names in each send that counted
@@ -41,7 +41,12 @@ func (b *memBroker) attach(context.Context, string) (link, error) {
 	return b, nil
 }
 
-func (b *memBroker) batch(context.Context) (packet, error) { return &memPacket{b: b}, nil }
+func (b *memBroker) batch(context.Context) (packet, error) {
+	if b.batchErr != nil {
+		return nil, b.batchErr
+	}
+	return &memPacket{b: b}, nil
+}
 
 func (b *memBroker) single(ctx context.Context, m *azservicebus.Message) error {
 	if b.singleMax > 0 && len(m.Body) > b.singleMax {

@@ -11,6 +11,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/Azure/azure-sdk-for-go/sdk/azcore"
 	"github.com/Azure/azure-sdk-for-go/sdk/messaging/azservicebus"
 	"github.com/Azure/go-amqp"
 	"github.com/relaybox/relaybox/azure/access"
@@ -73,16 +74,27 @@ func TestFaultsStayWhereTheyBelong(t *testing.T) {
 		in, out     string
 		sends, uses int // sends that counted; attaches, 0 for any
 	}{
-		"poison first":      {&memBroker{refuse: refuse("a1", notAllowed)}, "a1 a2 b1 c1", "rejected, -, ok, ok", 2, 0},
-		"poison in between": {&memBroker{refuse: refuse("a2", notAllowed)}, "a1 a2 a3 b1", "ok, rejected, -, ok", 2, 0},
-		"poison last":       {&memBroker{refuse: refuse("b1", masked)}, "a1 a2 b1", "ok, ok, rejected", 2, 0},
-		"poison alone":      {&memBroker{refuse: refuse("a1", notAllowed)}, "a1", "rejected", 0, 1},
-		"too large":         {&memBroker{batchMax: 1, singleMax: 1}, "a1 b1", "too large, too large", 0, 0},
-		"large goes alone":  {&memBroker{batchMax: 1, singleMax: 9}, "a1 b1", "ok, ok", 2, 0},
+		"poison first":                  {&memBroker{refuse: refuse("a1", notAllowed)}, "a1 a2 b1 c1", "rejected, -, ok, ok", 2, 0},
+		"poison in between":             {&memBroker{refuse: refuse("a2", notAllowed)}, "a1 a2 a3 b1", "ok, rejected, -, ok", 2, 0},
+		"poison last":                   {&memBroker{refuse: refuse("b1", masked)}, "a1 a2 b1", "ok, ok, rejected", 2, 0},
+		"poison, and more than a batch": {&memBroker{batchMax: 4, refuse: refuse("a1", notAllowed)}, "a1 b1 a2 b2", "rejected, ok, -, ok", 2, 0},
+		"poison, and throttled alone": {&memBroker{refuse: func(names []string) error {
+			switch {
+			case len(names) > 1:
+				return notAllowed
+			case names[0] == "b1":
+				return &amqp.Error{Condition: "com.microsoft:server-busy"}
+			}
+			return nil
+		}}, "a1 b1 b2 c1", "ok, throttled, -, throttled", 1, 0},
+		"poison alone":     {&memBroker{refuse: refuse("a1", notAllowed)}, "a1", "rejected", 0, 1},
+		"too large":        {&memBroker{batchMax: 1, singleMax: 1}, "a1 b1", "too large, too large", 0, 0},
+		"large goes alone": {&memBroker{batchMax: 1, singleMax: 9}, "a1 b1", "ok, ok", 2, 0},
 		"throttled": {&memBroker{refuse: refuse("b1", &amqp.Error{Condition: "com.microsoft:server-busy"})}, "a1 a2 b1 c1",
 			"throttled, -, throttled, throttled", 0, 1},
 		"entity full":   {&memBroker{refuse: refuse("a1", &amqp.Error{Condition: amqp.ErrCondResourceLimitExceeded})}, "a1 b1", "throttled, throttled", 0, 1},
 		"away":          {&memBroker{attachErr: io.EOF}, "a1 a2 b1", "unavailable, -, unavailable", 0, 1},
+		"no batch":      {&memBroker{batchErr: io.EOF}, "a1 a2 b1", "unavailable, -, unavailable", 0, 1},
 		"lost for good": {&memBroker{refuse: refuse("a1", &amqp.ConnError{})}, "a1 b1", "unavailable, unavailable", 0, 2},
 		"no right":      {&memBroker{attachErr: &amqp.Error{Condition: amqp.ErrCondUnauthorizedAccess}}, "a1", "unauthorized", 0, 1},
 		"not encodable": {&memBroker{broken: "a2"}, "a1 a2 a3 b1", "ok, rejected, -, ok", 1, 0},
@@ -116,6 +128,14 @@ func TestStaleLinkIsReplacedAtOnce(t *testing.T) {
 	require.Equal(t, "ok, ok", outcome(over(t, b, PublisherOptions{}).Publish(t.Context(), events("a1 b1"))))
 	require.Equal(t, 1, b.retired)
 	require.Equal(t, []string{"a1 b1"}, b.sent())
+}
+
+// TestALinkWithoutBatchesIsGivenUp: the next send makes another.
+func TestALinkWithoutBatchesIsGivenUp(t *testing.T) {
+	t.Parallel()
+	b := &memBroker{batchErr: io.EOF}
+	require.Equal(t, "unavailable", outcome(over(t, b, PublisherOptions{}).Publish(t.Context(), events("a1"))))
+	require.Equal(t, 1, b.retired)
 }
 
 // TestASecondAttemptSettlesNothingTwice: what could not go the first time has its result.
@@ -153,6 +173,14 @@ func TestALargeEventGoesAlone(t *testing.T) {
 	in[0].Envelope = []byte(`{"long":true}`)
 	require.Equal(t, "ok, ok, ok", outcome(over(t, b, PublisherOptions{}).Publish(t.Context(), in)))
 	require.Equal(t, []string{"a1", "a2 b1"}, b.sent())
+}
+
+// TestOneSessionPerBatch: a partitioned entity need not refuse anything first.
+func TestOneSessionPerBatch(t *testing.T) {
+	t.Parallel()
+	b := &memBroker{}
+	require.Equal(t, "ok, ok, ok, ok", outcome(over(t, b, PublisherOptions{OneSessionPerBatch: true}).Publish(t.Context(), events("a1 b1 c1 b2"))))
+	require.Equal(t, []string{"a1", "b1 b2", "c1"}, b.sent())
 }
 
 func TestMixtureThatIsRefusedIsNotTriedAgain(t *testing.T) {
@@ -283,11 +311,78 @@ func TestStopCutsWhenTimeIsUp(t *testing.T) {
 		synctest.Wait()
 		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
 		defer cancel()
+		begun := time.Now()
 		require.ErrorIs(t, p.stop(ctx), context.DeadlineExceeded)
+		require.Equal(t, time.Second, time.Since(begun))
+		select {
+		case <-p.lanes[0].gone:
+		default:
+			t.Error("the lane goes on behind stop's back")
+		}
 		wg.Wait()
 		require.Equal(t, "timeout", result)
 	})
 }
+
+// TestALaneSendsWhatItHasBeforeItEnds: a call may have entered just before the publisher was closed.
+func TestALaneSendsWhatItHasBeforeItEnds(t *testing.T) {
+	t.Parallel()
+	for range 30 { // a lane that sees both picks either
+		b := &memBroker{}
+		p := newPublisher("topic", PublisherOptions{Lanes: 1}, 10*time.Second, b.attach)
+		c := newCall(t.Context(), "topic")
+		c.add(&events("a1")[0], 0)
+		p.lanes[0].queue <- c
+		close(p.closed)
+		p.lanes[0].run(t.Context())
+		require.Equal(t, []string{"a1"}, b.sent())
+	}
+}
+
+// TestWhoFindsNoRoom in a lane's queue waits for it as long as it may, and no longer than the lane lives.
+func TestWhoFindsNoRoom(t *testing.T) {
+	t.Parallel()
+	told := func(c *call) string {
+		results := make([]error, 1)
+		c.report(results)
+		return outcome(results)
+	}
+	enter := func(ctx context.Context) (*lane, *call) {
+		l := &lane{p: newPublisher("topic", PublisherOptions{}, time.Second, nil), queue: make(chan *call), gone: make(chan struct{})}
+		c := newCall(ctx, "topic")
+		c.add(&events("a1")[0], 0)
+		return l, c
+	}
+	synctest.Test(t, func(t *testing.T) {
+		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+		defer cancel()
+		l, c := enter(ctx)
+		l.enter(ctx, c)
+		require.Equal(t, "timeout", told(c))
+
+		l, c = enter(t.Context())
+		time.AfterFunc(time.Second, func() { close(l.p.closed) })
+		l.enter(t.Context(), c)
+		require.Equal(t, "unavailable", told(c))
+
+		l, c = enter(t.Context())
+		close(l.gone)
+		l.wait(t.Context(), c)
+		require.Equal(t, "unavailable", told(c), "it came when the lane was ending")
+	})
+}
+
+// TestOpenAsSomebody: in Azure the app's identity opens the namespace. That takes no request.
+func TestOpenAsSomebody(t *testing.T) {
+	t.Parallel()
+	client, err := Connection{Namespace: "x.servicebus.windows.net"}.open(anybody{}, nil)
+	require.NoError(t, err)
+	require.NoError(t, client.Close(t.Context()))
+	require.Len(t, newPublisher("topic", PublisherOptions{}, time.Second, nil).lanes, 4, "lanes, by default")
+}
+
+// anybody is a credential that is not asked.
+type anybody struct{ azcore.TokenCredential }
 
 func TestDiagnose(t *testing.T) {
 	t.Parallel()
@@ -387,8 +482,15 @@ func TestValidate(t *testing.T) {
 		conn  Connection
 		fault string
 	}{
-		"emulator":         {Connection{ConnectionString: "Endpoint=sb://localhost:5672;SharedAccessKeyName=a;SharedAccessKey=b=;UseDevelopmentEmulator=true;"}, ""},
-		"identity":         {Connection{Namespace: "x.servicebus.windows.net", ClientID: "id"}, ""},
+		"emulator": {Connection{ConnectionString: "Endpoint=sb://localhost:5672;SharedAccessKeyName=a;SharedAccessKey=b=;UseDevelopmentEmulator=true;"}, ""},
+		"identity": {Connection{Namespace: "x.servicebus.windows.net", ClientID: "id"}, ""},
+		"both": {
+			Connection{Namespace: "x.servicebus.windows.net", ConnectionString: "Endpoint=sb://x;SharedAccessKeyName=a;SharedAccessKey=b"},
+			"both a namespace and a connection string are set",
+		},
+		"signature":        {Connection{ConnectionString: "Endpoint=sb://x;SharedAccessSignature=s"}, ""},
+		"no key's name":    {Connection{ConnectionString: "Endpoint=sb://x;SharedAccessKey=a"}, "SharedAccessKeyName is missing"},
+		"wrong place":      {Connection{Namespace: "Endpoint=sb://x;SharedAccessKey=b"}, "it looks like a connection string"},
 		"nothing":          {Connection{}, "neither a namespace nor a connection string is set"},
 		"no endpoint":      {Connection{ConnectionString: "SharedAccessKey=b"}, "Endpoint is not a URL"},
 		"no key":           {Connection{ConnectionString: "Endpoint=sb://x;SharedAccessKeyName=a"}, "SharedAccessKey is missing"},
