@@ -64,6 +64,13 @@ func TestAnEventThatCameAnotherWay(t *testing.T) {
 	_, err = h.kinds.Apply(nil, e)
 	require.Equal(t, entity.BadData, inbox.ReasonOf(err))
 
+	e, err = inbox.Decode(event(t, map[string]any{"partitionkey": "cat:d"}))
+	require.NoError(t, err)
+	_, err = h.kinds.Apply(nil, e)
+	require.Equal(t, entity.UnknownKind, inbox.ReasonOf(err))
+
+	e, err = inbox.Decode(event(t, nil))
+	require.NoError(t, err)
 	e.Decoded = 7
 	_, err = h.kinds.Apply(nil, e)
 	require.ErrorContains(t, err, "was read by something else than the kind door")

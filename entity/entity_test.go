@@ -617,6 +617,8 @@ func TestEventsThatAreRefused(t *testing.T) {
 		"data of another":           {data(map[string]any{"id": "e", "state": front}), "", entity.Disagreement},
 		"data of nobody":            {data(map[string]any{"state": front}), "", entity.Disagreement},
 		"another subject":           {map[string]any{"subject": "e"}, "", entity.Disagreement},
+		"another one, throughout":   {map[string]any{"subject": "e", "data": map[string]any{"id": "e", "state": front}}, "", entity.Disagreement},
+		"updated to nothing":        {map[string]any{"type": "relaybox.door.updated", "data": map[string]any{"id": "d", "state": nil}}, "", entity.BadData},
 		"type of another kind":      {map[string]any{"type": "relaybox.cat.created"}, "", entity.Disagreement},
 		"type of nobody":            {map[string]any{"type": "door.created"}, "", entity.Disagreement},
 		"source of another kind":    {map[string]any{"source": "/test/cat"}, "", entity.Disagreement},

@@ -111,3 +111,37 @@ func TestRefusedEventsGoBackSlowly(t *testing.T) {
 		require.Zero(t, time.Since(begun))
 	})
 }
+
+// nobody is an inbox that must not be asked.
+type nobody struct{ t *testing.T }
+
+func (n nobody) Once(context.Context, inbox.Event) (inbox.Outcome, error) {
+	n.t.Error("asked")
+	return inbox.Applied, nil
+}
+
+// TestWhatIsRefusedReachesNoInbox, and neither does what another binding has sent.
+func TestWhatIsRefusedReachesNoInbox(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		kinds := note(t, func() error { return nil })
+		log := slog.New(slog.DiscardHandler)
+		require.Equal(t, http.StatusInternalServerError, delivered(t, kinds.Consume("event", nobody{t}, log), "poison", 1).Code)
+		answer := delivered(t, kinds.Consume("another", nobody{t}, log), noted, 1)
+		require.NotEqual(t, http.StatusOK, answer.Code, answer.Body)
+	})
+}
+
+// TestAPanicIsToldOfSeldom, as its refusal is: a hundred stacks say no more than seven.
+func TestAPanicIsToldOfSeldom(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		var said bytes.Buffer
+		kinds := note(t, func() error { panic("index out of range") })
+		h := kinds.Consume("event", once{kinds: kinds}, slog.New(slog.NewJSONHandler(&said, nil)))
+		for n := range 8 {
+			delivered(t, h, strings.ReplaceAll(noted, "2026", "1999"), n+1)
+		}
+		require.Equal(t, 4, strings.Count(said.String(), `"stack"`))
+	})
+}
