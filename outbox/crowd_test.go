@@ -2,6 +2,7 @@ package outbox_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"strings"
 	"sync"
@@ -107,6 +108,54 @@ func TestAFewKeysDoNotWaitForOthers(t *testing.T) {
 	})
 }
 
+// TestAFewKeysDoNotWaitForOneThatFails: it brings nothing, and then all that there are wait.
+func TestAFewKeysDoNotWaitForOneThatFails(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		mem, p := &outboxtest.MemStore{}, &outboxtest.MemPublisher{}
+		fill(t, mem, 1, "a", "b", "lost")
+		s := &outboxtest.FaultyStore{Storage: mem, Before: func(_ context.Context, op, key string) error {
+			if op == "pending" && key == "lost" {
+				time.Sleep(50 * time.Millisecond)
+				return errors.New("it cannot be read")
+			}
+			return nil
+		}}
+		start := time.Now()
+		_, err := outbox.NewDispatcher(s, p, outbox.DispatcherOptions{Budget: time.Millisecond}).Sweep(t.Context())
+		require.NoError(t, err)
+		require.Equal(t, 50*time.Millisecond, time.Since(start))
+		require.Len(t, p.Log(), 2)
+	})
+}
+
+// TestALoadIsBounded, by events and by bytes, with one page more at most.
+func TestALoadIsBounded(t *testing.T) {
+	t.Parallel()
+	t.Run("events", func(t *testing.T) {
+		t.Parallel()
+		synctest.Test(t, func(t *testing.T) {
+			s, p := &outboxtest.MemStore{}, &loads{}
+			for i := range 500 {
+				fill(t, s, 1, fmt.Sprint("k", i))
+			}
+			_, err := outbox.NewDispatcher(s, p, outbox.DispatcherOptions{Parallel: 500, Wide: 500}).Sweep(t.Context())
+			require.NoError(t, err)
+			require.Equal(t, 256, p.events)
+		})
+	})
+	t.Run("bytes", func(t *testing.T) {
+		t.Parallel()
+		synctest.Test(t, func(t *testing.T) {
+			s, p := heavy(t, 40, 100<<10), &loads{}
+			_, err := outbox.NewDispatcher(s, p, outbox.DispatcherOptions{}).Sweep(t.Context())
+			require.NoError(t, err)
+			require.Greater(t, p.bytes, 1<<20)
+			require.Less(t, p.bytes, 1<<20+101<<10)
+		})
+	})
+}
+
 // TestAKeyThatHangsKeepsNobody: others wait for it a tenth of a second.
 func TestAKeyThatHangsKeepsNobody(t *testing.T) {
 	t.Parallel()
@@ -171,6 +220,63 @@ func TestASweepHoldsNoMoreThanItMay(t *testing.T) {
 			})
 		})
 	}
+}
+
+// TestALargeKeyGivesBackItsRoom with each page: all of it is more than a sweep may hold.
+func TestALargeKeyGivesBackItsRoom(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		s, p := &outboxtest.MemStore{}, &outboxtest.MemPublisher{}
+		w := outbox.NewWriter(s, outbox.WriterOptions{Source: "/test"})
+		for i := range 160 {
+			_, err := w.Write(t.Context(), put("k", fmt.Sprint(i, strings.Repeat("x", 230<<10))))
+			require.NoError(t, err)
+		}
+		_, err := outbox.NewDispatcher(s, p, outbox.DispatcherOptions{}).Sweep(t.Context())
+		require.NoError(t, err)
+		require.NoError(t, outboxtest.CheckDelivered(s, p))
+	})
+}
+
+// TestASweepThatIsCutWhileDrainsWaitForRoom ends, and has given nothing back that it had not.
+func TestASweepThatIsCutWhileDrainsWaitForRoom(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		s := heavy(t, 200, 230<<10)
+		p := &outboxtest.MemPublisher{Fault: func(ctx context.Context, _ outbox.Event) error {
+			<-ctx.Done()
+			return fault(outbox.Timeout)
+		}}
+		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+		defer cancel()
+		_, err := outbox.NewDispatcher(s, p, outbox.DispatcherOptions{}).Sweep(ctx)
+		require.ErrorIs(t, err, context.DeadlineExceeded)
+	})
+}
+
+// TestSettlesThatHang: who waits for its turn behind them gives up, and the next sweep settles.
+func TestSettlesThatHang(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		mem, p := &outboxtest.MemStore{}, &outboxtest.MemPublisher{}
+		for i := range 12 {
+			fill(t, mem, 1, fmt.Sprint("k", i))
+		}
+		s := &outboxtest.FaultyStore{Storage: mem, Before: func(ctx context.Context, op, _ string) error {
+			if op == "settle" {
+				<-ctx.Done()
+				return ctx.Err()
+			}
+			return nil
+		}}
+		report, err := outbox.NewDispatcher(s, p, outbox.DispatcherOptions{Parallel: 1, Wide: 12}).Sweep(t.Context())
+		require.NoError(t, err)
+		require.Zero(t, report.Settled)
+		s.Before = nil
+		report, err = outbox.NewDispatcher(s, p, outbox.DispatcherOptions{}).Sweep(t.Context())
+		require.NoError(t, err)
+		require.Equal(t, 12, report.Settled)
+	})
 }
 
 // TestASweepThatIsLateStartsNothing: of the keys that wait for a turn at the store when its time
@@ -238,11 +344,12 @@ func TestASettleHasItsOwnTime(t *testing.T) {
 	})
 }
 
-// loads remembers which keys went out together.
+// loads remembers which keys went out together, and the largest loads.
 type loads struct {
 	outboxtest.MemPublisher
-	mu  sync.Mutex
-	all []map[string]bool
+	mu            sync.Mutex
+	all           []map[string]bool
+	events, bytes int
 }
 
 func (p *loads) Publish(ctx context.Context, events []outbox.Event) []error {
@@ -252,6 +359,7 @@ func (p *loads) Publish(ctx context.Context, events []outbox.Event) []error {
 	}
 	p.mu.Lock()
 	p.all = append(p.all, keys)
+	p.events, p.bytes = max(p.events, len(events)), max(p.bytes, size(events))
 	p.mu.Unlock()
 	return p.MemPublisher.Publish(ctx, events)
 }
