@@ -240,11 +240,13 @@ func (l *lane) failed(ctx context.Context, calls []*call, err error) {
 // idle ends calls that need no commit, and waits for the predecessor of the others: it may
 // arrive here, or be applied by another process.
 func (l *lane) idle(ctx context.Context, b *batch) {
-	if l.bet { // no answer without a commit rests on what was kept
-		l.known, l.must = false, true
-		return
+	if len(b.settled) > 0 {
+		if l.bet { // no answer without a commit rests on what was kept
+			l.known, l.must = false, true
+			return
+		}
+		b.succeeded()
 	}
-	b.succeeded()
 	l.failures = 0
 	if b.first.IsZero() {
 		return // nobody waits
