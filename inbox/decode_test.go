@@ -51,6 +51,20 @@ func TestDecode(t *testing.T) {
 	require.Zero(t, e.Incarnation)
 }
 
+// TestTypesOfJSON are those that the data of an event may have. Of types by another name the SDK
+// takes a text only, with the JSON in it.
+func TestTypesOfJSON(t *testing.T) {
+	t.Parallel()
+	value := map[string]any{"id": "o-1"}
+	for _, row := range []struct{ is, data any }{
+		{nil, value}, {"application/json", value}, {"application/json; charset=utf-8", value}, {"application/vnd.shop.order+json", `{"id":"o-1"}`},
+	} {
+		e, err := inbox.Decode(envelope(t, map[string]any{"datacontenttype": row.is, "data": row.data}))
+		require.NoError(t, err, row.is)
+		require.JSONEq(t, `{"id":"o-1"}`, string(e.Data))
+	}
+}
+
 func TestDecodeRefuses(t *testing.T) {
 	t.Parallel()
 	change := func(name string, value any) []byte { return envelope(t, map[string]any{name: value}) }
@@ -85,6 +99,9 @@ func TestDecodeRefuses(t *testing.T) {
 		"two documents":       {append(envelope(t, nil), envelope(t, nil)...), inbox.BadEnvelope},
 		"something behind":    {append(envelope(t, nil), " rubbish"...), inbox.BadEnvelope},
 		"text":                {change("datacontenttype", "text/plain"), inbox.BadEnvelope},
+		"no sequence, no life": {envelope(t, map[string]any{
+			"sequence": nil, "incarnation": nil, "incarnationfirst": nil, "incarnationsince": nil, "incarnationdrawn": nil,
+		}), inbox.BadSequence},
 		"text, as such":       {envelope(t, map[string]any{"datacontenttype": "text/plain", "data": "text"}), inbox.BadEnvelope},
 		"a stamp of our own":  {change("incarnationsince", "yesterday"), inbox.BadIncarnation},
 		"incarnation: spaces": {change("incarnation", "a b"), inbox.BadIncarnation},

@@ -215,6 +215,47 @@ func TestParkedEventsAreTriedAgain(t *testing.T) {
 	})
 }
 
+// TestAParkedEventWithoutFollowers: no pending event leads a sweep to its key, and until it is due
+// none looks at it.
+func TestAParkedEventWithoutFollowers(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		mem, looks := &outboxtest.MemStore{}, 0
+		s := &outboxtest.FaultyStore{Storage: mem, Before: func(_ context.Context, op, key string) error {
+			if op == "pending" && key == "k" {
+				looks++
+			}
+			return nil
+		}}
+		mended := false
+		p := &outboxtest.MemPublisher{Fault: func(_ context.Context, e outbox.Event) error {
+			if e.Key != "k" || mended {
+				return nil
+			}
+			return notAllowed()
+		}}
+		d := outbox.NewDispatcher(s, p, outbox.DispatcherOptions{})
+		sweep := func() {
+			_, err := d.Sweep(t.Context())
+			require.NoError(t, err)
+			time.Sleep(10 * time.Second)
+		}
+		fill(t, mem, 1, "k")
+		for !mem.Events("k")[0].Parked() {
+			fill(t, mem, 1, "healthy")
+			sweep()
+		}
+		mended, looks = true, 0
+		sweep()
+		sweep()
+		require.Zero(t, looks, "it is not due for a minute")
+		time.Sleep(time.Minute)
+		sweep()
+		require.Positive(t, looks)
+		require.NoError(t, outboxtest.CheckDelivered(mem, p))
+	})
+}
+
 // TestASkippedEventIsNeverSent: its followers were sent, so it would come after them. The
 // document says so, whatever the options of the instance that meets it.
 func TestASkippedEventIsNeverSent(t *testing.T) {

@@ -264,6 +264,37 @@ func TestWhatNobodyWaitsForIsNotSent(t *testing.T) {
 	})
 }
 
+// TestASendIsAsPatientAsItsCallers: as the most patient of them, and no more than a send may be.
+func TestASendIsAsPatientAsItsCallers(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		b := &memBroker{hold: make(chan struct{})}
+		p := over(t, b, PublisherOptions{})
+		publish := func(names string, patience time.Duration) string {
+			ctx, cancel := context.WithTimeout(t.Context(), patience)
+			defer cancel()
+			return outcome(p.Publish(ctx, events(names)))
+		}
+		var wg sync.WaitGroup
+		for _, c := range []struct {
+			names, want string
+			patience    time.Duration
+		}{{"a1", "ok", time.Hour}, {"b1", "ok", 9 * time.Second}, {"c1", "timeout", 2 * time.Second}} {
+			wg.Go(func() { require.Equal(t, c.want, publish(c.names, c.patience)) })
+			synctest.Wait() // b1 and c1 go together
+		}
+		b.hold <- struct{}{}
+		time.Sleep(3 * time.Second)
+		b.hold <- struct{}{}
+		wg.Wait()
+		require.Equal(t, []string{"a1", "b1 c1"}, b.sent())
+
+		begun := time.Now()
+		require.Equal(t, "timeout", publish("d1", time.Hour))
+		require.Equal(t, 10*time.Second, time.Since(begun))
+	})
+}
+
 func TestSendTimeoutWithoutDeadline(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
