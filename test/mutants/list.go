@@ -88,7 +88,7 @@ var All = []Mutant{
 		Edit: Edit{
 			File: "inbox/lane.go",
 			Old:  "\tl.failures++\n\tvar wish",
-			New:  "\tl.finish(calls, func(c *call) { c.outcome = Applied })\n\tl.failures++\n\tvar wish",
+			New:  "\tl.i.mu.Lock()\n\tfor _, c := range calls {\n\t\tif !c.finished() {\n\t\t\tc.outcome = Applied\n\t\t\tl.close(c)\n\t\t}\n\t}\n\tl.i.mu.Unlock()\n\tl.failures++\n\tvar wish",
 		},
 		Breaks: NoLoss,
 	},
