@@ -51,7 +51,8 @@ func (b *batch) full() bool {
 }
 
 // compose puts the events to the model, in the order of their numbers, and with them the
-// early ones that they make due. An event that is not due waits in memory or is stored.
+// early ones that they make due. An event that is not due waits in memory or is stored. It
+// sorts calls in place.
 func (b *batch) compose(ctx context.Context, calls []*call) error {
 	slices.SortStableFunc(calls, func(a, c *call) int {
 		switch {

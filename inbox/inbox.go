@@ -92,8 +92,8 @@ type Options struct {
 	// freezes keeps the predecessor that long.
 	EarlyWait time.Duration
 	// Reach says whether the broker can be reached. Sweep asks it before it ends waits, and ends
-	// none unless broker and store have been there for a third of EarlyWait, or five minutes: what could not come
-	// in an outage comes after it. nil: nobody is asked, and a longer outage has Snapshot go on
+	// none unless broker and store have been there for a third of EarlyWait, or five minutes: what
+	// could not come in an outage comes after it. nil: nobody is asked, and a longer outage has Snapshot go on
 	// over what was under way.
 	Reach func(context.Context) error
 	// StartAnywhere lets a key's first event have any number. Without it, an event above

@@ -33,6 +33,16 @@ func list(model json.RawMessage, e inbox.Event) (json.RawMessage, error) {
 	return json.Marshal(append(seqs, e.Seq))
 }
 
+// unable is list that cannot take one event.
+func unable(seq int64, why error) func(json.RawMessage, inbox.Event) (json.RawMessage, error) {
+	return func(model json.RawMessage, e inbox.Event) (json.RawMessage, error) {
+		if e.Seq == seq {
+			return nil, why
+		}
+		return list(model, e)
+	}
+}
+
 func applied(t *testing.T, s inbox.Store) (seqs []int64, m inbox.Model) {
 	t.Helper()
 	m, err := s.Load(t.Context(), "k")

@@ -505,12 +505,7 @@ func TestAnEarlyOneBehindAGapThatCannotBeApplied(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		s := &inboxtest.MemStore{}
-		in := inbox.New(s, func(m json.RawMessage, e inbox.Event) (json.RawMessage, error) {
-			if e.Seq == 3 {
-				return nil, errors.New("no such thing")
-			}
-			return list(m, e)
-		}, inbox.Options{})
+		in := inbox.New(s, unable(3, errors.New("no such thing")), inbox.Options{})
 		expect(t, in, one(1), inbox.Applied)
 		expect(t, in, one(3), inbox.Stored)
 		time.Sleep(time.Hour)
@@ -544,12 +539,7 @@ func TestStrictTellsInAnOutageToo(t *testing.T) {
 func TestStrictIsNotLoudAtOnce(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		in := inbox.New(&inboxtest.MemStore{}, func(m json.RawMessage, e inbox.Event) (json.RawMessage, error) {
-			if e.Seq == 2 {
-				return nil, errors.New("no such thing")
-			}
-			return list(m, e)
-		}, inbox.Options{Policy: inbox.Strict})
+		in := inbox.New(&inboxtest.MemStore{}, unable(2, errors.New("no such thing")), inbox.Options{Policy: inbox.Strict})
 		expect(t, in, one(3), inbox.Stored)
 		time.Sleep(time.Hour)
 		expect(t, in, one(2), inbox.Stored)

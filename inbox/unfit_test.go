@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"errors"
 	"slices"
-	"strings"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -84,12 +83,7 @@ func TestStrictTellsWhatItCannotApply(t *testing.T) {
 	for _, early := range [][]int64{{2}, {2, 3}} {
 		synctest.Test(t, func(t *testing.T) {
 			var told []inbox.Signal
-			in := inbox.New(&inboxtest.MemStore{}, func(m json.RawMessage, e inbox.Event) (json.RawMessage, error) {
-				if e.Seq == 2 {
-					return nil, broken
-				}
-				return list(m, e)
-			}, inbox.Options{Policy: inbox.Strict, Observer: func(s inbox.Signal) { told = append(told, s) }})
+			in := inbox.New(&inboxtest.MemStore{}, unable(2, broken), inbox.Options{Policy: inbox.Strict, Observer: func(s inbox.Signal) { told = append(told, s) }})
 			for _, seq := range early {
 				expect(t, in, one(seq), inbox.Stored)
 			}
@@ -235,30 +229,15 @@ func TestWhoLeavesWhileTheEventIsStored(t *testing.T) {
 	})
 }
 
-// TestWhatIsToldOfAnEarlyEvent: the number that it waits for, and why it was given up, in few words.
-func TestWhatIsToldOfAnEarlyEvent(t *testing.T) {
+// TestAnEarlyEventTellsWhatItWaitsFor: for the first number that is missing.
+func TestAnEarlyEventTellsWhatItWaitsFor(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		s := &inboxtest.MemStore{}
 		var told []inbox.Signal
-		in := inbox.New(s, func(m json.RawMessage, e inbox.Event) (json.RawMessage, error) {
-			if e.Seq == 4 {
-				return nil, errors.New(strings.Repeat("no ", 1000))
-			}
-			return list(m, e)
-		}, inbox.Options{Observer: func(s inbox.Signal) { told = append(told, s) }})
+		in := inbox.New(&inboxtest.MemStore{}, list, inbox.Options{Observer: func(s inbox.Signal) { told = append(told, s) }})
 		expect(t, in, one(1), inbox.Applied)
 		expect(t, in, one(4), inbox.Stored)
 		require.Len(t, told, 1)
 		require.EqualValues(t, 2, told[0].(inbox.Waits).For)
-		expect(t, in, one(2), inbox.Applied)
-		expect(t, in, one(3), inbox.Applied)
-		time.Sleep(time.Hour)
-		synctest.Wait()
-		sweep(t, in, inbox.Swept{Keys: 1})
-		require.Len(t, s.Refused("k"), 1)
-		reason := s.Refused("k")[0].Reason
-		require.Contains(t, reason, "no no no")
-		require.LessOrEqual(t, len(reason), 503, "it is stored beside the model")
 	})
 }

@@ -197,8 +197,8 @@ func (w *drain) page(ctx context.Context) ([]Event, error) {
 }
 
 // known says whether fresh is all there is of the key: a run of events whose predecessor this
-// process itself has settled. Those that a drain has settled meanwhile are left out. Once the events
-// are so old that others may be at work on them, the store has to be asked.
+// process itself has settled. Those that a drain has settled meanwhile are left out. Of old ones
+// the store has to be asked.
 func (w *drain) known() bool {
 	if len(w.fresh) == 0 || !w.young(w.fresh[0]) {
 		return false
@@ -222,6 +222,7 @@ func (w *drain) known() bool {
 // they have to be asked.
 const freshTime = 5 * time.Second
 
+// young says whether e may go out from memory.
 func (w *drain) young(e Event) bool {
 	if w.d.opts.SkipParked {
 		return time.Since(e.CreatedAt) < orphanAge
