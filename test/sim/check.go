@@ -280,8 +280,7 @@ func (c *checker) judge(from history.Start, calls []history.Call, events []event
 
 // committed are the events of one life of an entity, from what it began with to what it was
 // at its end: the topic took them, or they waited when it ended. gone is the incarnation that
-// it had when its container went: whoever writes the first of it anew, and has not heard of that
-// yet, may by his clock have drawn an earlier one.
+// it had when its container went.
 func (c *checker) committed(end numbered, waiting []waiting, begin numbered, gone string) []event {
 	known := map[string]map[int64]event{} // by incarnation and number
 	note := func(e event) {
@@ -298,9 +297,6 @@ func (c *checker) committed(end numbered, waiting []waiting, begin numbered, gon
 			note(e)
 		}
 	}
-	if gone != begin.Incarnation.ID {
-		delete(known, gone)
-	}
 	var all []event
 	life, at := end.Incarnation.ID, end.LastSeq
 	for at > begin.LastSeq {
@@ -310,7 +306,7 @@ func (c *checker) committed(end numbered, waiting []waiting, begin numbered, gon
 		}
 		all = append(all, e)
 		if at--; at < e.first {
-			life = before(known, e, begin.Incarnation.ID)
+			life = before(known, e, begin.Incarnation.ID, gone)
 		}
 	}
 	slices.Reverse(all)

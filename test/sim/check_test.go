@@ -57,17 +57,26 @@ func TestParkedTooEarly(t *testing.T) {
 }
 
 // TestALifeFollowsOneOfItsOwn: of two lives with an event 1 the one that is gone with its
-// container has nothing to do with what comes after, whenever its writer's clock said it began.
+// container has nothing to do with what comes after, whenever its writer's clock said it began;
+// where there is no other, both containers took the batch that began it.
 func TestALifeFollowsOneOfItsOwn(t *testing.T) {
 	at := time.Date(2000, 1, 1, 0, 0, 0, 0, time.UTC)
 	of := func(life string, seq int64, drawn time.Time) *line {
 		return &line{life: life, first: seq, drawn: drawn, events: []event{{Life: life, seq: seq, first: seq, Drawn: drawn}}}
 	}
-	c := &checker{lines: stream{of("old", 1, at.Add(time.Second)), of("new", 1, at), of("moved", 2, at.Add(time.Minute))}}
-	end := numbered{LastSeq: 2, Incarnation: outbox.Incarnation{ID: "moved"}}
-	var lives []string
-	for _, e := range c.committed(end, nil, numbered{}, "old") {
-		lives = append(lives, e.Life)
+	old, fresh, moved := of("old", 1, at.Add(time.Second)), of("new", 1, at), of("moved", 2, at.Add(time.Minute))
+	for _, c := range []struct {
+		lines stream
+		want  []string
+	}{
+		{stream{old, fresh, moved}, []string{"new", "moved"}},
+		{stream{fresh, moved, old}, []string{"new", "moved"}},
+		{stream{old, moved}, []string{"old", "moved"}},
+	} {
+		var lives []string
+		for _, e := range (&checker{lines: c.lines}).committed(numbered{LastSeq: 2, Incarnation: outbox.Incarnation{ID: "moved"}}, nil, numbered{}, "old") {
+			lives = append(lives, e.Life)
+		}
+		require.Equal(t, c.want, lives)
 	}
-	require.Equal(t, []string{"new", "moved"}, lives)
 }

@@ -59,8 +59,11 @@ func (s stream) reach(seq int64) bool {
 }
 
 // before is the incarnation that e's went on from, whose first event e is: the one that the
-// life began with if it has got so far, or else the newest that has.
-func before(known map[string]map[int64]event, e event, begin string) (life string) {
+// life began with if it has got so far, or else the newest that has. The one that is gone with
+// its container only if there is no other: whoever writes the entity anew, and has not heard of
+// that yet, may by his clock have drawn an earlier one; but a batch that both containers took,
+// because its first answer was lost, goes on with the same one in the second.
+func before(known map[string]map[int64]event, e event, begin, gone string) (life string) {
 	var newest time.Time
 	for l, events := range known {
 		p, ok := events[e.seq-1]
@@ -68,7 +71,7 @@ func before(known map[string]map[int64]event, e event, begin string) (life strin
 		case !ok || l == e.Life:
 		case l == begin:
 			return l
-		case p.Drawn.After(newest):
+		case life == "" || life == gone || l != gone && p.Drawn.After(newest):
 			life, newest = l, p.Drawn
 		}
 	}
