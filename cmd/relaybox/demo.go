@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"maps"
 	"os"
 	"path/filepath"
 
@@ -51,6 +52,11 @@ store shows the change in the consumer's read model. Exit status 0: every invari
 				if err := stack.Assemble(cmd.Context(), stack.Build{Source: source}, o.App); err != nil {
 					return fmt.Errorf("assemble: %w", err)
 				}
+			}
+			settings := environment(os.Environ()) // the handler inherits it
+			maps.Copy(settings, stack.Defaults())
+			if err := preflight(stack.Config{App: o.App, Settings: settings}); err != nil {
+				return err
 			}
 			_, _ = fmt.Fprintf(o.Out, "seed %d\n", o.Seed)
 			began = true

@@ -27,6 +27,9 @@ import (
 // much gave the store little more.
 const garbage = 12 << 20
 
+// maxRanges is how many physical ranges a container of the store may begin with.
+const maxRanges = 64
+
 // upFlags are the flags of up, as they were typed.
 type upFlags struct {
 	app, data    string
@@ -62,7 +65,7 @@ With --only host nothing is set for you: the app connects to what its settings s
 	}
 	flags := cmd.Flags()
 	flags.StringVar(&f.app, "app", "", "assembled app folder (default: assemble dist/app of the source tree)")
-	flags.StringVar(&f.data, "data", ".relaybox", "folder that keeps the data")
+	flags.StringVar(&f.data, "data", "", "folder that keeps the data (default .relaybox in the source tree, or here)")
 	flags.BoolVar(&f.fresh, "fresh", false, "forget the data of earlier runs first")
 	flags.StringVar(&f.host, "host-addr", "127.0.0.1:7071", "address of the Functions host")
 	flags.StringVar(&f.cosmos, "cosmos-addr", "127.0.0.1:8081", "address of the Cosmos DB stand-in")
@@ -81,7 +84,7 @@ With --only host nothing is set for you: the app connects to what its settings s
 func up(ctx context.Context, f upFlags, stdout, stderr io.Writer) error {
 	cfg, err := f.config(os.Environ())
 	if err != nil {
-		return err
+		return usageError{err}
 	}
 	level := slog.LevelWarn
 	if f.verbose {
@@ -97,6 +100,9 @@ func up(ctx context.Context, f upFlags, stdout, stderr io.Writer) error {
 		if err := f.localSettings(&cfg); err != nil {
 			return err
 		}
+		if err := preflight(cfg); err != nil {
+			return err
+		}
 	}
 	floor := heap.Floor(garbage, environment(os.Environ()))
 	err = stack.Run(ctx, cfg, func(s *stack.Stack) { welcome(stdout, s, cfg) })
@@ -106,6 +112,9 @@ func up(ctx context.Context, f upFlags, stdout, stderr io.Writer) error {
 
 // config turns the flags into a stack's configuration, without touching anything.
 func (f *upFlags) config(environ []string) (stack.Config, error) {
+	if f.data == "" {
+		f.data = filepath.Join(home(), dataFolder)
+	}
 	cfg := stack.Config{
 		Data: f.data, Fresh: f.fresh, HostAddr: f.host, CosmosAddr: f.cosmos, CosmosTLS: f.cosmosTLS, CosmosRanges: f.cosmosRanges,
 		BusAddr: f.bus, BusAdminAddr: f.admin, Hosts: f.hosts, Settings: environment(environ),
@@ -113,12 +122,18 @@ func (f *upFlags) config(environ []string) (stack.Config, error) {
 	if cfg.BusAdminAddr == "off" {
 		cfg.BusAdminAddr = ""
 	}
+	if f.cosmosRanges < 1 || f.cosmosRanges > maxRanges {
+		return cfg, fmt.Errorf("--cosmos-ranges %d: 1 to %d are possible", f.cosmosRanges, maxRanges)
+	}
 	for _, name := range f.only {
 		part, err := stack.ParsePart(name)
 		if err != nil {
 			return cfg, fmt.Errorf("--only: %w", err)
 		}
 		cfg.Only = append(cfg.Only, part)
+	}
+	if err := checkAddresses(cfg); err != nil {
+		return cfg, err
 	}
 	for _, text := range f.policies {
 		policy, err := parsePolicy(text)
@@ -202,46 +217,18 @@ func (f *upFlags) appFolder(ctx context.Context, stdout io.Writer) (string, erro
 // localSettings puts local.settings.json under the environment.
 func (f *upFlags) localSettings(cfg *stack.Config) error {
 	settings := map[string]string{}
-	for _, dir := range []string{".", cfg.App} {
+	for _, dir := range []string{home(), cfg.App} {
 		values, err := stack.ReadLocalSettings(filepath.Join(dir, "local.settings.json"))
 		if err != nil {
 			return err
 		}
 		maps.Copy(settings, values)
 	}
+	cfg.Leave = leaves(settings)
+	settings = maps.Clone(settings)
 	maps.Copy(settings, cfg.Settings)
 	cfg.Settings = settings
 	return nil
-}
-
-// flagOf is the flag that moves a part's address.
-var flagOf = map[stack.Part]string{
-	stack.Host: "--host-addr", stack.Cosmos: "--cosmos-addr", stack.Bus: "--bus-addr", stack.BusAdmin: "--bus-admin-addr",
-}
-
-// remedies are what to do about faults of the data folder.
-var remedies = map[error]string{
-	stack.ErrInUse:       "stop it, or choose another folder with --data",
-	stack.ErrNotAFolder:  "remove the file, or choose a folder with --data",
-	stack.ErrNoAccess:    "choose another folder with --data, or run as the user that it belongs to",
-	stack.ErrOtherFormat: "--fresh forgets it, --data names another folder",
-}
-
-// explain adds to an error what the person at the keyboard can do about it.
-func explain(err error) error {
-	if busy, ok := errors.AsType[*stack.AddressError](err); ok {
-		remedy := fmt.Sprintf("free it or choose another with %s 127.0.0.1:PORT", flagOf[busy.Part])
-		if busy.Part == stack.BusAdmin {
-			remedy += ", or do without it with " + flagOf[busy.Part] + " off"
-		}
-		return fmt.Errorf("%w; %s", busy, remedy)
-	}
-	for fault, remedy := range remedies {
-		if errors.Is(err, fault) {
-			return fmt.Errorf("%w; %s", err, remedy)
-		}
-	}
-	return err
 }
 
 // welcome prints what runs and how to try it.

@@ -6,6 +6,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -78,24 +79,85 @@ func TestExample(t *testing.T) {
 
 func TestConfigOfFlags(t *testing.T) {
 	t.Parallel()
-	f := upFlags{only: []string{"host", "bus"}, policies: []string{"a=b:Send"}, admin: "127.0.0.1:5300", data: "d"}
+	f := typed()
+	f.only, f.policies = []string{"host", "bus"}, []string{"a=b:Send"}
 	cfg, err := f.config([]string{"A=1=2", "=C:=odd", "B="})
 	require.NoError(t, err)
 	require.Equal(t, []stack.Part{stack.Host, stack.Bus}, cfg.Only)
 	require.Equal(t, map[string]string{"A": "1=2", "B": ""}, cfg.Settings)
 	require.Equal(t, "a", cfg.Policies[0].Name)
 	require.Equal(t, "127.0.0.1:5300", cfg.BusAdminAddr)
-	cfg, err = (&upFlags{admin: "off"}).config(nil)
+	f = typed()
+	f.admin = "off"
+	cfg, err = f.config(nil)
 	require.NoError(t, err)
 	require.Empty(t, cfg.BusAdminAddr)
 
-	for name, f := range map[string]upFlags{
-		"part":   {only: []string{"store"}},
-		"policy": {policies: []string{"x"}},
-		"config": {busConfig: filepath.Join(t.TempDir(), "none.json")},
+	for says, change := range map[string]func(*upFlags){
+		"--only":       func(f *upFlags) { f.only = []string{"store"} },
+		"--bus-policy": func(f *upFlags) { f.policies = []string{"x"} },
+		"--bus-config": func(f *upFlags) { f.busConfig = filepath.Join(t.TempDir(), "none.json") },
 	} {
+		f := typed()
+		change(&f)
 		_, err := f.config(nil)
-		require.Error(t, err, name)
+		require.ErrorContains(t, err, says)
+	}
+}
+
+// typed are flags that nobody has typed, but for the data folder.
+func typed() upFlags {
+	return upFlags{
+		data: "d", host: "127.0.0.1:7071", cosmos: "127.0.0.1:8081", bus: "127.0.0.1:5672", admin: "127.0.0.1:5300", cosmosRanges: 1,
+	}
+}
+
+// TestAddressesThatCannotBe are refused before anything listens, with the flag's name.
+func TestAddressesThatCannotBe(t *testing.T) {
+	t.Parallel()
+	for flag, field := range map[string]func(*upFlags) *string{
+		"--host-addr":      func(f *upFlags) *string { return &f.host },
+		"--cosmos-addr":    func(f *upFlags) *string { return &f.cosmos },
+		"--bus-addr":       func(f *upFlags) *string { return &f.bus },
+		"--bus-admin-addr": func(f *upFlags) *string { return &f.admin },
+	} {
+		for _, addr := range []string{"nonsense", "8081", "127.0.0.1", "127.0.0.1:", "127.0.0.1:http", "127.0.0.1:65536", "127.0.0.1:-1", "::1:80", "http://127.0.0.1:80"} {
+			f := typed()
+			*field(&f) = addr
+			_, err := f.config(nil)
+			require.ErrorContains(t, err, flag+` "`+addr+`" is no address`)
+			require.NotContains(t, err.Error(), "free it")
+		}
+		for _, addr := range []string{"127.0.0.1:0", ":80", "localhost:65535", "[::1]:80"} {
+			f := typed()
+			*field(&f) = addr
+			_, err := f.config(nil)
+			require.NoError(t, err, addr)
+		}
+	}
+	f := typed()
+	f.bus = f.cosmos
+	_, err := f.config(nil)
+	require.ErrorContains(t, err, "--cosmos-addr and --bus-addr are both 127.0.0.1:8081")
+	f.only = []string{"bus"}
+	_, err = f.config(nil)
+	require.NoError(t, err, "only one of them runs")
+	f = typed()
+	f.cosmos, f.bus = "127.0.0.1:0", "127.0.0.1:0"
+	_, err = f.config(nil)
+	require.NoError(t, err, "a free port is another one each time")
+}
+
+// TestCuresOfAddresses: what to do follows from what is wrong.
+func TestCuresOfAddresses(t *testing.T) {
+	t.Parallel()
+	for says, fault := range map[string]error{
+		"free it or choose another with --bus-addr":                      syscall.EADDRINUSE,
+		"it is no address of this machine; choose another with":          syscall.EADDRNOTAVAIL,
+		"this user may not listen there; choose another with --bus-addr": syscall.EACCES,
+		"no such name is known here; choose another with --bus-addr":     &net.DNSError{Err: "no such host"},
+	} {
+		require.ErrorContains(t, explain(&stack.AddressError{Part: stack.Bus, Addr: "a:1", Err: fault}), says)
 	}
 }
 
@@ -103,7 +165,9 @@ func TestBadBusConfigNamesTheFlagAndTheKey(t *testing.T) {
 	t.Parallel()
 	file := filepath.Join(t.TempDir(), "Config.json")
 	require.NoError(t, os.WriteFile(file, []byte(`{"UserConfig":{"Namespaces":[{"Name":"other"}]}}`), 0o600))
-	_, err := (&upFlags{busConfig: file}).config(nil)
+	f := typed()
+	f.busConfig = file
+	_, err := f.config(nil)
 	require.ErrorContains(t, err, "--bus-config")
 	require.ErrorContains(t, err, "Namespaces")
 }
@@ -176,15 +240,21 @@ func TestSettingsOrder(t *testing.T) {
 	require.NoError(t, (&upFlags{}).localSettings(&cfg))
 	require.Equal(t, "env", cfg.Settings["A"])
 	require.Equal(t, "file", cfg.Settings["B"])
+	require.True(t, cfg.Leave("A"))
+	require.True(t, cfg.Leave("RELAYBOX_INBOX_HOLD"))
+	require.True(t, cfg.Leave("AzureWebJobs.Orders.Disabled"))
+	require.False(t, cfg.Leave("PATH"))
 }
 
 func TestCosmosRanges(t *testing.T) {
 	t.Parallel()
-	cfg, err := (&upFlags{cosmosRanges: 7}).config(nil)
+	f := typed()
+	f.cosmosRanges = 7
+	cfg, err := f.config(nil)
 	require.NoError(t, err)
 	require.Equal(t, 7, cfg.CosmosRanges)
 	err = run(t.Context(), []string{"up", "--only", "cosmos", "--cosmos-addr", "127.0.0.1:0", "--data", t.TempDir(), "--cosmos-ranges", "65"}, t.Output(), t.Output())
-	require.ErrorContains(t, err, "65 physical ranges: 1 to 64 are possible")
+	require.ErrorContains(t, err, "--cosmos-ranges 65: 1 to 64 are possible")
 }
 
 func TestWhatDoesNotLoadIsSaidLast(t *testing.T) {

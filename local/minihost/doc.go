@@ -29,7 +29,8 @@
 //	   ↑  └─initializationTimeout─┐     │
 //	   │                          ↓     ├─functionTimeout, exit 200──→ starting (not counted)
 //	   └──first and second────── counted ←──any other exit or signal
-//	                              └─third within 30 minutes──→ Run returns ErrHandlerCrashed
+//	                              └─third within 30 minutes──→ Run returns ErrHandlerCrashed,
+//	                                 and ErrHandlerNeverReady if it had not answered once
 //
 // The process is stopped with SIGKILL, as in Azure.
 //

@@ -21,6 +21,9 @@ var (
 	// memory of 30 minutes. The real host shuts down here and the platform
 	// starts another; whoever runs this one does the same.
 	ErrHandlerCrashed = worker.ErrCrashed
+	// ErrHandlerNeverReady: with ErrHandlerCrashed, the handler ended by itself each time
+	// before it had ever answered. The platform would go on trying; a person would not.
+	ErrHandlerNeverReady = worker.ErrNeverReady
 	// ErrHandlerNotReady: an invocation waited four times initializationTimeout
 	// for a handler that answers on its port. The host stops.
 	ErrHandlerNotReady = worker.ErrNotReady

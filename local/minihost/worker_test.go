@@ -48,6 +48,7 @@ func TestThirdCrashEndsTheHost(t *testing.T) {
 	err := s.result(t)
 	require.ErrorIs(t, err, ErrHandlerCrashed)
 	require.ErrorContains(t, err, "signal: killed")
+	require.NotErrorIs(t, err, ErrHandlerNeverReady, "it would do its work again")
 	require.Zero(t, s.HandlerPID())
 }
 
@@ -89,6 +90,7 @@ func TestHandlerThatNeverListens(t *testing.T) {
 			s := start(t, webApp(t, `,"initializationTimeout":"00:00:00.5"`, ""), ok, func(o *Options) { o.Settings[modeEnv] = mode })
 			err := s.result(t)
 			require.ErrorIs(t, err, ErrHandlerCrashed)
+			require.ErrorIs(t, err, ErrHandlerNeverReady)
 			require.ErrorContains(t, err, words)
 		})
 	}

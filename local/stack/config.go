@@ -40,6 +40,9 @@ type Config struct {
 	// Settings are the application settings. They go over Defaults; the connection
 	// strings of parts that run here go over both.
 	Settings map[string]string
+	// Leave says which of the Settings, besides Defaults and connections, may stand in the data
+	// folder while the stack runs: see Running. Nil: none.
+	Leave func(name string) bool
 	// Topology is the bus's; nil makes the topic and subscription that Settings name.
 	Topology *minibus.Config
 	// Policies are further keys of the bus.
@@ -106,6 +109,19 @@ func (c *Config) settings() map[string]string {
 	s := Defaults()
 	maps.Copy(s, c.Settings)
 	return s
+}
+
+// Planned are the settings that the host will run with, to check them before anything runs:
+// in connection strings of parts that are not there yet only the address may be another one.
+func (c *Config) Planned() map[string]string {
+	planned := &Stack{Settings: c.settings()}
+	if c.runs(Cosmos) {
+		planned.connect("COSMOS_CONNECTION", "AccountEndpoint=http://127.0.0.1:8081/;AccountKey=a2V5")
+	}
+	if c.runs(Bus) {
+		planned.connect("SERVICEBUS_CONNECTION", "Endpoint=sb://127.0.0.1;SharedAccessKeyName=name;SharedAccessKey=key;UseDevelopmentEmulator=true;")
+	}
+	return planned.Settings
 }
 
 func (c *Config) topology(settings map[string]string) *minibus.Config {

@@ -38,17 +38,20 @@ func (s *Stack) lockData() error {
 	if s.cfg.Fresh {
 		for _, part := range folders {
 			if err := os.RemoveAll(s.folder(part)); err != nil {
-				return fmt.Errorf("forget the data of %s: %w", part, err)
+				return folderFault(data, err)
 			}
 		}
 	}
 	return s.checkFormat()
 }
 
-// lockFault says why the lock could not be taken. Only a lock that somebody holds has an
-// error without a path.
+// lockFault says why the lock could not be taken. What names a file, has to do with rights or
+// with a file system that knows no locks is about the folder; the rest is a lock that somebody
+// holds, and so is EACCES without a file: POSIX lets fcntl say it in place of EAGAIN.
 func lockFault(data string, err error) error {
-	if _, ok := errors.AsType[*fs.PathError](err); ok {
+	_, named := errors.AsType[*fs.PathError](err)
+	mayNot := errors.Is(err, fs.ErrPermission) && !errors.Is(err, syscall.EACCES)
+	if named || mayNot || errors.Is(err, errors.ErrUnsupported) || errors.Is(err, syscall.ENOLCK) {
 		return folderFault(data, err)
 	}
 	return fmt.Errorf("%s: %w (%v)", data, ErrInUse, err)
@@ -71,7 +74,7 @@ func (s *Stack) checkFormat() error {
 	file := filepath.Join(s.cfg.Data, "format")
 	text, err := os.ReadFile(file)
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return err
+		return folderFault(s.cfg.Data, err)
 	}
 	found := strings.TrimSpace(string(text))
 	if found == strconv.Itoa(format) {
@@ -80,7 +83,7 @@ func (s *Stack) checkFormat() error {
 	for _, part := range []string{"cosmos", "bus"} {
 		held, err := os.ReadDir(s.folder(part))
 		if err != nil && !errors.Is(err, fs.ErrNotExist) {
-			return err
+			return folderFault(s.cfg.Data, err)
 		}
 		if len(held) > 0 {
 			return fmt.Errorf("%s: %w (it has %s, and this version reads %d)", s.cfg.Data, ErrOtherFormat, formatName(found), format)

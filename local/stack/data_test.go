@@ -142,6 +142,9 @@ func TestLockFault(t *testing.T) {
 		{syscall.EACCES, ErrInUse},
 		{errors.New("lock held by current process"), ErrInUse},
 		{full, full},
+		{syscall.EPERM, ErrNoAccess},
+		{syscall.ENOLCK, syscall.ENOLCK},
+		{syscall.ENOTSUP, syscall.ENOTSUP},
 	} {
 		got := lockFault("d", row.err)
 		require.ErrorIs(t, got, row.want)

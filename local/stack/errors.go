@@ -29,3 +29,6 @@ var (
 	// Start with Fresh, which forgets it, or use another folder.
 	ErrOtherFormat = errors.New("the data folder was written by another version of relaybox")
 )
+
+// ErrNotRunning: no stack runs on the data folder, or it is another user's.
+var ErrNotRunning = errors.New("no relaybox is running on this data folder")

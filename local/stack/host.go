@@ -55,14 +55,15 @@ func (s *Stack) loadHost() (*minihost.Host, error) {
 
 // platform runs the host and starts it again when it has given its handler up.
 func (s *Stack) platform(ctx context.Context, host *minihost.Host, listener net.Listener, addr string) error {
-	pause := firstPause
+	pause, answered := firstPause, false
 	for {
 		began := time.Now()
 		err := host.Run(ctx, listener)
+		answered = answered || !errors.Is(err, minihost.ErrHandlerNeverReady)
 		switch {
 		case ctx.Err() != nil:
 			return nil
-		case !mends(err):
+		case !mends(err), !answered: // what has not worked once is not helped by patience
 			return err
 		}
 		if time.Since(began) > steady {

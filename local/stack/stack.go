@@ -132,9 +132,11 @@ func (s *Stack) start(ctx context.Context) error {
 		}
 	}
 	if s.cfg.runs(Host) {
-		return s.startHost(ctx)
+		if err := s.startHost(ctx); err != nil {
+			return err
+		}
 	}
-	return nil
+	return s.leave()
 }
 
 func (s *Stack) startCosmos() error {

@@ -12,14 +12,14 @@ import (
 var builtApp = filepath.Join("dist", "app")
 
 // checkApp inspects the app folder.
-func checkApp(folder string, s Settings, n HostNeeds) Group {
+func checkApp(folder, home string, s Settings, n HostNeeds) Group {
 	g := Group{Name: "App folder"}
 	if folder == "" {
-		if _, err := os.Stat(builtApp); err != nil {
-			g.Findings = []Finding{finding(Unknown, "app folder", "there is no "+builtApp+" here", "run relaybox assemble, or name the folder with --app")}
+		folder = filepath.Join(home, builtApp)
+		if _, err := os.Stat(folder); err != nil {
+			g.Findings = []Finding{finding(Unknown, "app folder", "there is no "+folder, "run relaybox assemble, or name the folder with --app")}
 			return g
 		}
-		folder = builtApp
 	}
 	g.Name += " " + folder
 	i, err := minihost.Inspect(folder, s.Values)
@@ -43,9 +43,9 @@ func checkApp(folder string, s Settings, n HostNeeds) Group {
 }
 
 // takesSessions says whether a function of the app takes sessions; the app as it comes does not.
-func takesSessions(folder string, s Settings) bool {
+func takesSessions(folder, home string, s Settings) bool {
 	if folder == "" {
-		folder = builtApp
+		folder = filepath.Join(home, builtApp)
 	}
 	i, err := minihost.Inspect(folder, s.Values)
 	return err == nil && slices.ContainsFunc(i.Functions, func(f Function) bool { return f.Sessions })

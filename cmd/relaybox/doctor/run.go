@@ -16,12 +16,16 @@ import (
 // Options says what to check; the zero value works.
 type Options struct {
 	// Settings is a local.settings.json, or what `az functionapp config appsettings list -o
-	// json` prints; "" is local.settings.json if it is here, and the environment alone if not.
+	// json` prints; "" is what relaybox up runs with, if it does, or else local.settings.json,
+	// or else the environment alone.
 	Settings string
-	// App is the assembled app folder; "" is dist/app if it is here.
+	// Home is where local.settings.json and dist/app are looked for, "" for the working
+	// folder; Data is the data folder of a relaybox up, "" for .relaybox in Home.
+	Home, Data string
+	// App is the assembled app folder; "" is the one that relaybox up runs, or dist/app if it is there.
 	App string
 	// BusAdmin is where an emulator of Service Bus serves its administration interface;
-	// "" is port 5300 of the connection's host.
+	// "" is relaybox up's, or port 5300 of the connection's host.
 	BusAdmin string
 	// ManagedIdentity uses the app's identity instead of the signed-in person's.
 	ManagedIdentity bool
@@ -49,19 +53,25 @@ func Run(ctx context.Context, o Options) Report {
 	ctx, cancel := context.WithTimeout(ctx, min(o.Timeout, questionTime))
 	defer cancel()
 
-	settings, err := readSettings(o.Settings, o.Environment)
+	settings, err := o.read()
 	if err != nil {
 		return Report{[]Group{{"Settings", []Finding{finding(Refused, "file", err.Error(), "name the right file with --settings")}}}}
 	}
+	if o.App == "" {
+		o.App = settings.app
+	}
+	if o.BusAdmin == "" {
+		o.BusAdmin = settings.busAdmin
+	}
 	c, _ := config.Load(settings.Values) // its faults are findings of CheckSettings
 	who := o.identities()
-	bus := busQuestions{config: c, subscription: settings.Values[subscriptionSetting], sessions: takesSessions(o.App, settings), adminAddr: strings.TrimPrefix(o.BusAdmin, "http://"), transport: o.Transport}
+	bus := busQuestions{config: c, subscription: settings.Values[subscriptionSetting], sessions: takesSessions(o.App, o.Home, settings), adminAddr: strings.TrimPrefix(o.BusAdmin, "http://"), transport: o.Transport}
 	report := Report{make([]Group, 5)}
 	var checks sync.WaitGroup
 	for i, check := range []func() Group{
 		func() Group { return Group{"Settings of " + settings.Source, CheckSettings(settings)} },
 		func() Group {
-			return checkApp(o.App, settings, HostNeeds{Deadline: c.Deadline, Hold: c.Inbox.Hold, Waiting: c.Inbox.Waiting})
+			return checkApp(o.App, o.Home, settings, HostNeeds{Deadline: c.Deadline, Hold: c.Inbox.Hold, Waiting: c.Inbox.Waiting})
 		},
 		func() Group { return checkStorage(ctx, settings, who, o.Transport) },
 		func() Group { return checkCosmos(ctx, c, who, o.Transport) },

@@ -8,6 +8,8 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/relaybox/relaybox/local/stack"
+
 	"github.com/relaybox/relaybox/azure/cosmos"
 )
 
@@ -135,4 +137,35 @@ func TestTheExampleIsFine(t *testing.T) {
 	require.NoError(t, err)
 	requireFinding(t, wanted{}, CheckSettings(s))
 	require.True(t, cosmos.Connection{ConnectionString: s.Values["COSMOS_CONNECTION"]}.Emulator())
+}
+
+// TestSettingsOfAStackThatRuns go over a local.settings.json and over this environment: they
+// are what its app has.
+func TestSettingsOfAStackThatRuns(t *testing.T) {
+	t.Parallel()
+	home, data := t.TempDir(), t.TempDir()
+	write(t, filepath.Join(home, "local.settings.json"), `{"Values":{"COSMOS_DATABASE":"of the file"}}`)
+	o := Options{Home: home, Environment: map[string]string{"EVENTS_TOPIC": "of the environment"}}
+	s, err := o.read()
+	require.NoError(t, err)
+	require.Equal(t, "of the file", s.Values["COSMOS_DATABASE"])
+	require.Equal(t, "of the environment", s.Values["EVENTS_TOPIC"])
+
+	stand := stack.RunT(t, func(c *stack.Config) {
+		c.Only, c.Data, c.BusAdminAddr = []stack.Part{stack.Cosmos, stack.Bus}, filepath.Join(home, ".relaybox"), "127.0.0.1:0"
+	})
+	s, err = o.read()
+	require.NoError(t, err)
+	require.Equal(t, "relaybox", s.Values["COSMOS_DATABASE"])
+	require.Equal(t, "entity-events", s.Values["EVENTS_TOPIC"])
+	require.Equal(t, stand.CosmosConnection, s.Values["COSMOS_CONNECTION"])
+	require.Equal(t, stand.BusAdminAddr, s.busAdmin)
+	require.Contains(t, s.Source, "relaybox up on "+home)
+
+	// Who names a data folder means that one, and who names a file means the file.
+	_, err = Options{Home: home, Data: data}.read()
+	require.ErrorIs(t, err, stack.ErrNotRunning)
+	s, err = Options{Home: home, Settings: filepath.Join(home, "local.settings.json")}.read()
+	require.NoError(t, err)
+	require.Equal(t, "of the file", s.Values["COSMOS_DATABASE"])
 }

@@ -8,9 +8,12 @@ import (
 	"io/fs"
 	"maps"
 	"os"
+	"path/filepath"
 	"slices"
 
 	"github.com/tidwall/jsonc"
+
+	"github.com/relaybox/relaybox/local/stack"
 )
 
 // Settings are the application settings and where they came from.
@@ -20,23 +23,49 @@ type Settings struct {
 	Azure bool
 	// File is what the file says, Values the same with the environment over it.
 	File, Values map[string]string
+
+	app, busAdmin string // of a relaybox up; else ""
+}
+
+// dataFolder is where relaybox up keeps its data, in the home folder.
+const dataFolder = ".relaybox"
+
+// read finds the settings that are meant.
+func (o Options) read() (Settings, error) {
+	if o.Settings != "" {
+		return readSettings(o.Settings, o.Environment)
+	}
+	data := o.Data
+	if data == "" {
+		data = filepath.Join(o.Home, dataFolder)
+	}
+	up, err := stack.FindRunning(data)
+	switch {
+	case err == nil:
+		// They are what the app has already: its environment is not ours.
+		return Settings{Source: "relaybox up on " + data, File: up.Values, Values: up.Values, app: up.App, busAdmin: up.BusAdmin}, nil
+	case o.Data != "" || !errors.Is(err, stack.ErrNotRunning):
+		return Settings{}, err
+	}
+	file := filepath.Join(o.Home, localSettings)
+	if _, err := os.Stat(file); errors.Is(err, fs.ErrNotExist) {
+		return readSettings("", o.Environment)
+	}
+	return readSettings(file, o.Environment)
 }
 
 // localSettings is read when no file is named and it is there.
 const localSettings = "local.settings.json"
 
-// readSettings reads file, and puts the environment over it as func does.
+// readSettings reads file, and puts the environment over it as func does; "" is no file.
 func readSettings(file string, environment map[string]string) (Settings, error) {
 	s := Settings{Source: file, Values: maps.Clone(environment)}
 	if s.Values == nil {
 		s.Values = map[string]string{}
 	}
 	if file == "" {
-		if _, err := os.Stat(localSettings); errors.Is(err, fs.ErrNotExist) {
-			s.Source = "environment"
-			return s, nil
-		}
-		s.Source, file = localSettings, localSettings
+		s.Source = "environment"
+		return s, nil
 	}
 	text, err := os.ReadFile(file)
 	if err != nil {

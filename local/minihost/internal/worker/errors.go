@@ -7,6 +7,8 @@ var (
 	// ErrCrashed: the handler exited three times within 30 minutes. It is not
 	// started again; the host gives up.
 	ErrCrashed = errors.New("the handler crashed three times: the host gives up")
+	// ErrNeverReady: with ErrCrashed, it ended by itself each time, and never answered.
+	ErrNeverReady = errors.New("it has never answered")
 	// ErrNotReady: Wait took four times initializationTimeout.
 	ErrNotReady = errors.New("the handler does not answer on FUNCTIONS_CUSTOMHANDLER_PORT")
 	// ErrStart: the operating system refused to start the executable.

@@ -71,6 +71,7 @@ func (w *Worker) open() {
 	case <-w.ready:
 	default:
 		close(w.ready)
+		w.works = true
 	}
 }
 

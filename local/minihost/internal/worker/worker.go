@@ -45,6 +45,7 @@ type Worker struct {
 	kill   func()        // SIGKILL for the current process
 	pardon bool          // the coming exit is the host's own doing
 	ready  chan struct{} // closed while the handler answers
+	works  bool          // the handler has answered once, or a signal kept it from that
 }
 
 // Limits of the restart rule.
@@ -100,6 +101,9 @@ func (w *Worker) Run(ctx context.Context) error {
 			if tail != "" {
 				tail = "; its last words: " + tail
 			}
+			if !w.hasWorked() {
+				return fmt.Errorf("%w, and %w (%s%s)", ErrCrashed, ErrNeverReady, reason, tail)
+			}
 			return fmt.Errorf("%w (%s%s)", ErrCrashed, reason, tail)
 		}
 	}
@@ -144,6 +148,10 @@ func (w *Worker) once(ctx context.Context) (reason string, err error) {
 	case errors.As(exit, &status) && status.ExitCode() == 200:
 		w.log.Info("the handler exited with status 200 and is started again")
 		return "", nil
+	case errors.As(exit, &status) && status.ExitCode() < 0: // a signal: it may have been about to answer
+		w.mu.Lock()
+		w.works = true
+		w.mu.Unlock()
 	}
 	return exit.Error(), nil
 }
@@ -163,6 +171,12 @@ func (w *Worker) exitedZero(ctx context.Context, timedOut <-chan struct{}) (stri
 	case <-ctx.Done():
 		return "", nil
 	}
+}
+
+func (w *Worker) hasWorked() bool {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.works
 }
 
 // gone notes that the process has ended and reports whether that was wanted.
