@@ -284,6 +284,23 @@ func TestBadFaults(t *testing.T) {
 	require.Empty(t, bus.Faults())
 }
 
+// TestFaultsAreForWhatIsThere: one for another entity would never happen, and nobody would know.
+func TestFaultsAreForWhatIsThere(t *testing.T) {
+	t.Parallel()
+	bus := minibus.RunT(t, topology)
+	busy := func(entity string) minibus.Fault {
+		return minibus.Fault{Entity: entity, On: minibus.OnSend, Do: minibus.Busy}
+	}
+	for _, entity := range []string{"plan", "plain/none", "plain/$management"} {
+		err := bus.Inject(busy("plain"), busy(entity))
+		require.ErrorIs(t, err, minibus.ErrFault)
+		require.ErrorContains(t, err, `entity is "`+entity+`": there is none of that path; there are `)
+		require.ErrorContains(t, err, "plain")
+	}
+	require.Empty(t, bus.Faults(), "all of a list or nothing")
+	require.NoError(t, bus.Inject(busy(""), busy("plain"), busy("PLAIN"), busy("plain/$DeadLetterQueue")))
+}
+
 func TestFaultsOverHTTP(t *testing.T) {
 	t.Parallel()
 	bus := minibus.RunT(t, topology)
@@ -316,6 +333,7 @@ func TestFaultsOverHTTP(t *testing.T) {
 		{wire, `{"on":"send","do":"busy","time":1}`, `unknown field "time"; the fields are entity, on, do`, 400},
 		{wire, `{"on":"send","do":"delay","delay":"soon"}`, `"soon" is no duration: write it like 250ms`, 400},
 		{wire, `{"on":"send","do":"explode"}`, `do is "explode": with on "send" use refuse, busy, delay`, 400},
+		{wire, `{"entity":"plan","on":"send","do":"busy"}`, `entity is "plan": there is none of that path`, 400},
 		{wire, strings.Repeat(" ", 2<<20), "too large", 400},
 	} {
 		status, text := ask("POST", bad.contentType, bad.body)

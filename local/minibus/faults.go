@@ -77,7 +77,8 @@ const (
 	Reorder Effect = fault.Reorder
 )
 
-// Inject switches faults on, after those that are: of several that could happen at the same moment, the first does.
+// Inject switches faults on, after those that are: of several that could happen at the same moment, the first does. A
+// fault for an entity that is not there is refused.
 func (s *Server) Inject(list ...Fault) error { return s.broker.Inject(list...) }
 
 // Faults lists what Inject has switched on since ClearFaults, in order, with what has happened. Those that are over stay.

@@ -82,8 +82,9 @@ const (
 )
 
 // Inject switches faults on, after those that are: of several that could happen to the same request, the first does.
-// Stale, Shuffle and Budget come on top of the others.
-func (s *Server) Inject(list ...Fault) error { return s.faults.Inject(list...) }
+// Stale, Shuffle and Budget come on top of the others. A fault for a database or container that is not there is refused,
+// but for one of OpDatabase and OpContainer: that may be what creates it.
+func (s *Server) Inject(list ...Fault) error { return s.faults.Inject(s.account.There, list...) }
 
 // Faults lists what Inject has switched on since ClearFaults, in order, with what has happened. Those that are over stay.
 func (s *Server) Faults() []Injected { return s.faults.List() }

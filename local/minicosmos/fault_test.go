@@ -215,6 +215,23 @@ func TestBadFaults(t *testing.T) {
 	require.Empty(t, s.Faults())
 }
 
+// TestFaultsAreForWhatIsThere: one for another container would never happen, and nobody would know.
+func TestFaultsAreForWhatIsThere(t *testing.T) {
+	t.Parallel()
+	s, _ := startContainer(t, outboxLike("c"))
+	for want, f := range map[string]Fault{
+		`database is "none": there is none of that name; there are [db]`: {Database: "none", Do: Gone},
+		`container is "d": there is none of that name; there are [c]`:    {Container: "d", Do: Gone},
+		`container is "e": there is none of that name; there are [c]`:    {Database: "db", Container: "e", On: OpBatch, Do: Gone},
+	} {
+		err := s.Inject(Fault{Do: Gone}, f)
+		require.ErrorIs(t, err, ErrFault)
+		require.ErrorContains(t, err, want)
+	}
+	require.Empty(t, s.Faults(), "all of a list or nothing")
+	require.NoError(t, s.Inject(Fault{Container: "c", Do: Gone}, Fault{Database: "db", Do: Gone}, Fault{Database: "new", On: OpDatabase, Do: Gone}, Fault{Database: "db", Container: "new", On: OpContainer, Do: Gone}))
+}
+
 func TestFaultsOverHTTP(t *testing.T) {
 	t.Parallel()
 	s, c := startContainer(t, outboxLike("c"))

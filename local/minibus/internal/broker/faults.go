@@ -1,15 +1,41 @@
 package broker
 
 import (
+	"fmt"
+	"slices"
+	"strings"
+
 	"github.com/relaybox/relaybox/local/minibus/internal/fault"
 )
 
-// Inject switches faults on.
+// Inject switches faults on. One for an entity that is not there would never happen.
 func (b *Broker) Inject(list ...fault.Fault) error {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	return b.faults.Inject(Normalize, list...)
+	return b.faults.Inject(b.faultKey, list...)
 }
+
+// faultKey is the key of an entity that a fault is for.
+func (b *Broker) faultKey(path string) (string, error) {
+	key := Normalize(path)
+	if b.entities[key] != nil {
+		return key, nil
+	}
+	var names []string
+	for _, e := range b.entities {
+		if e.dead != nil { // not a dead-letter queue: there would be three of each
+			names = append(names, e.Path)
+		}
+	}
+	slices.Sort(names)
+	if more := len(names) - namesShown; more > 0 {
+		names = append(names[:namesShown], fmt.Sprintf("%d more", more))
+	}
+	return "", fmt.Errorf("there is none of that path; there are %s, and their dead-letter queues", strings.Join(names, ", "))
+}
+
+// namesShown bounds the list that a mistaken name is answered with.
+const namesShown = 10
 
 // Injected lists the faults that are or were switched on.
 func (b *Broker) Injected() []fault.Injected { return b.faults.List() }

@@ -1,6 +1,7 @@
 package fault
 
 import (
+	"fmt"
 	"math/rand/v2"
 	"sync"
 	"sync/atomic"
@@ -37,11 +38,19 @@ type Injected struct {
 }
 
 // Inject switches faults on, after those that are: of several that could happen at the same moment, the first does. key
-// is what Next calls an entity of a path. The caller holds the owner's lock.
-func (s *Set) Inject(key func(path string) string, list ...Fault) error {
-	for i := range list {
-		if err := list[i].check(); err != nil {
+// is what Next calls an entity of a path, or why there is none. The caller holds the owner's lock.
+func (s *Set) Inject(key func(path string) (string, error), list ...Fault) error {
+	keys := make([]string, len(list))
+	for i, f := range list {
+		if err := f.check(); err != nil {
 			return err
+		}
+		if f.Entity == "" {
+			continue
+		}
+		var err error
+		if keys[i], err = key(f.Entity); err != nil {
+			return fmt.Errorf("%w: entity is %q: %w", ErrFault, f.Entity, err)
 		}
 	}
 	set := &switched{random: rand.New(rand.NewPCG(1, 1))} // the same choices in each run
@@ -50,8 +59,8 @@ func (s *Set) Inject(key func(path string) string, list ...Fault) error {
 	}
 	set.mu.Lock()
 	defer set.mu.Unlock()
-	for _, f := range list {
-		set.list = append(set.list, &Armed{Fault: f, set: set, entity: key(f.Entity)})
+	for i, f := range list {
+		set.list = append(set.list, &Armed{Fault: f, set: set, entity: keys[i]})
 	}
 	s.current.Store(set)
 	return nil

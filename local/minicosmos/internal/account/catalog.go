@@ -3,6 +3,7 @@ package account
 import (
 	"encoding/binary"
 	"errors"
+	"fmt"
 	"maps"
 	"slices"
 	"strings"
@@ -256,4 +257,28 @@ func dropContainer(b *pebble.Batch, c *Container) error {
 func matches(ifMatch string, properties sql.Value) bool {
 	etag, _ := properties.Get("_etag").Str()
 	return ifMatch == "" || ifMatch == "*" || ifMatch == etag
+}
+
+// There says why a database or a container is not there; either name may be "" for any.
+func (k *catalog) There(database, container string) error {
+	k.mu.RLock()
+	defer k.mu.RUnlock()
+	if database != "" && k.databases[database] == nil {
+		return fmt.Errorf("database is %q: there is none of that name; there are [%s]", database, strings.Join(slices.Sorted(maps.Keys(k.databases)), ", "))
+	}
+	if container == "" {
+		return nil
+	}
+	var names []string
+	for name, db := range k.databases {
+		if database != "" && name != database {
+			continue
+		}
+		if db.containers[container] != nil {
+			return nil
+		}
+		names = slices.AppendSeq(names, maps.Keys(db.containers))
+	}
+	slices.Sort(names)
+	return fmt.Errorf("container is %q: there is none of that name; there are [%s]", container, strings.Join(slices.Compact(names), ", "))
 }

@@ -1,6 +1,7 @@
 package fault
 
 import (
+	"fmt"
 	"math/rand/v2"
 	"net/http"
 	"sync"
@@ -42,10 +43,17 @@ type Set struct {
 }
 
 // Inject switches faults on, after those that are: of several that could happen to the same request, the first does.
-func (k *Set) Inject(list ...Fault) error {
-	for i := range list {
-		if err := list[i].check(); err != nil {
+// there says why a database or container, either of which may be "", is not there.
+func (k *Set) Inject(there func(database, container string) error, list ...Fault) error {
+	for _, f := range list {
+		if err := f.check(); err != nil {
 			return err
+		}
+		if f.On == wire.OpDatabase || f.On == wire.OpContainer { // which may be about to create it
+			continue
+		}
+		if err := there(f.Database, f.Container); err != nil {
+			return fmt.Errorf("%w: %w", ErrFault, err)
 		}
 	}
 	k.switched.Lock()
