@@ -4,6 +4,8 @@
 #
 #   scripts/func-start.sh          check, build, start the emulators, wait, func start
 #   scripts/func-start.sh check    check only
+#
+# With DEBUG=1 the handler is built for a debugger, which attaches to the process "handler".
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -87,6 +89,7 @@ if [ "${1:-}" = check ]; then
   exit 0
 fi
 go run ./cmd/relaybox assemble --out "$APP"
+if [ -n "${DEBUG:-}" ]; then go build -gcflags='all=-N -l' -o "$APP/handler" ./handler; fi
 # func reads the settings beside host.json. Assemble has just made the folder anew.
 if [ ! -e local.settings.json ]; then cp local.settings.json.example local.settings.json; fi
 cp local.settings.json "$APP/local.settings.json"
