@@ -1,7 +1,7 @@
 // Package servicebus sends events to an Azure Service Bus topic. It implements
-// outbox.Publisher.
+// outbox.Publisher. DeadLetters is the operator's side of a subscription, with promises of its own.
 //
-// It promises:
+// The publisher promises:
 //
 //   - nil means that the broker has confirmed the event;
 //   - events of one key go out in the order of the call, and none after an earlier one
