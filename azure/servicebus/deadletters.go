@@ -28,7 +28,7 @@ type DeadLetters struct {
 	topic, subscription string
 	opts                DeadLetterOptions
 	sdk                 *azservicebus.Client
-	receiver            *azservicebus.Receiver
+	receiver            *azservicebus.Receiver // looks, and locks nothing
 	sender              *azservicebus.Sender
 }
 
@@ -62,13 +62,17 @@ func OpenDeadLetters(conn Connection, topic, subscription string, opts DeadLette
 		return nil, err
 	}
 	d := &DeadLetters{topic: topic, subscription: subscription, opts: opts, sdk: sdk}
-	if d.receiver, err = sdk.NewReceiverForSubscription(topic, subscription, &azservicebus.ReceiverOptions{SubQueue: azservicebus.SubQueueDeadLetter}); err != nil {
+	if d.receiver, err = d.receive(); err != nil {
 		return nil, err
 	}
 	if d.sender, err = sdk.NewSender(topic, nil); err != nil {
 		return nil, err
 	}
 	return d, nil
+}
+
+func (d *DeadLetters) receive() (*azservicebus.Receiver, error) {
+	return d.sdk.NewReceiverForSubscription(d.topic, d.subscription, &azservicebus.ReceiverOptions{SubQueue: azservicebus.SubQueueDeadLetter})
 }
 
 // Close hangs up.

@@ -18,11 +18,9 @@ const (
 	takeTime = 3 * time.Second
 	// keysAtOnce are redriven side by side.
 	keysAtOnce = 16
-	// heldBytes bounds the bodies of letters that are locked and not to be settled yet. A queue
-	// gives out what lies in front first: to get at a letter, those before it must be locked.
-	heldBytes = 256 << 20
-	// lettingGo bounds giving them back.
+	// lettingGo bounds giving them back, and quiet is how long nothing comes any more before.
 	lettingGo = 10 * time.Second
+	quiet     = 200 * time.Millisecond
 )
 
 // Outcome is what became of a letter.
@@ -62,7 +60,7 @@ var (
 // the queue when its copy is confirmed. Each letter is told once. An error says why the run ended
 // before all were tried; a run that is repeated goes on.
 func (d *DeadLetters) Redrive(ctx context.Context, p Plan, tell func(Act)) error {
-	return d.work(ctx, "redrive", p, tell, func(ctx context.Context, l *taken) (Act, error) {
+	return d.work(ctx, "redrive", p, tell, func(ctx context.Context, l *taken, complete func(context.Context) error) (Act, error) {
 		act := Act{Letter: l.Planned, Outcome: Redriven}
 		copied, err := d.copyOf(l.message)
 		if err != nil {
@@ -77,7 +75,7 @@ func (d *DeadLetters) Redrive(ctx context.Context, p Plan, tell func(Act)) error
 			}
 			l.sent = true
 		}
-		if err := d.complete(ctx, l.message); err != nil {
+		if err := complete(ctx); err != nil {
 			act.Outcome, act.Err = Doubled, err
 			return act, ending(ctx, err)
 		}
@@ -87,9 +85,9 @@ func (d *DeadLetters) Redrive(ctx context.Context, p Plan, tell func(Act)) error
 
 // Drop removes the planned letters for good.
 func (d *DeadLetters) Drop(ctx context.Context, p Plan, tell func(Act)) error {
-	return d.work(ctx, "drop", p, tell, func(ctx context.Context, l *taken) (Act, error) {
+	return d.work(ctx, "drop", p, tell, func(ctx context.Context, l *taken, complete func(context.Context) error) (Act, error) {
 		act := Act{Letter: l.Planned, Outcome: Dropped}
-		if err := d.complete(ctx, l.message); err != nil {
+		if err := complete(ctx); err != nil {
 			act.Outcome, act.Err = Failed, err
 			return act, ending(ctx, err)
 		}
@@ -101,15 +99,6 @@ func (d *DeadLetters) send(ctx context.Context, m *azservicebus.Message) error {
 	ctx, cancel := context.WithTimeout(ctx, d.opts.SendTimeout)
 	defer cancel()
 	return d.sender.SendMessage(ctx, m, nil)
-}
-
-func (d *DeadLetters) complete(ctx context.Context, m *azservicebus.ReceivedMessage) error {
-	ctx, cancel := context.WithTimeout(ctx, d.opts.SendTimeout) // the SDK tries for longer on a dead link
-	defer cancel()
-	if err := d.receiver.CompleteMessage(ctx, m, nil); err != nil {
-		return fmt.Errorf("remove it: %w", err)
-	}
-	return nil
 }
 
 // ending is err if it says nothing about the letter, so that others would meet it, too.
@@ -137,33 +126,38 @@ type taken struct {
 // each key's goroutine owns the letters of that key.
 type run struct {
 	d     *DeadLetters
-	do    func(context.Context, *taken) (Act, error)
+	locks *azservicebus.Receiver
+	do    func(ctx context.Context, l *taken, complete func(context.Context) error) (Act, error)
 	tell  func(Act)
 	all   map[int64]*taken
 	lines map[string][]*taken // by key, what is left of it, in order
 	open  int                 // letters that nothing was told of
 
-	// Locked, and not chosen, by number; seen is what open was when each came.
+	// Locked, and not chosen, by number: a queue gives out what lies in front first, so to get at
+	// a letter those before it must be locked. Their locks are all that is kept of them.
 	others map[int64]other
-	bytes  int
 
 	telling sync.Mutex // tell is called by one at a time; guards open too
 }
 
 type other struct {
-	message *azservicebus.ReceivedMessage
-	seen    int
+	lock [16]byte
+	seen int // what open was when it came
 }
 
-func (d *DeadLetters) work(ctx context.Context, did string, p Plan, tell func(Act), do func(context.Context, *taken) (Act, error)) error {
-	r := &run{d: d, do: do, tell: tell, all: map[int64]*taken{}, lines: map[string][]*taken{}, open: len(p.Letters), others: map[int64]other{}}
+func (d *DeadLetters) work(ctx context.Context, did string, p Plan, tell func(Act), do func(context.Context, *taken, func(context.Context) error) (Act, error)) error {
+	locks, err := d.receive()
+	if err != nil {
+		return d.failed(did, err)
+	}
+	r := &run{d: d, locks: locks, do: do, tell: tell, all: map[int64]*taken{}, lines: map[string][]*taken{}, open: len(p.Letters), others: map[int64]other{}}
 	for _, l := range p.Letters {
 		one := &taken{Planned: l}
 		r.all[l.Number] = one
 		line := r.line(l)
 		r.lines[line] = append(r.lines[line], one)
 	}
-	err := r.pass(ctx)
+	err = r.pass(ctx)
 	r.letGo(ctx)
 	for _, l := range p.Letters {
 		r.end(r.all[l.Number], Act{Letter: l, Outcome: Left})
@@ -223,7 +217,7 @@ func (r *run) pass(ctx context.Context) error {
 func (r *run) take(ctx context.Context) ([]*azservicebus.ReceivedMessage, error) {
 	short, cancel := context.WithTimeout(ctx, takeTime)
 	defer cancel()
-	got, err := r.d.receiver.ReceiveMessages(short, takePage, nil)
+	got, err := r.locks.ReceiveMessages(short, takePage, nil)
 	if err != nil && ctx.Err() == nil && errors.Is(err, context.DeadlineExceeded) {
 		err = nil
 	}
@@ -233,7 +227,7 @@ func (r *run) take(ctx context.Context) ([]*azservicebus.ReceivedMessage, error)
 	if ctx.Err() != nil {
 		err = context.Cause(ctx)
 		for _, m := range got { // to be let go
-			r.others[value(m.SequenceNumber)] = other{message: m}
+			r.others[value(m.SequenceNumber)] = other{lock: m.LockToken}
 		}
 	}
 	return got, err
@@ -252,11 +246,8 @@ func (r *run) sort(got []*azservicebus.ReceivedMessage, moving bool) (keys []str
 			continue
 		}
 		before, again := r.others[number]
-		r.others[number] = other{m, r.open}
-		if !again {
-			r.bytes += len(m.Body)
-		}
-		if moving && again && before.seen == r.open || r.bytes > heldBytes {
+		r.others[number] = other{m.LockToken, r.open}
+		if moving && again && before.seen == r.open {
 			return nil, errCrowded // locks end before anything of ours is reached
 		}
 	}
@@ -293,7 +284,7 @@ func (r *run) advance(ctx context.Context, line []*taken) (left []*taken, err er
 		if ctx.Err() != nil {
 			return line, context.Cause(ctx)
 		}
-		act, err := r.do(context.WithoutCancel(ctx), l) // what has begun is brought to its end
+		act, err := r.do(context.WithoutCancel(ctx), l, func(ctx context.Context) error { return r.complete(ctx, l.message) }) // what has begun is brought to its end
 		if lockLost(act.Err) {
 			l.message = nil // it comes again, and what was sent is not sent again
 			return line, nil
@@ -359,21 +350,44 @@ func (r *run) missing(ctx context.Context) error {
 	return r.forward(ctx, keys)
 }
 
+func (r *run) complete(ctx context.Context, m *azservicebus.ReceivedMessage) error {
+	ctx, cancel := context.WithTimeout(ctx, r.d.opts.SendTimeout) // the SDK tries for longer on a dead link
+	defer cancel()
+	if err := r.locks.CompleteMessage(ctx, m, nil); err != nil {
+		return fmt.Errorf("remove it: %w", err)
+	}
+	return nil
+}
+
 // letGo gives back what is locked and stays: its next receiver need not wait for the lock's end.
+// The link has credit left, for which the broker would send at once what is given back, locked
+// again. So it is used up first, and the link is closed before the others go back over another.
 func (r *run) letGo(ctx context.Context) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), lettingGo)
 	defer cancel()
+	for range takePage {
+		short, cancel := context.WithTimeout(ctx, quiet)
+		got, _ := r.locks.ReceiveMessages(short, 1, nil)
+		cancel()
+		if len(got) == 0 {
+			break
+		}
+		r.others[value(got[0].SequenceNumber)] = other{lock: got[0].LockToken}
+	}
+	_ = r.locks.Close(ctx) // of no more use
 	var group errgroup.Group
 	group.SetLimit(keysAtOnce)
-	back := func(m *azservicebus.ReceivedMessage) {
-		group.Go(func() error { return r.d.receiver.AbandonMessage(ctx, m, nil) })
+	back := func(lock [16]byte) { // which is all that it takes
+		group.Go(func() error {
+			return r.d.receiver.AbandonMessage(ctx, &azservicebus.ReceivedMessage{LockToken: lock}, nil)
+		})
 	}
 	for _, o := range r.others {
-		back(o.message)
+		back(o.lock)
 	}
 	for _, l := range r.all {
 		if l.message != nil {
-			back(l.message)
+			back(l.message.LockToken)
 		}
 	}
 	_ = group.Wait() // a lock that cannot be given back ends by itself

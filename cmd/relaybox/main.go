@@ -47,15 +47,16 @@ func rootCommand() *cobra.Command {
 		Long: `Relaybox runs the function app and everything it needs on this machine: no account, no
 Docker. Start with:
 
-  relaybox demo       see the promise kept while the broker is cut and the app is killed
-  relaybox chaos      break real processes for minutes, and account for every write
-  relaybox bench      measure what an event takes, beside what cannot be beaten
-  relaybox up         run the app until Ctrl-C and try it with curl
-  relaybox doctor     check that a set-up, here or in Azure, keeps the promise`,
+  relaybox demo         see the promise kept while the broker is cut and the app is killed
+  relaybox chaos        break real processes for minutes, and account for every write
+  relaybox bench        measure what an event takes, beside what cannot be beaten
+  relaybox up           run the app until Ctrl-C and try it with curl
+  relaybox doctor       check that a set-up, here or in Azure, keeps the promise
+  relaybox deadletters  see, send again or drop what the consumer has refused`,
 		SilenceUsage:  true,
 		SilenceErrors: true, // main prints the error, once
 	}
-	root.AddCommand(assembleCommand(), upCommand(), demoCommand(), chaosCommand(), benchCommand(), doctorCommand(), versionCommand())
+	root.AddCommand(assembleCommand(), upCommand(), demoCommand(), chaosCommand(), benchCommand(), doctorCommand(), deadLettersCommand(), versionCommand())
 	root.SetHelpCommand(helpCommand(root))
 	root.InitDefaultCompletionCmd()
 	for _, verb := range root.Commands() {

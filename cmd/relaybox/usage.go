@@ -84,10 +84,25 @@ func noArgs(cmd *cobra.Command, args []string) error {
 	return nil
 }
 
-// strict makes a command of cobra's, with verbs below it, refuse what it does not know.
-func strict(cmd *cobra.Command) {
+// exactlyOne is for verbs that take one argument.
+func exactlyOne(what string) cobra.PositionalArgs {
+	return func(cmd *cobra.Command, args []string) error {
+		if len(args) != 1 {
+			return usage("%s takes %s, and there are %d arguments; see %s --help", cmd.CommandPath(), what, len(args), cmd.CommandPath())
+		}
+		return nil
+	}
+}
+
+// strictParent makes a command without work of its own refuse verbs that it does not have.
+func strictParent(cmd *cobra.Command) {
 	cmd.Args = unknownVerb
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error { return cmd.Help() }
+}
+
+// strict makes a command of cobra's, with verbs below it, refuse what it does not know.
+func strict(cmd *cobra.Command) {
+	strictParent(cmd)
 	for _, below := range cmd.Commands() {
 		below.Args = noArgs
 	}

@@ -1,0 +1,172 @@
+package main
+
+import (
+	"encoding/json"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/Azure/azure-sdk-for-go/sdk/messaging/azservicebus"
+	"github.com/stretchr/testify/require"
+
+	"github.com/relaybox/relaybox/azure/servicebus"
+	"github.com/relaybox/relaybox/local/minibus"
+	"github.com/relaybox/relaybox/local/stack"
+)
+
+// buried is a bus with dead letters, and a settings file that names it.
+func buried(t *testing.T, bodies map[string]string) (bus *minibus.Instance, settings string) {
+	t.Helper()
+	values := stack.Defaults()
+	topic, subscription := values["EVENTS_TOPIC"], values["EVENTS_SUBSCRIPTION"]
+	bus = minibus.RunT(t, func(o *minibus.Options) { o.Config = stack.Topology(topic, subscription) })
+	values["SERVICEBUS_CONNECTION"] = bus.ConnectionString()
+	text, err := json.Marshal(map[string]any{"Values": values})
+	require.NoError(t, err)
+	settings = filepath.Join(t.TempDir(), "settings.json")
+	require.NoError(t, os.WriteFile(settings, text, 0o600))
+
+	client, err := azservicebus.NewClientFromConnectionString(bus.ConnectionString(), nil)
+	require.NoError(t, err)
+	defer func() { require.NoError(t, client.Close(t.Context())) }()
+	sender, err := client.NewSender(topic, nil)
+	require.NoError(t, err)
+	receiver, err := client.NewReceiverForSubscription(topic, subscription, nil)
+	require.NoError(t, err)
+	for id, body := range bodies {
+		require.NoError(t, sender.SendMessage(t.Context(), &azservicebus.Message{MessageID: &id, Body: []byte(body)}, nil))
+		got, err := receiver.ReceiveMessages(t.Context(), 1, nil)
+		require.NoError(t, err)
+		require.NoError(t, receiver.DeadLetterMessage(t.Context(), got[0], &azservicebus.DeadLetterOptions{Reason: new("why-" + id), ErrorDescription: new("\x1b[31mred")}))
+	}
+	return bus, settings
+}
+
+const (
+	eventsPath = "entity-events/Subscriptions/read-models"
+	orderOne   = `{"specversion":"1.0","id":"e-1","source":"/s","type":"t","subject":"1","partitionkey":"order:1","sequence":"1","data":{}}`
+)
+
+// TestDeadLettersAreListedAndShown, for people and for programs.
+func TestDeadLettersAreListedAndShown(t *testing.T) {
+	t.Parallel()
+	bus, settings := buried(t, map[string]string{"good": orderOne, "bad": "\x1b[2J\xff"})
+	before := bus.Snapshot()
+	status, out, said := called(t.Context(), "deadletters", "list", "--settings", settings)
+	require.Zero(t, status, said)
+	require.Contains(t, out, "NUMBER")
+	require.Contains(t, out, "order:1")
+	require.Contains(t, out, "2 dead letters\n")
+	require.NotContains(t, out, "\x1b")
+
+	var all struct{ DeadLetters []letter }
+	for filter, want := range map[string]int{
+		"": 2, "--kind order": 1, "--kind cat": 0, "--key order:1": 1, "--cause why-bad": 1, "--cause why": 0, "--max 1": 1,
+		"--newer-than 1h": 2, "--older-than 1h": 0, "--kind order --cause why-bad": 0,
+	} {
+		status, out, said = called(t.Context(), append([]string{"deadletters", "list", "--json", "--settings", settings}, strings.Fields(filter)...)...)
+		require.Zero(t, status, said)
+		require.NoError(t, json.Unmarshal([]byte(out), &all), out)
+		require.Len(t, all.DeadLetters, want, filter)
+	}
+
+	for _, name := range []string{"good", fmt.Sprint(numberOf(bus, "good"))} {
+		status, out, said = called(t.Context(), "deadletters", "show", name, "--settings", settings)
+		require.Zero(t, status, said)
+		require.Contains(t, out, "why-good")
+		require.Contains(t, out, "t, number 1, e-1")
+		require.Contains(t, out, `"partitionkey": "order:1"`)
+		require.NotContains(t, out, "\x1b")
+	}
+	status, out, said = called(t.Context(), "deadletters", "show", "bad", "--json", "--settings", settings)
+	require.Zero(t, status, said)
+	require.NoError(t, json.Unmarshal([]byte(out), &all))
+	require.Equal(t, "\x1b[2J\xff", string(all.DeadLetters[0].BodyBase64))
+	require.NotEmpty(t, all.DeadLetters[0].Unreadable)
+	status, out, _ = called(t.Context(), "deadletters", "show", "bad", "--settings", settings)
+	require.Zero(t, status)
+	require.Contains(t, out, `\x1b[2J\xff`)
+	status, _, said = called(t.Context(), "deadletters", "show", "nobody", "--settings", settings)
+	require.Equal(t, exitFailed, status)
+	require.Contains(t, said, `no dead letter "nobody"`)
+	require.Equal(t, before, bus.Snapshot(), "looking changes nothing")
+}
+
+func numberOf(bus *minibus.Instance, id string) int64 {
+	for _, m := range bus.Peek(eventsPath + "/$DeadLetterQueue") {
+		if m.MessageID == id {
+			return m.SequenceNumber
+		}
+	}
+	return -1
+}
+
+// TestDeadLettersAreMended: a dry run does nothing, every act is recorded, and nobody drops by
+// oversight.
+func TestDeadLettersAreMended(t *testing.T) {
+	t.Parallel()
+	bus, settings := buried(t, map[string]string{"good": orderOne, "bad": "poison"})
+	before := bus.Snapshot()
+	status, out, said := called(t.Context(), "deadletters", "redrive", "--all", "--dry-run", "--settings", settings)
+	require.Zero(t, status, said)
+	require.Contains(t, out, "2 planned\n")
+	status, _, said = called(t.Context(), "deadletters", "drop", "bad", "--settings", settings)
+	require.Equal(t, exitUsage, status)
+	require.Contains(t, said, "say --yes")
+	require.Equal(t, before, bus.Snapshot())
+
+	var result mended
+	status, out, said = called(t.Context(), "deadletters", "redrive", "good", "nobody", "--json", "--author", "ada", "--reason", "mended", "--settings", settings)
+	require.Equal(t, exitFailed, status, "nobody has that name")
+	require.NoError(t, json.Unmarshal([]byte(out), &result), out)
+	require.Equal(t, map[servicebus.Outcome]int{servicebus.Redriven: 1}, result.Counts)
+	require.Equal(t, []string{"nobody"}, result.Unknown)
+	var kept struct {
+		record
+		What mendedLetter `json:"what"`
+	}
+	require.NoError(t, json.Unmarshal([]byte(said), &kept), said)
+	require.Equal(t, []string{"ada", "mended", "deadletters redrive", eventsPath + "/$DeadLetterQueue"}, []string{kept.Author, kept.Reason, kept.Act, kept.On})
+	require.Equal(t, "good", kept.What.MessageID)
+	require.Equal(t, kept.What.SentAs, bus.Peek(eventsPath)[0].MessageID)
+	require.WithinDuration(t, time.Now(), kept.At, time.Minute)
+
+	status, out, said = called(t.Context(), "deadletters", "drop", "bad", "--yes", "--settings", settings)
+	require.Zero(t, status, said)
+	require.Equal(t, "1 dropped\n", out)
+	require.Empty(t, bus.Peek(eventsPath+"/$DeadLetterQueue"))
+	status, out, said = called(t.Context(), "deadletters", "drop", "--all", "--settings", settings)
+	require.Zero(t, status, said)
+	require.Equal(t, "no dead letter was chosen\n", out)
+	require.Len(t, bus.Peek(eventsPath), 1)
+}
+
+// TestDeadLettersNeedAPlace: what cannot work is said in one line, with where to look.
+func TestDeadLettersNeedAPlace(t *testing.T) {
+	t.Parallel()
+	file := filepath.Join(t.TempDir(), "settings.json")
+	for values, says := range map[string]string{
+		`{}`: "SERVICEBUS_CONNECTION",
+		`{"SERVICEBUS_CONNECTION":"Endpoint=sb://localhost;SharedAccessKeyName=a;SharedAccessKey=b","EVENTS_TOPIC":"t"}`: "EVENTS_SUBSCRIPTION is not set",
+	} {
+		require.NoError(t, os.WriteFile(file, []byte(`{"Values":`+values+`}`), 0o600))
+		status, _, said := called(t.Context(), "deadletters", "list", "--settings", file)
+		require.Equal(t, exitFailed, status)
+		require.Contains(t, said, says)
+		require.Contains(t, said, file)
+		require.Equal(t, 1, strings.Count(said, "\n"))
+	}
+}
+
+// TestPrintable: nothing that a terminal obeys, and text as it is.
+func TestPrintable(t *testing.T) {
+	t.Parallel()
+	for text, want := range map[string]string{
+		"": "", "order:1": "order:1", `"a" \ b`: `"a" \ b`, "é 世": "é 世", "a\tb\n": `a\tb\n`, "\x1b[31m": `\x1b[31m`, "\u202e": `\u202e`, "\xff": `\xff`,
+	} {
+		require.Equal(t, want, printable(text))
+	}
+}

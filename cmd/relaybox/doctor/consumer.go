@@ -1,0 +1,47 @@
+package doctor
+
+import (
+	"fmt"
+
+	"github.com/Azure/azure-sdk-for-go/sdk/azcore"
+
+	"github.com/relaybox/relaybox/azure/access"
+	"github.com/relaybox/relaybox/azure/servicebus"
+	"github.com/relaybox/relaybox/handler/config"
+)
+
+// Consumer is where the app receives, and how the person at the command line gets there.
+type Consumer struct {
+	Connection          servicebus.Connection
+	Credential          azcore.TokenCredential // nil: the connection has a key
+	Topic, Subscription string
+}
+
+// Consumer reads the settings as Run does, for verbs that work on what they name. Settings of
+// other services may be wrong.
+func (o Options) Consumer() (Consumer, error) {
+	if o.Environment == nil {
+		o.Environment = environment()
+	}
+	settings, err := readSettings(o.Settings, o.Environment)
+	if err != nil {
+		return Consumer{}, err
+	}
+	loaded, _ := config.Load(settings.Values) // faults of what is needed are found below
+	c := Consumer{Connection: loaded.BusConnection(), Topic: loaded.Bus.Topic, Subscription: settings.Values[subscriptionSetting]}
+	fault := ""
+	if err := c.Connection.Validate(); err != nil {
+		fault = "SERVICEBUS_CONNECTION: " + err.Error()
+	} else if c.Topic == "" {
+		fault = "EVENTS_TOPIC is not set"
+	} else if c.Subscription == "" {
+		fault = subscriptionSetting + " is not set"
+	}
+	if fault != "" {
+		return Consumer{}, fmt.Errorf("%s (from %s); name the app's settings with --settings, or ask relaybox doctor", fault, settings.Source)
+	}
+	if c.Connection.ConnectionString == "" {
+		c.Credential = access.Mark(o.identities().of(c.Connection.ClientID))
+	}
+	return c, nil
+}
