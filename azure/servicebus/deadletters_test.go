@@ -363,3 +363,19 @@ func TestAnOperatorsMistakes(t *testing.T) {
 	_, err = OpenDeadLetters(Connection{}, "events", "all", DeadLetterOptions{})
 	require.ErrorContains(t, err, "neither a namespace nor a connection string")
 }
+
+// TestLettersOfOneID: the topic had forgotten the first when the second was sent. Both go back.
+func TestLettersOfOneID(t *testing.T) {
+	t.Parallel()
+	c := newCemetery(t)
+	for seq := range 2 {
+		c.deadLetter("why", &azservicebus.Message{MessageID: new("same"), SessionID: new("k:a"), Body: envelope("k:a", seq+1, 0)})
+		c.bus.Advance(time.Hour)
+	}
+	d := c.open(0)
+	plan, err := d.PlanRedrive(t.Context(), every, 0)
+	require.NoError(t, err)
+	var acts []string
+	require.NoError(t, d.Redrive(t.Context(), plan, told(&acts)))
+	require.Equal(t, []string{"a:1", "a:2"}, c.at(subscription))
+}
