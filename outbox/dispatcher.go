@@ -103,7 +103,7 @@ func (d *Dispatcher) drain(ctx context.Context, w drain, budget time.Duration) (
 
 // comesAgain says whether err is about the moment only: the key has work, and is drained again.
 func comesAgain(err error) bool {
-	return errors.Is(err, errPaused) || errors.Is(err, errDeferred) || errors.Is(err, errLate)
+	return errors.Is(err, errPaused) || errors.Is(err, errDeferred) || errors.Is(err, errLate) || errors.Is(err, errChanged)
 }
 
 // Report counts what drains did.
@@ -286,7 +286,17 @@ func (w *drain) sendable(ctx context.Context, page []Event) (ready []Event, bloc
 func (w *drain) pass(ctx context.Context, e Event) error {
 	f := *e.Fault
 	f.Skipped, f.Next = true, time.Time{}
-	return w.queue.Park(ctx, e, f)
+	return w.mark(ctx, e, f)
+}
+
+// mark parks e, or renews its fault. What somebody else has done to it meanwhile ends the drain:
+// an operator may have put it back, before its followers.
+func (w *drain) mark(ctx context.Context, e Event, f Fault) error {
+	err := w.queue.Park(ctx, e, f)
+	if errors.Is(err, ErrConflict) {
+		return errChanged
+	}
+	return err
 }
 
 // skip moves on to the page behind a full one of skipped events.
@@ -391,7 +401,7 @@ func (w *drain) park(ctx context.Context, e Event, failure error, attempts int) 
 	if !f.Skipped {
 		f.Next = now.Add(parkedPause.First)
 	}
-	if err := w.queue.Park(ctx, e, f); err != nil {
+	if err := w.mark(ctx, e, f); err != nil {
 		return true, err
 	}
 	w.d.refusals.forget(w.key)
@@ -407,5 +417,5 @@ func (w *drain) refusedAgain(ctx context.Context, e Event, failure error) error 
 	f := e.Fault.again(failure.Error(), time.Now().UTC())
 	w.report.Blocked = 1
 	w.d.opts.Observer.tell(Refused{Event: e, Err: failure, Attempt: f.Attempts, Verdict: Verdict{Action: Park, After: f.Next.Sub(f.At)}})
-	return w.queue.Park(ctx, e, f)
+	return w.mark(ctx, e, f)
 }

@@ -8,8 +8,8 @@ import (
 
 // Sentinels of the write side.
 var (
-	// ErrConflict: the entity was changed since it was loaded. Load again and decide again.
-	ErrConflict = errors.New("the entity was changed by another write")
+	// ErrConflict: the entity, or an event, was changed since it was read. Read again and decide again.
+	ErrConflict = errors.New("it was changed by somebody else since it was read")
 	// ErrKeyReused: the Idempotency-Key was used for another request. The client's mistake.
 	ErrKeyReused = errors.New("the idempotency key was used for another request")
 	// ErrTwinInFlight: a request with the same Idempotency-Key was stored, and its
@@ -55,6 +55,8 @@ var (
 
 	// errDeferred ends a drain whose key waits by itself: its first event was refused.
 	errDeferred = errors.New("the key's first event was refused and is tried again later")
+	// errChanged ends a drain whose event was not as it was read any more.
+	errChanged = errors.New("the event was changed while its key was drained")
 	// errBudget is the cause of a fast-path drain that was cut.
 	errBudget = errors.New("the fast path's budget is used up")
 )

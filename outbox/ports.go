@@ -129,8 +129,8 @@ type Queue interface {
 	// another event, with another ID and Revision, and stays.
 	Settle(ctx context.Context, key string, events []Event) error
 	// Park takes the event out of the flow with its fault, or renews the fault of one that
-	// is parked. It changes nothing (and returns nil) unless the event is still stored at
-	// that Revision.
+	// is parked. ErrConflict: it changed nothing, because the event is not stored at that
+	// Revision any more. After a lost answer that may be its own doing.
 	Park(ctx context.Context, e Event, f Fault) error
 }
 

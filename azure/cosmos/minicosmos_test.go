@@ -39,6 +39,9 @@ func TestConformance(t *testing.T) {
 	t.Run("Outbox", func(t *testing.T) {
 		outboxtest.TestStore(t, func(*testing.T) outboxtest.Storage { return c.Outbox("relaybox", "outbox", OutboxOptions{FindPage: 3}) })
 	})
+	t.Run("Desk", func(t *testing.T) {
+		outboxtest.TestDesk(t, func(*testing.T) outboxtest.Counter { return c.Outbox("relaybox", "outbox", OutboxOptions{FindPage: 3}) })
+	})
 	t.Run("Inbox", func(t *testing.T) {
 		inboxtest.TestStore(t, func(*testing.T) inbox.Store { return c.Inbox("relaybox", "inbox", InboxOptions{}) })
 	})

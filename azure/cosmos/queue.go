@@ -71,18 +71,56 @@ func (o *Outbox) Parked(ctx context.Context, visit func([]outbox.Head) error) er
 }
 
 func (o *Outbox) findAll(ctx context.Context, query string, visit func([]outbox.Head) error) error {
+	return o.everywhere(ctx, query, func(c *container, what op, rows [][]byte) (strays, err error) {
+		heads, err := headsOf(what, rows)
+		if err != nil {
+			return nil, err
+		}
+		heads = slices.DeleteFunc(heads, func(h outbox.Head) bool {
+			stray := o.stray(h.Key, c)
+			if stray != nil {
+				strays = stray
+			}
+			return stray != nil
+		})
+		if len(heads) == 0 {
+			return strays, nil
+		}
+		return strays, ended(visit(heads))
+	})
+}
+
+// stray says that an event lies in another container than its kind's.
+func (o *Outbox) stray(key string, in *container) error {
+	if belongs := o.rooms.of(key); belongs != in {
+		return &strayError{key: key, in: in.name, belongs: belongs.name}
+	}
+	return nil
+}
+
+// endedError is what a visitor has ended a search with.
+type endedError struct{ err error }
+
+func (e *endedError) Error() string { return e.err.Error() }
+
+func ended(err error) error {
+	if err == nil {
+		return nil
+	}
+	return &endedError{err}
+}
+
+// everywhere runs a cross-partition query in all containers, page by page, from another
+// container each time. Its error names all that could not be searched, unless the visitor has
+// ended it.
+func (o *Outbox) everywhere(ctx context.Context, query string, visit func(c *container, what op, rows [][]byte) (strays, err error)) error {
 	var faults []error
 	first := int(o.rooms.turn.Add(1))
 	for i := range o.rooms.all {
 		c := o.rooms.all[(first+i)%len(o.rooms.all)]
-		ended := false
-		err := o.find(ctx, c, query, func(heads []outbox.Head) error {
-			err := visit(heads)
-			ended = err != nil
-			return err
-		})
-		if ended {
-			return err
+		err := o.find(ctx, c, query, visit)
+		if e, ok := errors.AsType[*endedError](err); ok {
+			return e.err
 		}
 		if err != nil {
 			faults = append(faults, err)
@@ -92,7 +130,7 @@ func (o *Outbox) findAll(ctx context.Context, query string, visit func([]outbox.
 }
 
 // find walks through all pages of the cross-partition query, empty ones included.
-func (o *Outbox) find(ctx context.Context, c *container, query string, visit func([]outbox.Head) error) error {
+func (o *Outbox) find(ctx context.Context, c *container, query string, visit func(c *container, what op, rows [][]byte) (strays, err error)) error {
 	what := op{"find events in", c.name}
 	var next *string
 	var strays error
@@ -101,21 +139,12 @@ func (o *Outbox) find(ctx context.Context, c *container, query string, visit fun
 		if err != nil {
 			return err
 		}
-		heads, err := headsOf(what, r.Items)
+		stray, err := visit(c, what, r.Items)
 		if err != nil {
 			return err
 		}
-		heads = slices.DeleteFunc(heads, func(h outbox.Head) bool {
-			stray := o.rooms.of(h.Key) != c
-			if stray {
-				strays = &strayError{key: h.Key, in: c.name, belongs: o.rooms.of(h.Key).name}
-			}
-			return stray
-		})
-		if len(heads) > 0 {
-			if err := visit(heads); err != nil {
-				return err
-			}
+		if stray != nil {
+			strays = stray
 		}
 		if next = r.ContinuationToken; next == nil {
 			return strays
@@ -257,7 +286,7 @@ func (o *Outbox) deleteAll(ctx context.Context, what op, events []outbox.Event) 
 			return nil
 		case 1:
 			r, err := items.DeleteItem(ctx, pk, outbox.EventDocID(events[0].Seq), &azcosmos.ItemOptions{IfMatchEtag: revisionOf(events[0])})
-			if status, _ := statusOf(err); status == http.StatusPreconditionFailed || missing(err) {
+			if changed(err) {
 				c.heed(err)
 				gone = !missing(err)
 				return nil
@@ -313,7 +342,7 @@ func (o *Outbox) left(ctx context.Context, what op, events []outbox.Event) ([]ou
 }
 
 // Park is conditional twice: on the state, and on the revision that was read. A retry
-// after a lost answer meets its own change and leaves it.
+// after a lost answer meets its own change, and takes it for somebody else's.
 func (o *Outbox) Park(ctx context.Context, e outbox.Event, f outbox.Fault) error {
 	what := op{"park an event of", e.Key}
 	if err := checkKey(what); err != nil {
@@ -336,11 +365,17 @@ func (o *Outbox) Park(ctx context.Context, e outbox.Event, f outbox.Fault) error
 	c := o.rooms.of(e.Key)
 	return c.do(ctx, what, idempotent, func(ctx context.Context, items *azcosmos.ContainerClient) error {
 		r, err := items.PatchItem(ctx, azcosmos.NewPartitionKeyString(e.Key), outbox.EventDocID(e.Seq), patch, opts)
-		if status, _ := statusOf(err); status == http.StatusPreconditionFailed || missing(err) {
+		if changed(err) {
 			c.heed(err)
-			return nil
+			return verdict{outbox.ErrConflict}
 		}
 		c.seen(r.RawResponse)
 		return err
 	})
+}
+
+// changed says whether a document is not as the condition of a write wants it, or gone.
+func changed(err error) bool {
+	status, _ := statusOf(err)
+	return status == http.StatusPreconditionFailed || missing(err)
 }

@@ -186,10 +186,10 @@ func TestASettleThatFailsSaysSo(t *testing.T) {
 
 func TestParkLeavesAloneWhatMoved(t *testing.T) {
 	t.Parallel()
-	for _, status := range []int{http.StatusOK, http.StatusPreconditionFailed, http.StatusNotFound} {
+	for status, want := range map[int]error{http.StatusOK: nil, http.StatusPreconditionFailed: outbox.ErrConflict, http.StatusNotFound: outbox.ErrConflict} {
 		c, s := scripted(reply{status: status})
 		e := outbox.Event{Key: "p-1", Seq: 3, Revision: `"e"`}
-		require.NoError(t, c.Outbox("db", "c", OutboxOptions{}).Park(t.Context(), e, outbox.Fault{Reason: `it's "bad"`, Attempts: 3}))
+		require.Equal(t, want, c.Outbox("db", "c", OutboxOptions{}).Park(t.Context(), e, outbox.Fault{Reason: `it's "bad"`, Attempts: 3}))
 		require.Equal(t, `"e"`, s.requests[0].header.Get("If-Match"))
 		require.JSONEq(t, `{"condition":"from c where c.pending = true","operations":[{"op":"remove","path":"/pending"},
 			{"op":"set","path":"/parked","value":true},
@@ -197,7 +197,7 @@ func TestParkLeavesAloneWhatMoved(t *testing.T) {
 
 		c, s = scripted(reply{status: status})
 		e.Fault = &outbox.Fault{}
-		require.NoError(t, c.Outbox("db", "c", OutboxOptions{}).Park(t.Context(), e, outbox.Fault{Reason: "r", Attempts: 4}))
+		require.Equal(t, want, c.Outbox("db", "c", OutboxOptions{}).Park(t.Context(), e, outbox.Fault{Reason: "r", Attempts: 4}))
 		require.Equal(t, `"e"`, s.requests[0].header.Get("If-Match"))
 		require.JSONEq(t, `{"condition":"from c where c.parked = true","operations":[
 			{"op":"set","path":"/fault","value":{"reason":"r","at":"0001-01-01T00:00:00Z","attempts":4}}]}`, s.requests[0].body)
@@ -218,6 +218,8 @@ func TestKeysThatAzcosmosWouldMangle(t *testing.T) {
 			"pending": func() error { _, err := box.Pending(t.Context(), key, 0, 10); return err },
 			"settle":  func() error { return box.Settle(t.Context(), key, []outbox.Event{{Key: key, Seq: 1}}) },
 			"park":    func() error { return box.Park(t.Context(), outbox.Event{Key: key, Seq: 1}, outbox.Fault{}) },
+			"release": func() error { return box.Release(t.Context(), outbox.Event{Key: key, Seq: 1}) },
+			"replace": func() error { return box.Replace(t.Context(), outbox.Event{Key: key, Seq: 1}, outbox.Event{}) },
 		} {
 			require.Equal(t, outbox.Rejected, outbox.ClassOf(do()), "%s %q", name, key)
 		}

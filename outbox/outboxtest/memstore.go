@@ -15,12 +15,13 @@ import (
 	"github.com/relaybox/relaybox/outbox"
 )
 
-// MemStore is an outbox.Store and outbox.Queue in memory. The zero value is empty
+// MemStore is an outbox.Store, outbox.Queue and outbox.Desk in memory. The zero value is empty
 // and ready.
 type MemStore struct {
 	mu         sync.Mutex
 	places     int // containers that there were before this one
 	partitions map[string]*partition
+	acts       []outbox.Act // each once, in the order of their first record
 	revision   int
 }
 
@@ -251,10 +252,107 @@ func (s *MemStore) Park(ctx context.Context, e outbox.Event, f outbox.Fault) err
 	p := s.partition(e.Key)
 	cur, ok := p.events[e.Seq]
 	if !ok || cur.Parked() != e.Parked() || cur.Revision != e.Revision {
-		return nil
+		return outbox.ErrConflict
 	}
 	cur.Fault, cur.Revision = &f, s.next()
 	p.events[e.Seq] = cur
+	return nil
+}
+
+// Waiting implements outbox.Desk, in pages of 100 events.
+func (s *MemStore) Waiting(ctx context.Context, parked bool, visit func([]outbox.Event) error) error {
+	var all []outbox.Event
+	for _, key := range s.Keys() {
+		for _, e := range s.Events(key) {
+			if e.Parked() == parked {
+				e.Envelope, e.Content = nil, nil
+				all = append(all, e)
+			}
+		}
+	}
+	for page := range slices.Chunk(all, 100) {
+		if err := ctx.Err(); err != nil {
+			return &outbox.Error{Class: outbox.Timeout, Op: "waiting", Err: err}
+		}
+		if err := visit(page); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// Release implements outbox.Desk.
+func (s *MemStore) Release(ctx context.Context, e outbox.Event) error {
+	return s.change(ctx, "release", e, func(cur *outbox.Event) (done bool) {
+		if cur.ID == e.ID && !cur.Parked() {
+			return true
+		}
+		cur.Fault = nil
+		return false
+	})
+}
+
+// Replace implements outbox.Desk.
+func (s *MemStore) Replace(ctx context.Context, e, marker outbox.Event) error {
+	return s.change(ctx, "replace", e, func(cur *outbox.Event) (done bool) {
+		if cur.ID == marker.ID {
+			return true
+		}
+		*cur = marker
+		return false
+	})
+}
+
+// change changes a parked event under its revision, unless that is done.
+func (s *MemStore) change(ctx context.Context, op string, e outbox.Event, to func(cur *outbox.Event) (done bool)) error {
+	if err := ctx.Err(); err != nil {
+		return &outbox.Error{Class: outbox.Timeout, Op: op, Err: err}
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	p := s.partition(e.Key)
+	was, ok := p.events[e.Seq]
+	cur := was
+	if ok && to(&cur) {
+		return nil
+	}
+	if !ok || was.Revision != e.Revision {
+		return outbox.ErrConflict
+	}
+	cur.Revision = s.next()
+	p.events[e.Seq] = cur
+	return nil
+}
+
+// Record implements outbox.Desk.
+func (s *MemStore) Record(ctx context.Context, a outbox.Act) error {
+	if err := ctx.Err(); err != nil {
+		return &outbox.Error{Class: outbox.Timeout, Op: "record", Err: err}
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if at := slices.IndexFunc(s.acts, func(known outbox.Act) bool { return known.ID == a.ID }); at >= 0 {
+		s.acts[at] = a
+		return nil
+	}
+	s.acts = append(s.acts, a)
+	return nil
+}
+
+// History implements outbox.Desk, in pages of 100 records.
+func (s *MemStore) History(ctx context.Context, visit func([]outbox.Act) error) error {
+	s.mu.Lock()
+	acts := slices.Clone(s.acts)
+	s.mu.Unlock()
+	slices.SortStableFunc(acts, func(a, b outbox.Act) int { return b.At.Compare(a.At) })
+	for page := range slices.Chunk(acts, 100) {
+		if err := ctx.Err(); err != nil {
+			return &outbox.Error{Class: outbox.Timeout, Op: "history", Err: err}
+		}
+		if err := visit(page); err != nil {
+			return err
+		}
+	}
 	return nil
 }
 

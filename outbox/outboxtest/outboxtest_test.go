@@ -10,6 +10,7 @@ import (
 func TestMemStoreConforms(t *testing.T) {
 	t.Parallel()
 	TestStore(t, func(*testing.T) Storage { return &MemStore{} })
+	t.Run("Desk", func(t *testing.T) { TestDesk(t, func(*testing.T) Counter { return &MemStore{} }) })
 }
 
 func TestMemPublisherConforms(t *testing.T) {

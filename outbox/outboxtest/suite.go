@@ -422,10 +422,10 @@ func storeParkIsConditional(t *testing.T, s Storage, key string) {
 	require.NoError(t, s.Park(t.Context(), events[0], fault))
 	other := fault
 	other.Reason = "late"
-	require.NoError(t, s.Park(t.Context(), events[0], other), "parked before: nothing changes")
+	require.ErrorIs(t, s.Park(t.Context(), events[0], other), outbox.ErrConflict, "parked before")
 	require.Equal(t, fault, *pending(t, s, key, 1)[0].Fault)
 	require.NoError(t, s.Settle(t.Context(), key, events))
-	require.NoError(t, s.Park(t.Context(), events[1], fault), "gone: nothing changes")
+	require.ErrorIs(t, s.Park(t.Context(), events[1], fault), outbox.ErrConflict, "gone")
 	require.Empty(t, pending(t, s, key, 10))
 }
 
@@ -442,8 +442,8 @@ func storeParkAgain(t *testing.T, s Storage, key string) {
 
 	late := again
 	late.Reason = "late"
-	require.NoError(t, s.Park(t.Context(), parked, late), "renewed before: nothing changes")
-	require.NoError(t, s.Park(t.Context(), seen, late), "nor for who has seen it pending")
+	require.ErrorIs(t, s.Park(t.Context(), parked, late), outbox.ErrConflict, "renewed before")
+	require.ErrorIs(t, s.Park(t.Context(), seen, late), outbox.ErrConflict, "for who has seen it pending, too")
 	require.Equal(t, again, *pending(t, s, key, 1)[0].Fault)
 	skipped := again
 	skipped.Skipped, skipped.Next = true, time.Time{}
@@ -451,7 +451,7 @@ func storeParkAgain(t *testing.T, s Storage, key string) {
 	require.Equal(t, skipped, *pending(t, s, key, 1)[0].Fault)
 	require.NoError(t, s.Settle(t.Context(), key, []outbox.Event{seen}), "the broker has it after all")
 	require.Equal(t, []int64{2}, seqs(pending(t, s, key, 10)))
-	require.NoError(t, s.Park(t.Context(), now, again), "gone: nothing changes")
+	require.ErrorIs(t, s.Park(t.Context(), now, again), outbox.ErrConflict, "gone")
 	require.Equal(t, []int64{2}, seqs(pending(t, s, key, 10)))
 }
 
