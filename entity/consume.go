@@ -45,7 +45,7 @@ func (k *Kinds) Event(body []byte, session string) (inbox.Event, error) {
 	kind, id := outbox.SplitKey(e.Key)
 	ofKind, typed := strings.CutPrefix(e.Type, typePrefix+kind+".")
 	switch {
-	case kind == "" || !typed || !validName.MatchString(ofKind) || !strings.HasSuffix(e.Source, "/"+kind):
+	case kind == "" || !e.Skipped() && (!typed || !validName.MatchString(ofKind)) || !strings.HasSuffix(e.Source, "/"+kind):
 		return e, inbox.Refuse(Disagreement, "partitionkey %.80q, type %.80q and source %.80q are not of one kind", e.Key, e.Type, e.Source)
 	case e.Subject != id:
 		return e, inbox.Refuse(Disagreement, "the subject is %.80q, partitionkey says %.80q", e.Subject, id)
@@ -60,6 +60,9 @@ func (k *Kinds) Event(body []byte, session string) (inbox.Event, error) {
 	d, ok := k.byName[kind]
 	if !ok {
 		return e, inbox.Refuse(UnknownKind, "nobody registered the kind %.40q; registered are: %s", kind, strings.Join(k.Names(), ", "))
+	}
+	if e.Skipped() {
+		return e, nil // it says nothing about the entity
 	}
 	e.Decoded, err = d.hear(e, ofKind)
 	return e, err

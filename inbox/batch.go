@@ -151,6 +151,9 @@ func (b *batch) take(e Event, in Model, data []byte, lost int64) {
 	if !b.Model.none() && b.Model.Incarnation.ID != e.Incarnation.ID {
 		b.signals = append(b.signals, Followed{Event: e, From: b.Model.Incarnation, LastSeq: b.Model.LastSeq, Lost: lost})
 	}
+	if e.Skipped() {
+		b.signals = append(b.signals, Skipped{e})
+	}
 	if in.Early.Has(e.Seq) {
 		b.Remove = append(b.Remove, Early{Event: Event{Key: e.Key, Seq: e.Seq, Incarnation: e.Incarnation}})
 	}
@@ -161,8 +164,11 @@ func (b *batch) take(e Event, in Model, data []byte, lost int64) {
 	b.applied++
 }
 
-// effect runs the consumer's function.
+// effect runs the consumer's function. A marker has none: it leaves the model's data as they are.
 func (i *Inbox) effect(model []byte, e Event) (data []byte, err, panicked error) {
+	if e.Skipped() {
+		return model, nil, nil
+	}
 	defer func() {
 		if v := recover(); v != nil { // the caller's own, and told there
 			panicked = fmt.Errorf("panic while event %d of %q was applied: %v\n%s", e.Seq, e.Key, v, debug.Stack())

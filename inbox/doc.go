@@ -54,6 +54,10 @@
 // message is gone, and its key goes on without it after the same wait; under Strict it blocks
 // its key, as loudly.
 //
+// An event that is never sent, because an operator has skipped it, is followed by nobody for
+// long either: a marker of SkippedType comes under its number, counts, and changes no data. Apply
+// does not hear of it.
+//
 // A source that knows no incarnations does not say where its numbers begin: the first event
 // that comes is the first one.
 //

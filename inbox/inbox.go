@@ -34,6 +34,13 @@ type Event struct {
 	TraceState  string `json:"tracestate,omitempty"`
 }
 
+// SkippedType is the type of a marker: it stands in the place of an event that an operator of
+// the writing side has skipped, and is never sent.
+const SkippedType = "relaybox.skipped"
+
+// Skipped says whether the event is a marker. It counts, and applies to nothing.
+func (e Event) Skipped() bool { return e.Type == SkippedType }
+
 // Policy says what happens to an early event whose predecessor does not come.
 type Policy int
 

@@ -49,6 +49,9 @@ type (
 		Event Event
 		For   int64
 	}
+	// Skipped: a marker came in the place of an event that an operator of the writing side has
+	// skipped. The model's data stay as they were, and its key goes on.
+	Skipped struct{ Event Event }
 	// Jumped: the event was applied over a gap of Missing events.
 	Jumped struct {
 		Event   Event
@@ -75,6 +78,7 @@ func (Followed) signal() {}
 func (Late) signal()     {}
 func (TooOld) signal()   {}
 func (Waits) signal()    {}
+func (Skipped) signal()  {}
 func (Jumped) signal()   {}
 func (Blocked) signal()  {}
 func (GaveUp) signal()   {}

@@ -58,6 +58,12 @@
 // A parked event is tried in its turn, before its followers. One that is skipped says so in
 // its document before a follower is sent, so that no instance sends it after them.
 //
+// An operator (Operator, over the port Desk) puts a parked event back, where it is in its place before its
+// followers as ever, or has it skipped for good: a marker takes its place, pending, and goes out under its number as
+// any event does, so that consumers need not wait for what does not come. Both are conditional on
+// the revision, so that of an operator and a dispatcher, or two operators, one is first and the
+// other changes nothing.
+//
 // # Why no lease is needed
 //
 // Order is defined by the write: the batch that replaces the entity under its

@@ -74,6 +74,8 @@ func observeInbox(log *slog.Logger) inbox.Observer {
 		case inbox.GaveUp:
 			log.Error("event given up: it cannot be applied, and its key has gone on without it", "signal", "gave-up", "key", s.Event.Key, "seq", s.Event.Seq,
 				"event", s.Event.ID, "error", s.Err)
+		case inbox.Skipped:
+			log.Warn("an operator has skipped the event: its key goes on without it", "signal", "skipped", "key", s.Event.Key, "seq", s.Event.Seq, "event", s.Event.ID)
 		case inbox.Jumped:
 			log.Warn("event applied over a gap", "signal", "gap", "key", s.Event.Key, "seq", s.Event.Seq, "event", s.Event.ID, "missing", s.Missing)
 		}
