@@ -23,19 +23,26 @@ type Desk interface {
 	// Replace puts marker, pending, in the place of the parked event e, of the same key and
 	// number. A marker with that ID that is there already is a success; ErrConflict as above.
 	Replace(ctx context.Context, e, marker Event) error
+	// Halts returns what operators have paused, and SetHalts replaces it under its revision,
+	// with the record of the act, all or nothing. ErrConflict: it is not at that revision any
+	// more. Class Ambiguous: it may have been stored.
+	Halts(ctx context.Context) (Halts, error)
+	SetHalts(ctx context.Context, h Halts, a Act) error
 	// Record keeps what an operator does. A second one of the same ID replaces the first.
 	Record(ctx context.Context, a Act) error
 	// History visits the records, page by page, the newest first.
 	History(ctx context.Context, visit func([]Act) error) error
 }
 
-// Verb is what an operator does to an event.
+// Verb is what an operator does.
 type Verb string
 
 // The verbs.
 const (
 	VerbRedrive Verb = "redrive"
 	VerbSkip    Verb = "skip"
+	VerbPause   Verb = "pause"
+	VerbResume  Verb = "resume"
 )
 
 // ActState is how far an act has come.
@@ -54,7 +61,7 @@ const (
 	ActFailed ActState = "failed"
 )
 
-// Act is the record of what an operator did to one event.
+// Act is the record of what an operator did: to one event, or with a pause.
 type Act struct {
 	ID     string    `json:"id"`
 	At     time.Time `json:"at"`
@@ -63,16 +70,18 @@ type Act struct {
 	Verb   Verb      `json:"verb"`
 	State  ActState  `json:"state"`
 	Error  string    `json:"error,omitempty"`
-	Key    string    `json:"key"`
-	Seq    int64     `json:"seq"`
-	Event  string    `json:"event"` // its id
-	Type   string    `json:"type"`
+	Halt   *Halt     `json:"pause,omitempty"` // what is paused, or was
+	Key    string    `json:"key,omitempty"`
+	Seq    int64     `json:"seq,omitempty"`
+	Event  string    `json:"event,omitempty"` // its id
+	Type   string    `json:"type,omitempty"`
 	Fault  *Fault    `json:"fault,omitempty"` // as it was before the act
 	// Envelope is a skipped event's, which is stored nowhere else any more.
 	Envelope json.RawMessage `json:"envelope,omitempty"`
 }
 
-// Operator acts on single events, and records what it does before and after it.
+// Operator acts on single events, and records what it does before and after it; and it pauses
+// what is sent.
 type Operator struct {
 	desk   Desk
 	queue  Queue

@@ -317,7 +317,9 @@ func operators(t *testing.T, seed uint64) []outbox.Act {
 				kill()
 			}
 		})
-		all.Go(func() { work(ctx, outbox.NewOperator(desk, w.store(), fmt.Sprint(id), ""), rand.New(rand.NewPCG(seed, 7+uint64(id)))) })
+		all.Go(func() {
+			work(ctx, outbox.NewOperator(desk, w.store(), fmt.Sprint(id), ""), rand.New(rand.NewPCG(seed, 7+uint64(id))))
+		})
 	}
 	all.Go(func() {
 		writer := outbox.NewWriter(w.store(), outbox.WriterOptions{})

@@ -31,6 +31,9 @@ type DispatcherOptions struct {
 	// SkipParked lets a key go on past a parked event, which is then never sent. By
 	// default the key waits, and the event is tried again, slowly.
 	SkipParked bool
+	// Halts returns what operators have paused, a Desk's method. It is asked every three seconds while
+	// there is something to send. Nil: nothing is.
+	Halts func(context.Context) (Halts, error)
 	// Policy decides about failed sends; default ParkAfter(3).
 	Policy Policy
 	// Jitter draws from [0, d), from many goroutines at once; default by chance. With a
@@ -49,6 +52,7 @@ type Dispatcher struct {
 	gate     gate
 	refusals refusals
 	settled  *settled
+	halts    halts
 	passes   atomic.Int32 // of sweeps, under way
 }
 
@@ -74,7 +78,7 @@ func NewDispatcher(q Queue, p Publisher, opts DispatcherOptions) *Dispatcher {
 	}
 	return &Dispatcher{
 		queue: q, pub: p, opts: opts,
-		gate: gate{notify: opts.Observer, jitter: opts.Jitter}, refusals: refusals{jitter: opts.Jitter}, settled: newSettled(),
+		gate: gate{notify: opts.Observer, jitter: opts.Jitter}, refusals: refusals{jitter: opts.Jitter}, settled: newSettled(), halts: halts{read: opts.Halts},
 	}
 }
 
@@ -103,7 +107,7 @@ func (d *Dispatcher) drain(ctx context.Context, w drain, budget time.Duration) (
 
 // comesAgain says whether err is about the moment only: the key has work, and is drained again.
 func comesAgain(err error) bool {
-	return errors.Is(err, errPaused) || errors.Is(err, errDeferred) || errors.Is(err, errLate) || errors.Is(err, errChanged)
+	return errors.Is(err, errPaused) || errors.Is(err, errDeferred) || errors.Is(err, errLate) || errors.Is(err, errChanged) || errors.Is(err, errHalted)
 }
 
 // Report counts what drains did.
@@ -115,6 +119,7 @@ type Report struct {
 	Settled int // events sent and removed
 	Parked  int // events taken out of the flow
 	Blocked int // keys that wait behind a parked event
+	Held    int // drains that found their key paused by an operator
 	// Standing is how many events a sweep has found parked, skipped ones included, before
 	// it tried those that were due.
 	Standing int
@@ -126,6 +131,7 @@ func (r *Report) add(o Report) {
 	r.Settled += o.Settled
 	r.Parked += o.Parked
 	r.Blocked += o.Blocked
+	r.Held += o.Held
 	r.Standing += o.Standing
 }
 
@@ -163,6 +169,12 @@ func (w *drain) run(ctx context.Context) error {
 			return errDeferred
 		}
 		w.suspected = !clean
+		if halted, err := w.d.halts.of(ctx, w.key); err != nil {
+			return err
+		} else if halted {
+			w.report.Held = 1
+			return errHalted
+		}
 		patience := w.until
 		if w.hasty {
 			patience = time.Now()

@@ -64,6 +64,9 @@
 // the revision, so that of an operator and a dispatcher, or two operators, one is first and the
 // other changes nothing.
 //
+// An operator also pauses what is sent (Halt): everything, a kind, or a key. Dispatchers leave it
+// alone within three seconds, and its events wait where they are.
+//
 // # Why no lease is needed
 //
 // Order is defined by the write: the batch that replaces the entity under its

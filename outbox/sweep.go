@@ -62,7 +62,7 @@ type sweep struct {
 	crowd *crowd
 	seen  map[string]struct{} // keys that passes have drained, and are not drained again for now
 	due   []Head              // parked events to try again
-	// blocked are keys that wait behind a parked event: one drain of a sweep finds that out.
+	// blocked are keys that wait behind a parked event, or are paused: one drain of a sweep finds that out.
 	blocked []string
 	total   Report
 }
@@ -160,7 +160,7 @@ type sweepPass struct {
 	mu     sync.Mutex
 	report Report   // guarded by mu
 	again  []string // keys whose drain met a pause, or waits by itself; guarded by mu
-	stuck  []string // keys that wait behind a parked event; guarded by mu
+	stuck  []string // keys that wait behind a parked event, or are paused; guarded by mu
 	paused bool     // some met a pause, which may be over; guarded by mu
 }
 
@@ -260,11 +260,11 @@ func (p *sweepPass) drain(ctx context.Context, key string, budget time.Duration)
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.report.add(r)
-	if r.Blocked > 0 {
+	if r.Blocked+r.Held > 0 {
 		p.stuck = append(p.stuck, key)
 	}
 	p.paused = p.paused || errors.Is(err, errPaused)
-	if comesAgain(err) {
+	if comesAgain(err) && r.Held == 0 {
 		p.again = append(p.again, key)
 	}
 	return r

@@ -3,7 +3,9 @@ package cosmos
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
+	"net/http"
 
 	"github.com/Azure/azure-sdk-for-go/sdk/azcore"
 	"github.com/Azure/azure-sdk-for-go/sdk/data/azcosmos"
@@ -136,11 +138,59 @@ type actDoc struct {
 	Act  outbox.Act `json:"act"`
 }
 
+func newActDoc(a outbox.Act) actDoc {
+	return actDoc{ID: "act-" + a.ID, PK: controlKey, Kind: "act", Seq: a.At.UnixMicro(), Act: a}
+}
+
+// haltsDocID is the id of the one document of all pauses: a point read tells them.
+const haltsDocID = "pauses"
+
+type haltsDoc struct {
+	ID   string        `json:"id"`
+	PK   string        `json:"pk"`
+	Kind string        `json:"kind"`
+	List []outbox.Halt `json:"list"`
+}
+
+// Halts is a point read of the control partition.
+func (o *Outbox) Halts(ctx context.Context) (outbox.Halts, error) {
+	var d haltsDoc
+	revision, err := o.rooms.of(controlKey).read(ctx, op{"read the pauses of", controlKey}, haltsDocID, &d)
+	return outbox.Halts{List: d.List, Revision: revision}, err
+}
+
+// SetHalts is one batch in the control partition.
+func (o *Outbox) SetHalts(ctx context.Context, h outbox.Halts, a outbox.Act) error {
+	what := op{"set the pauses of", controlKey}
+	enc := encoder{what: what}
+	list := enc.json(haltsDoc{ID: haltsDocID, PK: controlKey, Kind: haltsDocID, List: h.List})
+	act := enc.json(newActDoc(a))
+	if enc.err != nil {
+		return enc.err
+	}
+	room := o.rooms.of(controlKey)
+	return room.do(ctx, what, once, func(ctx context.Context, items *azcosmos.ContainerClient) error {
+		t := items.NewTransactionalBatch(azcosmos.NewPartitionKeyString(controlKey))
+		if h.Revision == "" {
+			t.CreateItem(list, nil)
+		} else {
+			tag := azcore.ETag(h.Revision)
+			t.ReplaceItem(haltsDocID, list, &azcosmos.TransactionalBatchItemOptions{IfMatchETag: &tag})
+		}
+		t.CreateItem(act, nil)
+		_, err := room.execute(ctx, items, t)
+		if e, ok := errors.AsType[*batchError](err); ok && (e.status == http.StatusConflict || e.status == http.StatusPreconditionFailed || e.status == http.StatusNotFound) {
+			return verdict{outbox.ErrConflict}
+		}
+		return err
+	})
+}
+
 // Record writes to the control partition of the container that kinds share.
 func (o *Outbox) Record(ctx context.Context, a outbox.Act) error {
 	what := op{"record an act in", controlKey}
 	enc := encoder{what: what}
-	doc := enc.json(actDoc{ID: "act-" + a.ID, PK: controlKey, Kind: "act", Seq: a.At.UnixMicro(), Act: a})
+	doc := enc.json(newActDoc(a))
 	if enc.err != nil {
 		return enc.err
 	}

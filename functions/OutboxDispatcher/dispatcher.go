@@ -32,7 +32,7 @@ func New(s Sweeper, log *slog.Logger) http.Handler {
 		// Idle sweeps too: the alerts on the oldest event and on parked ones read this line, and
 		// its absence means that nothing sweeps.
 		log.InfoContext(ctx, "swept", "signal", "sweep", "oldestPendingSeconds", r.Oldest.Seconds(), "keys", r.Keys,
-			"published", r.Settled, "parked", r.Parked, "blocked", r.Blocked, "standing", r.Standing, "invocation", inv.ID, "pastDue", timer.PastDue)
+			"published", r.Settled, "parked", r.Parked, "blocked", r.Blocked, "standing", r.Standing, "held", r.Held, "invocation", inv.ID, "pastDue", timer.PastDue)
 		if r.Keys == 0 {
 			return azfunc.Result{}, nil
 		}

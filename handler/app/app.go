@@ -74,7 +74,7 @@ func New(cfg config.Config, log *slog.Logger, opts Options) (*App, error) {
 	a.publisher = a.bus.Publisher(cfg.Bus.Topic, publisherOptions(cfg))
 	observer := observe(log)
 
-	dispatcher := outbox.NewDispatcher(entities, a.publisher, dispatcherOptions(cfg, observer))
+	dispatcher := outbox.NewDispatcher(entities, a.publisher, dispatcherOptions(cfg, entities.Halts, observer))
 	a.fast = outbox.NewFastPath(dispatcher, fastPathOptions(cfg))
 	writer := outbox.NewWriter(entities, writerOptions(cfg, a.fast.Notify, observer))
 	reach := func(ctx context.Context) error { return a.bus.Reach(ctx, cfg.Bus.Topic) }

@@ -15,8 +15,9 @@ func publisherOptions(cfg config.Config) servicebus.PublisherOptions {
 	return servicebus.PublisherOptions{OneSessionPerBatch: cfg.Bus.Partitioned}
 }
 
-func dispatcherOptions(cfg config.Config, observer outbox.Observer) outbox.DispatcherOptions {
+func dispatcherOptions(cfg config.Config, halts func(context.Context) (outbox.Halts, error), observer outbox.Observer) outbox.DispatcherOptions {
 	return outbox.DispatcherOptions{
+		Halts:    halts,
 		Parallel: cfg.Outbox.SweepParallel, Budget: cfg.Outbox.SweepBudget,
 		// What is younger is on the fast path, on this instance or another.
 		MinAge:     cfg.Outbox.FastPathBudget,

@@ -52,7 +52,7 @@ func TestSettingsArrive(t *testing.T) {
 	require.Equal(t, outbox.FastPathOptions{Queue: 2, Budget: time.Second, LookEvery: 3 * time.Second}, fastPathOptions(cfg))
 
 	heard := 0
-	dispatcher := dispatcherOptions(cfg, func(outbox.Signal) { heard++ })
+	dispatcher := dispatcherOptions(cfg, nil, func(outbox.Signal) { heard++ })
 	require.Equal(t, outbox.Retry, dispatcher.Policy(outbox.Event{}, nil, 5).Action)
 	require.Equal(t, outbox.Park, dispatcher.Policy(outbox.Event{}, nil, 6).Action)
 	dispatcher.Observer(nil)
@@ -68,7 +68,7 @@ func TestSettingsArrive(t *testing.T) {
 
 	plain := loaded(t, nil)
 	require.False(t, publisherOptions(plain).OneSessionPerBatch)
-	require.False(t, dispatcherOptions(plain, nil).SkipParked)
+	require.False(t, dispatcherOptions(plain, nil, nil).SkipParked)
 	require.Equal(t, 8<<20, writerOptions(plain, nil, nil).CacheBytes)
 	require.Equal(t, -1, writerOptions(loaded(t, map[string]string{"RELAYBOX_CACHE_BYTES": "0"}), nil, nil).CacheBytes, "none, and not the default")
 

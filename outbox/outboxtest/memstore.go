@@ -22,6 +22,7 @@ type MemStore struct {
 	places     int // containers that there were before this one
 	partitions map[string]*partition
 	acts       []outbox.Act // each once, in the order of their first record
+	halts      outbox.Halts
 	revision   int
 }
 
@@ -331,11 +332,40 @@ func (s *MemStore) Record(ctx context.Context, a outbox.Act) error {
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	s.record(a)
+	return nil
+}
+
+func (s *MemStore) record(a outbox.Act) {
 	if at := slices.IndexFunc(s.acts, func(known outbox.Act) bool { return known.ID == a.ID }); at >= 0 {
 		s.acts[at] = a
-		return nil
+		return
 	}
 	s.acts = append(s.acts, a)
+}
+
+// Halts implements outbox.Desk.
+func (s *MemStore) Halts(ctx context.Context) (outbox.Halts, error) {
+	if err := ctx.Err(); err != nil {
+		return outbox.Halts{}, &outbox.Error{Class: outbox.Timeout, Op: "halts", Err: err}
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.halts, nil
+}
+
+// SetHalts implements outbox.Desk.
+func (s *MemStore) SetHalts(ctx context.Context, h outbox.Halts, a outbox.Act) error {
+	if err := ctx.Err(); err != nil {
+		return &outbox.Error{Class: outbox.Timeout, Op: "set halts", Err: err}
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if h.Revision != s.halts.Revision {
+		return outbox.ErrConflict
+	}
+	s.halts = outbox.Halts{List: slices.Clone(h.List), Revision: s.next()}
+	s.record(a)
 	return nil
 }
 

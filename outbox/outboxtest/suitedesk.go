@@ -1,6 +1,7 @@
 package outboxtest
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -35,6 +36,7 @@ func TestDesk(t *testing.T, open func(t *testing.T) Counter) {
 		"Records":              deskRecords,
 		"HistoryStops":         deskHistoryStops,
 		"Odd":                  deskOdd,
+		"Halts":                deskHalts,
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -220,4 +222,49 @@ func deskOdd(t *testing.T, s Counter, key string) {
 	require.NoError(t, s.Park(t.Context(), pending(t, s, key, 1)[0], outbox.Fault{}))
 	require.NoError(t, s.Release(t.Context(), pending(t, s, key, 1)[0]))
 	require.False(t, pending(t, s, key, 1)[0].Parked())
+}
+
+// deskHalts: the list is replaced whole, under its revision and with the act, or not at all. It
+// is one for all that share the store, so it is put back.
+func deskHalts(t *testing.T, s Counter, key string) {
+	found, err := s.Halts(t.Context())
+	require.NoError(t, err)
+	act := outbox.Act{ID: key, At: time.Date(2026, 8, 7, 10, 0, 0, 0, time.UTC), Author: "ann", Verb: outbox.VerbPause, State: outbox.ActDone}
+	act.Halt = &outbox.Halt{Scope: outbox.ScopeKind, Name: "order", At: act.At, Author: "ann", Reason: `it's "late"`, Act: act.ID}
+	next := outbox.Halts{List: []outbox.Halt{*act.Halt}, Revision: found.Revision}
+	require.NoError(t, s.SetHalts(t.Context(), next, act))
+	got, err := s.Halts(t.Context())
+	require.NoError(t, err)
+	require.Equal(t, next.List, got.List)
+	require.NotEqual(t, found.Revision, got.Revision)
+
+	late := act
+	late.ID += "-late"
+	require.ErrorIs(t, s.SetHalts(t.Context(), outbox.Halts{Revision: found.Revision}, late), outbox.ErrConflict, "another operator was faster")
+	require.ErrorIs(t, s.SetHalts(t.Context(), outbox.Halts{Revision: "r"}, late), outbox.ErrConflict)
+	end := act
+	end.ID, end.Verb = key+"-end", outbox.VerbResume
+	require.NoError(t, s.SetHalts(t.Context(), outbox.Halts{Revision: got.Revision}, end))
+	got, err = s.Halts(t.Context())
+	require.NoError(t, err)
+	require.Empty(t, got.List)
+	kept := map[string]outbox.Act{}
+	require.NoError(t, s.History(t.Context(), func(page []outbox.Act) error {
+		for _, a := range page {
+			if strings.HasPrefix(a.ID, key) {
+				kept[a.ID] = a
+			}
+		}
+		return nil
+	}))
+	require.Equal(t, map[string]outbox.Act{act.ID: act, end.ID: end}, kept)
+	_, err = s.Halts(ended(t))
+	require.Error(t, err)
+	require.Error(t, s.SetHalts(ended(t), got, late))
+}
+
+func ended(t *testing.T) context.Context {
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	return ctx
 }

@@ -148,6 +148,7 @@ func everyDay(s *still, is map[string][]float64) {
 	}
 	after := func(name string, status int, do func(n int) int) {
 		n++
+		time.Sleep(3 * time.Second)
 		s.put(of, n)
 		time.Sleep(time.Second)
 		row(name, status, do)
