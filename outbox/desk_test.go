@@ -166,6 +166,15 @@ func (d faultyDesk) Replace(ctx context.Context, e, m outbox.Event) error {
 	return d.around(ctx, "replace", func() error { return d.MemStore.Replace(ctx, e, m) })
 }
 
+func (d faultyDesk) Halts(ctx context.Context) (h outbox.Halts, err error) {
+	err = d.around(ctx, "halts", func() error { h, err = d.MemStore.Halts(ctx); return err })
+	return h, err
+}
+
+func (d faultyDesk) SetHalts(ctx context.Context, h outbox.Halts, a outbox.Act) error {
+	return d.around(ctx, "set halts", func() error { return d.MemStore.SetHalts(ctx, h, a) })
+}
+
 func (d faultyDesk) Record(ctx context.Context, a outbox.Act) error {
 	return d.around(ctx, "record", func() error { return d.MemStore.Record(ctx, a) })
 }
@@ -251,23 +260,25 @@ func TestAnEventThatIsPutBackGoesFirst(t *testing.T) {
 	require.NoError(t, outboxtest.CheckDelivered(mem, p))
 }
 
-// TestOperatorsAmongDispatchers: two operators put back and skip what they find parked, while
+// TestOperatorsAmongDispatchers: two operators put back and skip what they find parked, and pause a key now and then, while
 // instances write, send and die, and everything that is asked of the store may fail before or
 // after it was done. When the cause is mended and all that is parked was put back, every number has
 // reached the broker, in order.
 func TestOperatorsAmongDispatchers(t *testing.T) {
 	t.Parallel()
-	acts := map[outbox.ActState]int{}
+	acts, verbs := map[outbox.ActState]int{}, map[outbox.Verb]int{}
 	for seed := range uint64(12) {
 		t.Run(fmt.Sprint("seed=", seed), func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				for _, a := range operators(t, seed) {
 					acts[a.State]++
+					verbs[a.Verb]++
 				}
 			})
 		})
 	}
 	require.NotZero(t, acts[outbox.ActDone])
+	require.Len(t, verbs, 4, verbs)
 	require.NotZero(t, acts[outbox.ActChanged], "nobody came second: %v", acts)
 }
 
@@ -277,7 +288,7 @@ func operators(t *testing.T, seed uint64) []outbox.Act {
 	disturbed := w.pub.Fault
 	w.pub.Fault = func(ctx context.Context, e outbox.Event) error {
 		w.mu.Lock()
-		bad := !mended && e.Seq%3 == 0 && e.Key < "key-2" && e.Type != outbox.SkippedType // the other keys prove that it is the events
+		bad := !mended && e.Seq%3 == 0 && e.Key < "key:2" && e.Type != outbox.SkippedType // the other keys prove that it is the events
 		w.mu.Unlock()
 		if bad {
 			return fault(outbox.TooLarge)
@@ -302,7 +313,10 @@ func operators(t *testing.T, seed uint64) []outbox.Act {
 				}
 				return nil
 			})
+			paused := fmt.Sprint("key:", r.IntN(5))
+			_, _ = o.Pause(ctx, outbox.ScopeKey, paused)
 			time.Sleep(time.Duration(r.IntN(1000)) * time.Millisecond)
+			_, _ = o.Resume(ctx, outbox.ScopeKey, paused)
 		}
 	}
 	ctx, stop := context.WithTimeout(t.Context(), 3*time.Minute)
@@ -313,7 +327,7 @@ func operators(t *testing.T, seed uint64) []outbox.Act {
 			r := rand.New(rand.NewPCG(seed, uint64(id)))
 			for ctx.Err() == nil {
 				life, kill := context.WithTimeout(ctx, time.Duration(20+r.IntN(60))*time.Second)
-				w.sender(life)
+				w.sender(life, desk)
 				kill()
 			}
 		})
@@ -324,7 +338,7 @@ func operators(t *testing.T, seed uint64) []outbox.Act {
 	all.Go(func() {
 		writer := outbox.NewWriter(w.store(), outbox.WriterOptions{})
 		for n := 0; ctx.Err() == nil; n++ {
-			w.write(ctx, writer, fmt.Sprint("key-", n%5), fmt.Sprint(n))
+			w.write(ctx, writer, fmt.Sprint("key:", n%5), fmt.Sprint(n))
 			time.Sleep(500 * time.Millisecond)
 		}
 	})
@@ -336,15 +350,22 @@ func operators(t *testing.T, seed uint64) []outbox.Act {
 		_, err := outbox.NewOperator(desk, w.mem, "last", "").Redrive(t.Context(), e)
 		require.NoError(t, err)
 	}
-	_, err := outbox.NewDispatcher(w.store(), w.pub, outbox.DispatcherOptions{Budget: time.Hour}).Sweep(t.Context())
+	last := outbox.NewOperator(w.mem, w.mem, "last", "")
+	stand, err := last.Pauses(t.Context())
+	require.NoError(t, err)
+	for _, h := range stand { // of operators who were cut
+		_, err := last.Resume(t.Context(), h.Scope, h.Name)
+		require.NoError(t, err)
+	}
+	_, err = outbox.NewDispatcher(w.store(), w.pub, outbox.DispatcherOptions{Budget: time.Hour, Halts: w.mem.Halts}).Sweep(t.Context())
 	require.NoError(t, err)
 	require.NoError(t, outboxtest.CheckDelivered(w.mem, w.pub))
 	return history(t, w.mem)
 }
 
 // sender sends what there is until ctx kills it.
-func (w *world) sender(ctx context.Context) {
-	d := outbox.NewDispatcher(w.store(), w.pub, outbox.DispatcherOptions{Page: 3, Parallel: 3, Budget: 2 * time.Second})
+func (w *world) sender(ctx context.Context, desk outbox.Desk) {
+	d := outbox.NewDispatcher(w.store(), w.pub, outbox.DispatcherOptions{Page: 3, Parallel: 3, Budget: 2 * time.Second, Halts: desk.Halts})
 	for ctx.Err() == nil {
 		_, _ = d.Sweep(ctx)
 		time.Sleep(time.Second)

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/google/uuid"
+	"golang.org/x/sync/singleflight"
 )
 
 // Scope is what an operator pauses.
@@ -62,10 +63,14 @@ var errHalted = errors.New("an operator has paused it")
 // haltFresh is how long pauses are believed that were read: an instance honours one within that.
 const haltFresh = 3 * time.Second
 
+// haltTime bounds the question.
+const haltTime = 10 * time.Second
+
 // halts are the pauses as a dispatcher knows them. It asks when it has something to send, and
 // not otherwise.
 type halts struct {
-	read func(context.Context) (Halts, error) // nil: there are none
+	read   func(context.Context) (Halts, error) // nil: there are none
+	flight singleflight.Group                   // of those who ask
 
 	mu    sync.Mutex
 	known []Halt    // guarded by mu, as the next
@@ -79,21 +84,41 @@ func (h *halts) of(ctx context.Context, key string) (bool, error) {
 	if h.read == nil {
 		return false, nil
 	}
-	h.mu.Lock()
-	defer h.mu.Unlock() // also while it asks: who comes then needs the answer, too
-	if time.Now().After(h.until) {
-		found, err := h.read(ctx)
-		switch {
-		case err == nil:
-			h.known, h.asked = found.List, true
-		case !h.asked:
-			return false, err
+	known, fresh := h.get()
+	if !fresh {
+		select {
+		case r := <-h.flight.DoChan("", func() (any, error) { return nil, h.ask(context.WithoutCancel(ctx)) }):
+			if r.Err != nil {
+				return false, r.Err
+			}
+		case <-ctx.Done():
+			return false, &Error{Class: Timeout, Op: "read the pauses", Err: context.Cause(ctx)}
 		}
-		if err == nil || ctx.Err() == nil { // what a caller's end has cut is asked by the next
-			h.until = time.Now().Add(haltFresh)
-		}
+		known, _ = h.get()
 	}
-	return slices.ContainsFunc(h.known, func(p Halt) bool { return p.Covers(key) }), nil
+	return slices.ContainsFunc(known, func(p Halt) bool { return p.Covers(key) }), nil
+}
+
+func (h *halts) get() (known []Halt, fresh bool) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return h.known, time.Now().Before(h.until)
+}
+
+func (h *halts) ask(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, haltTime)
+	defer cancel()
+	found, err := h.read(ctx)
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if err == nil {
+		h.known, h.asked = found.List, true
+	}
+	if !h.asked {
+		return err
+	}
+	h.until = time.Now().Add(haltFresh)
+	return nil
 }
 
 // maxHaltTries bounds how often an operator who pauses is overtaken by others.

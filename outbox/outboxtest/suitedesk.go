@@ -230,7 +230,7 @@ func deskHalts(t *testing.T, s Counter, key string) {
 	found, err := s.Halts(t.Context())
 	require.NoError(t, err)
 	act := outbox.Act{ID: key, At: time.Date(2026, 8, 7, 10, 0, 0, 0, time.UTC), Author: "ann", Verb: outbox.VerbPause, State: outbox.ActDone}
-	act.Halt = &outbox.Halt{Scope: outbox.ScopeKind, Name: "order", At: act.At, Author: "ann", Reason: `it's "late"`, Act: act.ID}
+	act.Halt = &outbox.Halt{Scope: outbox.ScopeKind, Name: "cat", At: act.At, Author: "ann", Reason: `it's "late"`, Act: act.ID}
 	next := outbox.Halts{List: []outbox.Halt{*act.Halt}, Revision: found.Revision}
 	require.NoError(t, s.SetHalts(t.Context(), next, act))
 	got, err := s.Halts(t.Context())
