@@ -106,6 +106,9 @@ func (h *halts) get() (known []Halt, fresh bool) {
 }
 
 func (h *halts) ask(ctx context.Context) error {
+	if _, fresh := h.get(); fresh {
+		return nil // an earlier flight has landed meanwhile
+	}
 	ctx, cancel := context.WithTimeout(ctx, haltTime)
 	defer cancel()
 	found, err := h.read(ctx)
