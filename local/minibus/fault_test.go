@@ -108,6 +108,28 @@ func TestDropAfterIsDurable(t *testing.T) {
 	require.Equal(t, []string{"y"}, stored(second, "plain"))
 }
 
+// TestFaultsOfASession hit its messages, and what comes in one batch with them.
+func TestFaultsOfASession(t *testing.T) {
+	t.Parallel()
+	bus := minibus.RunT(t, topology)
+	inject(t, bus, minibus.Fault{On: minibus.OnSend, Do: minibus.Refuse, Condition: "amqp:not-allowed", Session: "order-*"})
+	s := sender(t, once(t, bus), "plain")
+	of := func(session, body string) *azservicebus.Message {
+		return &azservicebus.Message{SessionID: &session, Body: []byte(body)}
+	}
+	var refused *amqp.Error
+	require.ErrorAs(t, s.SendMessage(t.Context(), of("order-1", "a"), nil), &refused)
+	require.NoError(t, s.SendMessage(t.Context(), of("profile-1", "b"), nil))
+	require.NoError(t, s.SendMessage(t.Context(), message("c"), nil))
+	batch, err := s.NewMessageBatch(t.Context(), nil)
+	require.NoError(t, err)
+	require.NoError(t, batch.AddMessage(of("profile-1", "d"), nil))
+	require.NoError(t, batch.AddMessage(of("order-2", "e"), nil))
+	require.ErrorAs(t, s.SendMessageBatch(t.Context(), batch, nil), &refused)
+	require.Equal(t, []string{"b", "c"}, stored(bus, "plain"))
+	require.Equal(t, 2, bus.Faults()[0].Fired)
+}
+
 // A stalled answer comes when the faults are cleared.
 func TestStallEnds(t *testing.T) {
 	t.Parallel()
@@ -275,6 +297,8 @@ func TestBadFaults(t *testing.T) {
 		"chance is 2":                       {On: minibus.OnSend, Do: minibus.Busy, Chance: 2},
 		"delay is 0s":                       {On: minibus.OnSend, Do: minibus.Delay},
 		"delay is 1s":                       {On: minibus.OnSend, Do: minibus.Busy, Delay: minibus.Duration(time.Second)},
+		"it stands where on is send":        {On: minibus.OnSettle, Do: minibus.Busy, Session: "a"},
+		`use a pattern like "order-*"`:      {On: minibus.OnSend, Do: minibus.Busy, Session: "[a"},
 		"condition and text stand where do": {On: minibus.OnSend, Do: minibus.Busy, Text: "x"},
 	} {
 		err := bus.Inject(f)

@@ -13,6 +13,7 @@ type Duration = faulthttp.Duration
 // JSON has the same fields in camel case.
 //
 //	Entity    string   // path of a queue, topic, subscription or dead-letter queue; "": all
+//	Session   string   // of a send that has a message of a session that this pattern, of path.Match, fits; "": all
 //	On        Moment   // required
 //	Do        Effect   // required, one that is possible at this moment
 //	Times     int      // how often it happens before it is over; 0: until it is cleared

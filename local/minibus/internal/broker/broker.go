@@ -94,7 +94,7 @@ func (b *Broker) Durable(position uint64) error {
 }
 
 // fault is what goes wrong now, or nil.
-func (b *Broker) fault(on fault.Moment, e *Entity) *fault.Armed { return b.faults.Next(on, e.Key) }
+func (b *Broker) fault(on fault.Moment, e *Entity) *fault.Armed { return b.faults.Next(on, e.Key, nil) }
 
 // Now is the broker's time, in Unix milliseconds. Tokens live by the real one: it is their makers'.
 func (b *Broker) Now() int64 { return b.clock.Now() }

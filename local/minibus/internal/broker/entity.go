@@ -115,7 +115,7 @@ func (e *Entity) Accept(batch []*content.Content) ([]int64, error) {
 func (e *Entity) Send(batch []*content.Content) error {
 	e.b.mu.Lock()
 	defer e.b.mu.Unlock()
-	return e.b.fault(fault.OnSend, e).Around(func() error {
+	return e.b.faults.Next(fault.OnSend, e.Key, func(session string) bool { return hasSession(batch, session) }).Around(func() error {
 		_, err := e.Accept(batch)
 		return err
 	})

@@ -2,9 +2,11 @@ package broker
 
 import (
 	"fmt"
+	"path"
 	"slices"
 	"strings"
 
+	"github.com/relaybox/relaybox/local/minibus/internal/content"
 	"github.com/relaybox/relaybox/local/minibus/internal/fault"
 )
 
@@ -46,6 +48,14 @@ func (b *Broker) ClearFaults() {
 	resume := b.faults.Clear()
 	b.mu.Unlock()
 	resume()
+}
+
+// hasSession says whether a message is of a session that a pattern fits.
+func hasSession(batch []*content.Content, pattern string) bool {
+	return slices.ContainsFunc(batch, func(c *content.Content) bool {
+		fits, _ := path.Match(pattern, c.SessionID) // it was tried when the fault was switched on
+		return fits && c.HasSession
+	})
 }
 
 // AttachFault is what an attach is answered because of a fault, or nil.

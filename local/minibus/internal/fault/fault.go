@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"errors"
 	"fmt"
+	"path"
 	"slices"
 	"strings"
 	"time"
@@ -17,8 +18,10 @@ import (
 type Fault struct {
 	// Entity is the path of a queue, topic, subscription or dead-letter queue; "" is all of them.
 	Entity string `json:"entity,omitempty"`
-	On     Moment `json:"on"`
-	Do     Effect `json:"do"`
+	// Session narrows a fault on send down to what has a message of a session that this pattern, of path.Match, fits.
+	Session string `json:"session,omitempty"`
+	On      Moment `json:"on"`
+	Do      Effect `json:"do"`
 	// Times is how often it happens before it is over; 0: until it is cleared.
 	Times int `json:"times,omitempty"`
 	// Chance is how likely it happens each time, above 0 and up to 1; 0: always.
@@ -94,10 +97,19 @@ func (f *Fault) check() error {
 		return fmt.Errorf("%w: chance is %v: use a number from 0 to 1", ErrFault, f.Chance)
 	case (f.Do == Delay) != (f.Delay > 0):
 		return fmt.Errorf("%w: delay is %v: it stands, and is positive, where do is delay", ErrFault, time.Duration(f.Delay))
+	case f.Session != "" && f.On != OnSend:
+		return fmt.Errorf("%w: session is %q: it stands where on is send", ErrFault, f.Session)
+	case badPattern(f.Session):
+		return fmt.Errorf("%w: session is %q: use a pattern like \"order-*\"", ErrFault, f.Session)
 	case f.Do != Refuse && (f.Condition != "" || f.Text != ""):
 		return fmt.Errorf("%w: condition and text stand where do is refuse", ErrFault)
 	}
 	return nil
+}
+
+func badPattern(pattern string) bool {
+	_, err := path.Match(pattern, "")
+	return err != nil
 }
 
 func list(effects []Effect) string {

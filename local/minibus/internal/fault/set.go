@@ -103,8 +103,9 @@ func (s *Set) Clear() (resume func()) {
 	}
 }
 
-// Next is what goes wrong now with the entity of a key, or nil.
-func (s *Set) Next(on Moment, key string) *Armed {
+// Next is what goes wrong now with the entity of a key, or nil. has says whether there is a message of a session that a
+// pattern fits; without it there is none.
+func (s *Set) Next(on Moment, key string, has func(session string) bool) *Armed {
 	set := s.current.Load()
 	if set == nil {
 		return nil
@@ -113,6 +114,9 @@ func (s *Set) Next(on Moment, key string) *Armed {
 	defer set.mu.Unlock()
 	for _, f := range set.list {
 		if f.On != on || f.entity != "" && f.entity != key || f.Times > 0 && f.fired >= f.Times {
+			continue
+		}
+		if f.Session != "" && (has == nil || !has(f.Session)) {
 			continue
 		}
 		if f.Chance > 0 && set.random.Float64() >= f.Chance {
