@@ -1,32 +1,33 @@
 package main
 
 import (
-	"slices"
-	"strconv"
+	"fmt"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
-
-	"github.com/relaybox/relaybox/azure/servicebus"
 )
 
-// choice says which dead letters are meant: those that every part of it agrees with.
+// choice says which things are meant, dead letters or events: those that every part of it
+// agrees with.
 type choice struct {
+	thing                string // what one is called
 	key, kind, cause     string
+	eventType            string // of events only
 	olderThan, newerThan time.Duration
 	max                  int
-	names                []string // sequence numbers and message ids; none: any
+	names                []string // none: any
 	all                  bool
 }
 
-func (c *choice) flags(cmd *cobra.Command) {
+// flags are those that mean the same for all things. order says which come first.
+func (c *choice) flags(cmd *cobra.Command, things, born, order string) {
 	flags := cmd.Flags()
-	flags.StringVar(&c.key, "key", "", "only letters of this key, kind:id")
-	flags.StringVar(&c.kind, "kind", "", "only letters of keys of this kind")
-	flags.StringVar(&c.cause, "cause", "", "only letters that were dead-lettered for this reason, MaxDeliveryCountExceeded for example")
-	flags.DurationVar(&c.olderThan, "older-than", 0, "only letters that were enqueued longer ago, 1h30m for example")
-	flags.DurationVar(&c.newerThan, "newer-than", 0, "only letters that were enqueued since")
-	flags.IntVar(&c.max, "max", 0, "at most this many letters, the oldest first (0 for all)")
+	flags.StringVar(&c.key, "key", "", fmt.Sprintf("only %s of this key, kind:id", things))
+	flags.StringVar(&c.kind, "kind", "", fmt.Sprintf("only %s of keys of this kind", things))
+	flags.DurationVar(&c.olderThan, "older-than", 0, fmt.Sprintf("only %s that were %s longer ago, 1h30m for example", things, born))
+	flags.DurationVar(&c.newerThan, "newer-than", 0, fmt.Sprintf("only %s that were %s since", things, born))
+	flags.IntVar(&c.max, "max", 0, fmt.Sprintf("at most this many %s%s (0 for all)", things, order))
 }
 
 // check finds what cannot be meant.
@@ -42,7 +43,7 @@ func (c *choice) check(cmd *cobra.Command) error {
 		}
 	}
 	if c.newerThan > 0 && c.olderThan >= c.newerThan {
-		return usage("--older-than %v and --newer-than %v leave no letter", c.olderThan, c.newerThan)
+		return usage("--older-than %v and --newer-than %v leave no %s", c.olderThan, c.newerThan, c.thing)
 	}
 	return atLeast("max", c.max, 0)
 }
@@ -52,33 +53,26 @@ func (c *choice) checkMeant(cmd *cobra.Command) error {
 	if err := c.check(cmd); err != nil {
 		return err
 	}
-	narrowed := c.key != "" || c.kind != "" || c.cause != "" || c.olderThan > 0 || c.newerThan > 0 || len(c.names) > 0
+	narrowed := c.key != "" || c.kind != "" || c.cause != "" || c.eventType != "" || c.olderThan > 0 || c.newerThan > 0 || len(c.names) > 0
 	switch {
 	case !narrowed && !c.all:
-		return usage("which dead letters? Name them, narrow them down (--key, --kind, --cause, --older-than, --newer-than), or say --all; see %s --help", cmd.CommandPath())
+		var filters []string
+		for _, name := range []string{"key", "kind", "cause", "type", "older-than", "newer-than"} {
+			if cmd.Flags().Lookup(name) != nil {
+				filters = append(filters, "--"+name)
+			}
+		}
+		return usage("which %ss? Name them, narrow them down (%s), or say --all; see %s --help", c.thing, strings.Join(filters, ", "), cmd.CommandPath())
 	case narrowed && c.all:
 		return usage("--all does not go with names or filters; see %s --help", cmd.CommandPath())
 	}
 	return nil
 }
 
-// takes says whether a letter is meant.
-func (c *choice) takes(l servicebus.Letter, now time.Time) bool {
-	age := now.Sub(l.Enqueued)
-	return (c.key == "" || c.key == l.Key()) &&
-		(c.kind == "" || c.kind == l.Kind()) &&
-		(c.cause == "" || c.cause == l.Reason) &&
+// agrees is about what all things have.
+func (c *choice) agrees(key, kind string, age time.Duration) bool {
+	return (c.key == "" || c.key == key) &&
+		(c.kind == "" || c.kind == kind) &&
 		(c.olderThan == 0 || age > c.olderThan) &&
-		(c.newerThan == 0 || age < c.newerThan) &&
-		(len(c.names) == 0 || slices.ContainsFunc(c.names, func(name string) bool { return named(l, name) }))
-}
-
-func named(l servicebus.Letter, name string) bool {
-	number, ok := sequenceNumber(name)
-	return ok && number == l.Number || name == l.MessageID
-}
-
-func sequenceNumber(text string) (int64, bool) {
-	n, err := strconv.ParseInt(text, 10, 64)
-	return n, err == nil && n >= 0
+		(c.newerThan == 0 || age < c.newerThan)
 }

@@ -4,9 +4,8 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
-	"io"
-	"strings"
-	"text/tabwriter"
+	"slices"
+	"strconv"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -38,14 +37,37 @@ the topic.`,
 }
 
 func (d *deadLetters) flags(cmd *cobra.Command, what string) {
-	flags := cmd.Flags()
-	flags.StringVar(&d.where.Settings, "settings", "", "settings file (default local.settings.json if it is here, else the environment alone)")
-	flags.BoolVar(&d.where.ManagedIdentity, "managed-identity", false, "use the app's managed identity instead of yours")
-	flags.BoolVar(&d.asJSON, "json", false, "print "+what+" as JSON")
+	whereFlags(cmd, &d.where)
+	cmd.Flags().BoolVar(&d.asJSON, "json", false, "print "+what+" as JSON")
+}
+
+func (d *deadLetters) choiceFlags(cmd *cobra.Command) {
+	d.choice.thing = "dead letter"
+	d.choice.flags(cmd, "letters", "enqueued", ", the oldest first")
+	cmd.Flags().StringVar(&d.choice.cause, "cause", "", "only letters that were dead-lettered for this reason, MaxDeliveryCountExceeded for example")
+}
+
+// takes says whether a letter is meant.
+func (d *deadLetters) takes(l servicebus.Letter, now time.Time) bool {
+	c := &d.choice
+	return c.agrees(l.Key(), l.Kind(), now.Sub(l.Enqueued)) &&
+		(c.cause == "" || c.cause == l.Reason) &&
+		(len(c.names) == 0 || slices.ContainsFunc(c.names, func(name string) bool { return named(l, name) }))
+}
+
+func named(l servicebus.Letter, name string) bool {
+	number, ok := sequenceNumber(name)
+	return ok && number == l.Number || name == l.MessageID
+}
+
+func sequenceNumber(text string) (int64, bool) {
+	n, err := strconv.ParseInt(text, 10, 64)
+	return n, err == nil && n >= 0
 }
 
 // open finds the subscription. The caller closes what it gets.
 func (d *deadLetters) open(opts servicebus.DeadLetterOptions) (*servicebus.DeadLetters, doctor.Consumer, error) {
+	d.where.Home = home()
 	s, err := d.where.Consumer()
 	if err != nil {
 		return nil, s, err
@@ -77,15 +99,14 @@ and drop know a letter; SEQ is the number of the event.`,
 				return err
 			}
 			defer hangUp(cmd.Context(), letters)
-			out := newList(cmd.OutOrStdout(), d.asJSON)
-			chosen, now := 0, time.Now()
+			out := newList(cmd.OutOrStdout(), d.asJSON, "deadLetters", "dead letter", "NUMBER\tENQUEUED\tKEY\tSEQ\tREASON\tMESSAGE")
+			now := time.Now()
 			var failed error
 			err = letters.Each(cmd.Context(), 0, func(l servicebus.Letter) bool {
-				if d.choice.takes(l, now) {
-					chosen++
-					failed = out.add(l)
+				if d.takes(l, now) {
+					failed = out.add(letterAsJSON(l), letterRow(l))
 				}
-				return failed == nil && (d.choice.max == 0 || chosen < d.choice.max)
+				return failed == nil && (d.choice.max == 0 || out.rows < d.choice.max)
 			})
 			if err == nil {
 				err = failed
@@ -93,69 +114,12 @@ and drop know a letter; SEQ is the number of the event.`,
 			if err != nil {
 				return err
 			}
-			return out.end(chosen)
+			return out.end()
 		},
 	}
 	d.flags(cmd, "the list")
-	d.choice.flags(cmd)
+	d.choiceFlags(cmd)
 	return cmd
-}
-
-// list prints letters as they come: a queue may hold more than memory does.
-type list struct {
-	out    io.Writer
-	asJSON bool
-	table  *tabwriter.Writer
-	rows   int
-}
-
-func newList(out io.Writer, asJSON bool) *list {
-	return &list{out: out, asJSON: asJSON, table: tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)}
-}
-
-// rowsTogether have common columns; after them the table is printed so far.
-const rowsTogether = 100
-
-func (p *list) add(l servicebus.Letter) (err error) {
-	p.rows++
-	if p.asJSON {
-		text, err := json.Marshal(letterAsJSON(l))
-		if err != nil {
-			return err
-		}
-		_, err = fmt.Fprintf(p.out, "%s%s", map[bool]string{true: `{"deadLetters":[`, false: ",\n"}[p.rows == 1], text)
-		return err
-	}
-	if p.rows == 1 {
-		if _, err = fmt.Fprintln(p.table, "NUMBER\tENQUEUED\tKEY\tSEQ\tREASON\tMESSAGE"); err != nil {
-			return err
-		}
-	}
-	seq := "-"
-	if l.Unreadable == nil {
-		seq = fmt.Sprint(l.Event.Seq)
-	}
-	_, err = fmt.Fprintf(p.table, "%d\t%s\t%s\t%s\t%s\t%s\n", l.Number, l.Enqueued.Format(time.RFC3339), dash(l.Key()), seq, dash(l.Reason), dash(l.MessageID))
-	if err == nil && p.rows%rowsTogether == 0 {
-		err = p.table.Flush()
-	}
-	return err
-}
-
-func (p *list) end(chosen int) (err error) {
-	switch {
-	case p.asJSON && p.rows == 0:
-		_, err = fmt.Fprintln(p.out, `{"deadLetters":[]}`)
-	case p.asJSON:
-		_, err = fmt.Fprintln(p.out, "]}")
-	case p.rows == 0:
-		_, err = fmt.Fprintln(p.out, "no dead letters")
-	default:
-		if err = p.table.Flush(); err == nil {
-			_, err = fmt.Fprintf(p.out, "%s\n", plural(chosen, "dead letter"))
-		}
-	}
-	return err
 }
 
 func deadLettersShow() *cobra.Command {
@@ -221,25 +185,4 @@ func find(ctx context.Context, letters *servicebus.DeadLetters, name string) (fo
 		err = fmt.Errorf("there is no dead letter %q: relaybox deadletters list shows them", name)
 	}
 	return found, err
-}
-
-func plural(n int, what string) string {
-	if n == 1 {
-		return "1 " + what
-	}
-	return fmt.Sprint(n, " ", what, "s")
-}
-
-func dash(text string) string {
-	if text == "" {
-		return "-"
-	}
-	return printable(text)
-}
-
-// printable is text without what a terminal would obey: anybody with the right to send has
-// written it.
-func printable(text string) string {
-	quoted := strings.ReplaceAll(fmt.Sprintf("%q", text), `\"`, `"`)
-	return strings.ReplaceAll(quoted[1:len(quoted)-1], `\\`, `\`)
 }

@@ -108,7 +108,7 @@ func TestStatuses(t *testing.T) {
 		"deadletters lst":                   {exitUsage, "did you mean list?"},
 		"deadletters list --max -1":         {exitUsage, "--max -1"},
 		"deadletters list --older-than -1s": {exitUsage, "--older-than -1s"},
-		"deadletters list --older-than 2h --newer-than 1h": {exitUsage, "leave no letter"},
+		"deadletters list --older-than 2h --newer-than 1h": {exitUsage, "leave no dead letter"},
 		"deadletters show":                          {exitUsage, "a sequence number or a message id"},
 		"deadletters redrive":                       {exitUsage, "say --all"},
 		"deadletters drop --yes":                    {exitUsage, "say --all"},

@@ -1,14 +1,12 @@
 package main
 
 import (
-	"bytes"
 	"encoding/json"
 	"fmt"
 	"io"
 	"maps"
 	"slices"
 	"strings"
-	"text/tabwriter"
 	"time"
 	"unicode/utf8"
 
@@ -76,12 +74,7 @@ func (d letter) withContent(l servicebus.Letter) letter {
 
 // printLetter prints a letter for a person.
 func printLetter(out io.Writer, l servicebus.Letter) error {
-	table := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
-	row := func(name string, value any) { // a tabwriter keeps what it gets, and fails at Flush
-		if text := printable(fmt.Sprint(value)); text != "" {
-			_, _ = fmt.Fprintf(table, "%s\t%s\n", name, text)
-		}
-	}
+	table, row := sheet(out)
 	row("number", l.Number)
 	row("message id", l.MessageID)
 	row("enqueued", l.Enqueued.Format(time.RFC3339Nano))
@@ -109,17 +102,11 @@ func printLetter(out io.Writer, l servicebus.Letter) error {
 	return err
 }
 
-// bodyText is JSON over many lines, other text and bytes escaped.
-func bodyText(body []byte) string {
-	if json.Valid(body) { // which has no control characters but white space
-		var pretty bytes.Buffer
-		if json.Indent(&pretty, body, "", "  ") == nil {
-			var lines []string
-			for line := range strings.Lines(pretty.String()) {
-				lines = append(lines, printable(strings.TrimRight(line, "\r\n")))
-			}
-			return strings.Join(lines, "\n")
-		}
+// letterRow is a letter's row in a list.
+func letterRow(l servicebus.Letter) string {
+	seq := "-"
+	if l.Unreadable == nil {
+		seq = fmt.Sprint(l.Event.Seq)
 	}
-	return printable(string(body))
+	return fmt.Sprintf("%d\t%s\t%s\t%s\t%s\t%s", l.Number, l.Enqueued.Format(time.RFC3339), dash(l.Key()), seq, dash(l.Reason), dash(l.MessageID))
 }

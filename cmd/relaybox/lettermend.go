@@ -1,13 +1,10 @@
 package main
 
 import (
-	"bufio"
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"io"
-	"os"
 	"strings"
 	"time"
 
@@ -16,17 +13,15 @@ import (
 	"github.com/relaybox/relaybox/azure/servicebus"
 )
 
-// mending is a verb that changes the dead letters.
-type mending struct {
+// letterMending is a verb that changes the dead letters.
+type letterMending struct {
 	deadLetters
-	verb           string // redrive, drop
-	author, reason string
-	dryRun, yes    bool
-	wait           time.Duration
+	mending
+	wait time.Duration
 }
 
 func deadLettersRedrive() *cobra.Command {
-	m := mending{verb: "redrive"}
+	m := letterMending{mending: mending{verb: "redrive", done: "redriven"}}
 	cmd := &cobra.Command{
 		Use:   "redrive [NUMBER|MESSAGE-ID ...]",
 		Short: "Send dead letters to the topic again, each key in order",
@@ -48,12 +43,12 @@ would give that one up.
 Exit status: 0 all that was chosen was sent, 1 something is left.`,
 		RunE: m.run,
 	}
-	m.mendingFlags(cmd)
+	m.allFlags(cmd)
 	return cmd
 }
 
 func deadLettersDrop() *cobra.Command {
-	m := mending{verb: "drop"}
+	m := letterMending{mending: mending{verb: "drop", done: "dropped"}}
 	cmd := &cobra.Command{
 		Use:   "drop [NUMBER|MESSAGE-ID ...]",
 		Short: "Remove dead letters for good",
@@ -63,23 +58,19 @@ never reaches this consumer. Keep what you may need with show --json.
 Exit status: 0 all that was chosen was dropped, 1 something is left.`,
 		RunE: m.run,
 	}
-	m.mendingFlags(cmd)
-	cmd.Flags().BoolVar(&m.yes, "yes", false, "do not ask")
+	m.allFlags(cmd)
+	m.asks(cmd)
 	return cmd
 }
 
-func (m *mending) mendingFlags(cmd *cobra.Command) {
-	m.flags(cmd, "what was done")
-	m.choice.flags(cmd)
-	flags := cmd.Flags()
-	flags.BoolVar(&m.choice.all, "all", false, "all dead letters")
-	flags.BoolVar(&m.dryRun, "dry-run", false, "say what would be done, and do nothing")
-	flags.StringVar(&m.author, "author", person(), "who does it, for the record")
-	flags.StringVar(&m.reason, "reason", "", "why, for the record")
-	flags.DurationVar(&m.wait, "wait", 2*time.Minute, "how long to wait for letters that somebody else has locked")
+func (m *letterMending) allFlags(cmd *cobra.Command) {
+	m.deadLetters.flags(cmd, "what was done")
+	m.choiceFlags(cmd)
+	m.mending.flags(cmd, &m.choice)
+	cmd.Flags().DurationVar(&m.wait, "wait", 2*time.Minute, "how long to wait for letters that somebody else has locked")
 }
 
-func (m *mending) run(cmd *cobra.Command, args []string) error {
+func (m *letterMending) run(cmd *cobra.Command, args []string) error {
 	m.choice.names = args
 	if err := m.choice.checkMeant(cmd); err != nil {
 		return err
@@ -108,8 +99,10 @@ func (m *mending) run(cmd *cobra.Command, args []string) error {
 		return r.finish(cmd.OutOrStdout(), m.asJSON, nil)
 	}
 	path := where.Topic + "/Subscriptions/" + where.Subscription
-	if err := m.ask(cmd, len(plan.Letters), path); err != nil {
-		return err
+	if m.verb == "drop" && !m.yes && len(plan.Letters) > 0 {
+		if err := m.ask(cmd, plural(len(plan.Letters), m.choice.thing), path); err != nil {
+			return err
+		}
 	}
 	progress := &progress{out: errOut, total: len(plan.Letters), last: time.Now()}
 	keep := recordLines(errOut)
@@ -128,13 +121,13 @@ func (m *mending) run(cmd *cobra.Command, args []string) error {
 }
 
 // plan looks for what was chosen, and which names nothing has.
-func (m *mending) plan(ctx context.Context, letters *servicebus.DeadLetters) (servicebus.Plan, []string, error) {
+func (m *letterMending) plan(ctx context.Context, letters *servicebus.DeadLetters) (servicebus.Plan, []string, error) {
 	now, met := time.Now(), map[string]bool{}
 	takes := func(l servicebus.Letter) bool {
 		for _, name := range m.choice.names {
 			met[name] = met[name] || named(l, name)
 		}
-		return m.choice.takes(l, now)
+		return m.takes(l, now)
 	}
 	look := letters.PlanRedrive
 	if m.verb == "drop" {
@@ -148,39 +141,6 @@ func (m *mending) plan(ctx context.Context, letters *servicebus.DeadLetters) (se
 		}
 	}
 	return plan, unknown, err
-}
-
-// ask has the person agree to what cannot be undone.
-func (m *mending) ask(cmd *cobra.Command, n int, path string) error {
-	if m.verb != "drop" || m.yes || n == 0 {
-		return nil
-	}
-	nobody := usage("nobody is there to be asked whether %s may be dropped for good: say --yes, or look first with --dry-run", plural(n, "dead letter"))
-	if !terminal(cmd.InOrStdin()) {
-		return nobody
-	}
-	_, _ = fmt.Fprintf(cmd.ErrOrStderr(), "Drop %s of %s for good? [y/N] ", plural(n, "dead letter"), path)
-	answer, err := bufio.NewReader(cmd.InOrStdin()).ReadString('\n')
-	switch {
-	case errors.Is(err, io.EOF) && answer == "": // /dev/null, say, which is a device, too
-		return nobody
-	case err != nil && !errors.Is(err, io.EOF):
-		return err
-	}
-	switch strings.ToLower(strings.TrimSpace(answer)) {
-	case "y", "yes":
-		return nil
-	}
-	return errors.New("nothing was dropped")
-}
-
-func terminal(r io.Reader) bool {
-	file, ok := r.(*os.File)
-	if !ok {
-		return false
-	}
-	info, err := file.Stat()
-	return err == nil && info.Mode()&os.ModeCharDevice != 0
 }
 
 // Outcomes of letters that nobody touched.
@@ -285,19 +245,4 @@ func (r *mended) print(out io.Writer) error {
 	text.WriteString(strings.Join(parts, ", ") + "\n")
 	_, err := io.WriteString(out, text.String())
 	return err
-}
-
-// progress says now and then how far a long run is.
-type progress struct {
-	out         io.Writer
-	total, done int
-	last        time.Time
-}
-
-func (p *progress) step() {
-	p.done++
-	if time.Since(p.last) >= 2*time.Second && p.done < p.total {
-		p.last = time.Now()
-		_, _ = fmt.Fprintf(p.out, "%d of %d\n", p.done, p.total)
-	}
 }

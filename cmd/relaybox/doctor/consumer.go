@@ -17,13 +17,13 @@ type Consumer struct {
 	Topic, Subscription string
 }
 
-// Consumer reads the settings as Run does, for verbs that work on what they name. Settings of
+// Consumer finds the settings as Run does, for verbs that work on what they name. Settings of
 // other services may be wrong.
 func (o Options) Consumer() (Consumer, error) {
 	if o.Environment == nil {
 		o.Environment = environment()
 	}
-	settings, err := readSettings(o.Settings, o.Environment)
+	settings, err := o.read()
 	if err != nil {
 		return Consumer{}, err
 	}
@@ -38,10 +38,15 @@ func (o Options) Consumer() (Consumer, error) {
 		fault = subscriptionSetting + " is not set"
 	}
 	if fault != "" {
-		return Consumer{}, fmt.Errorf("%s (from %s); name the app's settings with --settings, or ask relaybox doctor", fault, settings.Source)
+		return Consumer{}, settings.lack(fault)
 	}
 	if c.Connection.ConnectionString == "" {
 		c.Credential = access.Mark(o.identities().of(c.Connection.ClientID))
 	}
 	return c, nil
+}
+
+// lack is why a verb cannot work with the settings.
+func (s Settings) lack(fault string) error {
+	return fmt.Errorf("%s (from %s); name the app's settings with --settings, or ask relaybox doctor", fault, s.Source)
 }

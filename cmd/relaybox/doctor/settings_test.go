@@ -161,6 +161,12 @@ func TestSettingsOfAStackThatRuns(t *testing.T) {
 	require.Equal(t, stand.CosmosConnection, s.Values["COSMOS_CONNECTION"])
 	require.Equal(t, stand.BusAdminAddr, s.busAdmin)
 	require.Contains(t, s.Source, "relaybox up on "+home)
+	consumer, err := o.Consumer()
+	require.NoError(t, err)
+	require.Equal(t, []string{stand.BusConnection, "entity-events", "read-models"}, []string{consumer.Connection.ConnectionString, consumer.Topic, consumer.Subscription})
+	entities, err := o.Entities()
+	require.NoError(t, err)
+	require.Equal(t, stand.CosmosConnection, entities.Connection.ConnectionString)
 
 	// Who names a data folder means that one, and who names a file means the file.
 	_, err = Options{Home: home, Data: data}.read()
@@ -168,4 +174,18 @@ func TestSettingsOfAStackThatRuns(t *testing.T) {
 	s, err = Options{Home: home, Settings: filepath.Join(home, "local.settings.json")}.read()
 	require.NoError(t, err)
 	require.Equal(t, "of the file", s.Values["COSMOS_DATABASE"])
+}
+
+// TestEntities, with containers of their own, where nothing else is known.
+func TestEntities(t *testing.T) {
+	t.Parallel()
+	o := Options{Home: t.TempDir(), Environment: map[string]string{
+		"COSMOS_CONNECTION__accountEndpoint": "https://a.documents.azure.com/", "COSMOS_DATABASE": "d", "COSMOS_OUTBOX_CONTAINER": "o",
+		"COSMOS_KIND_CONTAINERS": "order=orders/order-views,invoice=orders/invoice-views",
+	}}
+	e, err := o.Entities()
+	require.NoError(t, err)
+	require.Equal(t, map[string]string{"order": "orders", "invoice": "orders"}, e.Own)
+	require.NotNil(t, e.Credential)
+	require.Equal(t, "d/o and orders on a.documents.azure.com", e.String())
 }
