@@ -52,11 +52,12 @@ Docker. Start with:
   relaybox bench        measure what an event takes, beside what cannot be beaten
   relaybox up           run the app until Ctrl-C and try it with curl
   relaybox doctor       check that a set-up, here or in Azure, keeps the promise
+  relaybox events       see, put back or skip what the broker has refused
   relaybox deadletters  see, send again or drop what the consumer has refused`,
 		SilenceUsage:  true,
 		SilenceErrors: true, // main prints the error, once
 	}
-	root.AddCommand(assembleCommand(), upCommand(), demoCommand(), chaosCommand(), benchCommand(), doctorCommand(), deadLettersCommand(), versionCommand())
+	root.AddCommand(assembleCommand(), upCommand(), demoCommand(), chaosCommand(), benchCommand(), doctorCommand(), eventsCommand(), deadLettersCommand(), versionCommand())
 	root.SetHelpCommand(helpCommand(root))
 	root.InitDefaultCompletionCmd()
 	for _, verb := range root.Commands() {
