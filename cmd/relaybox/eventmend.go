@@ -69,7 +69,7 @@ func (m *eventMending) allFlags(cmd *cobra.Command) {
 
 // patience is how long an act is tried while the store is busy: a run over many events is what
 // makes it so.
-const patience = 30 * time.Second
+const patience = 10 * time.Second
 
 func (m *eventMending) run(cmd *cobra.Command, args []string) error {
 	m.choice.names = args

@@ -37,7 +37,7 @@ var eventOutcomes = []struct {
 	{eventRedriven, "", false},
 	{eventSkipped, "", false},
 	{eventPending, "is pending: it goes out by itself", false},
-	{eventGone, "is not stored any more: it was sent", false},
+	{eventGone, "is not stored any more: " + goneText, false},
 	{eventChanged, "was changed meanwhile, and is still parked; run it again", true},
 	{eventPassed, "left: its key has gone on without it; sent now, it would come after its followers", true},
 	{eventFailed, "failed", true},

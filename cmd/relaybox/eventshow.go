@@ -64,6 +64,9 @@ Exit status: 0 shown, 1 it is not stored: it was sent, or never written.`,
 	return cmd
 }
 
+// goneText is what became of an event that is not stored any more.
+const goneText = "it was sent, or a marker in its place"
+
 // absence is why there is no event of a name: the entity counts its events, and stays. sent says
 // whether there has been one.
 func (d *desk) absence(ctx context.Context, name eventName) (why string, sent bool, err error) {
@@ -76,7 +79,7 @@ func (d *desk) absence(ctx context.Context, name eventName) (why string, sent bo
 	case name.seq > entity.LastSeq:
 		return fmt.Sprintf("the newest event of its key is %d", entity.LastSeq), false, nil
 	}
-	return "it was sent", true, nil
+	return goneText, true, nil
 }
 
 // maxFollowers bounds what is counted: they are read, and may be many.

@@ -17,6 +17,7 @@ import (
 
 	"github.com/relaybox/relaybox/local/minibus"
 	"github.com/relaybox/relaybox/local/stack"
+	"github.com/relaybox/relaybox/outbox"
 )
 
 // program is the command line, built once for the tests that run it.
@@ -78,7 +79,15 @@ func (s *system) refuse(n int) {
 	}
 }
 
+// listed is what the program prints, of whichever verb.
 type listed struct {
+	Events []struct {
+		Key   string
+		Seq   int64
+		State string
+	}
+	Acts []outbox.Act
+
 	DeadLetters []struct {
 		SequenceNumber int64
 		MessageID      string
