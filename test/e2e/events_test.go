@@ -208,10 +208,11 @@ func (s *system) recorded(keys, redriven int, within time.Duration) {
 	}
 }
 
-// TestAnEventIsSkipped: a marker goes out under its number, and then those behind it.
+// TestAnEventIsSkipped: a marker goes out under its number, then those behind it, and the view counts
+// on from it.
 func TestAnEventIsSkipped(t *testing.T) {
 	t.Parallel()
-	s := start(t, witnessed, func(c *stack.Config) { c.Settings["AzureWebJobs.ConsumeEvent.Disabled"] = "true" })
+	s := start(t, witnessed)
 	stop := s.write(1, func(_, n int) string { return fmt.Sprint("well-", n%50) })
 	t.Cleanup(stop)
 	s.park("profile:bad-0", 1)
@@ -224,6 +225,10 @@ func TestAnEventIsSkipped(t *testing.T) {
 	require.EqualValues(t, 2, got[1].Properties["seq"])
 	require.NotEqual(t, outbox.SkippedType, got[1].Subject)
 	s.eventually(func() bool { o := s.outbox(); return o.parked["profile:bad-0"]+o.pending["profile:bad-0"] == 0 }, "nothing is left of it")
+	m := s.consumed("bad-0", 2)
+	require.Equal(t, "second", m.Data.State.DisplayName)
+	require.Equal(t, map[string]int64{"updated": 1}, m.Data.View.Applied, "what was skipped has no effect")
+	s.nothingDeadLettered()
 	act := s.operate(0, "events", "history").Acts[0]
 	require.Equal(t, []any{outbox.VerbSkip, outbox.ActDone, "nobody wants it"}, []any{act.Verb, act.State, act.Reason})
 	require.Contains(t, string(act.Envelope), act.Event)
