@@ -26,7 +26,7 @@ func eventsHistory() *cobra.Command {
 	var e events
 	var key, author string
 	var most int
-	long := `Lists what operators have done to events with redrive and skip, the newest first. STATE is
+	long := `Lists what operators have done with redrive and skip, pause and resume, the newest first. STATE is
 
 `
 	for _, s := range actStates {
@@ -34,7 +34,7 @@ func eventsHistory() *cobra.Command {
 	}
 	cmd := &cobra.Command{
 		Use:   "history",
-		Short: "List what operators have done to events",
+		Short: "List what operators have done",
 		Long: long + `
 With --json a skipped event's envelope is there, too: it is stored nowhere else.`,
 		Args: noArgs,
@@ -51,7 +51,7 @@ With --json a skipped event's envelope is there, too: it is stored nowhere else.
 			met := map[outbox.ActState]bool{}
 			err = d.History(cmd.Context(), func(page []outbox.Act) error {
 				for _, a := range page {
-					if key != "" && a.Key != key || author != "" && a.Author != author {
+					if key != "" && a.Key != key && (a.Halt == nil || a.Halt.Name != key) || author != "" && a.Author != author {
 						continue
 					}
 					met[a.State] = true
@@ -96,5 +96,11 @@ func actRow(a outbox.Act) string {
 	if len(why) > 0 {
 		reason = why[0]
 	}
-	return fmt.Sprintf("%s\t%s\t%s\t%s\t%s\t%d\t%s\t%s", a.At.Format(time.RFC3339), dash(a.Author), a.Verb, a.State, dash(a.Key), a.Seq, dash(a.Type), dash(reason))
+	on, seq := a.Key, "-"
+	if a.Halt != nil {
+		on = paused(*a.Halt)
+	} else {
+		seq = fmt.Sprint(a.Seq)
+	}
+	return fmt.Sprintf("%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s", a.At.Format(time.RFC3339), dash(a.Author), a.Verb, a.State, dash(on), seq, dash(a.Type), dash(reason))
 }

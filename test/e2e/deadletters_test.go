@@ -86,7 +86,9 @@ type listed struct {
 		Seq   int64
 		State string
 	}
-	Acts []outbox.Act
+	Acts   []outbox.Act
+	Pauses []outbox.Halt
+	State  outbox.ActState
 
 	DeadLetters []struct {
 		SequenceNumber int64

@@ -233,3 +233,30 @@ func TestAnEventIsSkipped(t *testing.T) {
 	require.Equal(t, []any{outbox.VerbSkip, outbox.ActDone, "nobody wants it"}, []any{act.Verb, act.State, act.Reason})
 	require.Contains(t, string(act.Envelope), act.Event)
 }
+
+// TestAKindIsPausedAndResumed: nothing of it is sent from three seconds on, through a kill of the
+// handler; the answers and other keys know nothing of that, and afterwards everything goes out, in order.
+func TestAKindIsPausedAndResumed(t *testing.T) {
+	t.Parallel()
+	s := start(t, witnessed)
+	s.put("held", "first")
+	s.consumed("held", 1)
+	said := s.operate(0, "pause", "--key", "profile:held", "--reason", "a subscriber is being mended")
+	require.EqualValues(t, "done", said.State)
+	s.eventually(func() bool {
+		before := s.outbox().pending["profile:held"]
+		s.put("held", fmt.Sprint("waits ", before))
+		return before >= 3
+	}, "the instance has heard of it")
+	s.killHandler()
+	s.put("held", "waits, too")
+	s.put("free", "first")
+	s.consumed("free", 1)
+	waiting := s.outbox().pending["profile:held"]
+	require.GreaterOrEqual(t, waiting, 3)
+	require.Len(t, s.operate(0, "pause", "--list").Pauses, 1)
+	s.operate(0, "resume", "--key", "profile:held")
+	s.eventually(func() bool { return s.pending() == 0 }, "what has waited goes out")
+	s.arrived()
+	require.Len(t, s.operate(0, "events", "history").Acts, 2)
+}
