@@ -168,7 +168,7 @@ func TestKeysBehindManyBlockedOnesAreFound(t *testing.T) {
 	}
 	fill(t, s, 2, parked...)
 	for _, key := range parked {
-		require.NoError(t, s.Park(t.Context(), s.Events(key)[0], outbox.Fault{Reason: "x"}))
+		require.NoError(t, s.Park(t.Context(), s.Events(key)[0], outbox.Fault{Reason: "x", At: time.Now()}))
 	}
 	fill(t, s, 1, "z") // the search finds it last
 	p := &outboxtest.MemPublisher{}
