@@ -57,8 +57,7 @@ func (k *kept) read(e Entity, began time.Time) {
 func (k *kept) vouched(place string) bool {
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	seen, ok := k.places[place]
-	return ok && time.Since(seen) <= placeAge
+	return time.Since(k.places[place]) <= placeAge
 }
 
 // wrote keeps what was committed. An entity without a revision has been replaced since.
