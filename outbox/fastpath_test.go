@@ -327,3 +327,108 @@ func TestANewIncarnationIsLookedUp(t *testing.T) {
 		require.Contains(t, s.took(), "place commit pending settle")
 	})
 }
+
+// TestADrainThatWasFrozenForgetsNothing of what has been settled behind it meanwhile.
+func TestADrainThatWasFrozenForgetsNothing(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		s, p := note(&outboxtest.MemStore{}), &outboxtest.MemPublisher{}
+		wake := make(chan struct{})
+		var frozen atomic.Bool
+		s.fault = func(op string) error {
+			if op == "settle" && !frozen.Swap(true) {
+				<-wake
+			}
+			return nil
+		}
+		d := outbox.NewDispatcher(s, p, outbox.DispatcherOptions{})
+		f := running(t, d, outbox.FastPathOptions{LookEvery: -1})
+		w := outbox.NewWriter(s, outbox.WriterOptions{Committed: f.Notify})
+		must(t, w, put("k", "1"))
+		synctest.Wait()
+		must(t, w, put("k", "2"))
+		_, err := d.Drain(t.Context(), "k", time.Minute)
+		require.NoError(t, err)
+		close(wake)
+		synctest.Wait()
+		require.Equal(t, []int64{1, 1, 2}, p.Seqs("k"), "2 does not go out again")
+		s.took()
+		must(t, w, put("k", "3"))
+		synctest.Wait()
+		require.Equal(t, "commit settle", s.took(), "and 3 needs no query")
+	})
+}
+
+// TestANewIncarnationIsLookedUpOnce, also when its numbers begin anew, below those that this
+// process has settled.
+func TestANewIncarnationIsLookedUpOnce(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		mem := &outboxtest.MemStore{}
+		s, p := note(mem), &outboxtest.MemPublisher{}
+		_, w := atWork(t, s, p, outbox.FastPathOptions{})
+		for i := range 5 {
+			must(t, w, put("k", fmt.Sprint(i)))
+			synctest.Wait()
+		}
+		mem.Anew()
+		for i := range 4 {
+			s.took()
+			must(t, w, put("k", fmt.Sprint("anew ", i)))
+			synctest.Wait()
+		}
+		require.Equal(t, "commit settle", s.took())
+		require.Equal(t, []int64{1, 2, 3, 4, 5, 1, 2, 3, 4}, p.Seqs("k"))
+	})
+}
+
+// TestTheMemoryIsBounded: who finds no room, or whose events are not all told, is looked up, and
+// takes no room from others.
+func TestTheMemoryIsBounded(t *testing.T) {
+	t.Parallel()
+	for commits, asked := range map[string]string{ // before the workers begin; room for two; "?": its event is not told
+		"a b":      "",
+		"a b c":    "c",
+		"a a? b c": "a",
+		"a? a b c": "a",
+		"a b b c":  "b",
+	} {
+		t.Run(commits, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				var one []outbox.Event
+				must(t, outbox.NewWriter(&outboxtest.MemStore{}, outbox.WriterOptions{Committed: func(_ string, events ...outbox.Event) { one = events }}), put("a", "0"))
+
+				mem, p := &outboxtest.MemStore{}, &outboxtest.MemPublisher{}
+				var mu sync.Mutex
+				var asks []string
+				s := &outboxtest.FaultyStore{Storage: mem, Before: func(_ context.Context, op, key string) error {
+					mu.Lock()
+					defer mu.Unlock()
+					if op == "pending" {
+						asks = append(asks, key)
+					}
+					return nil
+				}}
+				f := outbox.NewFastPath(outbox.NewDispatcher(s, p, outbox.DispatcherOptions{}), outbox.FastPathOptions{LookEvery: -1, Memory: 2 * size(one)})
+				told := outbox.NewWriter(mem, outbox.WriterOptions{Committed: f.Notify})
+				untold := outbox.NewWriter(mem, outbox.WriterOptions{Committed: func(key string, _ ...outbox.Event) { f.Notify(key) }})
+				for i, key := range strings.Fields(commits) {
+					w := told
+					if strings.HasSuffix(key, "?") {
+						w = untold
+					}
+					must(t, w, put(key[:1], fmt.Sprint(i)))
+				}
+				ctx, cancel := context.WithCancel(t.Context())
+				var wg sync.WaitGroup
+				wg.Go(func() { f.Run(ctx) })
+				synctest.Wait()
+				require.Equal(t, asked, strings.Join(asks, " "))
+				require.NoError(t, outboxtest.CheckDelivered(mem, p))
+				cancel()
+				wg.Wait()
+			})
+		})
+	}
+}

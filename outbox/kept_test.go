@@ -47,11 +47,20 @@ func (n *noted) took() string {
 	return ops
 }
 
+// alone writes, and waits until the writer has nothing to do: a request that comes sooner may go on
+// with what the one before it has shown.
+func alone(t *testing.T, w *outbox.Writer, req outbox.Request) outbox.Answer {
+	t.Helper()
+	answer := must(t, w, req)
+	synctest.Wait()
+	return answer
+}
+
 // warm returns a writer that bets on k, which holds "there".
 func warm(t *testing.T, s *noted, opts outbox.WriterOptions) *outbox.Writer {
 	w := outbox.NewWriter(s, opts)
-	must(t, w, put("k", "here"))
-	must(t, w, put("k", "there"))
+	alone(t, w, put("k", "here"))
+	alone(t, w, put("k", "there"))
 	s.took()
 	return w
 }
@@ -62,25 +71,25 @@ func TestAWarmWriteIsOneCommit(t *testing.T) {
 		mem := &outboxtest.MemStore{}
 		s := note(mem)
 		w := outbox.NewWriter(s, outbox.WriterOptions{})
-		must(t, w, put("k", "1"))
+		alone(t, w, put("k", "1"))
 		require.Equal(t, "load place commit", s.took())
-		must(t, w, put("k", "2"))
+		alone(t, w, put("k", "2"))
 		require.Equal(t, "load commit", s.took(), "no read has shown yet where it lies")
-		require.Equal(t, `"3"`, must(t, w, put("k", "3")).ETag)
-		require.Equal(t, `"3"`, must(t, w, put("k", "3")).ETag)
-		must(t, w, keyed(put("k", "4"), "id", "h"))
+		require.Equal(t, `"3"`, alone(t, w, put("k", "3")).ETag)
+		require.Equal(t, `"3"`, alone(t, w, put("k", "3")).ETag)
+		alone(t, w, keyed(put("k", "4"), "id", "h"))
 		require.Equal(t, "commit commit commit", s.took(), "whatever it answers, and no receipt is read")
-		must(t, w, keyed(put("k", "4"), "id", "h"))
+		alone(t, w, keyed(put("k", "4"), "id", "h"))
 		require.Equal(t, "commit receipt", s.took(), "but one that is there")
-		must(t, w, put("other", "1"))
+		alone(t, w, put("other", "1"))
 		s.took()
-		must(t, w, put("other", "2"))
+		alone(t, w, put("other", "2"))
 		require.Equal(t, "commit", s.took(), "a read of any entity vouches for the container")
 		require.Len(t, mem.Events("k"), 4)
 
 		off := outbox.NewWriter(s, outbox.WriterOptions{CacheBytes: -1})
 		for range 3 {
-			must(t, off, put("k", "off"))
+			alone(t, off, put("k", "off"))
 		}
 		require.Equal(t, "load commit load commit load commit", s.took())
 	})
@@ -94,19 +103,19 @@ func TestALostBetIsReadAnew(t *testing.T) {
 		s := note(&outboxtest.MemStore{})
 		w := warm(t, s, outbox.WriterOptions{})
 		other := outbox.NewWriter(s.Storage, outbox.WriterOptions{})
-		must(t, other, put("k", "other"))
+		alone(t, other, put("k", "other"))
 		began := time.Now()
-		answer := must(t, w, put("k", "other"))
+		answer := alone(t, w, put("k", "other"))
 		require.Equal(t, `"3"`, answer.ETag, "it was decided on what is stored")
 		require.Equal(t, "commit load commit", s.took())
 		require.Zero(t, time.Since(began))
 
-		must(t, w, put("k", "mine"))
+		alone(t, w, put("k", "mine"))
 		require.Equal(t, "load commit", s.took(), "somebody else writes it")
-		must(t, w, put("k", "mine, too"))
+		alone(t, w, put("k", "mine, too"))
 		require.Equal(t, "commit", s.took(), "and does no longer")
 
-		must(t, other, put("k", "other"))
+		alone(t, other, put("k", "other"))
 		s.fault = func(op string) error {
 			if op == "load" {
 				return &outbox.Error{Class: outbox.Timeout, Op: op}
@@ -118,7 +127,7 @@ func TestALostBetIsReadAnew(t *testing.T) {
 		require.NotErrorIs(t, err, outbox.ErrContended)
 		s.fault = nil
 		s.took()
-		must(t, w, put("k", "mine"))
+		alone(t, w, put("k", "mine"))
 		require.Equal(t, "load commit", s.took(), "what is known to be old is not bet on again")
 	})
 }
@@ -134,9 +143,9 @@ func TestAReplicaLagsBehindALostBet(t *testing.T) {
 		w := warm(t, s, outbox.WriterOptions{})
 		replica.old = mem.Copy()
 		replica.current.Store(false)
-		must(t, outbox.NewWriter(mem, outbox.WriterOptions{}), put("k", "other"))
+		alone(t, outbox.NewWriter(mem, outbox.WriterOptions{}), put("k", "other"))
 		began := time.Now()
-		require.Equal(t, `"4"`, must(t, w, put("k", "mine")).ETag)
+		require.Equal(t, `"4"`, alone(t, w, put("k", "mine")).ETag)
 		require.Equal(t, "commit load barrier load commit", s.took())
 		require.Zero(t, time.Since(began))
 	})
@@ -183,10 +192,10 @@ func TestNoEndWithoutACommitRestsOnWhatIsKept(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				s := note(&batches{Storage: &outboxtest.MemStore{}})
 				w := warm(t, s, outbox.WriterOptions{MaxEventBytes: 2000})
-				must(t, outbox.NewWriter(s.Storage, outbox.WriterOptions{}), put("k", "other"))
+				alone(t, outbox.NewWriter(s.Storage, outbox.WriterOptions{}), put("k", "other"))
 				req := put("k", "mine")
 				req.Decide = test.decide
-				answer := must(t, w, req)
+				answer := alone(t, w, req)
 				require.Equal(t, `"4"`, answer.ETag)
 				require.Equal(t, test.took, s.took())
 			})
@@ -201,10 +210,10 @@ func TestACopyOfTheContainerIsNoticed(t *testing.T) {
 		mem := &outboxtest.MemStore{}
 		w := warm(t, note(mem), outbox.WriterOptions{})
 		before := entity(t, mem, "k").Incarnation
-		must(t, w, put("k", "bet"))
+		alone(t, w, put("k", "bet"))
 		mem.Restore(mem)
 		time.Sleep(5*time.Second + 1)
-		must(t, w, put("k", "other"))
+		alone(t, w, put("k", "other"))
 		require.NotEqual(t, before.ID, entity(t, mem, "k").Incarnation.ID)
 	})
 }
@@ -230,13 +239,96 @@ func TestDoubtIsNotBetOn(t *testing.T) {
 		synctest.Wait()
 		away = false
 		s.took()
-		must(t, outbox.NewWriter(s.Storage, outbox.WriterOptions{}), put("k", "other"))
-		must(t, w, put("other", "1")) // a read that vouches for the container
-		must(t, w, put("other", "2"))
+		alone(t, outbox.NewWriter(s.Storage, outbox.WriterOptions{}), put("k", "other"))
+		alone(t, w, put("other", "1")) // a read that vouches for the container
+		alone(t, w, put("other", "2"))
 		s.took()
-		must(t, w, put("k", "next"))
+		alone(t, w, put("k", "next"))
 		require.Equal(t, "load commit", s.took())
-		must(t, w, put("k", "and on"))
+		alone(t, w, put("k", "and on"))
 		require.Equal(t, "commit", s.took())
+	})
+}
+
+// TestWhatWasReplacedSinceIsNotBetOn: others write it, as a receipt has shown.
+func TestWhatWasReplacedSinceIsNotBetOn(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		s := note(&outboxtest.MemStore{})
+		w := warm(t, s, outbox.WriterOptions{})
+		s.After = firstCommit(func() error {
+			must(t, outbox.NewWriter(s.Storage, outbox.WriterOptions{}), put("k", "other"))
+			return lost
+		})
+		alone(t, w, keyed(put("k", "mine"), "id", "h"))
+		s.took()
+		alone(t, w, put("k", "next"))
+		alone(t, w, put("k", "and on"))
+		require.Equal(t, "load commit load commit", s.took())
+		alone(t, w, put("k", "and on and on"))
+		require.Equal(t, "commit", s.took())
+	})
+}
+
+// TestALargeEntityIsNotKept: it would take the place of too many others.
+func TestALargeEntityIsNotKept(t *testing.T) {
+	t.Parallel()
+	for size, took := range map[int]string{100: "commit", 3000: "load commit"} {
+		synctest.Test(t, func(t *testing.T) {
+			s := note(&outboxtest.MemStore{})
+			w := outbox.NewWriter(s, outbox.WriterOptions{CacheBytes: 16_000})
+			for _, text := range []string{"a", "b", "c"} {
+				s.took()
+				alone(t, w, put("k", strings.Repeat(text, size)))
+			}
+			require.Equal(t, took, s.took(), "%d bytes", size)
+		})
+	}
+}
+
+// twoPlaces is a store with a container for each of two kinds of keys.
+type twoPlaces struct{ *outboxtest.MemStore }
+
+func (s twoPlaces) Place(_ context.Context, key string) (outbox.Place, error) {
+	return outbox.Place{ID: key[:1]}, nil
+}
+
+func (s twoPlaces) Load(ctx context.Context, key string) (outbox.Entity, error) {
+	e, err := s.MemStore.Load(ctx, key)
+	e.Moved = false
+	return e, err
+}
+
+// TestAReadVouchesForItsContainer, for no other, and takes nothing from others.
+func TestAReadVouchesForItsContainer(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		s := note(twoPlaces{&outboxtest.MemStore{}})
+		w := outbox.NewWriter(s, outbox.WriterOptions{})
+		for _, key := range []string{"a", "b", "b"} {
+			alone(t, w, put(key, "1"))
+		}
+		s.took()
+		alone(t, w, put("a", "2"))
+		require.Equal(t, "load commit", s.took(), "no read has shown it yet")
+		alone(t, w, put("b", "2"))
+		require.Equal(t, "commit", s.took())
+	})
+}
+
+// TestAMovedEntityVouchesForNothing: what a read shows that was last written in the container of
+// which this one is a copy.
+func TestAMovedEntityVouchesForNothing(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		mem := &outboxtest.MemStore{}
+		w := warm(t, note(mem), outbox.WriterOptions{})
+		fill(t, mem, 1, "moved")
+		before := entity(t, mem, "k").Incarnation
+		mem.Restore(mem)
+		time.Sleep(5*time.Second + 1)
+		alone(t, w, put("moved", "x"))
+		alone(t, w, put("k", "other"))
+		require.NotEqual(t, before.ID, entity(t, mem, "k").Incarnation.ID)
 	})
 }

@@ -368,3 +368,55 @@ func TestASuspectOfOthersIsForgotten(t *testing.T) {
 		require.Less(t, reads.Load(), int64(20))
 	})
 }
+
+// TestAnOrphanThatIsNotifiedMeanwhile, between the page that shows it and the end of the look, is
+// drained once.
+func TestAnOrphanThatIsNotifiedMeanwhile(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		mem := &outboxtest.MemStore{}
+		p := &outboxtest.MemPublisher{Fault: func(context.Context, outbox.Event) error {
+			time.Sleep(5 * time.Second)
+			return nil
+		}}
+		fill(t, mem, 1, "k")
+		time.Sleep(2 * time.Second)
+		var f *outbox.FastPath
+		s := &outboxtest.FaultyStore{Storage: mem, After: func(_ context.Context, op, _ string) error {
+			if op == "find" {
+				f.Notify("k")
+			}
+			return nil
+		}}
+		f = outbox.NewFastPath(outbox.NewDispatcher(s, p, outbox.DispatcherOptions{}), outbox.FastPathOptions{LookEvery: time.Minute})
+		ctx, cancel := context.WithCancel(t.Context())
+		var wg sync.WaitGroup
+		wg.Go(func() { f.Run(ctx) })
+		time.Sleep(10 * time.Second)
+		require.Equal(t, []int64{1}, p.Seqs("k"))
+		cancel()
+		wg.Wait()
+	})
+}
+
+// TestOrphansWithoutRoom on the fast path hold up no look, and are taken over as soon as there is
+// room, however long that took.
+func TestOrphansWithoutRoom(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		s, hold := &pages{MemStore: &outboxtest.MemStore{}}, make(chan struct{})
+		p := &outboxtest.MemPublisher{Fault: func(context.Context, outbox.Event) error {
+			<-hold
+			return nil
+		}}
+		fill(t, s, 1, "a", "b", "c", "d")
+		time.Sleep(2 * time.Second)
+		running(t, outbox.NewDispatcher(s, p, outbox.DispatcherOptions{}), outbox.FastPathOptions{Workers: 1, Queue: 1, Budget: time.Hour})
+		time.Sleep(time.Minute)
+		synctest.Wait()
+		require.Greater(t, len(s.seen), 45)
+		close(hold)
+		time.Sleep(relief)
+		require.NoError(t, outboxtest.CheckDelivered(s.MemStore, p))
+	})
+}
