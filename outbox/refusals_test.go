@@ -452,3 +452,69 @@ func TestRefusalsBetweenWhichOthersGetThrough(t *testing.T) {
 		}
 	})
 }
+
+// oneEach is a store with one event for each key that it is asked about.
+type oneEach struct{ *outboxtest.MemStore }
+
+func (oneEach) Pending(_ context.Context, key string, _ int64, _ int) ([]outbox.Event, error) {
+	return []outbox.Event{{Key: key, Seq: 1, ID: key}}, nil
+}
+
+// TestSuspectsAreBounded: for one more than a process remembers, one is forgotten.
+func TestSuspectsAreBounded(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		refuses := true
+		d := outbox.NewDispatcher(oneEach{&outboxtest.MemStore{}}, &outboxtest.MemPublisher{Fault: func(context.Context, outbox.Event) error {
+			if refuses {
+				return fault(outbox.TooLarge)
+			}
+			return nil
+		}}, outbox.DispatcherOptions{})
+		settled := func() (n int) {
+			for i := range 10_001 {
+				report, _ := d.Drain(t.Context(), fmt.Sprint("k", i), 0) // the others wait
+				n += report.Settled
+			}
+			return n
+		}
+		require.Zero(t, settled())
+		refuses = false
+		require.Equal(t, 1, settled())
+	})
+}
+
+// TestTheEndOfAPauseIsTheEndForAll whose events were refused, however many those are.
+func TestTheEndOfAPauseIsTheEndForAll(t *testing.T) {
+	t.Parallel()
+	for _, refused := range []int{1, 3} {
+		synctest.Test(t, func(t *testing.T) {
+			s := &outboxtest.MemStore{}
+			well := false
+			p := &outboxtest.MemPublisher{Fault: func(_ context.Context, e outbox.Event) error {
+				switch {
+				case well:
+					return nil
+				case e.Key == "other":
+					return fault(outbox.Unavailable)
+				}
+				return fault(outbox.TooLarge)
+			}}
+			longest := func(d time.Duration) time.Duration { return d - 1 }
+			d := outbox.NewDispatcher(s, p, outbox.DispatcherOptions{Jitter: longest})
+			keys := []string{"a", "b", "c"}[:refused]
+			for _, key := range append(keys, "other") {
+				fill(t, s, 1, key)
+				_, err := d.Drain(t.Context(), key, 0)
+				require.Error(t, err)
+			}
+			well = true
+			time.Sleep(100 * time.Millisecond) // the pause is over, and no key's own wait
+			for _, key := range append([]string{"other"}, keys...) {
+				_, err := d.Drain(t.Context(), key, 0)
+				require.NoError(t, err, key)
+			}
+			require.NoError(t, outboxtest.CheckDelivered(s, p))
+		})
+	}
+}
