@@ -47,23 +47,34 @@ func heads(n int, due time.Time) []outbox.Head {
 // which drains no key of this one again, and what is parked the next sweep.
 func TestAPassIsBounded(t *testing.T) {
 	t.Parallel()
-	searches := 0
-	pending := &listing{MemStore: &outboxtest.MemStore{}, find: func(visit func([]outbox.Head) error) error {
-		if searches++; searches > 2 {
-			return errors.New("it searches on and on")
-		}
-		return visit(heads(10_001, time.Time{}))
-	}}
-	report, err := outbox.NewDispatcher(pending, &outboxtest.MemPublisher{}, outbox.DispatcherOptions{}).Sweep(t.Context())
-	require.NoError(t, err)
-	require.Equal(t, 10_001, report.Keys)
-	require.Equal(t, 2, searches)
+	for name, test := range map[string]struct {
+		halts []outbox.Halt
+		want  outbox.Report
+	}{
+		"nothing to send":                   {nil, outbox.Report{Keys: 10_001}},
+		"an operator has paused everything": {[]outbox.Halt{{Scope: outbox.ScopeAll}}, outbox.Report{Held: 10_001}},
+	} {
+		searches := 0
+		pending := &listing{MemStore: &outboxtest.MemStore{}, find: func(visit func([]outbox.Head) error) error {
+			if searches++; searches > 2 {
+				return errors.New("it searches on and on")
+			}
+			return visit(heads(10_001, time.Time{}))
+		}}
+		report, err := outbox.NewDispatcher(pending, &outboxtest.MemPublisher{}, outbox.DispatcherOptions{Halts: func(context.Context) (outbox.Halts, error) {
+			return outbox.Halts{List: test.halts}, nil
+		}}).Sweep(t.Context())
+		require.NoError(t, err, name)
+		report.Oldest = 0 // the heads have no age
+		require.Equal(t, test.want, report, name)
+		require.Equal(t, 2, searches, name)
+	}
 
 	due := time.Now()
 	parked := &listing{MemStore: &outboxtest.MemStore{}, parked: func(visit func([]outbox.Head) error) error {
 		return visit(heads(10_001, due))
 	}}
-	report, err = outbox.NewDispatcher(parked, &outboxtest.MemPublisher{}, outbox.DispatcherOptions{}).Sweep(t.Context())
+	report, err := outbox.NewDispatcher(parked, &outboxtest.MemPublisher{}, outbox.DispatcherOptions{}).Sweep(t.Context())
 	require.NoError(t, err)
 	require.Equal(t, outbox.Report{Standing: 10_001, Keys: 10_000}, report)
 }
