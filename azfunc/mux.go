@@ -1,6 +1,7 @@
 package azfunc
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"log/slog"
@@ -19,7 +20,14 @@ type MuxOptions struct {
 	// cause. Keep it below functionTimeout, whose remedy is to kill the whole
 	// process, and below the lock renewal limit.
 	Deadline time.Duration
+	// Follow, if set, is told of each invocation.
+	Follow Follow
 }
+
+// A Follow is called before an invocation's function, whose name it is told, or of a
+// forwarded one the path that it was registered under. It returns the request that the
+// function gets, and what is called with the status of the answer and the function's error.
+type Follow func(r *http.Request, name string, forwarded bool) (followed *http.Request, end func(status int, err error))
 
 // A Mux routes the host's requests to functions. Literal path segments match
 // in any case and a trailing slash is accepted, because the host lets both
@@ -29,6 +37,7 @@ type MuxOptions struct {
 type Mux struct {
 	log      *slog.Logger
 	deadline time.Duration
+	follow   Follow
 	routes   []*route // owner: the registering goroutine, read-only afterwards
 }
 
@@ -47,7 +56,7 @@ func NewMux(o MuxOptions) *Mux {
 	if o.Logger == nil {
 		o.Logger = slog.Default()
 	}
-	return &Mux{log: o.Logger, deadline: o.Deadline}
+	return &Mux{log: o.Logger, deadline: o.Deadline, follow: o.Follow}
 }
 
 // Handle registers a default-protocol function under its name; "Name", "/Name"
@@ -129,12 +138,20 @@ func (m *Mux) find(r *http.Request) (_ *route, values, allow []string) {
 
 // run calls the function with a deadline and a net for its panics.
 func (m *Mux) run(answer *buffered, r *http.Request, rt *route) {
-	ctx := r.Context()
+	ctx := ofRequest(r)
 	if m.deadline > 0 {
 		var cancel context.CancelFunc
 		ctx, cancel = context.WithTimeoutCause(ctx, m.deadline, rt.late)
 		defer cancel()
+	}
+	if ctx != r.Context() {
 		r = r.WithContext(ctx)
+	}
+	if m.follow != nil {
+		var end func(int, error)
+		r, end = m.follow(r, rt.name, rt.forward)
+		ctx = r.Context()
+		defer func() { end(cmp.Or(answer.status, http.StatusOK), answer.err) }()
 	}
 	m.guard(answer, r, rt)
 	if answer.err != nil {

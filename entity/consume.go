@@ -178,24 +178,41 @@ type Inbox interface {
 	Once(ctx context.Context, e inbox.Event) (inbox.Outcome, error)
 }
 
+// Follower is what an Inbox is, too, that wants to know of each message before its event is
+// read: it returns the context in which the event is given its effect, and what is called
+// with the end.
+type Follower interface {
+	Follow(ctx context.Context, msg azfunc.Message) (_ context.Context, end func(inbox.Event, inbox.Outcome, error))
+}
+
 // Consume is the Service Bus function for the events of all kinds; binding is the name of
 // its trigger in function.json. An error costs the message a delivery, so only what can
 // never work returns one, slowly; an outage of the store is held inside the inbox.
 func (k *Kinds) Consume(binding string, in Inbox, log *slog.Logger) http.Handler {
 	var back inbox.GiveBack
+	follower, followed := in.(Follower)
 	return azfunc.Handle(func(ctx context.Context, inv *azfunc.Invocation) (azfunc.Result, error) {
 		msg, err := inv.Message(binding)
 		if err != nil {
 			return azfunc.Result{}, err
 		}
+		var end func(inbox.Event, inbox.Outcome, error)
+		if followed {
+			ctx, end = follower.Follow(ctx, msg)
+		} else if parent, ok := msg.Properties["traceparent"].(string); ok {
+			ctx = azfunc.WithTraceparent(ctx, parent) // the writer's, for the log
+		}
 		e, outcome, err := k.consume(ctx, msg, in, log)
+		if followed {
+			end(e, outcome, err)
+		}
 		if err != nil {
 			tellRefused(ctx, log, msg, err)
 			back.Pause(ctx, msg.DeliveryCount)
 			return azfunc.Result{}, fmt.Errorf("message %q (delivery %d): %w", msg.MessageID, msg.DeliveryCount, err)
 		}
 		log.DebugContext(ctx, "consumed", "outcome", outcome.String(), "key", e.Key, "seq", e.Seq,
-			"event", e.ID, "type", e.Type, "delivery", msg.DeliveryCount, "traceparent", e.TraceParent)
+			"event", e.ID, "type", e.Type, "delivery", msg.DeliveryCount)
 		return azfunc.Result{}, nil
 	})
 }

@@ -95,6 +95,8 @@ type Deps struct {
 	// HTTPDeadline ends an HTTP invocation, whose client does not wait that long;
 	// default 30 s.
 	HTTPDeadline time.Duration
+	// Follow may be nil.
+	Follow azfunc.Follow
 	// Edition is this one by default.
 	Edition Edition
 }
@@ -130,7 +132,7 @@ func New(d Deps) (http.Handler, error) {
 	if err := fits(todo, triggers); err != nil {
 		return nil, err
 	}
-	mux := azfunc.NewMux(azfunc.MuxOptions{Logger: d.Logger, Deadline: d.Deadline})
+	mux := azfunc.NewMux(azfunc.MuxOptions{Logger: d.Logger, Deadline: d.Deadline, Follow: d.Follow})
 	for name, t := range triggers {
 		if t.Type == httpTrigger {
 			mux.HandleRoute(t.Methods, "api/"+t.Route, within(d.HTTPDeadline, todo[name].handler))

@@ -23,6 +23,7 @@ import (
 	"github.com/relaybox/relaybox/functions"
 	"github.com/relaybox/relaybox/handler/app"
 	"github.com/relaybox/relaybox/handler/config"
+	"github.com/relaybox/relaybox/handler/telemetry"
 	"github.com/relaybox/relaybox/internal/heap"
 )
 
@@ -55,12 +56,12 @@ func run(ctx context.Context, environment map[string]string) error {
 	cfg, err := config.Load(environment)
 	port, portErr := config.Port(environment)
 	// The host marks every line on stderr as an error, so logs go to stdout.
-	log := slog.New(slog.NewJSONHandler(os.Stdout, &slog.HandlerOptions{Level: cfg.LogLevel}))
+	log := slog.New(telemetry.Correlated(slog.NewJSONHandler(os.Stdout, &slog.HandlerOptions{Level: cfg.LogLevel})))
 	if faults := slices.Concat(config.Faults(err), config.Faults(portErr)); len(faults) > 0 {
 		report(log, "configuration fault", faults)
 		return errors.Join(faults...)
 	}
-	if err := serve(ctx, port, cfg, log); err != nil {
+	if err := serve(ctx, port, cfg, environment, log); err != nil {
 		report(log, "handler stopped", config.Faults(err))
 		return err
 	}
@@ -74,13 +75,17 @@ func report(log *slog.Logger, what string, faults []error) {
 	}
 }
 
-func serve(ctx context.Context, port int, cfg config.Config, log *slog.Logger) error {
+func serve(ctx context.Context, port int, cfg config.Config, environment map[string]string, log *slog.Logger) error {
 	// The host polls the port until it answers, so nothing may come before this.
 	listener, err := net.Listen("tcp4", net.JoinHostPort("127.0.0.1", strconv.Itoa(port)))
 	if err != nil {
 		return fmt.Errorf("FUNCTIONS_CUSTOMHANDLER_PORT %d: %w", port, err)
 	}
-	made, err := app.New(cfg, log, app.Options{})
+	tell, err := telemetry.Start(environment, functions.Version(), log)
+	if err != nil { // the app is worth more than what is told of it
+		log.Warn("telemetry is off", "signal", "telemetry", "error", err)
+	}
+	made, err := app.New(cfg, log, app.Options{Telemetry: tell})
 	if err != nil {
 		_ = listener.Close() // the process ends, and err is a list of faults as it is
 		return err

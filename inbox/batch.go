@@ -20,9 +20,10 @@ const (
 type batch struct {
 	Change
 	lane    *lane
-	applied int   // events whose effect is in it
-	shelved Event // the last of them that was stored as early before
-	bytes   int   // of what is added
+	applied int      // events whose effect is in it
+	shelved Event    // the last of them that was stored as early before
+	earlier []*Event // all of those
+	bytes   int      // of what is added
 	settled []settled
 	signals []Signal
 	// waits counts the calls that wait in memory, and first is when the first of them has
@@ -213,6 +214,7 @@ func (b *batch) unshelve(e Early, in Model, lost int64) (done bool, _ error) {
 		data, err, panicked = b.lane.i.effect(in.Data, e.Event)
 		if err = cmp.Or(panicked, err); err == nil {
 			b.shelved = e.Event
+			b.earlier = append(b.earlier, &e.Event)
 			in.Early = in.Early.With(e.Event.Seq, e.Event.Seq) // whatever the model says: it is there
 			b.take(e.Event, in, data, lost)
 			return true, nil
@@ -307,6 +309,20 @@ func (b *batch) store(c *call, in Model, lost int64) {
 	b.Add = append(b.Add, Early{Event: e, Since: time.Now().UTC()})
 	b.bytes += len(e.Data)
 	b.settle(c, Stored, Waits{Event: e, For: in.LastSeq + 1})
+}
+
+// with returns the events of the batch that have this outcome, the stored ones that have been
+// applied among them.
+func (b *batch) with(o Outcome) (events []*Event) {
+	if o == Applied {
+		events = append(events, b.earlier...)
+	}
+	for _, s := range b.settled {
+		if s.outcome == o && !s.sweep {
+			events = append(events, &s.event)
+		}
+	}
+	return events
 }
 
 // succeeded tells everybody that the batch is stored, or that nothing had to be.

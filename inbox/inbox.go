@@ -110,6 +110,7 @@ type Options struct {
 	// each write; default 8 MiB, negative for none.
 	CacheBytes int
 	Observer   Observer
+	Tracer     Tracer
 }
 
 // Inbox applies events to the read models in a store. Events of one key that are in hand at

@@ -110,6 +110,9 @@ func (l *lane) round(ctx context.Context, calls []*call) {
 	}
 	l.i.mu.Unlock()
 	l.more = false
+	if t := l.i.opts.Tracer; t != nil && len(calls) > 0 && !calls[0].sweep {
+		ctx = t.Reads(ctx, &calls[0].event)
+	}
 	if err := l.read(ctx, calls); err != nil {
 		l.failed(ctx, calls, err)
 		return
@@ -156,8 +159,13 @@ func (l *lane) read(ctx context.Context, calls []*call) (err error) {
 
 // commit stores what was decided.
 func (l *lane) commit(ctx context.Context, b *batch, calls []*call) {
+	end := func(bool) {}
+	if t := l.i.opts.Tracer; t != nil {
+		ctx, end = t.Applies(ctx, b.with(Applied), b.with(Stored))
+	}
 	reached := l.cur.LastSeq
 	revision, err := l.i.store.Commit(ctx, b.Change)
+	end(err == nil)
 	switch {
 	case err == nil:
 		l.cur = b.Model

@@ -1,6 +1,9 @@
 package inbox
 
-import "time"
+import (
+	"context"
+	"time"
+)
 
 // Observer hears what the inbox does beside applying events. It is called from many
 // goroutines at once and must not block. Nil hears nothing.
@@ -82,3 +85,13 @@ func (Skipped) signal()  {}
 func (Jumped) signal()   {}
 func (Blocked) signal()  {}
 func (GaveUp) signal()   {}
+
+// Tracer follows events into the store. Nil follows nothing, and costs nothing.
+type Tracer interface {
+	// Reads is the context of reads for the sake of e.
+	Reads(ctx context.Context, e *Event) context.Context
+	// Applies begins the write that gives the applied events their effect, and stores others as
+	// early. It returns the context of the write, and what ends it; done: it was carried out.
+	// Nobody changes the events, or keeps them.
+	Applies(ctx context.Context, applied, early []*Event) (_ context.Context, end func(done bool))
+}

@@ -365,7 +365,7 @@ func (w *drain) settle(ctx context.Context, events []Event) error {
 	w.reached = events[len(events)-1].Seq
 	w.d.settled.note(events[len(events)-1])
 	w.report.Settled += len(events)
-	w.d.opts.Observer.tell(Settled{Key: w.key, Count: len(events)})
+	w.d.opts.Observer.tell(Settled{Key: w.key, Count: len(events), Fresh: !w.asked})
 	return nil
 }
 

@@ -79,6 +79,11 @@ func (l *lane) round(ctx context.Context) {
 		cancel()
 	}
 	l.w.mu.Unlock()
+	if trace := l.w.opts.Tracer; trace != nil {
+		var end func()
+		ctx, end = trace(ctx, l.traces())
+		defer end()
+	}
 	if err := l.read(ctx); err != nil {
 		l.fail(l.members, err)
 		return
@@ -127,6 +132,15 @@ func (l *lane) round(ctx context.Context) {
 	default:
 		l.fail(b.calls(), err)
 	}
+}
+
+// traces are those of the requests that the round is for.
+func (l *lane) traces() []Trace {
+	all := make([]Trace, len(l.members))
+	for i, c := range l.members {
+		all[i] = c.req.Trace
+	}
+	return all
 }
 
 // until is the end of the call that waits longest.

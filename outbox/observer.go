@@ -1,6 +1,9 @@
 package outbox
 
-import "time"
+import (
+	"context"
+	"time"
+)
 
 // Observer hears what the outbox does; logger, metrics and transcripts are observers.
 // It is called from many goroutines at once and must not block. Nil hears nothing.
@@ -36,10 +39,12 @@ type (
 		Attempt int
 		Verdict Verdict
 	}
-	// Settled: acknowledged events of Key were removed from the store.
+	// Settled: acknowledged events of Key were removed from the store. Fresh: they had gone out
+	// from memory, without a query.
 	Settled struct {
 		Key   string
 		Count int
+		Fresh bool
 	}
 	// Parked: the event was taken out of the flow. Refused tells when it is refused again.
 	Parked struct {
@@ -60,6 +65,8 @@ type (
 	Resumed struct{ After time.Duration }
 	// Dropped: the fast path has no room for Key; the sweep finds it.
 	Dropped struct{ Key string }
+	// Swept: a sweep has come to its end.
+	Swept struct{ Report Report }
 	// LookFailed: the store could not be searched for orphans. The next look or sweep repeats it.
 	LookFailed struct{ Err error }
 	// DrainFailed: the store failed while Key was drained.
@@ -80,5 +87,10 @@ func (Blocked) signal()     {}
 func (Paused) signal()      {}
 func (Resumed) signal()     {}
 func (Dropped) signal()     {}
+func (Swept) signal()       {}
 func (LookFailed) signal()  {}
 func (DrainFailed) signal() {}
+
+// Tracer begins the work for requests, whose traces it is told: it returns the context of that
+// work, and what ends it. Nil begins nothing, and costs nothing.
+type Tracer func(ctx context.Context, of []Trace) (_ context.Context, end func())

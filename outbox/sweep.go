@@ -36,7 +36,10 @@ func (d *Dispatcher) Sweep(ctx context.Context) (Report, error) {
 	s := d.newSweep(d.opts.Budget)
 	parked := s.parked(ctx)
 	err := s.run(ctx)
-	return s.total, errors.Join(err, parked)
+	if err = errors.Join(err, parked); err == nil {
+		d.opts.Observer.tell(Swept{s.total})
+	}
+	return s.total, err
 }
 
 // sweepKeys drains the keys once, as a sweep does.

@@ -28,6 +28,7 @@ type WriterOptions struct {
 	// their revisions, or not at all where the commit's answer was lost.
 	Committed func(key string, events ...Event)
 	Observer  Observer
+	Tracer    Tracer
 }
 
 // Writer commits entities together with their events. It remembers the requests that are under

@@ -37,6 +37,8 @@ type Options struct {
 	// Transport replaces the pooled HTTP transport, Credential the one that the Connection asks for.
 	Transport  http.RoundTripper
 	Credential azcore.TokenCredential
+	// Observer hears of every attempt that reaches the network; nil hears nothing.
+	Observer Observer
 	// Logger hears of connections that fail; default: nobody does.
 	Logger *slog.Logger
 }
@@ -135,7 +137,7 @@ func (c *Client) connect() error {
 }
 
 func (c *Client) prime() (*azcosmos.Client, error) {
-	transport := &transport{http: c.http}
+	transport := &transport{http: c.http, observer: c.opts.Observer}
 	sdk, err := c.build(transport)
 	if err != nil {
 		return nil, err

@@ -40,7 +40,7 @@ func (k *container) do(ctx context.Context, o op, m mode, f request) error {
 	start := time.Now()
 	doubt := false
 	for try := 1; ; try++ {
-		err, sent := k.attempt(ctx, f)
+		err, sent := k.attempt(ctx, o, f)
 		if err == nil {
 			return nil
 		}
@@ -72,14 +72,14 @@ func (k *container) do(ctx context.Context, o op, m mode, f request) error {
 }
 
 // attempt runs f once, under its own timeout.
-func (k *container) attempt(ctx context.Context, f request) (err error, sent bool) {
+func (k *container) attempt(ctx context.Context, o op, f request) (err error, sent bool) {
 	items, err := k.items(ctx)
 	if err != nil {
 		return err, false
 	}
 	ctx, cancel := context.WithTimeout(ctx, k.client.opts.AttemptTimeout)
 	defer cancel()
-	x := &exchange{Context: ctx}
+	x := &exchange{Context: ctx, of: k, verb: o.verb}
 	if err = f(x, items); err != nil {
 		k.heed(err)
 	}

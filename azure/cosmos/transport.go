@@ -39,6 +39,9 @@ type exchange struct {
 	context.Context
 	// sent tells that the request had a connection: from there on it may have arrived.
 	sent atomic.Bool
+	// of and verb are what is done, and to which container.
+	of   *container
+	verb string
 }
 
 type exchangeKey struct{}
@@ -76,7 +79,8 @@ func readsAccount(req *http.Request) bool { return req.URL.Path == "" || req.URL
 type transport struct {
 	http http.RoundTripper
 	// priming: only the account read goes out, everything else is answered here.
-	priming atomic.Bool
+	priming  atomic.Bool
+	observer Observer
 }
 
 func (t *transport) Do(req *http.Request) (*http.Response, error) {
@@ -91,7 +95,7 @@ func (t *transport) Do(req *http.Request) (*http.Response, error) {
 			GotConn: func(httptrace.GotConnInfo) { x.sent.Store(true) },
 		}))
 	}
-	resp, err := t.http.RoundTrip(req)
+	resp, err := t.observed(req)
 	if err != nil {
 		return nil, &exchangeError{err}
 	}

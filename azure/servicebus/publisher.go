@@ -26,6 +26,21 @@ type PublisherOptions struct {
 	// OneSessionPerBatch is for partitioned entities, which refuse a batch with more than
 	// one session. The publisher finds out by itself, at the price of one refused batch.
 	OneSessionPerBatch bool
+	// Observer hears of every send; nil hears nothing.
+	Observer Observer
+}
+
+// Observer hears of sends. It is called from many goroutines at once and must not block.
+type Observer func(Sent)
+
+// Sent is one message batch on its way to the broker, whatever became of it.
+type Sent struct {
+	Topic  string
+	Events []*outbox.Event
+	Began  time.Time
+	Took   time.Duration
+	// Err is nil once the broker has taken responsibility for all of them.
+	Err error
 }
 
 // Publisher sends to one topic. It implements outbox.Publisher.
@@ -35,6 +50,7 @@ type Publisher struct {
 	timeout    time.Duration // of one send
 	seed       maphash.Seed
 	oneSession atomic.Bool
+	observer   Observer
 
 	start   sync.Once
 	lanes   []*lane
@@ -63,7 +79,7 @@ func newPublisher(topic string, opts PublisherOptions, timeout time.Duration, at
 	if opts.Lanes <= 0 {
 		opts.Lanes = 4
 	}
-	p := &Publisher{topic: topic, attach: attach, timeout: timeout, seed: maphash.MakeSeed(), closed: make(chan struct{})}
+	p := &Publisher{topic: topic, attach: attach, timeout: timeout, seed: maphash.MakeSeed(), observer: opts.Observer, closed: make(chan struct{})}
 	p.oneSession.Store(opts.OneSessionPerBatch)
 	for range opts.Lanes {
 		p.lanes = append(p.lanes, &lane{p: p, queue: make(chan *call, queued), gone: make(chan struct{})})

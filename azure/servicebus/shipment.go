@@ -104,12 +104,25 @@ func (s *shipment) once(ctx context.Context) (f *fault, stale bool) {
 	} else {
 		err = packet.send(ctx)
 	}
+	s.tell(began, err)
 	if err == nil {
 		return nil, false
 	}
 	fault := diagnose(ctx, err, sending)
 	link.failed(fault, time.Since(began))
 	return &fault, fault.broken && ctx.Err() == nil
+}
+
+// tell tells the observer of a send that has ended.
+func (s *shipment) tell(began time.Time, err error) {
+	if s.p.observer == nil {
+		return
+	}
+	sent := Sent{Topic: s.p.topic, Events: make([]*outbox.Event, len(s.packed)), Began: began, Took: time.Since(began), Err: err}
+	for i, it := range s.packed {
+		sent.Events[i] = it.event()
+	}
+	s.p.observer(sent)
 }
 
 // pack fills a message batch from the items. Items that can't go are settled here.

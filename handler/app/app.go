@@ -22,6 +22,7 @@ import (
 	"github.com/relaybox/relaybox/entity/problem"
 	"github.com/relaybox/relaybox/functions"
 	"github.com/relaybox/relaybox/handler/config"
+	"github.com/relaybox/relaybox/handler/telemetry"
 	"github.com/relaybox/relaybox/inbox"
 	"github.com/relaybox/relaybox/outbox"
 )
@@ -36,6 +37,8 @@ type Options struct {
 	Store   cosmos.Options
 	Bus     servicebus.Options
 	Edition functions.Edition
+	// Telemetry is off if it is nil. The app closes it at its end.
+	Telemetry *telemetry.Telemetry
 }
 
 // App is the function app with its clients. Making one does no I/O.
@@ -47,6 +50,7 @@ type App struct {
 	publisher *servicebus.Publisher
 	fast      *outbox.FastPath
 	functions http.Handler
+	telemetry *telemetry.Telemetry
 	// containers are the names of all that the app uses.
 	containers []string
 	// ready is closed when the app may touch its containers: at once in Azure, after
@@ -64,29 +68,42 @@ func New(cfg config.Config, log *slog.Logger, opts Options) (*App, error) {
 	ownOutbox, ownInbox := own(cfg)
 	faults := unknownKinds(cfg, kinds)
 	opts.Store.Logger, opts.Bus.Logger = log, log
-	a := &App{cfg: cfg, log: log, ready: make(chan struct{})}
+	tell := opts.Telemetry
+	opts.Store.Observer = tell.Store()
+	a := &App{cfg: cfg, log: log, telemetry: tell, ready: make(chan struct{})}
 	a.containers = slices.Concat([]string{cfg.Cosmos.Outbox, cfg.Cosmos.Inbox}, slices.Sorted(maps.Values(ownOutbox)), slices.Sorted(maps.Values(ownInbox)))
 	a.store = cosmos.Open(cfg.CosmosConnection(), opts.Store)
 	a.bus = servicebus.Open(cfg.BusConnection(), opts.Bus)
 
 	entities := a.store.Outbox(cfg.Cosmos.Database, cfg.Cosmos.Outbox, cosmos.OutboxOptions{Containers: ownOutbox})
 	views := a.store.Inbox(cfg.Cosmos.Database, cfg.Cosmos.Inbox, cosmos.InboxOptions{Containers: ownInbox})
-	a.publisher = a.bus.Publisher(cfg.Bus.Topic, publisherOptions(cfg))
-	observer := observe(log)
+	a.publisher = a.bus.Publisher(cfg.Bus.Topic, publisherOptions(cfg, tell.Bus()))
+	observer := told(observe(log), tell.Outbox())
 
 	dispatcher := outbox.NewDispatcher(entities, a.publisher, dispatcherOptions(cfg, entities.Halts, observer))
 	a.fast = outbox.NewFastPath(dispatcher, fastPathOptions(cfg))
-	writer := outbox.NewWriter(entities, writerOptions(cfg, a.fast.Notify, observer))
+	writer := outbox.NewWriter(entities, writerOptions(cfg, a.fast.Notify, observer, tell.Writer()))
 	reach := func(ctx context.Context) error { return a.bus.Reach(ctx, cfg.Bus.Topic) }
-	in := inbox.New(views, kinds.Apply, inboxOptions(cfg, reach, log))
+	in := inbox.New(views, kinds.Apply, inboxOptions(cfg, reach, toldInbox(observeInbox(log), tell.Consumer()), tell.Effects()))
+	var consumer functions.Inbox = in
+	if tell != nil {
+		consumer = tell.Inbox(in, cfg.Bus.Topic, cfg.Bus.Subscription)
+	}
 
 	a.functions, err = functions.New(functions.Deps{
-		Writer: writer, Reader: entities, Sweeper: dispatcher, Inbox: in, Logger: log, Deadline: cfg.Deadline, Edition: opts.Edition,
+		Writer: writer, Reader: entities, Sweeper: dispatcher, Inbox: consumer, Logger: log, Deadline: cfg.Deadline, Edition: opts.Edition,
+		Follow: tell.Follow(isTimer),
 	})
 	if faults = append(faults, config.Faults(err)...); len(faults) > 0 {
 		return nil, errors.Join(faults...)
 	}
 	return a, nil
+}
+
+// isTimer says whether a function of the app is called by a timer.
+func isTimer(name string) bool {
+	triggers, err := functions.Triggers() // an app with a faulty one does not start
+	return err == nil && triggers[name].Type == "timerTrigger"
 }
 
 // own are the containers of kinds that have their own, by kind, on both sides.
@@ -119,10 +136,26 @@ func (a *App) Run(ctx context.Context) {
 	wg.Wait()
 	closing, cancel := context.WithTimeout(context.WithoutCancel(ctx), Grace)
 	defer cancel()
-	if err := a.bus.Close(closing); err != nil {
+	a.hangUp(closing)
+	a.store.Close()
+	if err := a.telemetry.Close(closing); err != nil {
+		a.log.Warn("the last telemetry was not taken", "error", err)
+	}
+}
+
+// lastWords is how much of Grace is left to telemetry, which tells of what the rest does at
+// its end, too.
+const lastWords = 2 * time.Second
+
+func (a *App) hangUp(ctx context.Context) {
+	if a.telemetry != nil {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeout(ctx, Grace-lastWords)
+		defer cancel()
+	}
+	if err := a.bus.Close(ctx); err != nil {
 		a.log.Warn("service bus client did not close", "error", err)
 	}
-	a.store.Close()
 }
 
 // dispatch runs the fast path once there are containers in which it can look for orphans.

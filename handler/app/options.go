@@ -3,7 +3,6 @@ package app
 import (
 	"cmp"
 	"context"
-	"log/slog"
 
 	"github.com/relaybox/relaybox/azure/servicebus"
 	"github.com/relaybox/relaybox/handler/config"
@@ -11,8 +10,8 @@ import (
 	"github.com/relaybox/relaybox/outbox"
 )
 
-func publisherOptions(cfg config.Config) servicebus.PublisherOptions {
-	return servicebus.PublisherOptions{OneSessionPerBatch: cfg.Bus.Partitioned}
+func publisherOptions(cfg config.Config, observer servicebus.Observer) servicebus.PublisherOptions {
+	return servicebus.PublisherOptions{OneSessionPerBatch: cfg.Bus.Partitioned, Observer: observer}
 }
 
 func dispatcherOptions(cfg config.Config, halts func(context.Context) (outbox.Halts, error), observer outbox.Observer) outbox.DispatcherOptions {
@@ -31,16 +30,16 @@ func fastPathOptions(cfg config.Config) outbox.FastPathOptions {
 	}
 }
 
-func writerOptions(cfg config.Config, committed func(key string, events ...outbox.Event), observer outbox.Observer) outbox.WriterOptions {
+func writerOptions(cfg config.Config, committed func(key string, events ...outbox.Event), observer outbox.Observer, tracer outbox.Tracer) outbox.WriterOptions {
 	return outbox.WriterOptions{
-		Source: cfg.Outbox.Source, MaxEventBytes: cfg.Outbox.MaxEventBytes, Committed: committed, Observer: observer,
+		Source: cfg.Outbox.Source, MaxEventBytes: cfg.Outbox.MaxEventBytes, Committed: committed, Observer: observer, Tracer: tracer,
 		CacheBytes: cmp.Or(cfg.CacheBytes, -1), // none
 	}
 }
 
-func inboxOptions(cfg config.Config, reach func(context.Context) error, log *slog.Logger) inbox.Options {
+func inboxOptions(cfg config.Config, reach func(context.Context) error, observer inbox.Observer, tracer inbox.Tracer) inbox.Options {
 	return inbox.Options{
 		Policy: cfg.Policy(), Hold: cfg.Inbox.Hold, Wait: cfg.Inbox.Wait, MaxWaiting: cfg.Inbox.Waiting, EarlyWait: cfg.Inbox.EarlyWait,
-		Reach: reach, StartAnywhere: cfg.Inbox.Anywhere, CacheBytes: cmp.Or(cfg.CacheBytes, -1), Observer: observeInbox(log),
+		Reach: reach, StartAnywhere: cfg.Inbox.Anywhere, CacheBytes: cmp.Or(cfg.CacheBytes, -1), Observer: observer, Tracer: tracer,
 	}
 }

@@ -48,7 +48,7 @@ func TestSettingsArrive(t *testing.T) {
 		"RELAYBOX_SKIP_PARKED": "true", "RELAYBOX_MAX_EVENT_BYTES": "7000", "RELAYBOX_CACHE_BYTES": "1000", "RELAYBOX_GAP_POLICY": "strict",
 		"RELAYBOX_INBOX_HOLD": "8m", "RELAYBOX_INBOX_WAIT": "9s", "RELAYBOX_INBOX_WAITING": "10", "RELAYBOX_EARLY_WAIT": "11m", "RELAYBOX_START_ANYWHERE": "true",
 	})
-	require.Equal(t, servicebus.PublisherOptions{OneSessionPerBatch: true}, publisherOptions(cfg))
+	require.Equal(t, servicebus.PublisherOptions{OneSessionPerBatch: true}, publisherOptions(cfg, nil))
 	require.Equal(t, outbox.FastPathOptions{Queue: 2, Budget: time.Second, LookEvery: 3 * time.Second}, fastPathOptions(cfg))
 
 	heard := 0
@@ -59,7 +59,7 @@ func TestSettingsArrive(t *testing.T) {
 	dispatcher.Policy, dispatcher.Observer = nil, nil
 	require.Equal(t, outbox.DispatcherOptions{Parallel: 5, Budget: 4 * time.Second, MinAge: time.Second, SkipParked: true}, dispatcher)
 
-	writer := writerOptions(cfg, func(string, ...outbox.Event) { heard++ }, func(outbox.Signal) { heard++ })
+	writer := writerOptions(cfg, func(string, ...outbox.Event) { heard++ }, func(outbox.Signal) { heard++ }, nil)
 	writer.Committed("")
 	writer.Observer(nil)
 	require.Equal(t, 3, heard)
@@ -67,13 +67,13 @@ func TestSettingsArrive(t *testing.T) {
 	require.Equal(t, outbox.WriterOptions{Source: "/here", MaxEventBytes: 7000, CacheBytes: 1000}, writer)
 
 	plain := loaded(t, nil)
-	require.False(t, publisherOptions(plain).OneSessionPerBatch)
+	require.False(t, publisherOptions(plain, nil).OneSessionPerBatch)
 	require.False(t, dispatcherOptions(plain, nil, nil).SkipParked)
-	require.Equal(t, 8<<20, writerOptions(plain, nil, nil).CacheBytes)
-	require.Equal(t, -1, writerOptions(loaded(t, map[string]string{"RELAYBOX_CACHE_BYTES": "0"}), nil, nil).CacheBytes, "none, and not the default")
+	require.Equal(t, 8<<20, writerOptions(plain, nil, nil, nil).CacheBytes)
+	require.Equal(t, -1, writerOptions(loaded(t, map[string]string{"RELAYBOX_CACHE_BYTES": "0"}), nil, nil, nil).CacheBytes, "none, and not the default")
 
 	var lines bytes.Buffer
-	in := inboxOptions(cfg, func(context.Context) error { heard++; return nil }, slog.New(slog.NewTextHandler(&lines, nil)))
+	in := inboxOptions(cfg, func(context.Context) error { heard++; return nil }, observeInbox(slog.New(slog.NewTextHandler(&lines, nil))), nil)
 	in.Observer(inbox.Jumped{})
 	require.Contains(t, lines.String(), "signal=gap")
 	require.NoError(t, in.Reach(t.Context()))

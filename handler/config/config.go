@@ -40,6 +40,7 @@ type Config struct {
 		ClientID         string `env:"SERVICEBUS_CONNECTION__clientId"`
 		Credential       string `env:"SERVICEBUS_CONNECTION__credential"`
 		Topic            string `env:"EVENTS_TOPIC"`
+		Subscription     string `env:"EVENTS_SUBSCRIPTION"` // its binding is the host's; ours is to name it
 		Partitioned      bool   `env:"EVENTS_TOPIC_PARTITIONED"`
 	}
 	Outbox struct {

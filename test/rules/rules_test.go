@@ -87,6 +87,8 @@ var rules = []rule{
 	{room: "functions", never: append([]string{module + "azure", module + "local"}, sdks...)},
 	{room: "azure", never: []string{module + "functions", module + "entity", module + "profile", module + "examples", module + "local"}},
 	{room: "handler", never: []string{module + "local", "github.com/stretchr/testify"}},
+	{room: "handler/telemetry", never: ours, but: []string{module + "handler/telemetry", module + "outbox", module + "inbox", module + "azfunc", module + "azure/cosmos", module + "azure/servicebus", module + "internal/pace"}},
+	{room: "handler/telemetry/otlp", never: ours, but: []string{module + "handler/telemetry/otlp", module + "internal/pace"}},
 	{room: "local", never: []string{module + "outbox", module + "inbox", module + "entity", module + "profile", module + "examples", module + "functions"}, testsToo: true},
 }
 
@@ -182,6 +184,20 @@ func (r rule) forbids(imported string) bool {
 	return under(r.never) && !under(r.but)
 }
 
+// TestOnlyOneRoomKnowsOpenTelemetry: the others have observers. Nobody speaks gRPC: it would
+// double the handler.
+func TestOnlyOneRoomKnowsOpenTelemetry(t *testing.T) {
+	t.Parallel()
+	for _, p := range packages(t) {
+		if below(p.ImportPath, module+"handler/telemetry") || below(p.ImportPath, module+"test/collector") {
+			continue
+		}
+		for _, imported := range slices.Concat(p.Imports, p.TestImports, p.XTestImports) {
+			require.False(t, strings.HasPrefix(imported, "go.opentelemetry.io/"), "%s imports %s", p.ImportPath, imported)
+		}
+	}
+}
+
 func below(path, room string) bool { return path == room || strings.HasPrefix(path, room+"/") }
 
 func TestOnlyTheAdaptersHoldACloudSDK(t *testing.T) {
@@ -206,6 +222,8 @@ func TestHandlerLinksNeitherLocalNorTestify(t *testing.T) {
 	for dep := range strings.FieldsSeq(string(out)) {
 		require.False(t, below(dep, module+"local"), dep)
 		require.NotContains(t, dep, "stretchr/testify")
+		require.False(t, strings.HasPrefix(dep, "google.golang.org/grpc"), dep)
+		require.NotEqual(t, "google.golang.org/protobuf/proto", dep, "the runtime of protobuf is larger than what it would do here")
 		require.NotEqual(t, "testing", dep)
 	}
 }
