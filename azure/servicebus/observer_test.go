@@ -8,6 +8,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/relaybox/relaybox/outbox"
 	"github.com/stretchr/testify/require"
 )
 
@@ -39,5 +40,6 @@ func TestEverySendIsTold(t *testing.T) {
 		require.Equal(t, []int{3, 1}, sizes[:2])
 		require.NoError(t, told[1].Err)
 		require.ErrorIs(t, told[2].Err, io.ErrUnexpectedEOF)
+		require.NotEqual(t, outbox.Unclassified, outbox.ClassOf(told[2].Err))
 	})
 }

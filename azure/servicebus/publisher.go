@@ -39,7 +39,7 @@ type Sent struct {
 	Events []*outbox.Event
 	Began  time.Time
 	Took   time.Duration
-	// Err is nil once the broker has taken responsibility for all of them.
+	// Err is nil once the broker has taken responsibility for all of them, or an *outbox.Error.
 	Err error
 }
 

@@ -104,11 +104,12 @@ func (s *shipment) once(ctx context.Context) (f *fault, stale bool) {
 	} else {
 		err = packet.send(ctx)
 	}
-	s.tell(began, err)
 	if err == nil {
+		s.tell(began, nil)
 		return nil, false
 	}
 	fault := diagnose(ctx, err, sending)
+	s.tell(began, &outbox.Error{Class: fault.class, Condition: fault.condition, Op: "send to " + s.p.topic, Err: fault.err})
 	link.failed(fault, time.Since(began))
 	return &fault, fault.broken && ctx.Err() == nil
 }

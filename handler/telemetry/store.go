@@ -2,6 +2,7 @@ package telemetry
 
 import (
 	"context"
+	"net/http"
 	"strconv"
 
 	"go.opentelemetry.io/otel/attribute"
@@ -24,13 +25,7 @@ func (t *Telemetry) Store() cosmos.Observer {
 			attribute.String("db.namespace", a.Database), attribute.String("db.collection.name", a.Container),
 			attribute.String("relaybox.operation", a.Verb),
 		}
-		fault := ""
-		switch {
-		case a.Err != nil:
-			fault = "no_answer"
-		case a.Status >= 400:
-			fault = strconv.Itoa(a.Status)
-		}
+		fault := faultOf(a)
 		if a.Status > 0 {
 			attributes = append(attributes, attribute.String("db.response.status_code", strconv.Itoa(a.Status)))
 		}
@@ -59,4 +54,16 @@ func (t *Telemetry) Store() cosmos.Observer {
 		}
 		span.End(trace.WithTimestamp(a.Began.Add(a.Took)))
 	}
+}
+
+// faultOf is the attempt's error.type. That a document is not there, or there already, or has
+// moved on is what conditions are for, and no error.
+func faultOf(a cosmos.Attempt) string {
+	switch {
+	case a.Err != nil:
+		return "no_answer"
+	case a.Status == http.StatusNotFound && (a.Substatus == "" || a.Substatus == "0"), a.Status == http.StatusConflict, a.Status == http.StatusPreconditionFailed, a.Status < 400:
+		return ""
+	}
+	return strconv.Itoa(a.Status)
 }

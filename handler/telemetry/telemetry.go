@@ -111,15 +111,15 @@ func describe(environment map[string]string, version string) *resource.Resource 
 	own := []attribute.KeyValue{
 		attribute.String("service.name", cmp.Or(environment["WEBSITE_SITE_NAME"], "relaybox")),
 		attribute.String("service.version", version),
+		// A handler that is started anew on the same instance counts from zero again.
+		attribute.String("service.instance.id", newInstance()),
 	}
 	if site := environment["WEBSITE_SITE_NAME"]; site != "" {
 		own = append(own, attribute.String("cloud.provider", "azure"), attribute.String("cloud.platform", "azure.functions"),
 			attribute.String("faas.name", site), attribute.String("cloud.region", environment["REGION_NAME"]))
 	}
 	if instance := cmp.Or(environment["WEBSITE_INSTANCE_ID"], environment["CONTAINER_NAME"]); instance != "" {
-		own = append(own, attribute.String("service.instance.id", instance))
-	} else {
-		own = append(own, attribute.String("service.instance.id", newInstance()))
+		own = append(own, attribute.String("faas.instance", instance))
 	}
 	r := resource.NewSchemaless(own...)
 	// A faulty OTEL_RESOURCE_ATTRIBUTES is read as far as it goes.

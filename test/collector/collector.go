@@ -44,9 +44,9 @@ type Span struct {
 	Attributes                       map[string]any
 	// Links are trace id and span id, with a dash between.
 	Links []string
-	// Service is the resource's service.name.
-	Service string
-	Raw     *tracepb.Span
+	// Service and Instance are the resource's service.name and service.instance.id.
+	Service, Instance string
+	Raw               *tracepb.Span
 }
 
 // RunT runs a collector until the test ends.
@@ -128,7 +128,9 @@ func span(r *resourcepb.Resource, raw *tracepb.Span) Span {
 		State: raw.TraceState, Kind: raw.Kind, Start: time.Unix(0, int64(raw.StartTimeUnixNano)), End: time.Unix(0, int64(raw.EndTimeUnixNano)),
 		Attributes: attributes(raw.Attributes), Raw: raw,
 	}
-	s.Service, _ = attributes(r.GetAttributes())["service.name"].(string)
+	about := attributes(r.GetAttributes())
+	s.Service, _ = about["service.name"].(string)
+	s.Instance, _ = about["service.instance.id"].(string)
 	for _, l := range raw.Links {
 		s.Links = append(s.Links, hex.EncodeToString(l.TraceId)+"-"+hex.EncodeToString(l.SpanId))
 	}

@@ -102,6 +102,8 @@ func (s *system) call(method, path, body string, headers ...string) (answer, err
 			asked.IdempotencyKey = value
 		case "Cache-Control":
 			asked.Current = value == "no-cache"
+		case "Trace": // the id of the client's trace
+			asked.Trace = value
 		default:
 			s.t.Errorf("a history knows no header %s", headers[i])
 		}
