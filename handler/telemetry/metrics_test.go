@@ -120,7 +120,9 @@ func TestMetricsOfTheStore(t *testing.T) {
 		"db.client.operation.duration s azure.cosmosdb.response.sub_status_code=3200,db.collection.name=entities,db.namespace=d,db.operation.name=execute_batch,db.response.status_code=429,db.system.name=azure.cosmosdb,error.type=429,relaybox.operation=commit n=1",
 		"db.client.operation.duration s db.collection.name=entities,db.namespace=d,db.operation.name=execute_batch,db.response.status_code=200,db.system.name=azure.cosmosdb,relaybox.operation=commit n=1",
 		"db.client.operation.duration s db.collection.name=entities,db.namespace=d,db.operation.name=read_item,db.system.name=azure.cosmosdb,error.type=no_answer,relaybox.operation=load n=1",
-	}, slices.DeleteFunc(told(t, r), func(l string) bool { return strings.Contains(l, "status_code=404") && !strings.Contains(l, "error.type") }), "that nothing is there is no error")
+	}, slices.DeleteFunc(told(t, r), func(l string) bool {
+		return strings.Contains(l, "status_code=404") && !strings.Contains(l, "error.type")
+	}), "that nothing is there is no error")
 }
 
 // TestMetricsOfTrouble: what an operator is to look at.
