@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"log/slog"
+	"strings"
 	"testing"
 	"time"
 
@@ -16,8 +17,9 @@ import (
 // TestSignalsAreLogged: each at its level, with what alerts and operators look for.
 func TestSignalsAreLogged(t *testing.T) {
 	t.Parallel()
-	sent := outbox.Event{Key: "k", Seq: 3, ID: "e"}
-	got := inbox.Event{Key: "k", Seq: 3, ID: "e", Incarnation: inbox.Incarnation{ID: "new"}}
+	const parent, ids = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01", "trace_id=0af7651916cd43dd8448eb211c80319c span_id=b7ad6b7169203331"
+	sent := outbox.Event{Key: "k", Seq: 3, ID: "e", Trace: outbox.Trace{Parent: parent}}
+	got := inbox.Event{Key: "k", Seq: 3, ID: "e", Incarnation: inbox.Incarnation{ID: "new"}, TraceParent: parent}
 	away := &outbox.Error{Class: outbox.Unavailable, Err: errors.New("away")}
 	for name, c := range map[string]struct {
 		out  outbox.Signal
@@ -61,6 +63,7 @@ func TestSignalsAreLogged(t *testing.T) {
 			for _, want := range c.want {
 				require.Contains(t, lines.String(), want)
 			}
+			require.Equal(t, strings.Contains(lines.String(), " event=e"), strings.Contains(lines.String(), ids), "who tells of an event tells of its trace")
 		})
 	}
 }

@@ -75,6 +75,8 @@ func (t *Telemetry) Consumer() inbox.Observer {
 			t.missing.Add(ctx, s.Missing, ofType(s.Event.Type))
 		case inbox.GaveUp:
 			t.missing.Add(ctx, 1, ofType(s.Event.Type))
+		case inbox.Skipped:
+			t.skipped.Add(ctx, 1)
 		case inbox.Held:
 			t.held.Add(ctx, 1)
 		}

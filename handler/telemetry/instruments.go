@@ -2,8 +2,6 @@ package telemetry
 
 import (
 	"context"
-	"crypto/rand"
-	"encoding/hex"
 	"errors"
 	"sync/atomic"
 	"time"
@@ -35,6 +33,7 @@ type instruments struct {
 	published metric.Int64Counter
 	consumed  metric.Int64Counter
 	missing   metric.Int64Counter
+	skipped   metric.Int64Counter
 	parked    metric.Int64Counter
 	refused   metric.Int64Counter
 	held      metric.Int64Counter
@@ -89,6 +88,7 @@ func (i *instruments) make(meter metric.Meter) error {
 	i.published = count("relaybox.events.published", "{event}", "Events that the broker has acknowledged")
 	i.consumed = count("relaybox.events.consumed", "{event}", "Events by what became of them at the consumer")
 	i.missing = count("relaybox.events.missing", "{event}", "Events that a read model has gone on without")
+	i.skipped = count("relaybox.events.skipped", "{event}", "Events that an operator has skipped, as the consumer sees them")
 	i.parked = count("relaybox.events.parked", "{event}", "Events that were taken out of the flow")
 	i.refused = count("relaybox.events.refused", "{event}", "Refusals, by the broker and by the consumer")
 	i.held = count("relaybox.events.held", "{try}", "Tries of events that wait for their store")
@@ -103,8 +103,9 @@ func (i *instruments) backlog(meter metric.Meter) error {
 	keys, err1 := meter.Int64ObservableGauge("relaybox.outbox.pending.keys", metric.WithUnit("{key}"), metric.WithDescription("Keys with events that a sweep found waiting"))
 	parked, err2 := meter.Int64ObservableGauge("relaybox.outbox.parked", metric.WithUnit("{event}"), metric.WithDescription("Events that stand parked"))
 	blocked, err3 := meter.Int64ObservableGauge("relaybox.outbox.blocked.keys", metric.WithUnit("{key}"), metric.WithDescription("Keys that wait behind a parked event"))
-	oldest, err4 := meter.Float64ObservableGauge("relaybox.outbox.oldest", metric.WithUnit("s"), metric.WithDescription("Age of the oldest event that waits"))
-	if err := errors.Join(err1, err2, err3, err4); err != nil {
+	paused, err4 := meter.Int64ObservableGauge("relaybox.outbox.paused.keys", metric.WithUnit("{key}"), metric.WithDescription("Keys that an operator has paused"))
+	oldest, err5 := meter.Float64ObservableGauge("relaybox.outbox.oldest", metric.WithUnit("s"), metric.WithDescription("Age of the oldest event that waits"))
+	if err := errors.Join(err1, err2, err3, err4, err5); err != nil {
 		return err
 	}
 	_, err := meter.RegisterCallback(func(_ context.Context, o metric.Observer) error {
@@ -112,16 +113,10 @@ func (i *instruments) backlog(meter metric.Meter) error {
 			o.ObserveInt64(keys, int64(s.Keys))
 			o.ObserveInt64(parked, int64(s.Standing))
 			o.ObserveInt64(blocked, int64(s.Blocked))
+			o.ObserveInt64(paused, int64(s.Held))
 			o.ObserveFloat64(oldest, s.Oldest.Seconds())
 		}
 		return nil
-	}, keys, parked, blocked, oldest)
+	}, keys, parked, blocked, paused, oldest)
 	return err
-}
-
-// newInstance is an id for a process that has no other.
-func newInstance() string {
-	var id [16]byte
-	_, _ = rand.Read(id[:]) // never fails
-	return hex.EncodeToString(id[:])
 }

@@ -95,6 +95,7 @@ func TestMetricsOfAnEvent(t *testing.T) {
 		"relaybox.events.settled {event} relaybox.from=query 1",
 		"relaybox.outbox.blocked.keys {key} 0",
 		"relaybox.outbox.parked {event} 0",
+		"relaybox.outbox.paused.keys {key} 0",
 		"relaybox.outbox.pending.keys {key} 1",
 		"relaybox.publish.delay s n=1",
 		"relaybox.timer.duration s relaybox.function=OutboxDispatcher n=1",
@@ -140,12 +141,12 @@ func TestMetricsOfTrouble(t *testing.T) {
 		tell.Outbox()(s)
 	}
 	for _, s := range []inbox.Signal{
-		inbox.Jumped{Event: inbox.Event{Type: "t"}, Missing: 4}, inbox.GaveUp{Event: inbox.Event{Type: "t"}, Err: away}, inbox.Held{Err: away}, inbox.Waits{},
+		inbox.Jumped{Event: inbox.Event{Type: "t"}, Missing: 4}, inbox.GaveUp{Event: inbox.Event{Type: "t"}, Err: away}, inbox.Held{Err: away}, inbox.Waits{}, inbox.Skipped{},
 	} {
 		tell.Consumer()(s)
 	}
 	tell.Bus()(servicebus.Sent{Topic: "events", Events: make([]*outbox.Event, 2), Err: away})
-	tell.Outbox()(outbox.Swept{Report: outbox.Report{Oldest: 90 * time.Second, Keys: 7, Standing: 2, Blocked: 1}})
+	tell.Outbox()(outbox.Swept{Report: outbox.Report{Oldest: 90 * time.Second, Keys: 7, Standing: 2, Blocked: 1, Held: 3}})
 	require.Equal(t, []string{
 		"messaging.client.operation.duration s error.type=unavailable,messaging.destination.name=events,messaging.operation.name=send,messaging.operation.type=send,messaging.system=servicebus n=1",
 		"messaging.client.sent.messages {message} error.type=unavailable,messaging.destination.name=events,messaging.operation.name=send,messaging.operation.type=send,messaging.system=servicebus 2",
@@ -156,10 +157,12 @@ func TestMetricsOfTrouble(t *testing.T) {
 		"relaybox.events.refused {event} error.type=unavailable,relaybox.by=broker,relaybox.next=pause 1",
 		"relaybox.events.settled {event} relaybox.from=memory 3",
 		"relaybox.events.settled {event} relaybox.from=query 2",
+		"relaybox.events.skipped {event} 1",
 		"relaybox.fastpath.dropped {key} 1",
 		"relaybox.outbox.blocked.keys {key} 1",
 		"relaybox.outbox.oldest s 90",
 		"relaybox.outbox.parked {event} 2",
+		"relaybox.outbox.paused.keys {key} 3",
 		"relaybox.outbox.pending.keys {key} 7",
 	}, told(t, r))
 }
@@ -174,7 +177,7 @@ func TestABacklogIsToldWhileItIsNew(t *testing.T) {
 		require.Empty(t, told(t, r))
 		tell.Outbox()(outbox.Swept{Report: outbox.Report{Keys: 1}})
 		time.Sleep(4 * time.Minute)
-		require.Len(t, told(t, r), 4)
+		require.Len(t, told(t, r), 5)
 		time.Sleep(2 * time.Minute)
 		require.Empty(t, told(t, r))
 	})

@@ -24,6 +24,8 @@ package telemetry
 import (
 	"cmp"
 	"context"
+	"crypto/rand"
+	"encoding/hex"
 	"errors"
 	"log/slog"
 	"strings"
@@ -128,6 +130,13 @@ func describe(environment map[string]string, version string) *resource.Resource 
 		r = merged
 	}
 	return r
+}
+
+// newInstance is an id for a process that has no other.
+func newInstance() string {
+	var id [16]byte
+	_, _ = rand.Read(id[:]) // never fails
+	return hex.EncodeToString(id[:])
 }
 
 // New returns telemetry that goes where opts say.

@@ -70,7 +70,7 @@ func (c *client) export(ctx context.Context, body []byte) {
 	err := c.insist(ctx, body)
 	switch {
 	case err == nil && c.lost > 0:
-		c.cfg.Logger.Info("telemetry reaches its collector again", "what", c.kind, "lost", c.lost)
+		c.cfg.Logger.Info("telemetry reaches its collector again", "signal", "telemetry", "what", c.kind, "lost", c.lost)
 		c.lost = 0
 	case err != nil && c.ended.Err() == nil:
 		if c.lost++; c.lost == 1 {
