@@ -46,7 +46,7 @@ func (t *Telemetry) request(r *http.Request, route string) (*http.Request, func(
 		ctx, span = t.tracer.Start(w3c.Extract(r.Context(), propagation.HeaderCarrier(r.Header)), r.Method+" "+route,
 			trace.WithSpanKind(trace.SpanKindServer), trace.WithAttributes(
 				attribute.String("http.request.method", r.Method), attribute.String("http.route", route),
-				attribute.String("url.path", r.URL.Path), attribute.String("url.scheme", "https"),
+				attribute.String("url.path", r.URL.Path), attribute.String("url.scheme", scheme(r)),
 				attribute.String("user_agent.original", r.UserAgent()), attribute.String("faas.trigger", "http"),
 				attribute.String("faas.invocation_id", azfunc.InvocationID(r.Header)),
 			))
@@ -58,7 +58,7 @@ func (t *Telemetry) request(r *http.Request, route string) (*http.Request, func(
 	return r, func(status int, err error) {
 		attributes := []attribute.KeyValue{
 			attribute.String("http.request.method", r.Method), attribute.String("http.route", route),
-			attribute.String("url.scheme", "https"), attribute.Int("http.response.status_code", status),
+			attribute.String("url.scheme", scheme(r)), attribute.Int("http.response.status_code", status),
 		}
 		if status >= http.StatusInternalServerError {
 			attributes = append(attributes, attribute.String("error.type", strconv.Itoa(status)))
@@ -101,6 +101,14 @@ func (t *Telemetry) timer(r *http.Request, name string) (*http.Request, func(int
 		}
 		span.End()
 	}
+}
+
+// scheme is the client's, as the platform's front end tells it.
+func scheme(r *http.Request) string {
+	if r.Header.Get("X-Forwarded-Proto") == "https" {
+		return "https"
+	}
+	return "http"
 }
 
 func text(err error) string {

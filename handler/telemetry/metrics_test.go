@@ -65,7 +65,7 @@ func told(t *testing.T, r *sdkmetric.ManualReader) []string {
 func TestMetricsOfAnEvent(t *testing.T) {
 	t.Parallel()
 	a := telling(t, io.Discard)
-	require.Equal(t, 201, a.call("PUT", "/api/profiles/ada", `{"displayName":"Ada"}`).Code)
+	require.Equal(t, 201, a.call("PUT", "/api/profiles/ada", `{"displayName":"Ada"}`, "X-Forwarded-Proto", "https").Code)
 	require.Equal(t, 404, a.call("GET", "/api/profiles/nobody", "").Code)
 	require.Equal(t, 200, a.call("POST", "/OutboxDispatcher", `{"Data":{"timer":{}},"Metadata":{}}`).Code)
 	sent := a.bus.Log()[0]
@@ -76,7 +76,7 @@ func TestMetricsOfAnEvent(t *testing.T) {
 	oldest := slices.IndexFunc(lines, func(l string) bool { return strings.HasPrefix(l, "relaybox.outbox.oldest s ") })
 	require.GreaterOrEqual(t, oldest, 0)
 	require.Equal(t, []string{
-		"http.server.request.duration s http.request.method=GET,http.response.status_code=404,http.route=/api/profiles/{id},url.scheme=https n=1",
+		"http.server.request.duration s http.request.method=GET,http.response.status_code=404,http.route=/api/profiles/{id},url.scheme=http n=1",
 		"http.server.request.duration s http.request.method=PUT,http.response.status_code=201,http.route=/api/profiles/{id},url.scheme=https n=1",
 		"messaging.client.consumed.messages {message} error.type=bad-envelope,messaging.destination.name=events,messaging.destination.subscription.name=views,messaging.operation.name=process,messaging.operation.type=process,messaging.system=servicebus,relaybox.outcome=refused 1",
 		"messaging.client.consumed.messages {message} messaging.destination.name=events,messaging.destination.subscription.name=views,messaging.operation.name=process,messaging.operation.type=process,messaging.system=servicebus,relaybox.outcome=applied 1",
