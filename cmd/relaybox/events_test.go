@@ -22,7 +22,17 @@ import (
 type ledger struct {
 	*cosmos.Outbox
 	t        *testing.T
+	values   map[string]string
 	settings string
+}
+
+// set changes a setting.
+func (l *ledger) set(name, value string) {
+	l.t.Helper()
+	l.values[name] = value
+	text, err := json.Marshal(map[string]any{"Values": l.values})
+	require.NoError(l.t, err)
+	require.NoError(l.t, os.WriteFile(l.settings, text, 0o600))
 }
 
 func newLedger(t *testing.T) *ledger {
@@ -30,13 +40,11 @@ func newLedger(t *testing.T) *ledger {
 	values := stack.Defaults()
 	values["COSMOS_CONNECTION"] = minicosmos.RunT(t).ConnectionString()
 	values["COSMOS_KIND_CONTAINERS"] = "order=orders/order-views"
-	text, err := json.Marshal(map[string]any{"Values": values})
-	require.NoError(t, err)
-	l := &ledger{t: t, settings: filepath.Join(t.TempDir(), "settings.json")}
-	require.NoError(t, os.WriteFile(l.settings, text, 0o600))
+	l := &ledger{t: t, values: values, settings: filepath.Join(t.TempDir(), "settings.json")}
+	l.set("COSMOS_CONNECTION", values["COSMOS_CONNECTION"])
 	client := cosmos.Open(cosmos.Connection{ConnectionString: values["COSMOS_CONNECTION"]}, cosmos.Options{})
 	t.Cleanup(client.Close)
-	require.NoError(t, client.EnsureContainers(t.Context(), values["COSMOS_DATABASE"], values["COSMOS_OUTBOX_CONTAINER"], "orders"))
+	require.NoError(t, client.EnsureContainers(t.Context(), values["COSMOS_DATABASE"], values["COSMOS_OUTBOX_CONTAINER"], "orders", values["COSMOS_INBOX_CONTAINER"], "order-views"))
 	l.Outbox = client.Outbox(values["COSMOS_DATABASE"], values["COSMOS_OUTBOX_CONTAINER"], cosmos.OutboxOptions{Containers: map[string]string{"order": "orders"}})
 	return l
 }

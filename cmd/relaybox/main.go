@@ -57,7 +57,7 @@ Docker. Start with:
 		SilenceUsage:  true,
 		SilenceErrors: true, // main prints the error, once
 	}
-	root.AddCommand(assembleCommand(), upCommand(), demoCommand(), chaosCommand(), benchCommand(), doctorCommand(), eventsCommand(), pauseCommand(), resumeCommand(), deadLettersCommand(), versionCommand())
+	root.AddCommand(assembleCommand(), upCommand(), demoCommand(), chaosCommand(), benchCommand(), doctorCommand(), statusCommand(), eventsCommand(), pauseCommand(), resumeCommand(), deadLettersCommand(), versionCommand())
 	root.SetHelpCommand(helpCommand(root))
 	root.InitDefaultCompletionCmd()
 	for _, verb := range root.Commands() {

@@ -20,6 +20,9 @@ type Entities struct {
 	// Container is the one that kinds share; Own has those of kinds that do not, by kind.
 	Database, Container string
 	Own                 map[string]string
+	// Views and OwnViews are the consumer's.
+	Views    string
+	OwnViews map[string]string
 }
 
 // Entities finds the settings as Run does, for verbs that work on what they name. Settings of
@@ -40,9 +43,9 @@ func (o Options) Entities() (Entities, error) {
 			return Entities{}, settings.lack(fault.Error())
 		}
 	}
-	e := Entities{Connection: loaded.CosmosConnection(), Database: loaded.Cosmos.Database, Container: loaded.Cosmos.Outbox, Own: map[string]string{}}
+	e := Entities{Connection: loaded.CosmosConnection(), Database: loaded.Cosmos.Database, Container: loaded.Cosmos.Outbox, Views: loaded.Cosmos.Inbox, Own: map[string]string{}, OwnViews: map[string]string{}}
 	for kind, own := range loaded.OwnContainers() {
-		e.Own[kind] = own.Outbox
+		e.Own[kind], e.OwnViews[kind] = own.Outbox, own.Inbox
 	}
 	if e.Connection.ConnectionString == "" {
 		e.Credential = o.identities().of(e.Connection.ClientID)

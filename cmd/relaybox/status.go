@@ -1,0 +1,274 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"strings"
+	"sync"
+	"text/tabwriter"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/relaybox/relaybox/azure/cosmos"
+	"github.com/relaybox/relaybox/azure/servicebus"
+	"github.com/relaybox/relaybox/internal/pace"
+	"github.com/relaybox/relaybox/outbox"
+)
+
+// statusFlags are those of the verb.
+type statusFlags struct {
+	events
+	oldest, watch time.Duration
+}
+
+func statusCommand() *cobra.Command {
+	s := statusFlags{events: events{parked: true, pending: true}}
+	cmd := &cobra.Command{
+		Use:   "status",
+		Short: "Show what waits, what is stuck and what is paused",
+		Long: `Counts what is stored and not sent, what the broker has refused, what the consumer waits for, and
+dead letters, here or in Azure. It only looks, at the state as it is now: it needs no log and no
+instance that runs.
+
+It is red when the oldest pending event is older than --oldest, when anything is parked, and when
+there are dead letters. A pause is shown, and makes nothing red by itself.
+
+Settings are found as relaybox doctor finds them, and it signs in as you (az login). It takes the
+roles Cosmos DB Built-in Data Reader and Azure Service Bus Data Receiver.
+
+Exit status: 0 all is well, 1 something is red, 3 nothing is red but something could not be
+looked at.`,
+		Args: noArgs,
+		RunE: s.run,
+	}
+	s.flags(cmd, "the state")
+	cmd.Flags().DurationVar(&s.oldest, "oldest", 5*time.Minute, "how old the oldest pending event may be")
+	cmd.Flags().DurationVar(&s.watch, "watch", 0, "look again and again, in this rhythm, until Ctrl-C (0 once)")
+	return cmd
+}
+
+func (s *statusFlags) run(cmd *cobra.Command, _ []string) error {
+	if err := above("oldest", s.oldest); err != nil {
+		return err
+	}
+	if cmd.Flags().Changed("watch") {
+		if err := above("watch", s.watch); err != nil {
+			return err
+		}
+	}
+	d, err := s.open(0)
+	if err != nil {
+		return err
+	}
+	defer d.Close()
+	ctx, out := cmd.Context(), cmd.OutOrStdout()
+	for {
+		st := s.look(ctx, d)
+		if err := ctx.Err(); err != nil && s.watch == 0 {
+			return err
+		} else if err != nil {
+			return nil
+		}
+		if err := st.print(out, s.asJSON); err != nil {
+			return err
+		}
+		if s.watch == 0 {
+			return st.exit()
+		}
+		if pace.Sleep(ctx, s.watch) != nil {
+			return nil // which is how it ends
+		}
+		if !s.asJSON {
+			_, _ = fmt.Fprintln(out)
+		}
+	}
+}
+
+// state is what status shows. What could not be looked at is nil, and stands in Unknown.
+type state struct {
+	At          time.Time     `json:"at"`
+	Outbox      *outboxState  `json:"outbox"`
+	Pauses      []outbox.Halt `json:"pauses"`
+	EarlyKeys   *int          `json:"keysThatWaitForAnEvent"`
+	DeadLetters *int          `json:"deadLetters"`
+	Red         []string      `json:"red"`
+	Unknown     []string      `json:"unknown"`
+}
+
+type outboxState struct {
+	Pending int     `json:"pending"`
+	Oldest  float64 `json:"oldestPendingSeconds"`
+	Parked  int     `json:"parked"`
+	// Passed are parked events whose keys went on without them.
+	Passed int `json:"passed"`
+	// Keys are those that wait behind a parked event.
+	Keys int `json:"blockedKeys"`
+}
+
+// look finds everything out at once.
+func (s *statusFlags) look(ctx context.Context, d *desk) *state {
+	st := &state{At: time.Now().UTC(), Red: []string{}, Unknown: []string{}}
+	var all sync.WaitGroup
+	var mu sync.Mutex // guards Unknown
+	for what, find := range map[string]func() error{
+		"the outbox": func() (err error) {
+			st.Outbox, err = s.outbox(ctx, d, st.At)
+			return err
+		},
+		"the pauses": func() error {
+			found, err := d.Halts(ctx)
+			st.Pauses = found.List
+			return err
+		},
+		"the consumer": func() (err error) {
+			st.EarlyKeys, err = s.early(ctx, d)
+			return err
+		},
+		"the dead letters": func() (err error) {
+			st.DeadLetters, err = s.dead(ctx)
+			return err
+		},
+	} {
+		all.Go(func() {
+			if err := find(); err != nil {
+				mu.Lock()
+				defer mu.Unlock()
+				st.Unknown = append(st.Unknown, fmt.Sprintf("%s: %v", what, err))
+			}
+		})
+	}
+	all.Wait()
+	if st.Pauses == nil {
+		st.Pauses = []outbox.Halt{}
+	}
+	if o := st.Outbox; o != nil && o.Oldest > s.oldest.Seconds() {
+		st.Red = append(st.Red, fmt.Sprintf("the oldest pending event is older than %v", s.oldest))
+	}
+	if o := st.Outbox; o != nil && o.Parked > 0 {
+		st.Red = append(st.Red, "the broker has refused events: relaybox events list")
+	}
+	if st.DeadLetters != nil && *st.DeadLetters > 0 {
+		st.Red = append(st.Red, "there are dead letters: relaybox deadletters list")
+	}
+	return st
+}
+
+func (s *statusFlags) outbox(ctx context.Context, d *desk, now time.Time) (*outboxState, error) {
+	var o outboxState
+	blocked := map[string]bool{}
+	err := s.walk(ctx, d, func(page []outbox.Event) error {
+		for _, e := range page {
+			switch stateOf(e) {
+			case statePending:
+				o.Pending++
+				o.Oldest = max(o.Oldest, now.Sub(e.CreatedAt).Seconds())
+			case stateParked:
+				o.Parked++
+				blocked[e.Key] = true
+			case stateSkipped:
+				o.Passed++
+			}
+		}
+		return ctx.Err()
+	}, nil)
+	if err != nil {
+		return nil, err
+	}
+	o.Keys = len(blocked)
+	return &o, nil
+}
+
+// early counts the keys of which the consumer has an event that came before its predecessor.
+func (s *statusFlags) early(ctx context.Context, d *desk) (*int, error) {
+	client := cosmos.Open(d.where.Connection, cosmos.Options{Credential: d.where.Credential})
+	defer client.Close()
+	keys := map[string]bool{}
+	err := client.Inbox(d.where.Database, d.where.Views, cosmos.InboxOptions{Containers: d.where.OwnViews}).
+		Waiting(ctx, time.Now(), func(page []string) error {
+			for _, key := range page {
+				keys[key] = true
+			}
+			return ctx.Err()
+		})
+	if err != nil {
+		return nil, err
+	}
+	n := len(keys)
+	return &n, nil
+}
+
+func (s *statusFlags) dead(ctx context.Context) (*int, error) {
+	c, err := s.where.Consumer()
+	if err != nil {
+		return nil, err
+	}
+	letters, err := servicebus.OpenDeadLetters(c.Connection, c.Topic, c.Subscription, servicebus.DeadLetterOptions{Options: servicebus.Options{Credential: c.Credential}})
+	if err != nil {
+		return nil, err
+	}
+	defer hangUp(ctx, letters)
+	n := 0
+	if err := letters.Each(ctx, 0, func(servicebus.Letter) bool { n++; return ctx.Err() == nil }); err != nil {
+		return nil, err
+	}
+	return &n, ctx.Err()
+}
+
+// exit is what the verb ends with.
+func (st *state) exit() error {
+	switch {
+	case len(st.Red) > 0:
+		return exitStatus(exitFailed)
+	case len(st.Unknown) > 0:
+		return exitStatus(exitUnknown)
+	}
+	return nil
+}
+
+func (st *state) print(out io.Writer, asJSON bool) error {
+	if asJSON {
+		return json.NewEncoder(out).Encode(st)
+	}
+	var text strings.Builder
+	table := tabwriter.NewWriter(&text, 0, 0, 2, ' ', 0)
+	row := func(name, value string) { _, _ = fmt.Fprintf(table, "%s\t%s\n", name, value) } // a Builder never fails
+	if o := st.Outbox; o != nil {
+		pending := fmt.Sprint(o.Pending)
+		if o.Pending > 0 {
+			pending += ", the oldest for " + span(time.Duration(o.Oldest*float64(time.Second)))
+		}
+		row("pending", pending)
+		parked := fmt.Sprint(o.Parked)
+		if o.Parked > 0 {
+			parked += ", of " + plural(o.Keys, "key")
+		}
+		row("parked", parked)
+		if o.Passed > 0 {
+			row("skipped", fmt.Sprint(o.Passed, ", parked, and their keys went on"))
+		}
+	}
+	if n := st.EarlyKeys; n != nil {
+		row("consumer", plural(*n, "key")+" that wait for an event")
+	}
+	if n := st.DeadLetters; n != nil {
+		row("dead letters", fmt.Sprint(*n))
+	}
+	for _, h := range st.Pauses {
+		row("paused", printable(fmt.Sprintf("%s, since %s by %s: %s", paused(h), h.At.Format(time.RFC3339), h.Author, dash(h.Reason))))
+	}
+	_ = table.Flush()
+	for _, why := range st.Red {
+		text.WriteString("RED: " + why + "\n")
+	}
+	for _, what := range st.Unknown {
+		text.WriteString("cannot be looked at: " + printable(what) + "\n")
+	}
+	if len(st.Red)+len(st.Unknown) == 0 {
+		text.WriteString("all is well\n")
+	}
+	_, err := io.WriteString(out, text.String())
+	return err
+}

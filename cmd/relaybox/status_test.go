@@ -1,0 +1,99 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/relaybox/relaybox/local/minibus"
+	"github.com/relaybox/relaybox/local/stack"
+	"github.com/relaybox/relaybox/outbox"
+)
+
+// broker gives the ledger's app a bus.
+func (l *ledger) broker() {
+	l.t.Helper()
+	names := stack.Defaults()
+	bus := minibus.RunT(l.t, func(o *minibus.Options) { o.Config = stack.Topology(names["EVENTS_TOPIC"], names["EVENTS_SUBSCRIPTION"]) })
+	l.set("SERVICEBUS_CONNECTION", bus.ConnectionString())
+}
+
+func (l *ledger) status(want int, more ...string) (got state) {
+	l.t.Helper()
+	status, out, said := called(l.t.Context(), append([]string{"status", "--json", "--settings", l.settings}, more...)...)
+	require.Equal(l.t, want, status, "%s\n%s", out, said)
+	require.NoError(l.t, json.Unmarshal([]byte(out), &got), out)
+	return got
+}
+
+func TestStatus(t *testing.T) {
+	t.Parallel()
+	l := newLedger(t)
+	l.broker()
+	got := l.status(0)
+	require.Equal(t, &outboxState{}, got.Outbox)
+	require.Empty(t, got.Red)
+	require.Empty(t, got.Unknown)
+	require.Zero(t, *got.DeadLetters)
+	require.Zero(t, *got.EarlyKeys)
+
+	l.write("profile:ann", 2) // an hour old
+	got = l.status(exitFailed)
+	require.Equal(t, 2, got.Outbox.Pending)
+	require.InDelta(t, 3600, got.Outbox.Oldest, 60)
+	require.Len(t, got.Red, 1)
+	l.status(0, "--oldest", "2h")
+
+	l.park("order:7", 3, outbox.Fault{Reason: "no", Attempts: 3})
+	l.park("order:8", 0, outbox.Fault{Reason: "no", Attempts: 3, Skipped: true})
+	got = l.status(exitFailed, "--oldest", "2h")
+	require.Equal(t, 5, got.Outbox.Pending)
+	require.Equal(t, []int{1, 1, 1}, []int{got.Outbox.Parked, got.Outbox.Keys, got.Outbox.Passed})
+	_, err := outbox.NewOperator(l, l, "ann", "a subscriber is mended").Pause(t.Context(), outbox.ScopeKind, "order")
+	require.NoError(t, err)
+	status, out, said := called(t.Context(), "status", "--settings", l.settings)
+	require.Equal(t, exitFailed, status, said)
+	for _, part := range []string{"pending       5, the oldest for 1h0m", "parked        1, of 1 key\n", "skipped       1,", "consumer      0 keys", "dead letters  0\n", "paused        kind order, since", "a subscriber is mended", "RED: the oldest", "RED: the broker"} {
+		require.Contains(t, out, part)
+	}
+}
+
+// TestStatusOfWhatCannotBeLookedAt: the rest is shown, and the caller is told.
+func TestStatusOfWhatCannotBeLookedAt(t *testing.T) {
+	t.Parallel()
+	l := newLedger(t)
+	l.set("SERVICEBUS_CONNECTION", "")
+	got := l.status(exitUnknown)
+	require.Nil(t, got.DeadLetters)
+	require.NotNil(t, got.Outbox)
+	require.Len(t, got.Unknown, 1)
+	require.Contains(t, got.Unknown[0], "SERVICEBUS_CONNECTION")
+}
+
+// TestStatusIsWatched until somebody ends it.
+func TestStatusIsWatched(t *testing.T) {
+	t.Parallel()
+	l := newLedger(t)
+	l.broker()
+	ctx, stop := context.WithCancel(t.Context())
+	defer stop()
+	var out, said strings.Builder
+	looks := 0
+	err := run(ctx, []string{"status", "--watch", "1ms", "--json", "--settings", l.settings}, writerFunc(func(p []byte) (int, error) {
+		if looks++; looks == 3 {
+			stop()
+		}
+		return out.Write(p)
+	}), &said)
+	require.NoError(t, err, said.String())
+	require.Equal(t, 3, strings.Count(out.String(), `"outbox"`))
+	status, _, said2 := called(t.Context(), "status", "--watch", "-1s")
+	require.Equal(t, exitUsage, status, said2)
+}
+
+type writerFunc func([]byte) (int, error)
+
+func (f writerFunc) Write(p []byte) (int, error) { return f(p) }
