@@ -17,7 +17,9 @@ import (
 func (l *ledger) broker() {
 	l.t.Helper()
 	names := stack.Defaults()
-	bus := minibus.RunT(l.t, func(o *minibus.Options) { o.Config = stack.Topology(names["EVENTS_TOPIC"], names["EVENTS_SUBSCRIPTION"]) })
+	bus := minibus.RunT(l.t, func(o *minibus.Options) {
+		o.Config = stack.Topology(names["EVENTS_TOPIC"], names["EVENTS_SUBSCRIPTION"])
+	})
 	l.set("SERVICEBUS_CONNECTION", bus.ConnectionString())
 }
 
