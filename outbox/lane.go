@@ -79,11 +79,11 @@ func (l *lane) round(ctx context.Context) {
 		cancel()
 	}
 	l.w.mu.Unlock()
+	end := func() {}
 	if trace := l.w.opts.Tracer; trace != nil {
-		var end func()
 		ctx, end = trace(ctx, l.traces())
-		defer end()
 	}
+	defer end()
 	if err := l.read(ctx); err != nil {
 		l.fail(l.members, err)
 		return
@@ -102,6 +102,7 @@ func (l *lane) round(ctx context.Context) {
 	}
 	made, err := l.w.store.Commit(ctx, b.commit)
 	if err == nil {
+		end() // before the callers go
 		l.committed(b, made)
 		return
 	}

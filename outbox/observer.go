@@ -92,5 +92,5 @@ func (LookFailed) signal()  {}
 func (DrainFailed) signal() {}
 
 // Tracer begins the work for requests, whose traces it is told: it returns the context of that
-// work, and what ends it. Nil begins nothing, and costs nothing.
+// work, and what ends it, which may be called again. Nil begins nothing, and costs nothing.
 type Tracer func(ctx context.Context, of []Trace) (_ context.Context, end func())

@@ -2,6 +2,7 @@ package outbox_test
 
 import (
 	"context"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -31,7 +32,7 @@ func TestARoundIsForThoseInIt(t *testing.T) {
 		}}
 		w := outbox.NewWriter(slow, outbox.WriterOptions{Tracer: func(ctx context.Context, of []outbox.Trace) (context.Context, func()) {
 			rounds = append(rounds, of)
-			return context.WithValue(ctx, roundKey{}, len(rounds)), func() { ended++ }
+			return context.WithValue(ctx, roundKey{}, len(rounds)), sync.OnceFunc(func() { ended++ })
 		}})
 		traced := func(name string) outbox.Request {
 			r := put("k", name)

@@ -64,6 +64,9 @@ func (c *client) close() {
 // export sends a request until it is taken, can never be, or the time is up, and logs when
 // that is another end than the last one's.
 func (c *client) export(ctx context.Context, body []byte) {
+	if c.ended.Err() != nil {
+		return
+	}
 	ctx, cancel := context.WithTimeout(ctx, c.cfg.Timeout)
 	defer cancel()
 	defer context.AfterFunc(c.ended, cancel)()
