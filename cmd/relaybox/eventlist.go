@@ -87,6 +87,8 @@ type storedEvent struct {
 	Envelope json.RawMessage `json:"envelope,omitempty"`
 	// WaitsFor is the parked event before it.
 	WaitsFor int64 `json:"waitsFor,omitempty"`
+	// Paused is an operator's pause that covers it.
+	Paused *outbox.Halt `json:"paused,omitempty"`
 	// Followers are the events of its key behind it; more than that if MoreFollowers.
 	Followers     *int `json:"followers,omitempty"`
 	MoreFollowers bool `json:"moreFollowers,omitempty"`

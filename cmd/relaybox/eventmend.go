@@ -98,6 +98,11 @@ func (m *eventMending) run(cmd *cobra.Command, args []string) error {
 		operator: outbox.NewOperator(d, d, m.author, m.reason), verb: m.verb, result: r,
 		progress: &progress{out: cmd.ErrOrStderr(), last: time.Now()},
 	}
+	pauses, err := w.operator.Pauses(ctx)
+	if err != nil {
+		return err
+	}
+	halted := 0
 	err = m.eachMendable(ctx, d, r, func(page []outbox.Event) error {
 		if m.dryRun {
 			for _, one := range page {
@@ -108,8 +113,16 @@ func (m *eventMending) run(cmd *cobra.Command, args []string) error {
 		if agreed != nil {
 			page = only(page, agreed)
 		}
+		for _, one := range page {
+			if covering(pauses, one.Key) != nil {
+				halted++
+			}
+		}
 		return w.do(ctx, page)
 	})
+	if halted > 0 {
+		_, _ = fmt.Fprintf(cmd.ErrOrStderr(), "%s of paused keys: sent after relaybox resume (relaybox pause --list)\n", plural(halted, m.choice.thing))
+	}
 	return r.finish(err)
 }
 

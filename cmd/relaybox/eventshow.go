@@ -110,10 +110,22 @@ func (d *desk) around(ctx context.Context, e outbox.Event) (storedEvent, error) 
 			return nil
 		})
 	}
-	if errors.Is(err, errEnough) {
-		err = nil
+	if err != nil && !errors.Is(err, errEnough) {
+		return shown, err
 	}
+	pauses, err := outbox.NewOperator(d, d, "", "").Pauses(ctx)
+	shown.Paused = covering(pauses, e.Key)
 	return shown, err
+}
+
+// covering is a pause that covers a key, nil if there is none.
+func covering(pauses []outbox.Halt, key string) *outbox.Halt {
+	for i := range pauses {
+		if pauses[i].Covers(key) {
+			return &pauses[i]
+		}
+	}
+	return nil
 }
 
 // print prints the event for a person.
@@ -129,6 +141,9 @@ func (d storedEvent) print(out io.Writer, now time.Time) error {
 		row("state", fmt.Sprintf("pending: it waits for event %d, which is parked", d.WaitsFor))
 	default:
 		row("state", d.State)
+	}
+	if h := d.Paused; h != nil {
+		row("paused", fmt.Sprintf("%s, by %s: %s", paused(*h), h.Author, dash(h.Reason)))
 	}
 	row("written", moment(d.CreatedAt, now))
 	if f := d.Fault; f != nil {

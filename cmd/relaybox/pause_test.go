@@ -54,3 +54,23 @@ func TestWhatIsPausedMustBeSaid(t *testing.T) {
 		}
 	}
 }
+
+// TestEventsOfPausedKeys: whoever mends them is told why they do not go out.
+func TestEventsOfPausedKeys(t *testing.T) {
+	t.Parallel()
+	l := newLedger(t)
+	l.park("profile:k1", 0, tooLarge)
+	l.park("order:7", 0, refused)
+	for _, scope := range []string{"--kind", "--key"} {
+		status, _, said := called(t.Context(), "pause", scope, map[string]string{"--kind": "order", "--key": "profile:k2"}[scope], "--author", "ann", "--reason", "wait", "--settings", l.settings)
+		require.Zero(t, status, said)
+	}
+	_, out, _ := l.call("show order:7/1")
+	require.Regexp(t, `(?m)^paused +kind order, by ann: wait$`, out)
+	_, out, _ = l.call("show profile:k1/1")
+	require.NotContains(t, out, "paused")
+	status, out, said := l.call("redrive --all")
+	require.Zero(t, status)
+	require.Equal(t, "2 redriven\n", out)
+	require.Equal(t, "1 event of paused keys: sent after relaybox resume (relaybox pause --list)\n", said)
+}
