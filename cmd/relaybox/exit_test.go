@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
 
 	"github.com/spf13/cobra"
@@ -32,9 +33,27 @@ func verbs(t *testing.T) []*cobra.Command {
 	return all
 }
 
+// printed is what a program has printed, from any goroutine: its handler's lines are in it.
+type printed struct {
+	mu   sync.Mutex
+	text strings.Builder // guarded by mu
+}
+
+func (p *printed) Write(text []byte) (int, error) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.text.Write(text)
+}
+
+func (p *printed) String() string {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.text.String()
+}
+
 // called runs the program and returns what its caller sees.
 func called(ctx context.Context, args ...string) (status int, stdout, stderr string) {
-	var out, errors strings.Builder
+	var out, errors printed
 	err := run(ctx, args, &out, &errors)
 	status = exit(ctx, err, &errors)
 	return status, out.String(), errors.String()
