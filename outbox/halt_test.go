@@ -76,7 +76,8 @@ func TestAPauseIsHonoured(t *testing.T) {
 	})
 }
 
-// TestAPauseHoldsTheFastPath, too, and what it has left in the store goes out after the pause.
+// TestAPauseHoldsTheFastPath, too, and what it has left in the store goes out seconds after
+// the pause, however long that was.
 func TestAPauseHoldsTheFastPath(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -92,12 +93,12 @@ func TestAPauseHoldsTheFastPath(t *testing.T) {
 		w := outbox.NewWriter(s, outbox.WriterOptions{Committed: f.Notify})
 		must(t, w, put("order:7", "a"))
 		must(t, w, put("order:8", "a"))
-		time.Sleep(10 * time.Second)
+		time.Sleep(time.Hour) // looks for orphans find it all the time
 		require.Empty(t, p.Seqs("order:7"))
 		require.Equal(t, []int64{1}, p.Seqs("order:8"))
 		_, err = o.Resume(t.Context(), outbox.ScopeKey, "order:7")
 		require.NoError(t, err)
-		time.Sleep(10 * time.Second) // somebody looks for orphans
+		time.Sleep(5 * time.Second) // the answer is three seconds old at most, and so is a look one
 		require.Equal(t, []int64{1}, p.Seqs("order:7"))
 	})
 }

@@ -86,7 +86,7 @@ func (o *orphans) look(ctx context.Context) error {
 			if _, ok := seen[h.Key]; ok || h.young(now, orphanAge) {
 				continue
 			}
-			if o.free(h.Key, now, seen) {
+			if o.free(ctx, h.Key, now, seen) {
 				found = append(found, h.Key)
 			}
 			if len(found) >= orphanKeys {
@@ -115,8 +115,12 @@ func (o *orphans) look(ctx context.Context) error {
 }
 
 // free notes the key, and says whether it should be tried: it does not wait, and was not tried
-// a moment ago.
-func (o *orphans) free(key string, now time.Time, seen map[string]*orphan) bool {
+// a moment ago. One that is paused is tried as soon as it is not.
+func (o *orphans) free(ctx context.Context, key string, now time.Time, seen map[string]*orphan) bool {
+	if halted, _ := o.f.d.halts.of(ctx, key); halted { // who cannot ask is told when it is drained
+		seen[key] = &orphan{}
+		return false
+	}
 	one := o.known[key]
 	if one == nil {
 		one = &orphan{}
