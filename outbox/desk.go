@@ -18,7 +18,8 @@ type Desk interface {
 	// those. It stops with the error that visit returns.
 	Waiting(ctx context.Context, parked bool, visit func([]Event) error) error
 	// Release puts a parked event back into the flow. One that is pending already is a
-	// success; ErrConflict says that it is gone, or not as e has it any more.
+	// success; ErrConflict says that it is gone, or not as e has it any more. Class Ambiguous: it
+	// may have been done.
 	Release(ctx context.Context, e Event) error
 	// Replace puts marker, pending, in the place of the parked event e, of the same key and
 	// number. A marker with that ID that is there already is a success; ErrConflict as above.
@@ -111,24 +112,29 @@ var (
 // what became of it, and its State says whether anything was done; an error is one of the
 // store's, or of this package.
 func (o *Operator) Redrive(ctx context.Context, e Event) (Act, error) {
-	if err := mendable(e); err != nil {
-		return o.act(VerbRedrive, e), err
+	act := o.act(VerbRedrive, e)
+	switch {
+	case !e.Parked():
+		return act.vain(fmt.Errorf("event %d of %q: %w", e.Seq, e.Key, ErrNotParked))
+	case e.Fault.Skipped:
+		return act.vain(fmt.Errorf("event %d of %q: %w", e.Seq, e.Key, ErrPassed))
 	}
-	return o.carryOut(ctx, o.act(VerbRedrive, e), func(ctx context.Context) error { return o.desk.Release(ctx, e) })
+	return o.carryOut(ctx, act, func(ctx context.Context) error { return o.desk.Release(ctx, e) })
 }
 
 // Skip has a marker of SkippedType sent in the place of a parked event, so that its followers
 // go out and no consumer waits for it. The event itself is never sent, unless its dispatcher was
-// sending it at this moment; the record keeps it.
+// sending it at this moment; the record keeps it. It is also the end of an event whose key has gone
+// on without it: the marker comes late, and consumers that still wait go on.
 func (o *Operator) Skip(ctx context.Context, e Event) (Act, error) {
 	act := o.act(VerbSkip, e)
-	if err := mendable(e); err != nil {
-		return act, err
+	if !e.Parked() {
+		return act.vain(fmt.Errorf("event %d of %q: %w", e.Seq, e.Key, ErrNotParked))
 	}
 	if e.Envelope == nil {
 		whole, err := o.Event(ctx, e.Key, e.Seq)
 		if err != nil {
-			return act, err
+			return act.vain(err)
 		}
 		if whole.Revision != e.Revision {
 			act.State = ActChanged
@@ -138,7 +144,7 @@ func (o *Operator) Skip(ctx context.Context, e Event) (Act, error) {
 	}
 	marker, err := e.marker()
 	if err != nil {
-		return act, err
+		return act.vain(err)
 	}
 	act.Envelope = e.Envelope
 	return o.carryOut(ctx, act, func(ctx context.Context) error { return o.desk.Replace(ctx, e, marker) })
@@ -156,14 +162,10 @@ func (o *Operator) Event(ctx context.Context, key string, seq int64) (Event, err
 	return page[0], nil
 }
 
-func mendable(e Event) error {
-	switch {
-	case !e.Parked():
-		return fmt.Errorf("event %d of %q: %w", e.Seq, e.Key, ErrNotParked)
-	case e.Fault.Skipped:
-		return fmt.Errorf("event %d of %q: %w", e.Seq, e.Key, ErrPassed)
-	}
-	return nil
+// vain is an act that was not begun.
+func (a Act) vain(err error) (Act, error) {
+	a.State = ActFailed
+	return a, err
 }
 
 func (o *Operator) act(v Verb, e Event) Act {
@@ -189,7 +191,7 @@ func (o *Operator) carryOut(ctx context.Context, a Act, do func(context.Context)
 		a.State = ActDone
 	case errors.Is(err, ErrConflict):
 		a.State, err = ActChanged, nil
-	case ClassOf(err) == Ambiguous || ClassOf(err) == Timeout || ctx.Err() != nil: // it may have been done
+	case inDoubt(err) || ctx.Err() != nil:
 		a.Error = err.Error()
 	default:
 		a.State, a.Error = ActFailed, err.Error()
@@ -200,4 +202,13 @@ func (o *Operator) carryOut(ctx context.Context, a Act, do func(context.Context)
 		err = errors.Join(err, fmt.Errorf("%s, and its record still says %s: %w", a.State, ActBegun, unrecorded))
 	}
 	return a, err
+}
+
+// inDoubt says whether what failed may have been done all the same.
+func inDoubt(err error) bool {
+	switch ClassOf(err) {
+	case Ambiguous, Timeout, Unclassified:
+		return true
+	}
+	return false
 }

@@ -64,8 +64,8 @@ func (d *eventDoc) outline() outbox.Event {
 	return e
 }
 
-// Release is conditional on the revision. A retry after a lost answer meets its own change,
-// and so does who comes second.
+// Release is conditional on the revision, and no answer that was lost is taken for a failure:
+// what it may have done is Ambiguous. Who comes second meets the change of the first.
 func (o *Outbox) Release(ctx context.Context, e outbox.Event) error {
 	var patch azcosmos.PatchOperations
 	patch.SetCondition("from c where c.parked = true")
@@ -104,7 +104,7 @@ func (o *Outbox) swap(ctx context.Context, what op, e outbox.Event, done func(no
 	tag := azcore.ETag(e.Revision)
 	room := o.rooms.of(e.Key)
 	stale := false
-	err := room.do(ctx, what, idempotent, func(ctx context.Context, items *azcosmos.ContainerClient) error {
+	err := room.do(ctx, what, once, func(ctx context.Context, items *azcosmos.ContainerClient) error {
 		r, err := write(ctx, items, &azcosmos.ItemOptions{IfMatchEtag: &tag})
 		if stale = changed(err); stale {
 			room.heed(err)

@@ -49,7 +49,8 @@ func eventsSkip() *cobra.Command {
 		Long: `Gives the chosen parked events up after a question, and lets their keys go on. In place of each
 goes a marker of the type relaybox.skipped, under its number, so that no consumer waits for it. It
 cannot be undone: the event is never sent. Its envelope stays in the record of the act: relaybox
-events history --json.
+events history --json. It is also how events end whose keys have gone on without them
+(RELAYBOX_SKIP_PARKED).
 
 A run that is interrupted, killed or repeated does no harm.
 
@@ -162,14 +163,14 @@ func (m *eventMending) eachMendable(ctx context.Context, d *desk, r *eventResult
 			if m.choice.max > 0 && shown == m.choice.max {
 				break
 			}
-			switch stateOf(one) {
-			case stateParked:
+			switch state := stateOf(one); {
+			case state == statePending:
+				r.add(one, eventPending, nil)
+			case state == stateSkipped && m.verb != "skip":
+				r.add(one, eventPassed, nil)
+			default:
 				mendable = append(mendable, one)
 				shown++
-			case stateSkipped:
-				r.add(one, eventPassed, nil)
-			case statePending:
-				r.add(one, eventPending, nil)
 			}
 		}
 		if len(mendable) > 0 {

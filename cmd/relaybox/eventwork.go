@@ -126,10 +126,10 @@ func (w *eventWork) act(ctx context.Context, e outbox.Event) (eventOutcome, erro
 		case now.ID != e.ID && now.Parked(): // of a container that was made anew
 			return eventChanged, nil
 		}
-		switch stateOf(now) {
-		case statePending:
+		switch state := stateOf(now); {
+		case state == statePending:
 			return eventPending, nil
-		case stateSkipped:
+		case state == stateSkipped && w.verb != "skip":
 			return eventPassed, nil
 		}
 		e = now
