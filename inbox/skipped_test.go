@@ -71,3 +71,39 @@ func TestAMarkerEndsTheWaitOfItsFollowers(t *testing.T) {
 		})
 	}
 }
+
+// TestAMarkerJumpsNoGap: it has no state to go on with. An event behind it has, and takes it along.
+func TestAMarkerJumpsNoGap(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		s := &inboxtest.MemStore{}
+		var told []inbox.Signal
+		in := inbox.New(s, list, inbox.Options{EarlyWait: time.Minute, Observer: func(s inbox.Signal) { told = append(told, s) }})
+		expect(t, in, one(1), inbox.Applied)
+		expect(t, in, marker(3), inbox.Stored)
+		time.Sleep(70 * time.Second)
+		told = nil
+		sweep(t, in, inbox.Swept{Keys: 1, Blocked: 1})
+		require.Len(t, told, 1)
+		require.EqualValues(t, 2, told[0].(inbox.Blocked).For)
+		expect(t, in, one(2), inbox.Applied) // and the marker
+		seqs, m := applied(t, s)
+		require.Equal(t, []int64{1, 2}, seqs)
+		require.EqualValues(t, 3, m.LastSeq)
+		require.Zero(t, m.Gaps)
+
+		expect(t, in, marker(5), inbox.Stored)
+		expect(t, in, one(6), inbox.Stored)
+		time.Sleep(70 * time.Second)
+		_, err := in.Sweep(t.Context())
+		require.NoError(t, err)
+		seqs, m = applied(t, s)
+		require.Equal(t, []int64{1, 2, 6}, seqs)
+		_, err = in.Sweep(t.Context())
+		require.NoError(t, err)
+		require.NoError(t, s.Check())
+		early, err := s.Early(t.Context(), "k", 10)
+		require.NoError(t, err)
+		require.Empty(t, early, "the marker has gone, too")
+	})
+}

@@ -78,6 +78,7 @@ func (b *batch) sweep(ctx context.Context, c *call, others []*call) error {
 		return err
 	}
 	opts := b.lane.i.opts
+	var marker *Early // that has waited for too long
 	for _, e := range b.early {
 		if b.full() {
 			return nil // the next round goes on
@@ -103,6 +104,11 @@ func (b *batch) sweep(ctx context.Context, c *call, others []*call) error {
 		case opts.Policy == Strict:
 			b.settle(c, Stored, Blocked{Key: b.lane.key, For: in.LastSeq + 1, Waiting: max(1, in.Early.Len()), Since: e.Since})
 			return nil
+		case e.Event.Skipped():
+			if marker == nil {
+				marker = &e
+			}
+			continue // it has no state to go on with: the next event that has may
 		default:
 			in, missing = in.jump(e.Event.Seq)
 		}
@@ -115,6 +121,10 @@ func (b *batch) sweep(ctx context.Context, c *call, others []*call) error {
 		if missing > 0 {
 			b.signals = append(b.signals, Jumped{Event: e.Event, Missing: missing})
 		}
+	}
+	if marker != nil && b.Model.LastSeq < marker.Event.Seq {
+		b.settle(c, Stored, Blocked{Key: b.lane.key, For: b.Model.LastSeq + 1, Waiting: max(1, b.Model.Early.Len()), Since: marker.Since})
+		return nil
 	}
 	b.settle(c, Applied)
 	return nil

@@ -63,8 +63,13 @@ var errHalted = errors.New("an operator has paused it")
 // haltFresh is how long pauses are believed that were read: an instance honours one within that.
 const haltFresh = 3 * time.Second
 
-// haltTime bounds the question.
-const haltTime = 10 * time.Second
+const (
+	// haltTime bounds the question, and haltPatience how long those wait for its answer who know an older one.
+	haltTime     = 10 * time.Second
+	haltPatience = time.Second
+	// haltFault is how long a fault of the store is an answer for those who know none.
+	haltFault = time.Second
+)
 
 // halts are the pauses as a dispatcher knows them. It asks when it has something to send, and
 // not otherwise.
@@ -74,54 +79,70 @@ type halts struct {
 
 	mu    sync.Mutex
 	known []Halt    // guarded by mu, as the next
-	until time.Time // known is fresh
 	asked bool      // known was read once
+	fault error     // of the last question, until known was read
+	until time.Time // the above is fresh
 }
 
 // of says whether the key is paused. While the pauses cannot be read, those that were known
-// stand; who has never read them is told of the fault.
+// stand, and nobody waits for long; who has never read them is told of the fault.
 func (h *halts) of(ctx context.Context, key string) (bool, error) {
 	if h.read == nil {
 		return false, nil
 	}
-	known, fresh := h.get()
+	known, asked, fault, fresh := h.get()
 	if !fresh {
+		var patience <-chan time.Time
+		if asked {
+			patience = time.After(haltPatience)
+		}
 		select {
-		case r := <-h.flight.DoChan("", func() (any, error) { return nil, h.ask(context.WithoutCancel(ctx)) }):
-			if r.Err != nil {
-				return false, r.Err
-			}
+		case <-h.flight.DoChan("", func() (any, error) { h.ask(context.WithoutCancel(ctx)); return nil, nil }):
+		case <-patience:
+			h.believe()
 		case <-ctx.Done():
 			return false, &Error{Class: Timeout, Op: "read the pauses", Err: context.Cause(ctx)}
 		}
-		known, _ = h.get()
+		known, _, fault, _ = h.get()
+	}
+	if fault != nil {
+		return false, fault
 	}
 	return slices.ContainsFunc(known, func(p Halt) bool { return p.Covers(key) }), nil
 }
 
-func (h *halts) get() (known []Halt, fresh bool) {
+func (h *halts) get() (known []Halt, asked bool, fault error, fresh bool) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	return h.known, time.Now().Before(h.until)
+	return h.known, h.asked, h.fault, time.Now().Before(h.until)
 }
 
-func (h *halts) ask(ctx context.Context) error {
-	if _, fresh := h.get(); fresh {
-		return nil // an earlier flight has landed meanwhile
+// believe has what is known stand for a while: an answer is late.
+func (h *halts) believe() {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.until = time.Now().Add(haltFresh)
+}
+
+func (h *halts) ask(ctx context.Context) {
+	if _, _, _, fresh := h.get(); fresh {
+		return // an earlier flight has landed meanwhile
 	}
 	ctx, cancel := context.WithTimeout(ctx, haltTime)
 	defer cancel()
+	began := time.Now()
 	found, err := h.read(ctx)
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	if err == nil {
-		h.known, h.asked = found.List, true
+	switch {
+	case err == nil:
+		h.known, h.asked, h.fault = found.List, true, nil
+		h.until = began.Add(haltFresh)
+	case h.asked:
+		h.until = time.Now().Add(haltFresh)
+	default:
+		h.fault, h.until = err, time.Now().Add(haltFault)
 	}
-	if !h.asked {
-		return err
-	}
-	h.until = time.Now().Add(haltFresh)
-	return nil
 }
 
 // maxHaltTries bounds how often an operator who pauses is overtaken by others.
@@ -185,8 +206,7 @@ func (o *Operator) setHalts(ctx context.Context, act Act, change func([]Halt) (l
 	for range maxHaltTries {
 		found, err := o.desk.Halts(ctx)
 		if err != nil {
-			act.State = ActFailed
-			return act, err
+			return act.unlessDone(doubt, err)
 		}
 		if doubt && act.Verb == VerbPause && slices.ContainsFunc(found.List, func(p Halt) bool { return p.Act == act.ID }) {
 			return act, nil // the answer was lost, not the act
@@ -199,14 +219,24 @@ func (o *Operator) setHalts(ctx context.Context, act Act, change func([]Halt) (l
 			return act, nil
 		}
 		err = o.desk.SetHalts(ctx, Halts{List: list, Revision: found.Revision}, act)
-		if !errors.Is(err, ErrConflict) && ClassOf(err) != Ambiguous {
-			if err != nil {
-				act.State = ActFailed
-			}
-			return act, err
+		switch {
+		case err == nil:
+			return act, nil
+		case errors.Is(err, ErrConflict):
+		case inDoubt(err):
+			doubt = true
+		default:
+			return act.unlessDone(doubt, err)
 		}
-		doubt = doubt || ClassOf(err) == Ambiguous
 	}
-	act.State = ActFailed
-	return act, fmt.Errorf("%s: %w", act.Verb, ErrContended)
+	return act.unlessDone(doubt, fmt.Errorf("%s: %w", act.Verb, ErrContended))
+}
+
+// unlessDone is an act that has ended with err. doubt: it may have been done before that.
+func (a Act) unlessDone(doubt bool, err error) (Act, error) {
+	if !doubt {
+		return a.vain(err)
+	}
+	a.State = ActBegun
+	return a, fmt.Errorf("it may have been done, or not: %w", err)
 }

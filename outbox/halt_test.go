@@ -151,22 +151,108 @@ func TestPausesAreAskedForSeldom(t *testing.T) {
 // has. The store that has them has the events, too.
 func TestPausesThatNobodyHasRead(t *testing.T) {
 	t.Parallel()
-	s, p := &outboxtest.MemStore{}, &outboxtest.MemPublisher{}
-	fill(t, s, 1, "a:1")
-	broken := true
-	d := outbox.NewDispatcher(s, p, outbox.DispatcherOptions{Halts: func(ctx context.Context) (outbox.Halts, error) {
-		if broken {
-			return outbox.Halts{}, fault(outbox.Unavailable)
+	synctest.Test(t, func(t *testing.T) {
+		s, p := &outboxtest.MemStore{}, &outboxtest.MemPublisher{}
+		fill(t, s, 1, "a:1")
+		broken := true
+		d := outbox.NewDispatcher(s, p, outbox.DispatcherOptions{Halts: func(ctx context.Context) (outbox.Halts, error) {
+			if broken {
+				return outbox.Halts{}, fault(outbox.Unavailable)
+			}
+			return s.Halts(ctx)
+		}})
+		_, err := d.Drain(t.Context(), "a:1", time.Minute)
+		require.Equal(t, outbox.Unavailable, outbox.ClassOf(err))
+		require.Empty(t, p.Log())
+		broken = false
+		time.Sleep(time.Second)
+		_, err = d.Drain(t.Context(), "a:1", time.Minute)
+		require.NoError(t, err)
+		require.Len(t, p.Log(), 1)
+	})
+}
+
+// TestAFaultIsAskedForOnce a second, however many keys wait, by sweeps and by looks for orphans.
+func TestAFaultIsAskedForOnce(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		s := &outboxtest.MemStore{}
+		for i := range 250 {
+			fill(t, s, 1, fmt.Sprint("a:", i))
 		}
-		return s.Halts(ctx)
-	}})
-	_, err := d.Drain(t.Context(), "a:1", time.Minute)
-	require.Equal(t, outbox.Unavailable, outbox.ClassOf(err))
-	require.Empty(t, p.Log())
-	broken = false
-	_, err = d.Drain(t.Context(), "a:1", time.Minute)
-	require.NoError(t, err)
-	require.Len(t, p.Log(), 1)
+		time.Sleep(2 * time.Second)
+		asked, failed := 0, 0
+		d := outbox.NewDispatcher(s, &outboxtest.MemPublisher{}, outbox.DispatcherOptions{
+			Halts: func(context.Context) (outbox.Halts, error) { asked++; return outbox.Halts{}, fault(outbox.Unavailable) },
+			Observer: func(sig outbox.Signal) {
+				if _, ok := sig.(outbox.DrainFailed); ok {
+					failed++
+				}
+			},
+		})
+		ctx, stop := context.WithCancel(t.Context())
+		go outbox.NewFastPath(d, outbox.FastPathOptions{}).Run(ctx)
+		time.Sleep(time.Minute)
+		stop()
+		synctest.Wait()
+		require.LessOrEqual(t, asked, 61)
+		require.Zero(t, failed, "a look leaves them alone")
+	})
+}
+
+// TestPausesThatComeLate: nobody waits for long who knows an older answer, and not each one.
+func TestPausesThatComeLate(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		s := &outboxtest.MemStore{}
+		hangs := false
+		d := outbox.NewDispatcher(s, &outboxtest.MemPublisher{}, outbox.DispatcherOptions{Halts: func(ctx context.Context) (outbox.Halts, error) {
+			if hangs {
+				<-ctx.Done()
+				return outbox.Halts{}, ctx.Err()
+			}
+			return s.Halts(ctx)
+		}})
+		drain := func() time.Duration {
+			fill(t, s, 1, "a:1")
+			began := time.Now()
+			_, err := d.Drain(t.Context(), "a:1", time.Minute)
+			require.NoError(t, err)
+			return time.Since(began)
+		}
+		require.Zero(t, drain())
+		hangs = true
+		var waited time.Duration
+		for range 60 {
+			time.Sleep(time.Second)
+			took := drain()
+			require.LessOrEqual(t, took, time.Second)
+			waited += took
+		}
+		require.LessOrEqual(t, waited, 20*time.Second, "of a minute and more")
+	})
+}
+
+// TestARedriveIsSentSoon, however often a look has found the key's followers before.
+func TestARedriveIsSentSoon(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		s, p := &outboxtest.MemStore{}, &outboxtest.MemPublisher{}
+		for range 3 {
+			fill(t, s, 1, "k:1")
+			time.Sleep(time.Millisecond)
+		}
+		require.NoError(t, s.Park(t.Context(), s.Events("k:1")[0], outbox.Fault{Reason: "r", At: time.Now(), Next: time.Now().Add(24 * time.Hour)}))
+		ctx, stop := context.WithCancel(t.Context())
+		go outbox.NewFastPath(outbox.NewDispatcher(s, p, outbox.DispatcherOptions{}), outbox.FastPathOptions{}).Run(ctx)
+		defer synctest.Wait()
+		defer stop()
+		time.Sleep(2 * time.Hour)
+		_, err := outbox.NewOperator(s, s, "ann", "").Redrive(t.Context(), s.Events("k:1")[0])
+		require.NoError(t, err)
+		time.Sleep(2 * time.Second)
+		require.Equal(t, []int64{1, 2, 3}, p.Seqs("k:1"))
+	})
 }
 
 // TestWhatIsPaused: the acts of pausing and their answers.
@@ -221,6 +307,24 @@ func (d lostDesk) SetHalts(ctx context.Context, h outbox.Halts, a outbox.Act) er
 	return err
 }
 
+// unreadDesk cannot be read any more after the first SetHalts.
+type unreadDesk struct {
+	lostDesk
+	set bool
+}
+
+func (d *unreadDesk) SetHalts(ctx context.Context, h outbox.Halts, a outbox.Act) error {
+	d.set = true
+	return d.lostDesk.SetHalts(ctx, h, a)
+}
+
+func (d *unreadDesk) Halts(ctx context.Context) (outbox.Halts, error) {
+	if d.set {
+		return outbox.Halts{}, fault(outbox.Unavailable)
+	}
+	return d.lostDesk.Halts(ctx)
+}
+
 // TestPausesOfSeveralOperators: who is overtaken tries again, and a lost answer is no failure.
 func TestPausesOfSeveralOperators(t *testing.T) {
 	t.Parallel()
@@ -242,6 +346,12 @@ func TestPausesOfSeveralOperators(t *testing.T) {
 	act, err = outbox.NewOperator(d, s, "ann", "").Resume(t.Context(), outbox.ScopeKind, "order")
 	require.NoError(t, err)
 	require.Equal(t, outbox.ActDone, act.State)
+
+	d.lose = func() bool { return true }
+	unread := unreadDesk{d, false}
+	act, err = outbox.NewOperator(&unread, s, "ann", "").Pause(t.Context(), outbox.ScopeKind, "cat")
+	require.ErrorContains(t, err, "it may have been done")
+	require.Equal(t, outbox.ActBegun, act.State, "and it was")
 
 	busy := lostDesk{s, func() bool { return false }, func() {
 		others++

@@ -45,6 +45,7 @@ type orphans struct {
 type orphan struct {
 	drains int
 	next   time.Time // not handed on again before
+	oldest time.Time // of its events, as the last look has shown it
 }
 
 // run looks at once, and then again and again until ctx ends. The moments are spread over
@@ -86,9 +87,13 @@ func (o *orphans) look(ctx context.Context) error {
 			if _, ok := seen[h.Key]; ok || h.young(now, orphanAge) {
 				continue
 			}
+			if one := o.known[h.Key]; one != nil && h.CreatedAt.Before(one.oldest) {
+				delete(o.known, h.Key) // an operator has put one back, before those that have waited for it
+			}
 			if o.free(ctx, h.Key, now, seen) {
 				found = append(found, h.Key)
 			}
+			seen[h.Key].oldest = h.CreatedAt
 			if len(found) >= orphanKeys {
 				return errEnough
 			}
@@ -117,15 +122,15 @@ func (o *orphans) look(ctx context.Context) error {
 // free notes the key, and says whether it should be tried: it does not wait, and was not tried
 // a moment ago. One that is paused is tried as soon as it is not.
 func (o *orphans) free(ctx context.Context, key string, now time.Time, seen map[string]*orphan) bool {
-	if halted, _ := o.f.d.halts.of(ctx, key); halted { // who cannot ask is told when it is drained
-		seen[key] = &orphan{}
-		return false
-	}
 	one := o.known[key]
-	if one == nil {
+	halted, err := o.f.d.halts.of(ctx, key)
+	if one == nil || halted {
 		one = &orphan{}
 	}
 	seen[key] = one
+	if halted || err != nil {
+		return false
+	}
 	wait, clean := o.f.d.refusals.of(key)
 	return wait == 0 && (!clean || !now.Before(one.next)) && !o.f.has(key)
 }

@@ -126,7 +126,8 @@ type Queue interface {
 	Pending(ctx context.Context, key string, after int64, limit int) ([]Event, error)
 	// Settle removes acknowledged events, pending or parked since. One that is already gone
 	// is a success; what stands under its number in a container that was made anew is
-	// another event, with another ID and Revision, and stays.
+	// another event, with another ID and Revision, and stays. A marker that has taken an event's
+	// place meanwhile may stay or go: the event was sent.
 	Settle(ctx context.Context, key string, events []Event) error
 	// Park takes the event out of the flow with its fault, or renews the fault of one that
 	// is parked. ErrConflict: it changed nothing, because the event is not stored at that

@@ -251,7 +251,7 @@ func (p *sweepPass) try(ctx context.Context, key string) {
 		p.mu.Lock()
 		defer p.mu.Unlock()
 		p.again = append(p.again, key) // it may have more
-	} else if p.d.gate.closed() == 0 {
+	} else if p.d.gate.closed() == 0 && r.Held == 0 {
 		p.vain++
 	}
 }

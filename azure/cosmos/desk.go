@@ -71,6 +71,7 @@ func (o *Outbox) Release(ctx context.Context, e outbox.Event) error {
 	patch.SetCondition("from c where c.parked = true")
 	patch.AppendSet("/pending", true)
 	patch.AppendRemove("/parked")
+	patch.AppendSet("/fault", 0) // there may be none, and what is not there cannot be removed
 	patch.AppendRemove("/fault")
 	what := op{"put back an event of", e.Key}
 	return o.swap(ctx, what, e, func(now outbox.Event) bool { return now.ID == e.ID && !now.Parked() },

@@ -342,7 +342,7 @@ func (o *Outbox) left(ctx context.Context, what op, events []outbox.Event) ([]ou
 }
 
 // Park is conditional twice: on the state, and on the revision that was read. A retry
-// after a lost answer meets its own change, and takes it for somebody else's.
+// after a lost answer meets its own change, and knows it by the fault.
 func (o *Outbox) Park(ctx context.Context, e outbox.Event, f outbox.Fault) error {
 	what := op{"park an event of", e.Key}
 	if err := checkKey(what); err != nil {
@@ -363,15 +363,33 @@ func (o *Outbox) Park(ctx context.Context, e outbox.Event, f outbox.Fault) error
 		opts.IfMatchEtag = &tag
 	}
 	c := o.rooms.of(e.Key)
-	return c.do(ctx, what, idempotent, func(ctx context.Context, items *azcosmos.ContainerClient) error {
+	moved := false
+	err := c.do(ctx, what, idempotent, func(ctx context.Context, items *azcosmos.ContainerClient) error {
 		r, err := items.PatchItem(ctx, azcosmos.NewPartitionKeyString(e.Key), outbox.EventDocID(e.Seq), patch, opts)
-		if changed(err) {
+		if moved = changed(err); moved {
 			c.heed(err)
-			return verdict{outbox.ErrConflict}
+			return nil
 		}
 		c.seen(r.RawResponse)
 		return err
 	})
+	if err != nil || !moved {
+		return err
+	}
+	var d eventDoc
+	if _, err := c.read(ctx, what, outbox.EventDocID(e.Seq), &d); err != nil {
+		return err
+	}
+	if now := d.fault(); now == nil || !sameFault(*now, f) { // or it is gone
+		return outbox.ErrConflict
+	}
+	return nil
+}
+
+func sameFault(a, b outbox.Fault) bool {
+	same := a.At.Equal(b.At) && a.Next.Equal(b.Next)
+	a.At, a.Next = b.At, b.Next
+	return same && a == b
 }
 
 // changed says whether a document is not as the condition of a write wants it, or gone.

@@ -2,6 +2,7 @@ package cosmos
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"net/http"
@@ -187,7 +188,8 @@ func TestASettleThatFailsSaysSo(t *testing.T) {
 func TestParkLeavesAloneWhatMoved(t *testing.T) {
 	t.Parallel()
 	for status, want := range map[int]error{http.StatusOK: nil, http.StatusPreconditionFailed: outbox.ErrConflict, http.StatusNotFound: outbox.ErrConflict} {
-		c, s := scripted(reply{status: status})
+		now := reply{status: http.StatusOK, body: `{"id":"ob-3","pk":"p-1","parked":true,"fault":{"reason":"other","at":"0001-01-01T00:00:00Z","attempts":3}}`}
+		c, s := scripted(reply{status: status}, now)
 		e := outbox.Event{Key: "p-1", Seq: 3, Revision: `"e"`}
 		require.Equal(t, want, c.Outbox("db", "c", OutboxOptions{}).Park(t.Context(), e, outbox.Fault{Reason: `it's "bad"`, Attempts: 3}))
 		require.Equal(t, `"e"`, s.requests[0].header.Get("If-Match"))
@@ -195,12 +197,45 @@ func TestParkLeavesAloneWhatMoved(t *testing.T) {
 			{"op":"set","path":"/parked","value":true},
 			{"op":"set","path":"/fault","value":{"reason":"it's \"bad\"","at":"0001-01-01T00:00:00Z","attempts":3}}]}`, s.requests[0].body)
 
-		c, s = scripted(reply{status: status})
+		c, s = scripted(reply{status: status}, now)
 		e.Fault = &outbox.Fault{}
 		require.Equal(t, want, c.Outbox("db", "c", OutboxOptions{}).Park(t.Context(), e, outbox.Fault{Reason: "r", Attempts: 4}))
 		require.Equal(t, `"e"`, s.requests[0].header.Get("If-Match"))
 		require.JSONEq(t, `{"condition":"from c where c.parked = true","operations":[
 			{"op":"set","path":"/fault","value":{"reason":"r","at":"0001-01-01T00:00:00Z","attempts":4}}]}`, s.requests[0].body)
+	}
+}
+
+// TestAParkThatMeetsItself: the answer was lost, and the repetition is refused because of the
+// first try.
+func TestAParkThatMeetsItself(t *testing.T) {
+	t.Parallel()
+	at := time.Date(2026, 8, 7, 10, 0, 0, 123456789, time.UTC)
+	f := outbox.Fault{Reason: "r", At: at, Attempts: 3, Next: at.Add(time.Minute)}
+	text, err := json.Marshal(map[string]any{"id": "ob-3", "pk": "p-1", "parked": true, "fault": f})
+	require.NoError(t, err)
+	e := outbox.Event{Key: "p-1", Seq: 3, Revision: `"e"`}
+	c, _ := scripted(reply{dropped: true}, reply{status: http.StatusPreconditionFailed}, reply{status: http.StatusOK, body: string(text)})
+	require.NoError(t, c.Outbox("db", "c", OutboxOptions{}).Park(t.Context(), e, f))
+	f.Attempts++
+	c, _ = scripted(reply{dropped: true}, reply{status: http.StatusPreconditionFailed}, reply{status: http.StatusOK, body: string(text)})
+	require.ErrorIs(t, c.Outbox("db", "c", OutboxOptions{}).Park(t.Context(), e, f), outbox.ErrConflict)
+}
+
+// TestAnActWhoseAnswerIsLost is in doubt: nobody may say that it was not done.
+func TestAnActWhoseAnswerIsLost(t *testing.T) {
+	t.Parallel()
+	e := outbox.Event{Key: "p:1", Seq: 3, ID: "e", Revision: `"e"`, Fault: &outbox.Fault{}}
+	for name, do := range map[string]func(*Outbox) error{
+		"release": func(o *Outbox) error { return o.Release(t.Context(), e) },
+		"replace": func(o *Outbox) error {
+			return o.Replace(t.Context(), e, outbox.Event{Key: "p:1", Seq: 3, ID: "e-skipped", Envelope: []byte(`{}`)})
+		},
+		"halts": func(o *Outbox) error { return o.SetHalts(t.Context(), outbox.Halts{}, outbox.Act{ID: "a"}) },
+	} {
+		c, s := scripted(reply{dropped: true}, reply{status: http.StatusNotFound})
+		require.Equal(t, outbox.Ambiguous, outbox.ClassOf(do(c.Outbox("db", "c", OutboxOptions{}))), name)
+		require.Equal(t, 1, s.count(), name)
 	}
 }
 

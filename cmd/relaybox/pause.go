@@ -98,6 +98,9 @@ func (p *pausing) scope(cmd *cobra.Command) (outbox.Scope, string, error) {
 
 func (p *pausing) run(cmd *cobra.Command, _ []string) error {
 	if p.list {
+		if p.all || p.kind != "" || p.key != "" {
+			return usage("--list shows all pauses: it does not go with --all, --kind or --key")
+		}
 		return p.show(cmd)
 	}
 	scope, name, err := p.scope(cmd)

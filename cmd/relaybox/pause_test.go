@@ -53,6 +53,9 @@ func TestWhatIsPausedMustBeSaid(t *testing.T) {
 			require.Contains(t, said, "--key")
 		}
 	}
+	status, _, said := called(t.Context(), "pause", "--list", "--kind", "x")
+	require.Equal(t, exitUsage, status)
+	require.Contains(t, said, "--list")
 }
 
 // TestEventsOfPausedKeys: whoever mends them is told why they do not go out.

@@ -120,7 +120,9 @@ func (s *statusFlags) look(ctx context.Context, d *desk) *state {
 		},
 		"the pauses": func() error {
 			found, err := d.Halts(ctx)
-			st.Pauses = found.List
+			if err == nil {
+				st.Pauses = append([]outbox.Halt{}, found.List...)
+			}
 			return err
 		},
 		"the consumer": func() (err error) {
@@ -141,9 +143,6 @@ func (s *statusFlags) look(ctx context.Context, d *desk) *state {
 		})
 	}
 	all.Wait()
-	if st.Pauses == nil {
-		st.Pauses = []outbox.Halt{}
-	}
 	if o := st.Outbox; o != nil && o.Oldest > s.oldest.Seconds() {
 		st.Red = append(st.Red, fmt.Sprintf("the oldest pending event is older than %v", s.oldest))
 	}

@@ -92,7 +92,7 @@ func New(cfg config.Config, log *slog.Logger, opts Options) (*App, error) {
 
 	a.functions, err = functions.New(functions.Deps{
 		Writer: writer, Reader: entities, Sweeper: dispatcher, Inbox: consumer, Logger: log, Deadline: cfg.Deadline, Edition: opts.Edition,
-		Follow: tell.Follow(isTimer),
+		Follow: tell.Follow(timers()),
 	})
 	if faults = append(faults, config.Faults(err)...); len(faults) > 0 {
 		return nil, errors.Join(faults...)
@@ -100,10 +100,10 @@ func New(cfg config.Config, log *slog.Logger, opts Options) (*App, error) {
 	return a, nil
 }
 
-// isTimer says whether a function of the app is called by a timer.
-func isTimer(name string) bool {
+// timers says of a function of the app whether a timer calls it.
+func timers() func(name string) bool {
 	triggers, err := functions.Triggers() // an app with a faulty one does not start
-	return err == nil && triggers[name].Type == "timerTrigger"
+	return func(name string) bool { return err == nil && triggers[name].Type == "timerTrigger" }
 }
 
 // own are the containers of kinds that have their own, by kind, on both sides.

@@ -99,6 +99,18 @@ func TestSpansArriveWhole(t *testing.T) {
 	require.Equal(t, "c", header.Get("Other"))
 }
 
+// TestBytesThatAreNoText cost the others nothing: a client may have sent them.
+func TestBytesThatAreNoText(t *testing.T) {
+	t.Parallel()
+	c := collector.RunT(t)
+	provider := sdktrace.NewTracerProvider(sdktrace.WithSyncer(otlp.NewTraces(at(t, c, "traces", nil))), sdktrace.WithResource(about))
+	_, span := provider.Tracer("scope").Start(t.Context(), "PUT /\xff", trace.WithAttributes(attribute.String("user_agent.original", "a\xffb")))
+	span.End()
+	spans := c.Spans("")
+	require.Len(t, spans, 1)
+	require.Equal(t, "PUT /\uFFFD", spans[0].Name)
+}
+
 func TestMetricsArriveWhole(t *testing.T) {
 	t.Parallel()
 	for _, preference := range []string{"", "delta", "lowmemory"} {

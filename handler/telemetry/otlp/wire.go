@@ -2,6 +2,7 @@ package otlp
 
 import (
 	"math"
+	"strings"
 	"time"
 
 	"go.opentelemetry.io/otel/attribute"
@@ -28,9 +29,13 @@ func (m *message) uint(field protowire.Number, v uint64) {
 func (m *message) text(field protowire.Number, v string) {
 	if v != "" {
 		m.tag(field, protowire.BytesType)
-		*m = protowire.AppendString(*m, v)
+		*m = protowire.AppendString(*m, valid(v))
 	}
 }
+
+// valid is v as a reader takes it: one that is handed other bytes refuses all of a request,
+// and they may be a client's.
+func valid(v string) string { return strings.ToValidUTF8(v, "\uFFFD") }
 
 func (m *message) bytes(field protowire.Number, v []byte) {
 	if len(v) > 0 {
@@ -100,7 +105,7 @@ func (m *message) value(v attribute.Value) {
 		})
 	default: // nobody here makes lists of anything else
 		m.tag(1, protowire.BytesType)
-		*m = protowire.AppendString(*m, v.String())
+		*m = protowire.AppendString(*m, valid(v.String()))
 	}
 }
 
