@@ -42,7 +42,7 @@ type Breach struct {
 }
 
 // checkTime bounds the check of one entity's history.
-const checkTime = time.Minute
+const checkTime = 3 * time.Minute
 
 // reconcile holds what the clients were told against everything else.
 func reconcile(e *evidence, record *history.Recorder, limit time.Duration) []Breach {
