@@ -83,8 +83,8 @@
 //
 // Events of its own commits a process sends without a query, from memory, where it knows that
 // nothing stands before them: number 1, or one whose predecessor it has settled itself. That
-// is a dispatcher that has read the event at the moment of its commit. It is one for a second
-// at most: then others may have taken the event over, and it is looked up.
+// is a dispatcher that has read the event at the moment of its commit. It is one for five
+// seconds at most, and for one where parked events are skipped: then the event is looked up.
 //
 // # Keys and incarnations
 //

@@ -10,9 +10,6 @@ import (
 	"github.com/relaybox/relaybox/local/stack"
 )
 
-// dataFolder is where up keeps its data, in home.
-const dataFolder = ".relaybox"
-
 // home is the folder that files without a path of their own are looked for in: the root of the
 // source tree, from wherever in it the program is called, or else the working folder. So a
 // folder below does not get data and settings of its own.

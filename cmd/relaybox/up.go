@@ -16,6 +16,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/relaybox/relaybox/cmd/relaybox/doctor"
 	"github.com/relaybox/relaybox/internal/heap"
 	"github.com/relaybox/relaybox/local/minibus"
 	"github.com/relaybox/relaybox/local/minihost"
@@ -113,7 +114,7 @@ func up(ctx context.Context, f upFlags, stdout, stderr io.Writer) error {
 // config turns the flags into a stack's configuration, without touching anything.
 func (f *upFlags) config(environ []string) (stack.Config, error) {
 	if f.data == "" {
-		f.data = filepath.Join(home(), dataFolder)
+		f.data = filepath.Join(home(), doctor.DataFolder)
 	}
 	cfg := stack.Config{
 		Data: f.data, Fresh: f.fresh, HostAddr: f.host, CosmosAddr: f.cosmos, CosmosTLS: f.cosmosTLS, CosmosRanges: f.cosmosRanges,

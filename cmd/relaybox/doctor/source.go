@@ -27,8 +27,8 @@ type Settings struct {
 	app, busAdmin string // of a relaybox up; else ""
 }
 
-// dataFolder is where relaybox up keeps its data, in the home folder.
-const dataFolder = ".relaybox"
+// DataFolder is where relaybox up keeps its data, in the home folder.
+const DataFolder = ".relaybox"
 
 // read finds the settings that are meant.
 func (o Options) read() (Settings, error) {
@@ -37,7 +37,7 @@ func (o Options) read() (Settings, error) {
 	}
 	data := o.Data
 	if data == "" {
-		data = filepath.Join(o.Home, dataFolder)
+		data = filepath.Join(o.Home, DataFolder)
 	}
 	up, err := stack.FindRunning(data)
 	switch {
