@@ -132,7 +132,7 @@ func TestHostileRequests(t *testing.T) {
 		"query without text":    {docs(`{}`, query, "True"), 400},
 		"query nested":          {docs(`{"query":"SELECT `+strings.Repeat("(", 100000)+`"}`, query, "True"), 400},
 		"query not negated":     {docs(`{"query":"SELECT `+strings.Repeat("NOT ", 100000)+`1"}`, query, "True"), 400},
-		"page of zero":          {docs(`{"query":"SELECT 1"}`, query, "True", "x-ms-max-item-count", "0"), 400},
+		"page below zero":       {docs(`{"query":"SELECT 1"}`, query, "True", "x-ms-max-item-count", "-2"), 400},
 		"no such range":         {docs(`{"query":"SELECT 1"}`, query, "True", "x-ms-documentdb-partitionkeyrangeid", "7"), 410},
 		"body over 2 MB":        {docs(strings.Repeat(" ", 2<<20+1), key, `["a"]`), 413},
 		"change feed token":     {send("GET", "/dbs/db/colls/c/docs", "docs", "dbs/db/colls/c", "", "A-IM", "Incremental Feed", "If-None-Match", `"x"`), 400},

@@ -14,8 +14,12 @@ import (
 // The benchmarks run 16 goroutines with one azcosmos client against a server on disk, in
 // the same process: go test -bench . -benchtime 3s -run '^$' ./local/minicosmos
 func benchmark(b *testing.B, op func(c *azcosmos.ContainerClient, i int64) error) {
+	benchmarkOf(b, outboxLike("c"), op)
+}
+
+func benchmarkOf(b *testing.B, properties azcosmos.ContainerProperties, op func(c *azcosmos.ContainerClient, i int64) error) {
 	dir := b.TempDir()
-	_, c := startContainer(b, outboxLike("c"), func(o *Options) { o.Dir = dir })
+	_, c := startContainer(b, properties, func(o *Options) { o.Dir = dir })
 	fill(b, c, 100, "read")
 	var n atomic.Int64
 	b.SetParallelism(8) // times GOMAXPROCS

@@ -54,3 +54,63 @@ func TestBulk(t *testing.T) {
 		require.Equal(t, 400, send(body, "0").Code)
 	}
 }
+
+// What an operation says of itself is honoured, in a bulk as in a batch.
+func TestOperationsThatMean(t *testing.T) {
+	t.Parallel()
+	s, c := startContainer(t, outboxLike("c"))
+	fill(t, c, 1, "a")
+	type answer []struct {
+		StatusCode, SubStatusCode int
+		ETag                      string
+		ResourceBody              struct{ ID string }
+	}
+	send := func(atomic, body string) (int, answer) {
+		w := ask(t, s.Server, "POST", "docs", body, "x-ms-cosmos-is-batch-request", "True", "x-ms-cosmos-batch-atomic", atomic, "x-ms-documentdb-partitionkey", `["a"]`, "Prefer", "return=minimal")
+		var results answer
+		require.NoError(t, json.Unmarshal(w.Body.Bytes(), &results), w.Body)
+		return w.Code, results
+	}
+	const key = `"partitionKey":"[\"a\"]",`
+	read := func(more string) string { return `{"operationType":"Read",` + key + `"id":"000"` + more + `}` }
+	for _, atomic := range []string{"true", "false"} {
+		code, results := send(atomic, "["+read("")+"]")
+		require.Equal(t, 200, code)
+		require.Equal(t, "000", results[0].ResourceBody.ID, "what is read is shown")
+		code, results = send(atomic, "["+read("")+","+read(`,"ifNoneMatch":`+string(doc(t, results[0].ETag)))+"]")
+		require.Equal(t, 207, code)
+		require.Equal(t, 200, results[0].StatusCode)
+		require.Equal(t, 304, results[1].StatusCode)
+		require.Empty(t, results[1].ResourceBody.ID)
+		code, results = send(atomic, `[{"operationType":"Create",`+key+`"resourceBody":{"id":"x","pk":"b"}}]`)
+		require.Equal(t, 207, code)
+		require.Equal(t, 1001, results[0].SubStatusCode)
+		_, results = send(atomic, `[{"operationType":"Create",`+key+`"indexingDirective":"Exclude","resourceBody":{"id":"x","pk":"a"}}]`)
+		require.Equal(t, 400, results[0].StatusCode)
+	}
+	require.Len(t, s.Documents("db", "c"), 1)
+	w := ask(t, s.Server, "POST", "docs", `[{"operationType":"Upsert","minimalReturnPreference":true,"resourceBody":{"id":"x","pk":"a"}},{"operationType":"Upsert","resourceBody":{"id":"y","pk":"a"}}]`,
+		"x-ms-cosmos-is-batch-request", "True", "x-ms-cosmos-batch-atomic", "true", "x-ms-documentdb-partitionkey", `["a"]`)
+	require.Equal(t, 200, w.Code)
+	require.NotContains(t, w.Body.String(), `"id":"x"`)
+	require.Contains(t, w.Body.String(), `"id":"y"`)
+}
+
+// A bulk that is to end with the first refusal does none of what follows: older JavaScript clients ask for that.
+func TestBulkThatEnds(t *testing.T) {
+	t.Parallel()
+	s, _ := startContainer(t, outboxLike("c"))
+	r := signed(t, "POST", "/dbs/db/colls/c/docs", "docs", "dbs/db/colls/c", strings.NewReader(`[
+		{"operationType":"Create","partitionKey":"[\"a\"]","resourceBody":{"id":"1","pk":"a"}},
+		{"operationType":"Create","partitionKey":"[\"a\"]","resourceBody":{"id":"1","pk":"a"}},
+		{"operationType":"Create","partitionKey":"[\"b\"]","resourceBody":{"id":"2","pk":"b"}}]`), time.Now())
+	r.Header.Set("x-ms-cosmos-is-batch-request", "True")
+	r.Header.Set("x-ms-cosmos-batch-atomic", "false")
+	r.Header.Set("x-ms-cosmos-batch-continue-on-error", "False")
+	w := serve(s.Server, r)
+	require.Equal(t, 207, w.Code, w.Body)
+	var results []struct{ StatusCode int }
+	require.NoError(t, json.Unmarshal(w.Body.Bytes(), &results))
+	require.Equal(t, []struct{ StatusCode int }{{201}, {409}, {424}}, results)
+	require.Len(t, s.Documents("db", "c"), 1)
+}

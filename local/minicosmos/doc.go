@@ -13,7 +13,8 @@
 //   - Changes of one physical range become visible in the order of their LSN.
 //
 //   - Queries have the language's semantics (package sql); what the service's gateway
-//     refuses to serve across partitions is refused with its text.
+//     refuses to serve across partitions is refused with its text. The index that the policy asks for only leaves out
+//     documents: answers, their order and continuations are those of a scan.
 //
 //   - Requests are authenticated with the master key; hostile ones get an error in the
 //     service's shape and cannot hold more than a bounded amount of memory.
@@ -28,7 +29,7 @@
 //
 // Regions, the service's exact charges (see internal/wire/charge.go for the model), the feed of all
 // versions and deletes, merges, stored procedures, triggers, user-defined functions,
-// resource tokens, searches by vector or text.
+// resource tokens, indexes of vectors or text.
 //
 // # How a write becomes visible
 //
@@ -42,8 +43,8 @@
 // # Locks, in this order
 //
 //	catalog.mu (names) → Container.gate (held shared by writers, exclusively by what
-//	changes or drops a container) → one stripe of Container.locks (partition key) →
-//	Store.mu (the open group; never held across I/O)
+//	changes, drops or indexes a container) → one stripe of Container.locks (partition key) →
+//	Container.forms.mu (while a form is added) → Store.mu (the open group; never held across I/O)
 //
 // # Where is what
 //
@@ -56,9 +57,11 @@
 //	internal/query     what a query or the change feed reads
 //	internal/account   databases, containers, throughputs; transactions, splits, expiry, the check
 //	internal/layout    physical ranges and session tokens
+//	internal/index     what an index has of a document, and which entries answer a filter
 //	internal/document  a stored document, what points at it, its patch
 //	internal/store     group commits and views
 //	internal/refusal   the service's refusals
+//	internal/hybridrow the binary rows of .NET's batches
 //	partition          partition keys and their hashes
 //	sql                the query language over JSON values
 //

@@ -13,6 +13,7 @@ import (
 //	Substatus  int           // x-ms-substatus, 0 for none
 //	Code       string        // "BadRequest", "NotFound", …
 //	Message    string        // for a person
+//	Info       string        // "additionalErrorInfo", for the client; "" for none
 //	RetryAfter time.Duration // what a throttled client is asked to wait, 0 for nothing
 //
 // *Error is the error: its method Error is the status, the code and the message.

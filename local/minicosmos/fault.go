@@ -17,7 +17,7 @@ import (
 //	Chance       float64   // how likely it happens each time, above 0 and up to 1; 0: always
 //	Delay        Duration  // how long Delay takes, how far Stale may be behind, what Throttle asks for (0: 10 ms)
 //	RequestUnits float64   // what Budget grants each physical range in a second; 0: its share of the offer, or of
-//	                       // the 5,000 of a serverless container
+//	                       // the 5,000 of a serverless account
 type Fault = fault.Fault
 
 // Injected is a fault that is or was switched on, and how often it has happened.
@@ -45,6 +45,7 @@ const (
 	OpQuery   Operation = wire.OpQuery // and the list of all documents
 	OpFeed    Operation = wire.OpFeed  // of changes
 
+	OpPlan      Operation = wire.OpPlan // of a query over several ranges
 	OpRanges    Operation = wire.OpRanges
 	OpContainer Operation = wire.OpContainer
 	OpDatabase  Operation = wire.OpDatabase

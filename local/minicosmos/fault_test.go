@@ -173,7 +173,7 @@ func TestBudget(t *testing.T) {
 	}
 }
 
-// Without a number the offer is the budget, shared by the ranges; without an offer it is serverless.
+// Without a number the offer is the budget, shared by the ranges; a container that says nothing has the least one.
 func TestBudgetOfAnOffer(t *testing.T) {
 	t.Parallel()
 	s := RunT(t, func(o *Options) { o.Ranges = 2 })
@@ -187,7 +187,7 @@ func TestBudgetOfAnOffer(t *testing.T) {
 	require.NoError(t, err)
 	_, err = db.CreateContainer(context.Background(), outboxLike("free"), nil)
 	require.NoError(t, err)
-	for name, want := range map[string]float64{"sold": 300, "free": 2500} {
+	for name, want := range map[string]float64{"sold": 300, "free": 200} {
 		c, bad := s.account.Container("db", name)
 		require.Nil(t, bad)
 		require.InDelta(t, want, c.Rate(), 0)

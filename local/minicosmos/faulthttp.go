@@ -22,8 +22,9 @@ func (s *Server) control() http.Handler {
 		Fields: "database, container, on, do, times, chance, delay, requestUnits"})
 	mux.HandleFunc(chargesPath, s.serveCharges)
 	mux.HandleFunc(documentsPath+"/{database}/{container}", s.serveDocuments)
+	mux.Handle(Explorer, s.explorer())
 	mux.HandleFunc("/relaybox/", func(w http.ResponseWriter, _ *http.Request) {
-		http.Error(w, "use "+faulthttp.Path+", "+chargesPath+" or "+documentsPath+"/DATABASE/CONTAINER", http.StatusNotFound)
+		http.Error(w, "use "+Explorer+" in a browser, "+faulthttp.Path+", "+chargesPath+" or "+documentsPath+"/DATABASE/CONTAINER", http.StatusNotFound)
 	})
 	return mux
 }

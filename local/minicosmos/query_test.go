@@ -31,7 +31,10 @@ func fill(t testing.TB, c *azcosmos.ContainerClient, n int, keys ...string) {
 
 func TestQueryInsidePartition(t *testing.T) {
 	t.Parallel()
-	_, c := startContainer(t, outboxLike("c"))
+	properties := outboxLike("c")
+	properties.IndexingPolicy.IncludedPaths = append(properties.IndexingPolicy.IncludedPaths, azcosmos.IncludedPath{Path: "/name/?"})
+	properties.IndexingPolicy.CompositeIndexes = [][]azcosmos.CompositeIndex{{{Path: "/name", Order: azcosmos.CompositeIndexDescending}, {Path: "/seq", Order: azcosmos.CompositeIndexAscending}}}
+	_, c := startContainer(t, properties)
 	fill(t, c, 10, "a", "b")
 	for _, test := range []struct {
 		text   string
@@ -46,6 +49,10 @@ func TestQueryInsidePartition(t *testing.T) {
 		{text: "SELECT DISTINCT VALUE c.name FROM c WHERE c.seq IN (0, 5, 6) ORDER BY c.name", want: []string{`"n0"`, `"n1"`}},
 		{text: "SELECT c.name, COUNT(1) AS n FROM c WHERE c.seq < 3 GROUP BY c.name", want: []string{`{"name":"n0","n":1}`, `{"name":"n1","n":1}`, `{"name":"n2","n":1}`}},
 		{text: `SELECT VALUE c.id FROM c WHERE c.id LIKE '%7' OR c.id = "002"`, want: []string{`"002"`, `"007"`}},
+		{text: "SELECT COUNT(1) AS n FROM (SELECT DISTINCT c.name FROM c)", want: []string{`{"n":5}`}},
+		{text: "SELECT VALUE g.n FROM (SELECT c.name, COUNT(1) AS n FROM c GROUP BY c.name) g WHERE g.name = 'n1' -- by name", want: []string{"2"}},
+		{text: "SELECT VALUE DOCUMENTID(c) > 0 FROM c WHERE c.id = '003'", want: []string{"true"}},
+		{text: "SELECT TOP 1 VALUE {first: c.id} FROM c ORDER BY RANK FullTextScore(c.name, 'n4')", want: []string{`{"first":"004"}`}},
 		{text: "SELECT VALUE c.seq FROM c WHERE c.seq BETWEEN 2 AND 8 ORDER BY c.name DESC, c.seq", want: []string{"4", "3", "8", "2", "7", "6", "5"}},
 	} {
 		for _, page := range []int32{0, 1, 2, 100} {
@@ -91,7 +98,8 @@ func TestRefusedQueries(t *testing.T) {
 	t.Parallel()
 	_, c := startContainer(t, outboxLike("c"))
 	fill(t, c, 3, "a")
-	for _, text := range []string{"SELEC * FROM c", "SELECT * FROM c WHERE c.n =", "SELECT x.id FROM c", "SELECT NOSUCH(c.id) FROM c", "SELECT * FROM c WHERE c.id = @p"} {
+	for _, text := range []string{"SELEC * FROM c", "SELECT * FROM c WHERE c.n =", "SELECT x.id FROM c", "SELECT NOSUCH(c.id) FROM c", "SELECT * FROM c WHERE c.id = @p",
+		"SELECT VALUE REGEXMATCH(c.id, 'a(?=b)') FROM c", "SELECT VALUE HASH(c.id) FROM c", "SELECT VALUE udf.f(c) FROM c", "SELECT FullTextScore(c.id, 'a') FROM c"} {
 		_, err := query(t, c, text, pk("a"), nil)
 		require.Equal(t, http.StatusBadRequest, status(t, err), text)
 	}
@@ -136,7 +144,10 @@ func TestQueriesUseIndexes(t *testing.T) {
 	}{
 		{"SELECT * FROM c WHERE c.pending = true", everywhere, 4, 4},
 		{"SELECT * FROM c WHERE c.pending", everywhere, 4, 4},
-		{"SELECT * FROM c WHERE c.pending = true AND c.seq > 60", everywhere, 4, 2},
+		{"SELECT * FROM c WHERE c.pending = true AND c.seq > 60", everywhere, 2, 2},
+		{"SELECT * FROM c WHERE c.seq > 60 AND c.seq <= 63", everywhere, 3, 3},
+		{"SELECT * FROM c WHERE c.id = '47'", pk("7"), 1, 1},
+		{"SELECT TOP 3 * FROM c WHERE c.seq >= 0 ORDER BY c.seq DESC", pk("7"), 10, 3},
 		{"SELECT * FROM c WHERE c.pending = true OR c.parked = true", everywhere, 4, 4},
 		{"SELECT * FROM c WHERE c.seq IN (3, 5, 1000)", everywhere, 2, 2},
 		{"SELECT * FROM c WHERE c.pending = true ORDER BY c.seq", pk("7"), 2, 2},

@@ -15,6 +15,7 @@ import (
 
 	"github.com/cockroachdb/pebble/v2/vfs"
 
+	"github.com/relaybox/relaybox/local/disk"
 	"github.com/relaybox/relaybox/local/hostname"
 	"github.com/relaybox/relaybox/local/minicosmos/internal/account"
 	"github.com/relaybox/relaybox/local/minicosmos/internal/fault"
@@ -38,11 +39,17 @@ type Options struct {
 	// Ranges is the number of physical ranges of containers that are created from now
 	// on, 1 to 64; 0 means 1.
 	Ranges int
+	// Serverless makes it a serverless account: nothing has a throughput, or can. Without it a container that is created
+	// without one has 400 request units a second, but in a database whose containers share what that has.
+	Serverless bool
 	// Verifier checks the access tokens of Microsoft Entra ID; nil accepts none. minientra.Issuer is one.
 	Verifier Verifier
 	// Hosts are names, besides localhost, that clients call the server by; under others it
 	// is called by web pages that pretend to be it. Addresses need not be listed.
 	Hosts []string
+	// AcceptLoss opens a store in Dir that is damaged, if it can be opened, with what is left of it. Without it Open
+	// returns an error that says what is gone.
+	AcceptLoss bool
 	// Logger hears of faults; nil discards them.
 	Logger *slog.Logger
 }
@@ -93,10 +100,11 @@ func Open(o Options) (*Server, error) {
 	if o.Ranges < 0 || o.Ranges > maxRanges {
 		return nil, fmt.Errorf("%d physical ranges: 1 to %d are possible", o.Ranges, maxRanges)
 	}
-	a, err := account.Open(o.Dir, o.FS, o.Ranges, o.Logger)
+	a, err := account.Open(disk.Options{Dir: o.Dir, FS: o.FS, Log: o.Logger, AcceptLoss: o.AcceptLoss}, o.Ranges)
 	if err != nil {
 		return nil, err
 	}
+	a.Serverless = o.Serverless
 	s := &Server{log: o.Logger, names: o.Hosts, keyText: o.Key, account: a, memory: semaphore.NewWeighted(wire.MaxBodies), stop: make(chan struct{})}
 	s.faults.Keep = a.Remember
 	s.service = &rest.Service{Account: a, Keys: k, Faults: &s.faults, Charges: &s.charges, Memory: s.memory, Stop: s.stop, Log: s.log}
@@ -178,6 +186,7 @@ func (s *Server) Close() error {
 	s.mu.Unlock()
 
 	close(s.stop)
+	s.account.Hurry()
 	ctx, cancel := context.WithTimeoutCause(context.Background(), closeGrace, refusal.Closed)
 	defer cancel()
 	var all error

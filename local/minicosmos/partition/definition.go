@@ -4,7 +4,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"strings"
 
 	"github.com/relaybox/relaybox/local/minicosmos/sql"
 )
@@ -31,7 +30,7 @@ type Definition struct {
 func (d *Definition) UnmarshalJSON(text []byte) error {
 	type plain Definition
 	if err := json.Unmarshal(text, (*plain)(d)); err != nil {
-		return fmt.Errorf("%w: %w", ErrDefinition, err)
+		return fmt.Errorf("%w: it has a kind, a list of paths and a version that is 1 or 2", ErrDefinition)
 	}
 	if d.Kind == "" {
 		d.Kind = Hash
@@ -46,29 +45,13 @@ func (d *Definition) UnmarshalJSON(text []byte) error {
 	}
 	d.segments = nil
 	for _, path := range d.Paths {
-		segments, err := splitPath(path)
+		segments, err := Path(path)
 		if err != nil {
 			return err
 		}
 		d.segments = append(d.segments, segments)
 	}
 	return nil
-}
-
-func splitPath(path string) ([]string, error) {
-	if !strings.HasPrefix(path, "/") || strings.ContainsAny(path, "*?[]") {
-		return nil, fmt.Errorf("%w: path %q", ErrDefinition, path)
-	}
-	segments := strings.Split(path[1:], "/")
-	for i, s := range segments {
-		if len(s) > 1 && s[0] == '"' && s[len(s)-1] == '"' {
-			segments[i] = s[1 : len(s)-1]
-		}
-		if segments[i] == "" {
-			return nil, fmt.Errorf("%w: path %q", ErrDefinition, path)
-		}
-	}
-	return segments, nil
 }
 
 // Segments returns the property names of each path.

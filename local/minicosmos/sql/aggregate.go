@@ -13,13 +13,20 @@ var accumulators = map[string]func() accumulator{
 	"AVG":   func() accumulator { return &summer{average: true} },
 	"MIN":   func() accumulator { return &extreme{sign: -1} },
 	"MAX":   func() accumulator { return &extreme{sign: 1} },
+
+	"COUNTIF":  func() accumulator { return &counter{truth: true} },
+	"MAKELIST": func() accumulator { return &lister{} },
+	"MAKESET":  func() accumulator { return &lister{seen: map[string]bool{}} },
 }
 
-// counter counts what is defined.
-type counter struct{ n int }
+// counter counts what is defined, or what is true.
+type counter struct {
+	truth bool
+	n     int
+}
 
 func (c *counter) add(v Value) {
-	if v.IsDefined() {
+	if v.IsDefined() && (!c.truth || v.truth()) {
 		c.n++
 	}
 }
@@ -79,68 +86,21 @@ func (x *extreme) result() Value {
 	return x.best
 }
 
-// group is the rows that share the values of GROUP BY.
-type group struct {
-	slots        []Value // of the first row
-	root         Value
-	accumulators []accumulator
+// lister is MAKELIST, and MAKESET where it has seen: an array of what is defined.
+type lister struct {
+	seen map[string]bool
+	list []Value
 }
 
-// groups folds rows.
-type groups struct {
-	s     *selection
-	index map[string]*group
-	order []*group
+func (l *lister) add(v Value) {
+	if !v.IsDefined() {
+		return
+	}
+	if l.seen != nil {
+		l.list = append(l.list, without([]Value{v}, l.seen)...)
+		return
+	}
+	l.list = append(l.list, v)
 }
 
-func newGroups(s *selection) *groups { return &groups{s: s, index: map[string]*group{}} }
-
-// add folds the row that e stands on.
-func (g *groups) add(e *env) error {
-	var signature []byte
-	for _, n := range g.s.groupBy {
-		signature = append(n.eval(e).appendCanonical(signature), 0)
-	}
-	gr := g.index[string(signature)]
-	if gr == nil {
-		gr = g.open(e)
-		g.index[string(signature)] = gr
-		if err := e.budget.hold(len(signature) + 128*(1+len(gr.slots))); err != nil {
-			return err
-		}
-	}
-	for i, a := range g.s.aggregates {
-		gr.accumulators[i].add(a.kids[0].eval(e))
-	}
-	return nil
-}
-
-func (g *groups) open(e *env) *group {
-	gr := &group{slots: append([]Value(nil), e.slots...), root: e.root}
-	for _, a := range g.s.aggregates {
-		gr.accumulators = append(gr.accumulators, accumulators[a.name]())
-	}
-	g.order = append(g.order, gr)
-	return gr
-}
-
-// finish calls visit with e standing on each group. Aggregates without GROUP BY have
-// one group even if there was no row.
-func (g *groups) finish(e *env, visit func() error) error {
-	if len(g.order) == 0 && len(g.s.groupBy) == 0 {
-		g.open(e)
-	}
-	outer, slots, root := e.aggregates, e.slots, e.root
-	defer func() { e.aggregates, e.slots, e.root = outer, slots, root }()
-	for _, gr := range g.order {
-		e.slots, e.root = gr.slots, gr.root
-		e.aggregates = make([]Value, len(gr.accumulators))
-		for i, a := range gr.accumulators {
-			e.aggregates[i] = a.result()
-		}
-		if err := visit(); err != nil {
-			return err
-		}
-	}
-	return nil
-}
+func (l *lister) result() Value { return ArrayOf(l.list) }

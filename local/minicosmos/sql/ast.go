@@ -42,6 +42,9 @@ const (
 	opBitAnd
 	opBitOr
 	opBitXor
+	opShiftLeft
+	opShiftRight
+	opShiftZero // to the right, without regard to the sign
 	opConcat
 	opCall
 	opAggregate
@@ -74,6 +77,7 @@ type source struct {
 	expr    *node
 	iterate bool
 	sub     *selection
+	derived bool // sub is not of the document but of all: its rows are what is queried
 }
 
 // item is one column of SELECT.
@@ -86,6 +90,7 @@ type item struct {
 type orderItem struct {
 	expr       *node
 	descending bool
+	similarity bool // of vectors: what is undefined comes last
 }
 
 // selection is one SELECT, outermost or nested.
@@ -99,9 +104,17 @@ type selection struct {
 	where         *node
 	groupBy       []*node
 	orderBy       []orderItem
+	ranked        bool      // ORDER BY RANK
+	scores        []*node   // of it, unless it is an order like any other
+	weights       []float64 // of the scores; nil for all alike
 	offset, limit *node
 
 	aggregates []*node // of this SELECT, not of nested ones
+}
+
+// whole tells whether the rows depend on more than one document, or on none.
+func (s *selection) whole() bool {
+	return s.distinct || s.aggregated() || s.top != nil || s.offset != nil || len(s.orderBy) > 0 || len(s.from) == 0 || s.from[0].derived
 }
 
 // aggregated tells whether rows are folded into groups.
@@ -120,23 +133,45 @@ func (n *node) walk(visit func(*node) bool) {
 // signature is equal for expressions that are written alike, blanks aside.
 func (n *node) signature() string {
 	var b strings.Builder
-	n.sign(&b)
+	var sign func(*node)
+	sign = func(n *node) { n.sign(&b, sign) }
+	sign(n)
 	return b.String()
 }
 
-func (n *node) sign(b *strings.Builder) {
+// sign writes what tells a node from others; kid does so for what is below it.
+func (n *node) sign(b *strings.Builder, kid func(*node)) {
 	b.WriteString(strconv.Itoa(int(n.op)) + "," + strconv.Itoa(n.slot) + ",")
 	b.WriteString(strconv.Quote(n.name) + n.value.String() + "(")
-	for i, kid := range n.kids {
+	for i, below := range n.kids {
 		if i < len(n.names) {
 			b.WriteString(strconv.Quote(n.names[i]))
 		}
-		kid.sign(b)
+		kid(below)
 	}
 	if n.sub != nil {
 		b.WriteString(strconv.Itoa(n.start)) // two subqueries are never the same
 	}
 	b.WriteByte(')')
+}
+
+// forms numbers expressions: those that are written alike have the same number.
+type forms struct {
+	numbers map[string]int
+	of      map[*node]int
+}
+
+// number takes in n and what is below it.
+func (f *forms) number(n *node) int {
+	var b strings.Builder
+	n.sign(&b, func(kid *node) { b.WriteString(strconv.Itoa(f.number(kid)) + ",") })
+	number, known := f.numbers[b.String()]
+	if !known {
+		number = len(f.numbers) + 1
+		f.numbers[b.String()] = number
+	}
+	f.of[n] = number
+	return number
 }
 
 // label is the name that a column gets without AS, "" if it has none.

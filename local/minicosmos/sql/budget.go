@@ -13,7 +13,7 @@ type budget struct {
 	failed error // of an expression, which cannot return it
 }
 
-// maxHeld is how many bytes ORDER BY, DISTINCT, GROUP BY and subqueries may hold.
+// maxHeld is how many bytes ORDER BY, DISTINCT, GROUP BY and subqueries may hold at a time.
 const maxHeld = 64 << 20
 
 func newBudget(ctx context.Context) *budget { return &budget{ctx: ctx, left: maxHeld} }
@@ -31,13 +31,22 @@ func (b *budget) fail(err error) {
 	}
 }
 
-// step is called once per row; now and then it looks at the context.
-func (b *budget) step() error {
-	if b.steps++; b.steps%256 == 0 && b.ctx.Err() != nil {
-		b.fail(context.Cause(b.ctx))
+// step is called once per row.
+func (b *budget) step() error { return b.work(1) }
+
+// work is called for what takes as long as n rows; now and then it looks at the context.
+func (b *budget) work(n int) error {
+	if b.steps += n; b.steps >= stepsBetween {
+		b.steps = 0
+		if b.ctx.Err() != nil {
+			b.fail(context.Cause(b.ctx))
+		}
 	}
 	return b.failed
 }
+
+// stepsBetween are the rows between two looks at the context.
+const stepsBetween = 256
 
 // weight is about how many bytes a value holds.
 func (v Value) weight() int {
@@ -50,6 +59,18 @@ func (v Value) weight() int {
 		if i < len(v.names) {
 			n += 16 + len(v.names[i])
 		}
+	}
+	return n
+}
+
+// weight is about how many bytes a result holds.
+func (r *result) weight() int {
+	n := 64 + r.value.weight()
+	for _, key := range r.keys {
+		n += key.weight()
+	}
+	for _, marks := range r.marks {
+		n += 24 + 8*len(marks)
 	}
 	return n
 }

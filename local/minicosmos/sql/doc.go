@@ -9,8 +9,8 @@
 // by the page asked for, by a budget of documents looked at, by a budget of memory for
 // what must be held (ORDER BY, DISTINCT, GROUP BY) and by the context.
 //
-// It does not promise the service's choice of index, its charge, spatial or full-text
-// functions, or user-defined functions.
+// It does not promise the service's choice of index, its charge or user-defined
+// functions; docs/compat.md says of each function what differs.
 //
 //	text ──Parse──→ *Query (names resolved, read only, safe for concurrent use)
 //	*Query + parameters + Source ──Run──→ Page ──Cursor──→ Run … until the cursor is nil

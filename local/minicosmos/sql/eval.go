@@ -1,6 +1,9 @@
 package sql
 
-import "math"
+import (
+	"math"
+	"time"
+)
 
 // env is what an expression is evaluated in: one per run, used by one goroutine.
 type env struct {
@@ -9,6 +12,8 @@ type env struct {
 	params     []Value
 	aggregates []Value // of the group being finished
 	budget     *budget
+	now        time.Time              // one for all rows
+	patterns   map[[2]string]*pattern // regular expressions by text and modifiers, a few
 }
 
 // eval returns an expression's value; undefined spreads through most operators.
@@ -161,13 +166,16 @@ func (n *node) evalLike(e *env) Value {
 	if !ok1 || !ok2 {
 		return Value{}
 	}
-	return BoolOf(like(text, pattern, n.name))
+	return BoolOf(like(text, pattern, n.name, e.budget.step))
 }
 
 func (n *node) evalCall(e *env) Value {
 	args := make([]Value, len(n.kids))
 	for i, kid := range n.kids {
 		args[i] = kid.eval(e)
+	}
+	if n.fn.in != nil {
+		return n.fn.in(e, args)
 	}
 	return n.fn.call(args)
 }
@@ -182,11 +190,15 @@ func unary(op op, v Value) Value {
 	case opPlus:
 		return v
 	}
-	i, ok := integer(v)
-	if !ok {
-		return Value{}
+	return NumberOf(float64(^int32Of(v.num)))
+}
+
+// int32Of is what bitwise operators make of a number, as in ECMAScript.
+func int32Of(f float64) int32 {
+	if math.IsNaN(f) || math.IsInf(f, 0) {
+		return 0
 	}
-	return NumberOf(float64(^i))
+	return int32(uint32(int64(math.Mod(math.Trunc(f), 1<<32))))
 }
 
 func integer(v Value) (int64, bool) {
@@ -212,7 +224,7 @@ func binary(op op, a, b Value) Value {
 			return Value{}
 		}
 		return StringOf(a.str + b.str)
-	case opBitAnd, opBitOr, opBitXor:
+	case opBitAnd, opBitOr, opBitXor, opShiftLeft, opShiftRight, opShiftZero:
 		return bitwise(op, a, b)
 	}
 	return arithmetic(op, a, b)
@@ -223,6 +235,9 @@ func binary(op op, a, b Value) Value {
 func relation(op op, a, b Value) Value {
 	if a.kind != b.kind || a.kind > String {
 		return Value{}
+	}
+	if math.IsNaN(a.num) || math.IsNaN(b.num) {
+		return BoolOf(false)
 	}
 	c := Compare(a, b)
 	switch op {
@@ -236,19 +251,28 @@ func relation(op op, a, b Value) Value {
 	return BoolOf(c >= 0)
 }
 
+// bitwise works on 32 bits.
 func bitwise(op op, a, b Value) Value {
-	x, ok1 := integer(a)
-	y, ok2 := integer(b)
-	if !ok1 || !ok2 {
+	if a.kind != Number || b.kind != Number {
 		return Value{}
 	}
+	x, y := int32Of(a.num), int32Of(b.num)
+	bits := uint32(y) & 31
 	switch op {
 	case opBitAnd:
-		return NumberOf(float64(x & y))
+		x &= y
 	case opBitOr:
-		return NumberOf(float64(x | y))
+		x |= y
+	case opBitXor:
+		x ^= y
+	case opShiftLeft:
+		x <<= bits
+	case opShiftRight:
+		x >>= bits
+	case opShiftZero:
+		return NumberOf(float64(uint32(x) >> bits))
 	}
-	return NumberOf(float64(x ^ y))
+	return NumberOf(float64(x))
 }
 
 func arithmetic(op op, a, b Value) Value {

@@ -11,6 +11,7 @@ var binaryLevels = []map[string]op{
 	{"&": opBitAnd},
 	{"=": opEqual, "!=": opNotEqual, "<>": opNotEqual},
 	{"<": opLess, "<=": opLessEqual, ">": opGreater, ">=": opGreaterEqual},
+	{"<<": opShiftLeft, ">>": opShiftRight, ">>>": opShiftZero},
 	{"+": opAdd, "-": opSubtract},
 	{"*": opMultiply, "/": opDivide, "%": opModulo},
 }

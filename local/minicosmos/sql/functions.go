@@ -3,22 +3,35 @@ package sql
 import (
 	"maps"
 	"math"
+	"math/rand/v2"
 )
 
-// function is a built-in scalar function; max is -1 for any number of arguments.
+// function is a built-in scalar function; max is -1 for any number of arguments. One of
+// call and in is set: in is for what needs more than its arguments.
 type function struct {
 	min, max int
 	call     func([]Value) Value
+	in       func(*env, []Value) Value
 }
 
 // functions by upper-case name.
 var functions = func() map[string]*function {
 	all := map[string]*function{}
-	for _, family := range []map[string]*function{typeFunctions, stringFunctions, mathFunctions, arrayFunctions, timeFunctions} {
+	for _, family := range []map[string]*function{typeFunctions, stringFunctions, mathFunctions, arrayFunctions, timeFunctions, geoFunctions, searchFunctions} {
 		maps.Copy(all, family)
 	}
 	return all
 }()
+
+// refused are names that the service has a function for, or may have: they are refused
+// in clear words.
+var refused = map[string]bool{"HASH": true, "STDEV": true}
+
+// volatile are functions whose value is another one on the next page.
+var volatile = map[string]bool{
+	"RAND": true, "NOW": true, "AGO": true, "GETCURRENTDATETIME": true, "GETCURRENTDATETIMESTATIC": true, "GETCURRENTTICKS": true,
+	"GETCURRENTTICKSSTATIC": true, "GETCURRENTTIMESTAMP": true, "GETCURRENTTIMESTAMPSTATIC": true,
+}
 
 func fixed(n int, call func([]Value) Value) *function { return &function{min: n, max: n, call: call} }
 
@@ -36,10 +49,15 @@ var typeFunctions = map[string]*function{
 	"IS_ARRAY":     isKind(func(v Value) bool { return v.kind == Array }),
 	"IS_OBJECT":    isKind(func(v Value) bool { return v.kind == Object }),
 	"IS_PRIMITIVE": isKind(func(v Value) bool { return v.kind >= Null && v.kind <= String }),
+	"IS_DATETIME": isKind(func(v Value) bool {
+		_, ok := parseTime(v.str)
+		return ok && v.kind == String
+	}),
 	"IS_FINITE_NUMBER": isKind(func(v Value) bool {
 		return v.kind == Number && !math.IsInf(v.num, 0) && !math.IsNaN(v.num)
 	}),
-	"IS_INTEGER": isKind(func(v Value) bool { return v.kind == Number && v.num == math.Trunc(v.num) && math.Abs(v.num) < 1<<63 }),
+	// 2⁶³-1 is 2⁶³ as a double, so that the upper end is let through too.
+	"IS_INTEGER": isKind(func(v Value) bool { return v.kind == Number && v.num == math.Trunc(v.num) && math.Abs(v.num) <= 1<<63 }),
 }
 
 // numeric makes a function of one number.
@@ -81,7 +99,17 @@ var mathFunctions = map[string]*function{
 	"INTBITOR": integral2(func(a, b int64) int64 { return a | b }), "INTBITXOR": integral2(func(a, b int64) int64 { return a ^ b }),
 	"INTBITLEFTSHIFT":  integral2(func(a, b int64) int64 { return a << (b & 63) }),
 	"INTBITRIGHTSHIFT": integral2(func(a, b int64) int64 { return a >> (b & 63) }),
-	"NUMBERBIN":        {min: 1, max: 2, call: numberBin},
+	"INTBITNOT": fixed(1, func(a []Value) Value {
+		i, ok := integer(a[0])
+		if !ok {
+			return Value{}
+		}
+		return NumberOf(float64(^i))
+	}),
+	"INTDIV":    divided(func(a, b int64) int64 { return a / b }),
+	"INTMOD":    divided(func(a, b int64) int64 { return a % b }),
+	"NUMBERBIN": {min: 1, max: 2, call: numberBin},
+	"RAND":      fixed(0, func([]Value) Value { return NumberOf(rand.Float64()) }),
 }
 
 func integral2(f func(a, b int64) int64) *function {
@@ -92,6 +120,17 @@ func integral2(f func(a, b int64) int64) *function {
 			return Value{}
 		}
 		return NumberOf(float64(f(x, y)))
+	})
+}
+
+// divided makes a function of two integers that is undefined for a divisor of zero.
+func divided(f func(a, b int64) int64) *function {
+	whole := integral2(f)
+	return fixed(2, func(a []Value) Value {
+		if a[1].num == 0 {
+			return Value{}
+		}
+		return whole.call(a)
 	})
 }
 
@@ -131,13 +170,14 @@ func sign(f float64) float64 {
 	return 0
 }
 
+// numberBin rounds down to a multiple of a size; with a negative one that is up.
 func numberBin(a []Value) Value {
-	size := 1.0
+	size := NumberOf(1)
 	if len(a) > 1 {
-		size = a[1].num
+		size = a[1]
 	}
-	if a[0].kind != Number || size <= 0 {
+	if a[0].kind != Number || size.kind != Number {
 		return Value{}
 	}
-	return finite(math.Floor(a[0].num/size) * size)
+	return finite(math.Floor(a[0].num/size.num) * size.num)
 }

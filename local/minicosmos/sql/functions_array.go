@@ -1,14 +1,14 @@
 package sql
 
 import (
+	"maps"
 	"slices"
-	"time"
 )
 
 var arrayFunctions = map[string]*function{
 	"ARRAY_CONTAINS":     {min: 2, max: 3, call: arrayContains},
-	"ARRAY_CONTAINS_ANY": {min: 2, max: -1, call: func(a []Value) Value { return containsSome(a, false) }},
-	"ARRAY_CONTAINS_ALL": {min: 2, max: -1, call: func(a []Value) Value { return containsSome(a, true) }},
+	"ARRAY_CONTAINS_ANY": containsEach(whole, hasElement, false),
+	"ARRAY_CONTAINS_ALL": containsEach(whole, hasElement, true),
 	"ARRAY_CONCAT":       {min: 2, max: -1, call: arrayConcat},
 	"ARRAY_LENGTH": fixed(1, func(a []Value) Value {
 		if a[0].kind != Array {
@@ -17,15 +17,18 @@ var arrayFunctions = map[string]*function{
 		return NumberOf(float64(len(a[0].items)))
 	}),
 	"ARRAY_SLICE":   {min: 2, max: 3, call: arraySlice},
-	"SETINTERSECT":  fixed(2, func(a []Value) Value { return setOf(a, true) }),
-	"SETUNION":      fixed(2, func(a []Value) Value { return setOf(a, false) }),
+	"ARRAY_SUM":     aggregateOf("SUM"),
+	"ARRAY_AVG":     aggregateOf("AVG"),
+	"ARRAY_MIN":     aggregateOf("MIN"),
+	"ARRAY_MAX":     aggregateOf("MAX"),
+	"ARRAY_MEDIAN":  fixed(1, arrayMedian),
+	"SETINTERSECT":  fixed(2, setIntersect),
+	"SETUNION":      fixed(2, setUnion),
 	"SETDIFFERENCE": fixed(2, setDifference),
+	"SETEQUAL":      fixed(2, setEqual),
 	"OBJECTTOARRAY": {min: 1, max: 3, call: objectToArray},
 	"CHOOSE":        {min: 2, max: -1, call: choose},
-	"IIF": fixed(3, func(a []Value) Value {
-		if a[0].kind != Bool {
-			return Value{}
-		}
+	"IIF": fixed(3, func(a []Value) Value { // anything but true is not true
 		if a[0].truth() {
 			return a[1]
 		}
@@ -46,34 +49,44 @@ func arrayContains(a []Value) Value {
 	}))
 }
 
+func hasElement(array, element Value) Value { return arrayContains([]Value{array, element}) }
+
 // includes tells whether an object has all properties of another, at any depth.
 func includes(v, part Value) bool {
 	if v.kind != Object || part.kind != Object {
 		return Equal(v, part)
 	}
+	get := v.finder()
 	for i, name := range part.names {
-		if !includes(v.Get(name), part.items[i]) {
+		if !includes(get(name), part.items[i]) {
 			return false
 		}
 	}
 	return true
 }
 
-func containsSome(a []Value, all bool) Value {
-	if a[0].kind != Array {
-		return Value{}
-	}
-	wanted := a[1:]
-	if len(wanted) == 1 && wanted[0].kind == Array {
-		wanted = wanted[0].items
-	}
-	for _, w := range wanted {
-		if arrayContains([]Value{a[0], w}).truth() != all {
-			return BoolOf(!all)
+// containsEach makes a check of the first argument, prepared once, for each other one,
+// joined by AND or OR.
+func containsEach(prepare func(Value) Value, has func(whole, part Value) Value, all bool) *function {
+	return &function{min: 2, max: -1, in: func(e *env, a []Value) Value {
+		result, whole := BoolOf(all), prepare(a[0])
+		for _, part := range a[1:] {
+			if e.budget.work(1+len(whole.items)/64+len(whole.str)/4096) != nil {
+				break
+			}
+			switch found := has(whole, part); {
+			case found.kind != Bool:
+				result = found
+			case found.truth() != all:
+				return found
+			}
 		}
-	}
-	return BoolOf(all)
+		return result
+	}}
 }
+
+// whole prepares nothing.
+func whole(v Value) Value { return v }
 
 func arrayConcat(a []Value) Value {
 	items := []Value{}
@@ -106,46 +119,88 @@ func arraySlice(a []Value) Value {
 	return ArrayOf(a[0].items[start : start+max(0, min(n, length-start))])
 }
 
-// setOf is the intersection or the union without repetition.
-func setOf(a []Value, both bool) Value {
-	if a[0].kind != Array || a[1].kind != Array || len(a[0].items)+len(a[1].items) > maxElements {
+// aggregateOf makes a function of an array of what an aggregate makes of rows.
+func aggregateOf(aggregate string) *function {
+	return fixed(1, func(a []Value) Value {
+		if a[0].kind != Array {
+			return Value{}
+		}
+		folder := accumulators[aggregate]()
+		for _, v := range a[0].items {
+			folder.add(v)
+		}
+		return folder.result()
+	})
+}
+
+func arrayMedian(a []Value) Value {
+	numbers := make([]float64, len(a[0].items))
+	for i, v := range a[0].items {
+		if v.kind != Number {
+			return Value{}
+		}
+		numbers[i] = v.num
+	}
+	if a[0].kind != Array || len(numbers) == 0 {
 		return Value{}
 	}
-	second := signatures(a[1].items)
-	var items []Value
-	seen := map[string]bool{}
-	take := func(v Value) {
+	slices.Sort(numbers)
+	middle := len(numbers) / 2
+	if len(numbers)%2 == 1 {
+		return NumberOf(numbers[middle])
+	}
+	return finite((numbers[middle-1] + numbers[middle]) / 2)
+}
+
+// without returns what of items is not among those seen, each once.
+func without(items []Value, seen map[string]bool) []Value {
+	var left []Value
+	for _, v := range items {
 		if s := string(v.appendCanonical(nil)); !seen[s] {
 			seen[s] = true
-			items = append(items, v)
+			left = append(left, v)
 		}
 	}
-	for _, v := range a[0].items {
-		if !both || second[string(v.appendCanonical(nil))] {
-			take(v)
-		}
+	return left
+}
+
+// sets tells whether both are arrays, and not too long for what is made of them.
+func sets(a []Value) bool {
+	return a[0].kind == Array && a[1].kind == Array && len(a[0].items)+len(a[1].items) <= maxElements
+}
+
+func setUnion(a []Value) Value {
+	if !sets(a) {
+		return Value{}
 	}
-	for _, v := range a[1].items {
-		if !both {
-			take(v)
-		}
+	seen := map[string]bool{}
+	return ArrayOf(append(without(a[0].items, seen), without(a[1].items, seen)...))
+}
+
+// setIntersect has the order of the second set, as the service's samples have.
+func setIntersect(a []Value) Value {
+	if !sets(a) {
+		return Value{}
 	}
-	return ArrayOf(items)
+	seen := signatures(a[1].items)
+	for s := range signatures(a[0].items) {
+		delete(seen, s)
+	}
+	return ArrayOf(without(a[1].items, seen))
 }
 
 func setDifference(a []Value) Value {
-	if a[0].kind != Array || a[1].kind != Array {
+	if !sets(a) {
 		return Value{}
 	}
-	second := signatures(a[1].items)
-	var items []Value
-	for _, v := range a[0].items {
-		if s := string(v.appendCanonical(nil)); !second[s] {
-			second[s] = true
-			items = append(items, v)
-		}
+	return ArrayOf(without(a[0].items, signatures(a[1].items)))
+}
+
+func setEqual(a []Value) Value {
+	if !sets(a) {
+		return Value{}
 	}
-	return ArrayOf(items)
+	return BoolOf(maps.Equal(signatures(a[0].items), signatures(a[1].items)))
 }
 
 func signatures(items []Value) map[string]bool {
@@ -181,30 +236,4 @@ func choose(a []Value) Value {
 		return Value{}
 	}
 	return a[i]
-}
-
-// isoFormat is how the service writes times: seven decimals, UTC.
-const isoFormat = "2006-01-02T15:04:05.0000000Z"
-
-// ticksAtEpoch is the Unix epoch in .NET's ticks of 100 ns.
-const ticksAtEpoch = 621355968000000000
-
-var timeFunctions = map[string]*function{
-	"GETCURRENTDATETIME":  fixed(0, func([]Value) Value { return StringOf(time.Now().UTC().Format(isoFormat)) }),
-	"GETCURRENTTIMESTAMP": fixed(0, func([]Value) Value { return NumberOf(float64(time.Now().UnixMilli())) }),
-	"GETCURRENTTICKS":     fixed(0, func([]Value) Value { return NumberOf(float64(ticksAtEpoch + time.Now().UnixNano()/100)) }),
-	"DATETIMETOTIMESTAMP": str(func(s string) Value {
-		t, err := time.Parse(time.RFC3339Nano, s)
-		if err != nil {
-			return Value{}
-		}
-		return NumberOf(float64(t.UnixMilli()))
-	}),
-	"TIMESTAMPTODATETIME": fixed(1, func(a []Value) Value {
-		ms, ok := integer(a[0])
-		if !ok {
-			return Value{}
-		}
-		return StringOf(time.UnixMilli(ms).UTC().Format(isoFormat))
-	}),
 }

@@ -1,7 +1,6 @@
 package sql
 
 import (
-	"regexp"
 	"slices"
 	"strings"
 	"unicode"
@@ -38,35 +37,56 @@ func search(f func(s, part string) bool) *function {
 	}}
 }
 
+var contains = search(strings.Contains)
+
+func hasPart(s, part Value) Value { return contains.call([]Value{s, part}) }
+
+// hasPartFold is of a text that is folded.
+func hasPartFold(s, part Value) Value { return hasPart(s, folded(part)) }
+
+func folded(v Value) Value {
+	if v.kind != String {
+		return v
+	}
+	return StringOf(strings.ToLower(v.str))
+}
+
 var stringFunctions = map[string]*function{
-	"CONTAINS": search(strings.Contains), "STARTSWITH": search(strings.HasPrefix), "ENDSWITH": search(strings.HasSuffix),
+	"CONTAINS": contains, "STARTSWITH": search(strings.HasPrefix), "ENDSWITH": search(strings.HasSuffix),
 	"STRINGEQUALS": search(func(a, b string) bool { return a == b }),
 	"LOWER":        text(strings.ToLower), "UPPER": text(strings.ToUpper), "REVERSE": text(reverse),
 	"LTRIM":   trim(strings.TrimLeft, func(s string) string { return strings.TrimLeftFunc(s, unicode.IsSpace) }),
 	"RTRIM":   trim(strings.TrimRight, func(s string) string { return strings.TrimRightFunc(s, unicode.IsSpace) }),
 	"TRIM":    trim(strings.Trim, strings.TrimSpace),
-	"LENGTH":  str(func(s string) Value { return NumberOf(float64(units(s))) }),
+	"LENGTH":  str(func(s string) Value { return NumberOf(float64(length16(s))) }),
 	"LEFT":    fixed(2, func(a []Value) Value { return substring(a[0], NumberOf(0), a[1]) }),
 	"RIGHT":   fixed(2, right),
 	"CONCAT":  {min: 2, max: -1, call: concat},
 	"REPLACE": fixed(3, replace), "REPLICATE": fixed(2, replicate),
-	"SUBSTRING":        fixed(3, func(a []Value) Value { return substring(a[0], a[1], a[2]) }),
-	"INDEX_OF":         {min: 2, max: 3, call: indexOf},
-	"TOSTRING":         fixed(1, toString),
-	"STRINGTOARRAY":    parsed(Array),
-	"STRINGTOBOOLEAN":  parsed(Bool),
-	"STRINGTONULL":     parsed(Null),
-	"STRINGTONUMBER":   parsed(Number),
-	"STRINGTOOBJECT":   parsed(Object),
-	"STRINGJOIN":       fixed(2, stringJoin),
-	"STRINGSPLIT":      fixed(2, stringSplit),
-	"REGEXMATCH":       {min: 2, max: 3, call: regexMatch},
-	"SUBSTRING_BEFORE": fixed(2, func(a []Value) Value { return cutAt(a, true) }),
-	"SUBSTRING_AFTER":  fixed(2, func(a []Value) Value { return cutAt(a, false) }),
+	"SUBSTRING":       fixed(3, func(a []Value) Value { return substring(a[0], a[1], a[2]) }),
+	"INDEX_OF":        {min: 2, max: 3, call: indexOf},
+	"TOSTRING":        fixed(1, toString),
+	"STRINGTOARRAY":   parsed(Array),
+	"STRINGTOBOOLEAN": parsed(Bool),
+	"STRINGTONULL":    parsed(Null),
+	"STRINGTONUMBER":  parsed(Number),
+	"STRINGTOOBJECT":  parsed(Object),
+	"STRINGJOIN":      fixed(2, stringJoin),
+	"STRINGSPLIT":     fixed(2, stringSplit),
+	"REGEXMATCH":      {min: 2, max: 3, in: regexMatch},
+	"REGEXEXTRACT":    {min: 2, max: 4, in: regexExtract},
+	"REGEXEXTRACTALL": {min: 2, max: 4, in: regexExtractAll},
+	"LASTINDEXOF":     {min: 2, max: 3, call: lastIndexOf},
+	"CONTAINS_ALL_CI": containsEach(folded, hasPartFold, true), "CONTAINS_ALL_CS": containsEach(whole, hasPart, true),
+	"CONTAINS_ANY_CI": containsEach(folded, hasPartFold, false), "CONTAINS_ANY_CS": containsEach(whole, hasPart, false),
+	"SUBSTRINGBEFORE":     split(strings.Index, true),
+	"SUBSTRINGAFTER":      split(strings.Index, false),
+	"LASTSUBSTRINGBEFORE": split(strings.LastIndex, true),
+	"LASTSUBSTRINGAFTER":  split(strings.LastIndex, false),
 }
 
-// units is the length in UTF-16 units, the service's idea of a character.
-func units(s string) int {
+// length16 is the length in UTF-16 units, the service's idea of a character.
+func length16(s string) int {
 	n := 0
 	for _, r := range s {
 		if n++; r > 0xFFFF {
@@ -126,7 +146,7 @@ func right(a []Value) Value {
 	if a[0].kind != String || !ok {
 		return Value{}
 	}
-	return StringOf(a[0].str[offset(a[0].str, units(a[0].str)-int(max(n, 0))):])
+	return StringOf(a[0].str[offset(a[0].str, length16(a[0].str)-int(max(n, 0))):])
 }
 
 func concat(a []Value) Value {
@@ -180,14 +200,14 @@ func indexOf(a []Value) Value {
 	if i < 0 {
 		return NumberOf(-1)
 	}
-	return NumberOf(float64(units(a[0].str[:from+i])))
+	return NumberOf(float64(length16(a[0].str[:from+i])))
 }
 
 func toString(a []Value) Value {
 	if !a[0].IsDefined() || a[0].kind == String {
 		return a[0]
 	}
-	return StringOf(a[0].String())
+	return StringOf(strings.Trim(a[0].String(), `"`)) // NaN and the infinities have quotes in JSON
 }
 
 // parsed makes a function that reads one type of JSON from a string.
@@ -217,10 +237,13 @@ func stringJoin(a []Value) Value {
 }
 
 func stringSplit(a []Value) Value {
-	if a[0].kind != String || a[1].kind != String || a[1].str == "" {
+	if a[0].kind != String || a[1].kind != String {
 		return Value{}
 	}
-	parts := strings.Split(a[0].str, a[1].str)
+	parts := []string{a[0].str}
+	if a[1].str != "" {
+		parts = strings.Split(a[0].str, a[1].str)
+	}
 	items := make([]Value, len(parts))
 	for i, p := range parts {
 		items[i] = StringOf(p)
@@ -228,34 +251,42 @@ func stringSplit(a []Value) Value {
 	return ArrayOf(items)
 }
 
-func cutAt(a []Value, before bool) Value {
+// split makes a function of what stands before or after a delimiter. Without one, all
+// stands before it.
+func split(find func(s, delimiter string) int, before bool) *function {
+	return fixed(2, func(a []Value) Value {
+		if a[0].kind != String || a[1].kind != String {
+			return Value{}
+		}
+		i := find(a[0].str, a[1].str)
+		switch {
+		case i < 0 && before:
+			return a[0]
+		case i < 0:
+			return StringOf("")
+		case before:
+			return StringOf(a[0].str[:i])
+		}
+		return StringOf(a[0].str[i+len(a[1].str):])
+	})
+}
+
+// lastIndexOf searches backwards, from the end or from a position.
+func lastIndexOf(a []Value) Value {
 	if a[0].kind != String || a[1].kind != String {
 		return Value{}
 	}
-	head, tail, _ := strings.Cut(a[0].str, a[1].str)
-	if before {
-		return StringOf(head)
-	}
-	return StringOf(tail)
-}
-
-// maxPattern bounds a regular expression's length; matching is linear in any case.
-const maxPattern = 1000
-
-func regexMatch(a []Value) Value {
-	if a[0].kind != String || a[1].kind != String || len(a) > 2 && a[2].kind != String || len(a[1].str) > maxPattern {
-		return Value{}
-	}
-	pattern := a[1].str
-	if len(a) > 2 && a[2].str != "" {
-		if strings.Trim(a[2].str, "msi") != "" {
+	s := a[0].str
+	if len(a) > 2 {
+		n, ok := integer(a[2])
+		if !ok {
 			return Value{}
 		}
-		pattern = "(?" + a[2].str + ")" + pattern
+		s = s[:offset(s, int(min(n, int64(len(s))))+1)]
 	}
-	re, err := regexp.Compile(pattern)
-	if err != nil {
-		return Value{}
+	i := strings.LastIndex(s, a[1].str)
+	if i < 0 {
+		return NumberOf(-1)
 	}
-	return BoolOf(re.MatchString(a[0].str))
+	return NumberOf(float64(length16(s[:i])))
 }

@@ -4,21 +4,27 @@ import (
 	"context"
 	"errors"
 	"testing"
+	"time"
 	"unicode/utf8"
 
 	"github.com/stretchr/testify/require"
 )
 
 // FuzzParse feeds the parser anything; what it accepts must run, page by page, without
-// a panic and to an end. The corpus is in testdata/fuzz; the vectors are seeds too.
+// a panic and to an end. The corpus is in testdata/fuzz; the vectors and samples are seeds too.
 func FuzzParse(f *testing.F) {
 	for _, name := range []string{"cosmos-sql.json", "cosmos-sql-syntax.json"} {
 		for _, v := range readVectors(f, name).Cases {
 			f.Add(v.Query)
 		}
 	}
+	for _, s := range readSamples(f) {
+		f.Add(s.Query)
+	}
 	docs := parseAll(f, readVectors(f, "cosmos-sql.json").Documents)[:4]
 	f.Fuzz(func(t *testing.T, text string) {
+		stuck := time.AfterFunc(10*time.Second, func() { panic("nothing ends this query") })
+		defer stuck.Stop()
 		q, err := Parse(text)
 		if err != nil {
 			var syntax *SyntaxError
@@ -27,12 +33,16 @@ func FuzzParse(f *testing.F) {
 			require.True(t, utf8.ValidString(syntax.Msg))
 			return
 		}
-		q.Plan(nil, func([]string) bool { return true })
+		q.Filter(nil)
+		ctx, cancel := context.WithTimeout(context.Background(), time.Second) // of a product of JOINs, say
+		defer cancel()
 		from := Cursor{}
 		for range 50 {
-			page, err := q.Run(context.Background(), nil, over(docs), from, Limits{Rows: 2, Bytes: 1 << 16, Looked: 3})
+			start := time.Now()
+			page, err := q.Run(ctx, nil, over(docs), from, Limits{Rows: 2, Bytes: 1 << 16, Looked: 3})
+			require.Less(t, time.Since(start), 5*time.Second, "the context did not end it")
 			if err != nil {
-				require.True(t, errors.Is(err, ErrParameter) || errors.Is(err, ErrCount) || errors.Is(err, ErrMemory), err)
+				require.True(t, errors.Is(err, context.DeadlineExceeded) || errors.Is(err, ErrParameter) || errors.Is(err, ErrCount) || errors.Is(err, ErrMemory) || errors.Is(err, ErrPattern) || errors.Is(err, ErrTerms), err)
 				return
 			}
 			if page.Next == nil {

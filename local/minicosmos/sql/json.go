@@ -93,9 +93,16 @@ func (v Value) appendCanonicalObject(dst []byte) []byte {
 }
 
 // appendNumber appends the shortest digits that are the number again, with an exponent
-// only where ECMAScript writes one. Results that JSON cannot hold never get here.
+// only where ECMAScript writes one. NaN and the infinities, which JSON does not have, are
+// strings, as the SDKs' writers make them.
 func appendNumber(dst []byte, f float64) []byte {
 	switch {
+	case math.IsNaN(f):
+		return append(dst, `"NaN"`...)
+	case math.IsInf(f, 1):
+		return append(dst, `"Infinity"`...)
+	case math.IsInf(f, -1):
+		return append(dst, `"-Infinity"`...)
 	case f == 0:
 		return append(dst, '0')
 	case math.Abs(f) < 1e-6 || math.Abs(f) >= 1e21:

@@ -20,8 +20,9 @@ func (l likeElement) matches(r rune) bool {
 	return in != l.negated
 }
 
-// like matches a whole text against a LIKE pattern in time linear in their product.
-func like(text, pattern, escape string) bool {
+// like matches a whole text against a LIKE pattern in time linear in their product; step
+// may end it.
+func like(text, pattern, escape string, step func() error) bool {
 	elements := parseLike([]rune(pattern), []rune(escape))
 	runes := []rune(text)
 	star, mark, e := -1, 0, 0
@@ -33,7 +34,7 @@ func like(text, pattern, escape string) bool {
 		case e < len(elements) && elements[e].matches(runes[i]):
 			e++
 			i++
-		case star >= 0: // let the last % take one more
+		case star >= 0 && step() == nil: // let the last % take one more
 			mark++
 			e, i = star+1, mark
 		default:

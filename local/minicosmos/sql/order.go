@@ -2,6 +2,7 @@ package sql
 
 import (
 	"bytes"
+	"cmp"
 	"strings"
 )
 
@@ -40,8 +41,9 @@ func equalProperties(a, b Value) bool {
 	if len(a.names) != len(b.names) {
 		return false
 	}
+	get := b.finder()
 	for i, name := range a.names {
-		other := b.Get(name)
+		other := get(name)
 		if !other.IsDefined() || !Equal(a.items[i], other) {
 			return false
 		}
@@ -57,7 +59,7 @@ func Compare(a, b Value) int {
 	}
 	switch a.kind {
 	case Bool, Number:
-		return compareNumbers(a.num, b.num)
+		return cmp.Compare(a.num, b.num) // NaN comes first
 	case String:
 		return strings.Compare(a.str, b.str)
 	case Array:
@@ -73,16 +75,6 @@ func Compare(a, b Value) int {
 func compareObjects(a, b Value) int {
 	x, y := a.appendCanonical(nil), b.appendCanonical(nil)
 	return bytes.Compare(x[:len(x)-1], y[:len(y)-1])
-}
-
-func compareNumbers(a, b float64) int {
-	switch {
-	case a < b:
-		return -1
-	case a > b:
-		return 1
-	}
-	return 0
 }
 
 func compareItems(a, b []Value) int {

@@ -4,6 +4,7 @@ import (
 	"math"
 	"slices"
 	"strconv"
+	"strings"
 )
 
 // MaxText is the longest query in bytes (the service's limit).
@@ -18,10 +19,14 @@ type Query struct {
 	root   *selection
 	slots  int      // bindings of all FROMs
 	params []string // in order of their slots
+	metric bool     // a VECTORDISTANCE does not say its own
 }
 
 // Parse reads a query and resolves its names; its error is a *SyntaxError.
-func Parse(text string) (*Query, error) {
+func Parse(text string) (*Query, error) { return ParseFor(text, nil) }
+
+// ParseFor is Parse for a container whose policy has a distance function for some paths: metric returns its name, "" for none.
+func ParseFor(text string, metric func(path []string) string) (*Query, error) {
 	if len(text) > MaxText {
 		return nil, &SyntaxError{Start: MaxText, End: len(text), Code: codeSyntax, Msg: "The query text is longer than 512 KB."}
 	}
@@ -37,12 +42,15 @@ func Parse(text string) (*Query, error) {
 	if err != nil {
 		return nil, err
 	}
-	r := &resolver{}
-	if err := r.selection(root, nil); err != nil {
+	r := &resolver{metric: metric}
+	if err := r.selection(root, nil, true); err != nil {
 		return nil, err
 	}
-	return &Query{text: text, root: root, slots: r.slots, params: p.params}, nil
+	return &Query{text: text, root: root, slots: r.slots, params: p.params, metric: r.lacksMetric}, nil
 }
+
+// NeedsMetric tells whether a VECTORDISTANCE takes the distance function of the container's policy.
+func (q *Query) NeedsMetric() bool { return q.metric }
 
 // Text returns the query as it was written.
 func (q *Query) Text() string { return q.text }
@@ -54,6 +62,8 @@ type parser struct {
 	i      int
 	depth  int
 	params []string
+
+	paramSlots map[string]int // places in params
 }
 
 func (p *parser) peek() token { return p.tokens[p.i] }
@@ -137,7 +147,9 @@ func (p *parser) selectClause(s *selection) (err error) {
 	case p.accept("*"):
 		s.star = true
 	case p.accept("VALUE"):
-		s.value, err = p.expression()
+		if s.value, err = p.expression(); err == nil {
+			_, err = p.alias() // it names nothing
+		}
 	default:
 		err = p.selectItems(s)
 	}
@@ -150,13 +162,12 @@ func (p *parser) selectItems(s *selection) error {
 		if err != nil {
 			return err
 		}
-		name := expr.label()
-		if p.accept("AS") {
-			alias, err := p.identifier()
-			if err != nil {
-				return err
-			}
-			name = alias.text
+		name, err := p.alias()
+		if err != nil {
+			return err
+		}
+		if name == "" {
+			name = expr.label()
 		}
 		if name == "" {
 			unnamed++
@@ -167,6 +178,15 @@ func (p *parser) selectItems(s *selection) error {
 			return nil
 		}
 	}
+}
+
+// alias takes "[AS] name" if it is there, else it returns "".
+func (p *parser) alias() (string, error) {
+	if !p.accept("AS") && p.peek().kind != tokenIdent {
+		return "", nil
+	}
+	name, err := p.identifier()
+	return name.text, err
 }
 
 // count takes the number of TOP, OFFSET or LIMIT: a whole number or a parameter.
@@ -184,10 +204,14 @@ func (p *parser) count() (*node, error) {
 
 func (p *parser) parameter() *node {
 	t := p.take()
-	slot := slices.Index(p.params, t.text)
-	if slot < 0 {
+	slot, known := p.paramSlots[t.text]
+	if !known {
 		slot = len(p.params)
 		p.params = append(p.params, t.text)
+		if p.paramSlots == nil {
+			p.paramSlots = map[string]int{}
+		}
+		p.paramSlots[t.text] = slot
 	}
 	return &node{op: opParam, start: t.start, end: t.end, name: t.text, slot: slot}
 }
@@ -221,15 +245,11 @@ func (p *parser) source() (src source, err error) {
 	if src.expr != nil {
 		src.alias = src.expr.label()
 	}
-	explicit := p.accept("AS")
-	if explicit || p.peek().kind == tokenIdent {
-		alias, err := p.identifier()
-		if err != nil {
-			return src, err
-		}
-		src.alias = alias.text
+	alias, err := p.alias()
+	if alias != "" {
+		src.alias = alias
 	}
-	return src, nil
+	return src, err
 }
 
 func (p *parser) collection(src *source) (err error) {
@@ -278,6 +298,13 @@ func (p *parser) orderClause(s *selection) error {
 		return nil
 	}
 	if err := p.expect("BY"); err != nil {
+		return err
+	}
+	if t := p.peek(); t.kind == tokenIdent && strings.EqualFold(t.text, "RANK") && p.tokens[p.i+1].kind == tokenIdent {
+		p.i++
+		s.ranked = true
+		expr, err := p.expression()
+		s.orderBy = []orderItem{{expr: expr, descending: true}}
 		return err
 	}
 	for {

@@ -1,6 +1,11 @@
 package sql
 
-// subqueries are the keywords that make something of a subquery in parentheses.
+import (
+	"math"
+	"strings"
+)
+
+// subqueries are the words that make something of a subquery in parentheses.
 var subqueries = map[string]op{"EXISTS": opExists, "ARRAY": opArrayOf, "FIRST": opFirst, "LAST": opLast, "ALL": opAll}
 
 // primary takes a literal, name, call, constructor, subquery or parenthesis.
@@ -16,17 +21,32 @@ func (p *parser) primary() (*node, error) {
 	case tokenParam:
 		return p.parameter(), nil
 	case tokenIdent:
-		p.i++
-		if p.is("(") {
-			return p.call(t)
-		}
-		return &node{op: opIdent, name: t.text, start: t.start, end: t.end}, nil
+		return p.name(t)
 	case tokenKeyword:
 		return p.keyword(t)
 	case tokenPunct:
 		return p.bracketed(t)
 	}
 	return nil, p.unexpected()
+}
+
+// numberNames are the numbers that have a name instead of digits.
+var numberNames = map[string]float64{"NaN": math.NaN(), "Infinity": math.Inf(1)}
+
+// name takes what may begin with an identifier.
+func (p *parser) name(t token) (*node, error) {
+	next := p.tokens[p.i+1]
+	if subqueries[strings.ToUpper(t.text)] != 0 && next.kind == tokenPunct && next.text == "(" {
+		return p.subquery(t)
+	}
+	p.i++
+	if p.is("(") {
+		return p.call(t)
+	}
+	if f, ok := numberNames[t.text]; ok {
+		return &node{op: opLiteral, value: NumberOf(f), start: t.start, end: t.end}, nil
+	}
+	return &node{op: opIdent, name: t.text, start: t.start, end: t.end}, nil
 }
 
 // keyword takes what may begin with one.
@@ -41,6 +61,8 @@ func (p *parser) keyword(t token) (*node, error) {
 	case "LEFT", "RIGHT":
 		p.i++
 		return p.call(t)
+	case "UDF":
+		return nil, &SyntaxError{Start: t.start, End: t.end, Code: codeFunction, Msg: "User-defined functions are not supported here."}
 	default:
 		return p.subquery(t)
 	}
@@ -49,7 +71,7 @@ func (p *parser) keyword(t token) (*node, error) {
 }
 
 func (p *parser) subquery(t token) (*node, error) {
-	op, ok := subqueries[t.text]
+	op, ok := subqueries[strings.ToUpper(t.text)]
 	if !ok {
 		return nil, p.unexpected()
 	}
@@ -126,8 +148,7 @@ func (p *parser) objectLiteral(start int) (*node, error) {
 	n := &node{op: opObject, start: start}
 	for !p.is("}") {
 		name := p.take()
-		if name.kind != tokenString {
-			p.i--
+		if name.kind != tokenString && name.kind != tokenIdent {
 			return nil, near(p.text, name.start, name.end)
 		}
 		if err := p.expect(":"); err != nil {

@@ -1,35 +1,45 @@
 package sql
 
-import (
-	"math"
-	"slices"
-)
+import "math"
 
 // result is a projected row with its place in the order.
 type result struct {
 	keys   []Value
+	marks  [][]float64 // what each score of ORDER BY RANK is made of
 	value  Value
 	number uint64 // of the document it came from
 	row    int    // among the document's rows
 }
 
 // rows calls visit on every row that FROM makes of the document and WHERE lets through.
-func (s *selection) rows(e *env, visit func() error) error { return s.bind(e, 0, visit) }
-
-func (s *selection) bind(e *env, i int, visit func() error) error {
-	if i == len(s.from) {
-		if s.where != nil && !s.where.eval(e).truth() {
+func (s *selection) rows(e *env, visit func() error) error {
+	return s.bind(e, 0, func() error {
+		if !s.passes(e) {
 			return nil
 		}
+		return visit()
+	})
+}
+
+// passes tells whether WHERE lets the row through that e stands on.
+func (s *selection) passes(e *env) bool { return s.where == nil || s.where.eval(e).truth() }
+
+// bind calls visit on every row that FROM makes from its i-th part on.
+func (s *selection) bind(e *env, i int, visit func() error) error {
+	if i == len(s.from) {
 		return visit()
 	}
 	src := &s.from[i]
 	if src.sub != nil {
-		list, err := src.sub.collect(e)
+		left := e.budget.left
+		list, err := src.rows(e)
 		if err != nil {
 			return err
 		}
-		return s.bindEach(e, i, list, visit)
+		held := left - e.budget.left
+		err = s.bindEach(e, i, list, visit)
+		e.budget.left += held
+		return err
 	}
 	v := src.expr.eval(e)
 	if src.iterate {
@@ -43,6 +53,25 @@ func (s *selection) bind(e *env, i int, visit func() error) error {
 	}
 	e.slots[src.slot] = v
 	return s.bind(e, i+1, visit)
+}
+
+// rows returns what a subquery in FROM is bound to, one after the other.
+func (src *source) rows(e *env) (list []Value, err error) {
+	if src.derived {
+		list = []Value{e.root}
+	} else if list, err = collect(e, src.sub, math.MaxInt); err != nil {
+		return nil, err
+	}
+	if !src.iterate {
+		return list, nil
+	}
+	var elements []Value
+	for _, v := range list {
+		if v.kind == Array {
+			elements = append(elements, v.items...)
+		}
+	}
+	return elements, nil
 }
 
 func (s *selection) bindEach(e *env, i int, list []Value, visit func() error) error {
@@ -76,7 +105,7 @@ func (s *selection) project(e *env) Value {
 }
 
 func (s *selection) keys(e *env) []Value {
-	if len(s.orderBy) == 0 {
+	if len(s.orderBy) == 0 || s.scores != nil {
 		return nil
 	}
 	keys := make([]Value, len(s.orderBy))
@@ -86,89 +115,29 @@ func (s *selection) keys(e *env) []Value {
 	return keys
 }
 
-// before orders results by ORDER BY, then by document and row.
+// compare orders results by ORDER BY, then by document in the direction of the first key (clients that go on among equals
+// rely on it), then by row.
 func (s *selection) compare(a, b result) int {
 	for i, o := range s.orderBy {
-		if c := Compare(a.keys[i], b.keys[i]); c != 0 {
-			if o.descending {
-				return -c
-			}
+		if c := o.compare(a.keys[i], b.keys[i]); c != 0 {
 			return c
 		}
 	}
 	if a.number != b.number {
-		if a.number < b.number {
-			return -1
+		if a.number < b.number == (len(s.orderBy) > 0 && s.orderBy[0].descending) {
+			return 1
 		}
-		return 1
+		return -1
 	}
 	return a.row - b.row
 }
 
-// collector gathers all results of a selection, for what cannot be paged as it comes.
-type collector struct {
-	s      *selection
-	groups *groups         // when rows are folded
-	seen   map[string]bool // DISTINCT
-	list   []result
-}
-
-func newCollector(s *selection) *collector {
-	c := &collector{s: s}
-	if s.aggregated() {
-		c.groups = newGroups(s)
-	}
-	if s.distinct {
-		c.seen = map[string]bool{}
+func (o *orderItem) compare(a, b Value) int {
+	c := Compare(a, b)
+	if o.descending || o.similarity && a.IsDefined() != b.IsDefined() { // what has no vector comes last
+		return -c
 	}
 	return c
-}
-
-// add takes the rows of the document that e stands on.
-func (c *collector) add(e *env) error {
-	return c.s.rows(e, func() error {
-		if c.groups != nil {
-			return c.groups.add(e)
-		}
-		return c.take(e)
-	})
-}
-
-func (c *collector) take(e *env) error {
-	v := c.s.project(e)
-	if !v.IsDefined() {
-		return nil
-	}
-	if c.seen != nil {
-		signature := string(v.appendCanonical(nil))
-		if c.seen[signature] {
-			return nil
-		}
-		c.seen[signature] = true
-		if err := e.budget.hold(len(signature)); err != nil {
-			return err
-		}
-	}
-	c.list = append(c.list, result{keys: c.s.keys(e), value: v, row: len(c.list)})
-	return e.budget.hold(v.weight())
-}
-
-// finish returns the results in order, without what OFFSET and TOP or LIMIT leave out.
-func (c *collector) finish(e *env) ([]result, error) {
-	if c.groups != nil {
-		if err := c.groups.finish(e, func() error { return c.take(e) }); err != nil {
-			return nil, err
-		}
-	}
-	if len(c.s.orderBy) > 0 {
-		slices.SortFunc(c.list, c.s.compare)
-	}
-	offset, limit, err := c.s.window(e)
-	if err != nil {
-		return nil, err
-	}
-	list := c.list[min(offset, len(c.list)):]
-	return list[:min(limit, len(list))], nil
 }
 
 // window evaluates OFFSET and the smaller of TOP and LIMIT.
@@ -198,43 +167,4 @@ func count(n *node, e *env) (int, error) {
 		return 0, ErrCount
 	}
 	return int(i), nil
-}
-
-// collect runs a subquery.
-func (s *selection) collect(e *env) ([]Value, error) {
-	c := newCollector(s)
-	if err := c.add(e); err != nil {
-		return nil, err
-	}
-	list, err := c.finish(e)
-	values := make([]Value, len(list))
-	for i, r := range list {
-		values[i] = r.value
-	}
-	return values, err
-}
-
-// evalSubquery returns what a subquery in an expression stands for. An exhausted
-// budget ends the run at its next step.
-func (n *node) evalSubquery(e *env) Value {
-	list, err := n.sub.collect(e)
-	if err != nil {
-		e.budget.fail(err)
-		return Value{}
-	}
-	switch n.op {
-	case opExists:
-		return BoolOf(len(list) > 0)
-	case opArrayOf:
-		return ArrayOf(list)
-	case opAll:
-		return BoolOf(!slices.ContainsFunc(list, func(v Value) bool { return !v.truth() }))
-	}
-	switch {
-	case len(list) == 0:
-		return Value{}
-	case n.op == opLast:
-		return list[len(list)-1]
-	}
-	return list[0]
 }

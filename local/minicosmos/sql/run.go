@@ -1,27 +1,27 @@
 package sql
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"iter"
-	"slices"
+	"math"
+	"time"
 )
 
 // Item is a document of a Source with its place in the order of creation.
 type Item struct {
 	Number uint64
 	Doc    Value
+	// Sorted is how many keys of ORDER BY the documents are sorted by from this one on: none that is still to come is
+	// before it. One more than there are keys: equal ones are in order of number, too, descending if the first key is.
+	Sorted int
 }
 
 // Source yields the documents to query whose number is at least from, in ascending
-// order of number. It may leave out documents that Plan says cannot match.
+// order of number. It may leave out documents that do not satisfy the Filter. For a query
+// with Sorting it may yield them, each once, in any order that Item.Sorted tells.
 type Source func(from uint64) iter.Seq2[Item, error]
-
-// Param is a named value for @name; Name starts with @.
-type Param struct {
-	Name  string
-	Value Value
-}
 
 // Limits bound one page.
 type Limits struct {
@@ -55,12 +55,15 @@ func (q *Query) Run(ctx context.Context, params []Param, src Source, from Cursor
 	if err != nil {
 		return Page{}, err
 	}
-	r := &run{q: q, s: q.root, e: e, src: src, from: from, limits: limits}
+	r := &run{s: q.root, e: e, src: src, from: from, limits: limits}
 	if r.offset, r.limit, err = q.root.window(e); err != nil {
 		return Page{}, err
 	}
+	if err := r.derive(); err != nil {
+		return Page{}, err
+	}
 	switch {
-	case q.root.distinct || q.root.aggregated():
+	case q.root.distinct || q.root.aggregated() || q.root.scores != nil:
 		err = r.whole()
 	case len(q.root.orderBy) > 0:
 		err = r.ordered()
@@ -72,6 +75,10 @@ func (q *Query) Run(ctx context.Context, params []Param, src Source, from Cursor
 
 // Matches tells whether WHERE holds for one document.
 func (q *Query) Matches(doc Value) (bool, error) {
+	if len(q.root.from) > 0 && q.root.from[0].derived {
+		page, err := q.Run(context.Background(), nil, each([]Value{doc}), Cursor{}, Limits{Rows: 1, Bytes: math.MaxInt, Looked: math.MaxInt / 2})
+		return len(page.Rows) > 0, err
+	}
 	e, err := q.env(context.Background(), nil)
 	if err != nil {
 		return false, err
@@ -82,31 +89,85 @@ func (q *Query) Matches(doc Value) (bool, error) {
 		found = true
 		return nil
 	})
-	return found, err
+	return found, cmp.Or(err, e.budget.failed)
 }
 
 func (q *Query) env(ctx context.Context, params []Param) (*env, error) {
-	e := &env{slots: make([]Value, q.slots), params: make([]Value, len(q.params)), budget: newBudget(ctx)}
+	e := &env{slots: make([]Value, q.slots), params: make([]Value, len(q.params)), budget: newBudget(ctx), now: time.Now()}
+	find := named(params)
 	for i, name := range q.params {
-		j := slices.IndexFunc(params, func(p Param) bool { return p.Name == name })
-		if j < 0 {
+		v, ok := find(name)
+		if !ok {
 			return nil, fmt.Errorf("%w %s", ErrParameter, name)
 		}
-		e.params[i] = params[j].Value
+		e.params[i] = v
 	}
 	return e, nil
 }
 
 // run is one page under way.
 type run struct {
-	q             *Query
 	s             *selection
 	e             *env
 	src           Source
+	derived       bool // src has the rows of a subquery, not documents
+	sorted        int  // of the document that e stands on
 	from          Cursor
 	limits        Limits
 	offset, limit int
 	page          Page
+}
+
+// derive computes the subquery that FROM starts with, if it is one over all documents,
+// and puts its rows in their place.
+func (r *run) derive() error {
+	if len(r.s.from) == 0 || !r.s.from[0].derived {
+		return nil
+	}
+	inner := &run{s: r.s.from[0].sub, e: r.e, src: r.src}
+	if err := inner.derive(); err != nil {
+		return err
+	}
+	list, err := inner.all()
+	if err == nil && inner.s.scores != nil {
+		list, err = inner.fill(list, math.MaxInt)
+	}
+	if err != nil {
+		return err
+	}
+	values := make([]Value, len(list))
+	for i, result := range list {
+		values[i] = result.value
+	}
+	r.src, r.derived = each(values), true
+	r.page.Looked = inner.page.Looked
+	return nil
+}
+
+// each is a source of values that are not stored, numbered from 1.
+func each(values []Value) Source {
+	return func(from uint64) iter.Seq2[Item, error] {
+		return func(yield func(Item, error) bool) {
+			for i, v := range values {
+				if n := uint64(i + 1); n >= from && !yield(Item{Number: n, Doc: v}, nil) {
+					return
+				}
+			}
+		}
+	}
+}
+
+// all returns all results; of ranked ones only where they come from.
+func (r *run) all() ([]result, error) {
+	c, err := newCollector(r.s, r.e)
+	if err != nil {
+		return nil, err
+	}
+	c.places = r.s.scores != nil
+	if err := r.documents(0, func(number uint64) (bool, error) { return c.add(r.e, number) }); err != nil {
+		return nil, err
+	}
+	return c.finish(r.e)
 }
 
 // documents calls visit with e standing on each document from a number on, until it
@@ -116,20 +177,28 @@ func (r *run) documents(from uint64, visit func(number uint64) (stop bool, err e
 		if from > 0 {
 			return nil
 		}
-		_, err := visit(0)
-		return err
+		if _, err := visit(0); err != nil {
+			return err
+		}
+		return r.e.budget.failed
 	}
 	for item, err := range r.src(from) {
 		if err != nil {
 			return err
 		}
-		r.page.Looked++
-		r.e.root = item.Doc
+		if !r.derived {
+			r.page.Looked++
+		}
+		r.e.root, r.sorted = item.Doc, item.Sorted
 		if err := r.e.budget.step(); err != nil {
 			return err
 		}
-		if stop, err := visit(item.Number); stop || err != nil {
+		stop, err := visit(item.Number)
+		if err != nil {
 			return err
+		}
+		if stop {
+			break
 		}
 	}
 	return r.e.budget.failed
@@ -153,7 +222,7 @@ func (r *run) streamed() error {
 		return nil
 	}
 	return r.documents(r.from.Number, func(number uint64) (bool, error) {
-		if r.page.Looked > r.limits.Looked {
+		if !r.derived && r.page.Looked > r.limits.Looked {
 			r.page.Next = &Cursor{Number: number, Seen: seen}
 			return true, nil
 		}
@@ -197,17 +266,22 @@ func (r *run) end() int {
 	return r.limit
 }
 
-// ordered pages ORDER BY: each page looks at all documents and keeps the best ones
-// after the cursor.
+// ordered pages ORDER BY: each page looks at all documents, or at sorted ones until none is better, and keeps the best
+// ones after the cursor.
 func (r *run) ordered() error {
 	after := result{keys: r.from.Keys, number: r.from.Number, row: r.from.Row}
-	best := &best{s: r.s, room: max(0, r.offset-r.from.Seen) + r.limits.Rows + 1, budget: maxHeld}
-	err := r.documents(0, func(number uint64) (bool, error) {
+	room := max(0, r.offset-r.from.Seen) + r.limits.Rows + 1
+	best := &best{s: r.s, room: max(1, min(room, r.end()-r.from.Seen)), budget: maxHeld}
+	err := r.documents(0, func(number uint64) (enough bool, err error) {
 		row := -1
-		return false, r.s.rows(r.e, func() error {
+		err = r.s.rows(r.e, func() error {
 			row++
 			next := result{keys: r.s.keys(r.e), number: number, row: row}
-			if after.keys != nil && r.s.compare(next, after) <= 0 || !best.wants(next) {
+			if enough || after.keys != nil && r.s.compare(next, after) <= 0 {
+				return nil
+			}
+			if !best.wants(next) {
+				enough = best.settled(next, r.sorted)
 				return nil
 			}
 			if next.value = r.s.project(r.e); next.value.IsDefined() {
@@ -215,6 +289,7 @@ func (r *run) ordered() error {
 			}
 			return nil
 		})
+		return enough, err
 	})
 	if err != nil {
 		return err
@@ -245,55 +320,28 @@ func (r *run) emit(list []result, more bool) {
 // whole pages what must be complete before its first result is known: each page
 // computes all of it.
 func (r *run) whole() error {
-	c := newCollector(r.s)
-	err := r.documents(0, func(uint64) (bool, error) { return false, c.add(r.e) })
+	list, err := r.all()
 	if err != nil {
 		return err
 	}
-	list, err := c.finish(r.e)
-	if err != nil {
-		return err
+	total, seen := len(list), r.from.Seen
+	list = list[min(seen, total):]
+	if r.s.scores != nil {
+		if list, err = r.fill(list[:min(r.limits.Rows, len(list))], r.limits.Bytes); err != nil {
+			return err
+		}
 	}
-	for i := min(r.from.Seen, len(list)); i < len(list); i++ {
-		if !r.fits(list[i].value) {
-			r.page.Next = &Cursor{Seen: i}
+	for _, next := range list {
+		if !r.fits(next.value) {
 			break
 		}
+		seen++
+	}
+	if seen < total {
+		r.page.Next = &Cursor{Seen: seen}
 	}
 	return nil
 }
-
-// best keeps the first results in order, as many as there is room and memory for.
-type best struct {
-	s      *selection
-	list   []result // sorted
-	room   int
-	budget int
-	cut    bool // something was left out
-}
-
-// wants tells whether a result would be kept.
-func (b *best) wants(r result) bool {
-	if len(b.list) < b.room || b.s.compare(r, b.list[len(b.list)-1]) < 0 {
-		return true
-	}
-	b.cut = true
-	return false
-}
-
-func (b *best) add(r result) {
-	i, _ := slices.BinarySearchFunc(b.list, r, b.s.compare)
-	b.list = slices.Insert(b.list, i, r)
-	b.budget -= r.value.weight()
-	for len(b.list) > b.room || b.budget < 0 && len(b.list) > 1 {
-		b.budget += b.list[len(b.list)-1].value.weight()
-		b.list = b.list[:len(b.list)-1]
-		b.room = min(b.room, max(1, len(b.list)))
-		b.cut = true
-	}
-}
-
-func (b *best) sorted() []result { return b.list }
 
 // TakesKeys tells whether a cursor with n keys can be one of this query.
 func (q *Query) TakesKeys(n int) bool {

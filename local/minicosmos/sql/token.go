@@ -28,11 +28,12 @@ type token struct {
 	start, end int
 }
 
-// keywords in any case; identifiers cannot be spelled like them.
+// keywords in any case; identifiers cannot be spelled like them. FIRST, LAST and ALL are
+// words of the grammar only before a subquery (see subqueries).
 var keywords = map[string]bool{
-	"ALL": true, "AND": true, "ARRAY": true, "AS": true, "ASC": true, "BETWEEN": true, "BY": true, "DESC": true,
-	"DISTINCT": true, "ESCAPE": true, "EXISTS": true, "FIRST": true, "FROM": true, "GROUP": true, "IN": true, "JOIN": true,
-	"LAST": true, "LEFT": true, "LIKE": true, "LIMIT": true, "NOT": true, "OFFSET": true, "OR": true, "ORDER": true,
+	"AND": true, "ARRAY": true, "AS": true, "ASC": true, "BETWEEN": true, "BY": true, "DESC": true,
+	"DISTINCT": true, "ESCAPE": true, "EXISTS": true, "FROM": true, "GROUP": true, "IN": true, "JOIN": true,
+	"LEFT": true, "LIKE": true, "LIMIT": true, "NOT": true, "OFFSET": true, "OR": true, "ORDER": true,
 	"RIGHT": true, "SELECT": true, "TOP": true, "UDF": true, "VALUE": true, "WHERE": true,
 }
 
@@ -40,7 +41,7 @@ var keywords = map[string]bool{
 var constants = map[string]bool{"true": true, "false": true, "null": true, "undefined": true}
 
 // operators, longest first.
-var operators = []string{"??", "||", "!=", "<>", "<=", ">=", "=", "<", ">", "+", "-", "*", "/", "%", "&", "|", "^", "~",
+var operators = []string{">>>", "<<", ">>", "??", "||", "!=", "<>", "<=", ">=", "=", "<", ">", "+", "-", "*", "/", "%", "&", "|", "^", "~",
 	"?", ":", ",", ".", "(", ")", "[", "]", "{", "}"}
 
 // tokenize cuts a query into tokens, ended by one of kind tokenEnd.
@@ -50,8 +51,8 @@ func tokenize(text string) ([]token, error) {
 	}
 	var tokens []token
 	for i := 0; i < len(text); {
-		if r, size := utf8.DecodeRuneInString(text[i:]); unicode.IsSpace(r) {
-			i += size
+		if end := blankEnd(text, i); end > i {
+			i = end
 			continue
 		}
 		t, err := scan(text, i)
@@ -62,6 +63,20 @@ func tokenize(text string) ([]token, error) {
 		i = t.end
 	}
 	return append(tokens, token{start: len(text), end: len(text)}), nil
+}
+
+// blankEnd is the end of one space or of a comment, which runs to the end of its line.
+func blankEnd(text string, i int) int {
+	if r, size := utf8.DecodeRuneInString(text[i:]); unicode.IsSpace(r) {
+		return i + size
+	}
+	if !strings.HasPrefix(text[i:], "--") {
+		return i
+	}
+	if line := strings.IndexAny(text[i:], "\r\n"); line >= 0 {
+		return i + line
+	}
+	return len(text)
 }
 
 func scan(text string, i int) (token, error) {

@@ -93,6 +93,18 @@ func (v Value) Get(name string) Value {
 	return Value{}
 }
 
+// finder is Get for all names of a wide object.
+func (v Value) finder() func(name string) Value {
+	if len(v.names) < indexedWidth {
+		return v.Get
+	}
+	byName := make(map[string]Value, len(v.names))
+	for i, name := range v.names {
+		byName[name] = v.items[i]
+	}
+	return func(name string) Value { return byName[name] }
+}
+
 // At returns an array's element, or undefined.
 func (v Value) At(i int) Value {
 	if v.kind != Array || i < 0 || i >= len(v.items) {

@@ -14,7 +14,10 @@ import (
 
 // notYet lists the vectors that do not pass, by query, each with its reason. The tests
 // fail when a query on the list passes, and when one that is not on it fails.
-var notYet = map[string]string{}
+var notYet = map[string]string{
+	"SELECT {a: 1} FROM c":                           "the SDK's parser refuses it, the service's own samples use it",
+	"SELECT * FROM c JOIN t IN c.tags JOIN u IN t.x": "the SDK's parser takes it, the service's page on SELECT says that * needs a single source",
+}
 
 type vectorFile struct {
 	Documents []json.RawMessage

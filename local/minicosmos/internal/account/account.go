@@ -1,6 +1,7 @@
 package account
 
 import (
+	"bytes"
 	"crypto/rand"
 	"encoding/binary"
 	"encoding/json"
@@ -11,7 +12,7 @@ import (
 	"time"
 
 	"github.com/cockroachdb/pebble/v2"
-	"github.com/cockroachdb/pebble/v2/vfs"
+	"github.com/relaybox/relaybox/local/disk"
 	"github.com/relaybox/relaybox/local/minicosmos/internal/document"
 	"github.com/relaybox/relaybox/local/minicosmos/internal/store"
 )
@@ -19,6 +20,9 @@ import (
 // Account is an account that is open: everything that is stored, and what may be done with it. It is safe for
 // concurrent use.
 type Account struct {
+	// Serverless: nothing has a throughput. It is set before the first use.
+	Serverless bool
+
 	catalog
 	log    *slog.Logger
 	ranges int // of a new container
@@ -28,21 +32,23 @@ type Account struct {
 	version atomic.Uint64 // versions given out since the start
 
 	stop       chan struct{}  // closed by Close
-	background sync.WaitGroup // the purger
+	background sync.WaitGroup // the purger, and what builds indexes
 
 	running sync.RWMutex // held shared by whatever uses the store; Close takes it last
 	ended   bool         // owned by running
 }
 
-// Open opens the store in dir of fs, as store.Open does. Containers that are created from now on have that number of
+// Open opens the store, as store.Open does. Containers that are created from now on have that number of
 // physical ranges. It starts the purger, which ends with Close.
-func Open(dir string, fs vfs.FS, ranges int, log *slog.Logger) (*Account, error) {
-	st, err := store.Open(dir, fs, log)
+func Open(o disk.Options, ranges int) (*Account, error) {
+	st, err := store.Open(o)
 	if err != nil {
 		return nil, err
 	}
-	a := &Account{log: log, ranges: ranges, store: st, stop: make(chan struct{})}
+	a := &Account{log: o.Log, ranges: ranges, store: st, stop: make(chan struct{})}
 	if err := a.load(); err != nil {
+		close(a.stop)
+		a.background.Wait()
 		return nil, errors.Join(err, st.Close())
 	}
 	a.background.Add(1)
@@ -50,13 +56,17 @@ func Open(dir string, fs vfs.FS, ranges int, log *slog.Logger) (*Account, error)
 	return a, nil
 }
 
+// Hurry has nobody wait for room on a full disk from now on: the account is about to be closed.
+func (a *Account) Hurry() { a.store.Hurry() }
+
 // Close waits for whoever is inside, and closes the store.
 func (a *Account) Close() error {
 	close(a.stop)
-	a.background.Wait()
+	a.Hurry()
 	a.running.Lock()
 	defer a.running.Unlock()
 	a.ended = true
+	a.background.Wait() // now that nobody is inside who could begin an index
 	return a.store.Close()
 }
 
@@ -91,11 +101,18 @@ func now() int64 { return time.Now().Unix() }
 func (a *Account) load() (err error) {
 	v := a.store.Acquire()
 	defer func() { err = errors.Join(err, v.Release()) }()
+	foreign, err := a.foreign(v)
+	if err != nil {
+		return err
+	}
 	fresh, err := a.nextEpoch(v)
 	if err != nil {
 		return err
 	}
 	if err := a.catalog.load(v); err != nil {
+		return err
+	}
+	if err := a.reviewIndexes(v, foreign); err != nil {
 		return err
 	}
 	if fresh {
@@ -130,6 +147,21 @@ func (a *Account) nextEpoch(v *store.View) (fresh bool, err error) {
 	return !found, a.store.Commit(func(b *pebble.Batch) error {
 		return b.Set(document.Key(0, kindEpoch), append(binary.BigEndian.AppendUint32(nil, a.epoch), storeFormat), nil)
 	}, nil)
+}
+
+// foreign tells whether the last that opened the store was a version that keeps no terms, or one that crashed before it
+// had done away with what that version has left.
+func (a *Account) foreign(v *store.View) (bool, error) {
+	var last, kept []byte
+	_, err := v.Get(document.Key(0, kindEpoch), func(b []byte) error {
+		last = bytes.Clone(b)
+		return nil
+	})
+	_, bad := v.Get(document.Key(0, kindIndexed), func(b []byte) error {
+		kept = bytes.Clone(b)
+		return nil
+	})
+	return len(kept) != 4 || !bytes.HasPrefix(last, kept), errors.Join(err, bad)
 }
 
 // Documents returns the documents of a container as a client sees them, in order of

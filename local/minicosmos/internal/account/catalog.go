@@ -24,6 +24,7 @@ type Database struct {
 	number     uint32
 	Name       string                // its id
 	RID, self  string                // "_rid", and "_self": dbs/<rid>/
+	Path       string                // dbs/<name>
 	Properties sql.Value             // as a client sees them
 	containers map[string]*Container // owned by catalog.mu
 	offer      atomic.Pointer[Offer] // what its containers share; nil: nothing
@@ -40,7 +41,7 @@ type catalog struct {
 func newDatabase(number uint32, properties sql.Value) *Database {
 	name, _ := properties.Get("id").Str()
 	rid := document.DatabaseRID(number)
-	return &Database{number: number, Name: name, RID: rid, self: "dbs/" + rid + "/",
+	return &Database{number: number, Name: name, RID: rid, self: "dbs/" + rid + "/", Path: "dbs/" + name,
 		Properties: properties, containers: map[string]*Container{}}
 }
 
@@ -101,7 +102,7 @@ func (k *catalog) loadContainer(v *store.View, byNumber map[uint32]*Database, nu
 
 func (c *Container) encode(properties sql.Value, l *layout.Layout) []byte {
 	ranges := l.Encode()
-	b := binary.BigEndian.AppendUint32(nil, c.database.number)
+	b := binary.BigEndian.AppendUint32(nil, c.Database.number)
 	b = append(binary.BigEndian.AppendUint32(b, uint32(len(ranges))), ranges...)
 	return properties.AppendJSON(b)
 }

@@ -36,6 +36,7 @@ func (a *Account) Check() (err error) {
 
 func (c *Container) check(v *store.View) error {
 	expected := map[string]bool{} // side keys
+	terms := &tally{seed: c.seed}
 	l := c.layout.Load()
 	counters, err := Counters(v, c.Number)
 	if err != nil {
@@ -54,7 +55,7 @@ func (c *Container) check(v *store.View) error {
 		for _, e := range r.Unique {
 			expected[string(document.UniqueKey(c.Number, r.PK, e))] = true
 		}
-		return true, errors.Join(c.checkRecord(l, r), r.EachSideKey(c.Number, func(k []byte) error {
+		return true, errors.Join(c.checkRecord(l, r), c.addTerms(terms, r), r.EachSideKey(c.Number, func(k []byte) error {
 			expected[string(k)] = true
 			return nil
 		}))
@@ -68,6 +69,7 @@ func (c *Container) check(v *store.View) error {
 			return true, nil
 		}))
 	}
+	err = errors.Join(err, c.checkTerms(v, terms))
 	if len(expected) > 0 {
 		err = errors.Join(err, fmt.Errorf("%w: %d keys are missing", errInvariant, len(expected)))
 	}

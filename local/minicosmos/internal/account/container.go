@@ -18,7 +18,8 @@ const lockStripes = 1024
 type Container struct {
 	document.Home
 	name     string
-	database *Database
+	Database *Database
+	Path     string // dbs/<name>/colls/<name>
 
 	layout     atomic.Pointer[layout.Layout] // replaced by a split
 	policy     atomic.Pointer[document.Policy]
@@ -27,11 +28,14 @@ type Container struct {
 
 	// gate is held shared by every writer from its check to its acknowledgement, and
 	// exclusively by what replaces or drops the container.
-	gate    sync.RWMutex
-	dropped bool // owned by gate
+	gate     sync.RWMutex
+	dropped  bool // owned by gate
+	indexing bool // its index is being built; owned by gate
 
 	seed  maphash.Seed
 	locks [lockStripes]stripe // by partition key
+
+	forms forms // of its documents
 
 	lastNumber uint64 // of a document; owned by Store.mu
 }
@@ -39,7 +43,8 @@ type Container struct {
 // newContainer builds a container from its stored properties.
 func newContainer(db *Database, number uint32, properties sql.Value) (*Container, error) {
 	name, _ := properties.Get("id").Str()
-	c := &Container{name: name, database: db, seed: maphash.MakeSeed()}
+	properties = properties.With("indexingPolicy", indexing(properties.Get("indexingPolicy"))) // one of a version before has what was sent
+	c := &Container{name: name, Database: db, Path: db.Path + "/colls/" + name, seed: maphash.MakeSeed()}
 	c.Home = document.NewHome(db.number, number)
 	if err := c.PK.UnmarshalJSON(properties.Get("partitionKey").AppendJSON(nil)); err != nil {
 		return nil, err
@@ -62,13 +67,20 @@ func (c *Container) Policy() *document.Policy { return c.policy.Load() }
 // Properties are the container's as a client sees them.
 func (c *Container) Properties() sql.Value { return *c.properties.Load() }
 
+// Indexing tells whether documents get their terms: until then queries look at all of them.
+func (c *Container) Indexing() bool {
+	c.gate.RLock()
+	defer c.gate.RUnlock()
+	return c.indexing
+}
+
 // serverlessUnits is what a serverless container has in a second, whatever its number of ranges up to five.
 const serverlessUnits = 5000
 
 // Rate is what each physical range has in a second, in request units: its share of the container's offer, or of its database's.
 func (c *Container) Rate() float64 {
 	units := float64(serverlessUnits)
-	if o := cmp.Or(c.offer.Load(), c.database.offer.Load()); o != nil {
+	if o := cmp.Or(c.offer.Load(), c.Database.offer.Load()); o != nil {
 		units = float64(o.units())
 	}
 	return units / float64(len(c.Layout().Live))

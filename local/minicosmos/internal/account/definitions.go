@@ -3,20 +3,14 @@ package account
 import (
 	"encoding/binary"
 	"errors"
-	"strings"
 
 	"github.com/cockroachdb/pebble/v2"
 	"github.com/relaybox/relaybox/local/minicosmos/internal/document"
 	"github.com/relaybox/relaybox/local/minicosmos/internal/layout"
 	"github.com/relaybox/relaybox/local/minicosmos/internal/refusal"
 	"github.com/relaybox/relaybox/local/minicosmos/internal/store"
-	"github.com/relaybox/relaybox/local/minicosmos/partition"
 	"github.com/relaybox/relaybox/local/minicosmos/sql"
 )
-
-// defaultIndexing is the index policy of a container that was created without one.
-var defaultIndexing = mustParse(`{"indexingMode":"consistent","automatic":true,` +
-	`"includedPaths":[{"path":"/*"}],"excludedPaths":[{"path":"/\"_etag\"/?"}]}`)
 
 func mustParse(text string) sql.Value {
 	v, err := sql.ParseJSON([]byte(text))
@@ -46,11 +40,15 @@ func (a *Account) CreateContainer(dbName string, sent, throughput sql.Value) (*C
 	if bad != nil {
 		return nil, bad
 	}
+	if !throughput.IsDefined() && !a.Serverless && db.offer.Load() == nil {
+		throughput = usualThroughput
+	}
 	o := a.newOffer(c.Number, c.RID, c.Self, throughput)
 	c.offer.Store(o)
 	err := a.store.Commit(func(b *pebble.Batch) error {
 		return errors.Join(o.put(b), b.Set(document.Key(0, kindNumbers), binary.BigEndian.AppendUint32(nil, c.Number), nil),
-			b.Set(numberedKey(0, kindContainer, c.Number), c.encode(*c.properties.Load(), c.layout.Load()), nil))
+			b.Set(numberedKey(0, kindContainer, c.Number), c.encode(*c.properties.Load(), c.layout.Load()), nil),
+			c.putFreshIndex(b, c.policy.Load(), 0))
 	}, nil)
 	if err != nil {
 		return nil, refusal.Of(err)
@@ -65,31 +63,17 @@ func (a *Account) defineContainer(db *Database, number uint32, sent sql.Value) (
 		return nil, refusal.BadRequest("The required property 'partitionKey' is missing.")
 	}
 	rid := document.ContainerRID(db.number, number)
-	properties := a.stamp(withDefaults(sent), rid, db.self+"colls/"+rid+"/")
+	settings, bad := settled(sent, sql.Value{})
+	if bad != nil {
+		return nil, bad
+	}
+	properties := a.stamp(settings, rid, db.self+"colls/"+rid+"/")
 	c, err := newContainer(db, number, properties)
 	if err != nil {
 		return nil, refusal.BadRequest("%v", err)
 	}
 	c.layout.Store(layout.New(c.PK.Split(a.ranges)))
 	return c, nil
-}
-
-// withDefaults is what a client sent, with the kind of key and the index policy that it left out.
-func withDefaults(sent sql.Value) sql.Value {
-	properties := document.WithoutSystem(sent)
-	if pk := properties.Get("partitionKey"); !pk.Get("kind").IsDefined() {
-		properties = properties.With("partitionKey", pk.With("kind", sql.StringOf(partition.Hash)))
-	}
-	policy := properties.Get("indexingPolicy")
-	if policy.Kind() != sql.Object {
-		return properties.With("indexingPolicy", defaultIndexing)
-	}
-	for i, name := range defaultIndexing.Names() {
-		if !policy.Get(name).IsDefined() && !strings.HasSuffix(name, "Paths") {
-			policy = policy.With(name, defaultIndexing.Items()[i])
-		}
-	}
-	return properties.With("indexingPolicy", policy)
 }
 
 // DropContainer removes a container with its documents.
@@ -109,7 +93,7 @@ func (a *Account) DropContainer(c *Container, ifMatch string) *refusal.Error {
 		return refusal.Of(err)
 	}
 	c.dropped = true
-	delete(c.database.containers, c.name)
+	delete(c.Database.containers, c.name)
 	return nil
 }
 
@@ -132,7 +116,11 @@ func (a *Account) ReplaceContainer(c *Container, sent sql.Value, ifMatch string)
 		return refusal.BadRequest("The unique keys of a container cannot be changed.")
 	}
 	sent = sent.With("partitionKey", old.Get("partitionKey"))
-	properties := a.stamp(withDefaults(sent), c.RID, c.Self)
+	settings, bad := settled(sent, document.WithoutSystem(old))
+	if bad != nil {
+		return bad
+	}
+	properties := a.stamp(settings, c.RID, c.Self)
 	p, err := document.NewPolicy(properties, &c.PK)
 	if err != nil {
 		return refusal.BadRequest("%v", err)
@@ -141,7 +129,10 @@ func (a *Account) ReplaceContainer(c *Container, sent sql.Value, ifMatch string)
 	if err := a.rebuild(c, p, properties); err != nil {
 		return refusal.Of(err)
 	}
-	c.policy.Store(p)
+	if c.policy.Swap(p).FreshIndex(0) != p.FreshIndex(0) {
+		c.forms.known.Store(nil)
+		a.startIndex(c)
+	}
 	c.properties.Store(&properties)
 	return nil
 }
@@ -158,6 +149,9 @@ func (a *Account) rebuild(c *Container, p *document.Policy, properties sql.Value
 	defer func() { err = errors.Join(err, v.Release()) }()
 	return a.store.Commit(func(b *pebble.Batch) error {
 		err := b.Set(numberedKey(0, kindContainer, c.Number), c.encode(properties, c.layout.Load()), nil)
+		if c.policy.Load().FreshIndex(0) != p.FreshIndex(0) {
+			err = errors.Join(err, c.putFreshIndex(b, p, c.lastNumber))
+		}
 		for _, kind := range []byte{document.KindExpiry, document.KindChange, document.KindIndex, document.KindKeyIndex} {
 			err = errors.Join(err, b.DeleteRange(document.Key(c.Number, kind), store.Successor(document.Key(c.Number, kind)), nil))
 		}

@@ -10,6 +10,7 @@ import (
 // counters of each container c.
 //
 //	0 'b'                                  boot epoch
+//	0 'I'                                  boot epoch of the last version that kept terms
 //	0 'n'                                  next database or container number
 //	0 'D' database                         database as JSON
 //	0 'C' container                        container as JSON
@@ -17,6 +18,7 @@ import (
 //	c 'n'                                  counters: next document number, LSN per range
 const (
 	kindEpoch     = 'b'
+	kindIndexed   = 'I'
 	kindNumbers   = 'n'
 	kindDatabase  = 'D'
 	kindContainer = 'C'

@@ -15,8 +15,8 @@ import (
 	"github.com/relaybox/relaybox/local/minicosmos/sql"
 )
 
-// An offer is the throughput of a container or of a database that its containers share. What was created without one is
-// serverless. Offers are stored and changed; they bind only under a Budget.
+// An offer is the throughput of a container or of a database that its containers share. In a serverless account there is
+// none. Offers are stored and changed; they bind only under a Budget.
 
 // Offer is a throughput as a client sees it. It is immutable.
 type Offer struct {
@@ -34,7 +34,11 @@ const (
 	maxThroughput   = 1_000_000
 	throughputField = "offerThroughput"
 	autoscaleField  = "offerAutopilotSettings"
+	idleShare       = 0.1 // of the maximum
 )
+
+// usualThroughput is that of a container which is created without one and whose database has none.
+var usualThroughput = sql.ObjectOf([]string{throughputField}, []sql.Value{sql.NumberOf(MinThroughput)})
 
 // units is what the offer grants: with autoscale, its maximum.
 func (o *Offer) units() int {
@@ -77,6 +81,9 @@ func checkThroughput(content sql.Value) (sql.Value, *refusal.Error) {
 	n, ok := v.Number()
 	if !ok || n != float64(int(n)) || int(n) < least || int(n) > maxThroughput || int(n)%step != 0 {
 		return content, refusal.BadRequest("The throughput %s is %s: it is a number from %d to %d in steps of %d.", name, v, least, maxThroughput, step)
+	}
+	if name != throughputField { // what is always there under autoscale
+		content = content.With(throughputField, sql.NumberOf(n*idleShare))
 	}
 	return content, nil
 }

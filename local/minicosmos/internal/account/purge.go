@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/cockroachdb/pebble/v2"
+	"github.com/relaybox/relaybox/local/disk"
 	"github.com/relaybox/relaybox/local/minicosmos/internal/document"
 )
 
@@ -27,13 +28,16 @@ func (a *Account) purger() {
 			return
 		case now := <-tick.C:
 			for _, c := range a.allContainers() {
-				if err := a.Purge(c, now.Unix()); err != nil {
+				if err := a.Purge(c, now.Unix()); err != nil && !full(err) {
 					a.log.Error("purge expired documents", "container", c.name, "error", err)
 				}
 			}
 		}
 	}
 }
+
+// full: the disk is, which the store has said.
+func full(err error) bool { return errors.As(err, new(*disk.FullError)) }
 
 // Purge takes away what expired in one container by that time.
 func (a *Account) Purge(c *Container, now int64) error {
@@ -83,6 +87,11 @@ func (a *Account) purgeOne(c *Container, seen *document.Record, now int64) error
 	if err = errors.Join(err, v.Release()); err != nil || r == nil || !r.Expired(now) {
 		return err
 	}
+	if err := a.storedTerms(c, r); err != nil {
+		return err
+	}
 	stripe.forget(r.Number)
-	return a.store.Commit(func(b *pebble.Batch) error { return document.Remove(b, c.Number, r) }, nil)
+	return a.store.Commit(func(b *pebble.Batch) error {
+		return errors.Join(document.Remove(b, c.Number, r), document.ReplaceTerms(b, c.Number, r.Number, document.Place{}, r.Terms, nil))
+	}, nil)
 }

@@ -89,13 +89,14 @@ func (a *Account) Restore(database, container string, from *Backup) (left *Backu
 	err = a.store.Commit(func(b *pebble.Batch) error {
 		err := errors.Join(dropContainer(b, old), next.offer.Load().put(b),
 			b.Set(document.Key(0, kindNumbers), binary.BigEndian.AppendUint32(nil, next.Number), nil),
-			b.Set(numberedKey(0, kindContainer, next.Number), next.encode(*next.properties.Load(), next.layout.Load()), nil))
+			b.Set(numberedKey(0, kindContainer, next.Number), next.encode(*next.properties.Load(), next.layout.Load()), nil),
+			next.putFreshIndex(b, next.policy.Load(), 0))
 		for _, r := range records {
 			in := next.layout.Load().All[r.Range]
 			*in.LastLSN++
 			next.lastNumber++
 			r.LSN, r.Number = *in.LastLSN, next.lastNumber
-			err = errors.Join(err, document.Put(b, next.Number, r))
+			err = errors.Join(err, document.Put(b, next.Number, r), next.putTerms(b, r))
 		}
 		return errors.Join(err, b.Set(document.Key(next.Number, kindNumbers), next.encodeCounters(next.layout.Load()), nil))
 	}, func() {
@@ -127,4 +128,14 @@ func (c *Container) adopt(from *Backup) (records []*document.Record, err error) 
 		records = append(records, &r)
 	}
 	return records, nil
+}
+
+// putTerms stages the terms of a record of a container that nobody has seen yet.
+func (c *Container) putTerms(b *pebble.Batch, r *document.Record) error {
+	at, err := c.place(r)
+	if err = errors.Join(err, c.policy.Load().Index(r)); err != nil || r.Terms == nil {
+		return err
+	}
+	r.Terms.FormID, err = c.forms.id(r.Terms, func(sum uint64, paths []byte) error { return b.Set(formKey(c.Number, sum), paths, nil) })
+	return errors.Join(err, document.ReplaceTerms(b, c.Number, r.Number, at, nil, r.Terms))
 }

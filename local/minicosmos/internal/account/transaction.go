@@ -34,8 +34,9 @@ type Transaction struct {
 	order  []*slot // in order of first use
 	stripe *stripe
 	unlock func()
-	seen   uint64 // LSN that the view has at least
-	lsn    uint64 // after commit
+	place  document.Place // of pk, where terms are kept
+	seen   uint64         // LSN that the view has at least
+	lsn    uint64         // after commit
 }
 
 // slot is a document under way: what the store has and what it will have.
@@ -60,7 +61,9 @@ type Outcome struct {
 }
 
 // Shown tells whether the answer holds the document when the client asked for little.
-func (o Outcome) Shown(minimal bool) bool { return o.Read || !minimal }
+func (o Outcome) Shown(minimal bool) bool {
+	return o.Status != http.StatusNotModified && (o.Read || !minimal)
+}
 
 // Begin starts a transaction; the caller ends it.
 func (a *Account) Begin(c *Container, pk partition.Key) (*Transaction, *refusal.Error) {
@@ -87,6 +90,9 @@ func (t *Transaction) Commit() error {
 	if !t.changed() {
 		return nil
 	}
+	if err := t.index(); err != nil {
+		return err
+	}
 	err := t.a.store.Commit(t.stage, func() { t.in.DurableLSN.Store(t.lsn) })
 	for _, s := range t.order {
 		if s.before != nil {
@@ -97,6 +103,30 @@ func (t *Transaction) Commit() error {
 		}
 	}
 	return err
+}
+
+// index finds out which terms the writes take and give, where there are any beside those of named paths.
+func (t *Transaction) index() error {
+	if t.c.policy.Load().Wild() == nil {
+		return nil
+	}
+	t.place = document.PlaceOf(t.c.PK.EPK(t.pk))
+	for _, s := range t.order {
+		if s.current == s.before {
+			continue
+		}
+		if s.before != nil {
+			if err := t.a.storedTerms(t.c, s.before); err != nil {
+				return err
+			}
+		}
+		if s.current != nil {
+			if err := t.a.setForm(t.c, s.current, true); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
 }
 
 // Reached is what a client has seen now: an LSN of the physical range.
@@ -127,7 +157,7 @@ func (t *Transaction) stage(b *pebble.Batch) error {
 		case s.overwrites():
 			err = errors.Join(err, document.RemoveVersion(b, t.c.Number, s.before, s.current))
 		default:
-			err = errors.Join(err, document.Remove(b, t.c.Number, s.before))
+			err = errors.Join(err, document.Remove(b, t.c.Number, s.before), document.ReplaceTerms(b, t.c.Number, s.before.Number, t.place, s.before.Terms, nil))
 		}
 	}
 	for _, s := range t.order {
@@ -137,12 +167,12 @@ func (t *Transaction) stage(b *pebble.Batch) error {
 		}
 		r.LSN = t.lsn
 		if s.overwrites() {
-			err = errors.Join(err, document.PutVersion(b, t.c.Number, r, s.before))
+			err = errors.Join(err, document.PutVersion(b, t.c.Number, r, s.before), document.ReplaceTerms(b, t.c.Number, r.Number, t.place, s.before.Terms, r.Terms))
 			continue
 		}
 		t.c.lastNumber++
 		r.Number = t.c.lastNumber
-		err = errors.Join(err, document.Put(b, t.c.Number, r))
+		err = errors.Join(err, document.Put(b, t.c.Number, r), document.ReplaceTerms(b, t.c.Number, r.Number, t.place, nil, r.Terms))
 	}
 	return errors.Join(err, b.Set(document.Key(t.c.Number, kindNumbers), t.c.encodeCounters(t.c.layout.Load()), nil))
 }

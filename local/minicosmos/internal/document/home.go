@@ -37,6 +37,16 @@ func ContainerRID(database, number uint32) string {
 	return ridEncoding.EncodeToString(binary.BigEndian.AppendUint32(b, number|1<<31))
 }
 
+// DocumentNumber reads the number from the "_rid" of a document of this container.
+func (h *Home) DocumentNumber(rid string) (number uint64, ok bool) {
+	b, err := ridEncoding.DecodeString(rid)
+	if err != nil || len(b) != 16 {
+		return 0, false
+	}
+	number = binary.LittleEndian.Uint64(b[8:])
+	return number, h.DocumentRID(number) == rid
+}
+
 // DocumentRID is the "_rid" of the document with that number.
 func (h *Home) DocumentRID(number uint64) string {
 	b := binary.LittleEndian.AppendUint32(make([]byte, 0, 16), h.database)

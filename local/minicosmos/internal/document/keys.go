@@ -2,9 +2,8 @@ package document
 
 import (
 	"encoding/binary"
-	"hash/fnv"
 
-	"github.com/relaybox/relaybox/local/minicosmos/partition"
+	"github.com/relaybox/relaybox/local/minicosmos/internal/index"
 	"github.com/relaybox/relaybox/local/minicosmos/sql"
 )
 
@@ -16,8 +15,13 @@ import (
 //	c 'e' expiry, number                   documents that will expire
 //	c 'f' range, LSN, number               the last change of a document
 //	c 'u' partition key, unique key, values  number of the document that has them
-//	c 'x' path, value, number              index over the whole container
-//	c 'y' partition key, path, value, number   index inside a logical partition
+//	c 'x' path, value, number              index over the whole container, of paths that the policy names
+//	c 'y' partition key, path, value, number   the same inside a logical partition
+//	c 'i'                                  which policy the index is of, and how far that of all other paths is built
+//	c 't' path, value, number              that index; each value is the document's place in the key space
+//	c 'm' form, number                     documents by the set of their paths
+//	c 'M' form                             those paths
+//	c 'o' index, values, number            composite indexes
 //
 // Documents are numbered in order of creation, which is the order that a query without
 // ORDER BY returns them in.
@@ -29,6 +33,12 @@ const (
 	KindChange   = 'f'
 	KindIndex    = 'x'
 	KindKeyIndex = 'y'
+
+	KindIndexState = 'i'
+	KindTerm       = 't'
+	KindForm       = 'm'
+	KindFormPaths  = 'M'
+	KindComposite  = 'o'
 )
 
 // Key begins every key of an owner and a kind.
@@ -78,24 +88,13 @@ func IndexPrefix(owner uint32, pk, entry []byte) []byte {
 	return append(append(Key(owner, KindKeyIndex), pk...), entry...)
 }
 
-// maxIndexedBytes bounds an index entry; longer values are told apart by a hash.
-const maxIndexedBytes = 128
-
-// IndexEntry is the part of an index key that stands for a path and a scalar at it.
+// IndexEntry is the part of an index key that stands for a path that the policy names and a scalar at it.
 func IndexEntry(path uint16, v sql.Value) []byte {
-	entry := partition.AppendScalar(binary.BigEndian.AppendUint16(nil, path), v)
-	return bounded(entry)
+	return index.AppendEntry(nil, NamedPath(path), v)
 }
 
-// bounded returns an entry with a hash in place of what is too long.
-func bounded(entry []byte) []byte {
-	if len(entry) <= maxIndexedBytes {
-		return entry
-	}
-	sum := fnv.New64a()
-	_, _ = sum.Write(entry) // a hash never fails
-	return append(binary.BigEndian.AppendUint64(entry[:maxIndexedBytes-10], sum.Sum64()), 0, 0)
-}
+// NamedPath is a path that the policy names in the form that it has in keys.
+func NamedPath(path uint16) []byte { return binary.BigEndian.AppendUint16(nil, path) }
 
 // LastNumber is the document number at the end of a key.
 func LastNumber(key []byte) uint64 { return binary.BigEndian.Uint64(key[len(key)-8:]) }

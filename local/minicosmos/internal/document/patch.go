@@ -40,7 +40,11 @@ func ParsePatch(sent sql.Value) (*Patch, *refusal.Error) {
 		return nil, refusal.BadRequest("A patch is limited to %d operations.", maxPatchOperations)
 	}
 	p := &Patch{}
-	if condition, ok := sent.Get("condition").Str(); ok {
+	condition, ok := sent.Get("condition").Str()
+	switch given := sent.Get("condition"); {
+	case !ok && given.Kind() > sql.Null:
+		return nil, refusal.BadRequest("The condition of a patch is a text, not %s.", given)
+	case ok && condition != "":
 		q, err := sql.Parse("SELECT * " + condition)
 		if err != nil {
 			return nil, refusal.BadRequest("The patch condition is invalid: %v", err)
@@ -57,19 +61,19 @@ func ParsePatch(sent sql.Value) (*Patch, *refusal.Error) {
 	return p, nil
 }
 
+// parsePatchOperation reads the members that an operation defines; others are ignored (RFC 6902, 4).
 func parsePatchOperation(item sql.Value) (op patchOperation, bad *refusal.Error) {
 	op.op, _ = item.Get("op").Str()
-	op.value = item.Get("value")
 	if op.path, bad = pointer(item.Get("path")); bad != nil {
 		return op, bad
 	}
 	switch op.op {
 	case "add", "set", "replace":
-		if !op.value.IsDefined() {
+		if op.value = item.Get("value"); !op.value.IsDefined() {
 			return op, refusal.BadRequest("The patch operation %s needs a value.", op.op)
 		}
 	case "incr":
-		if op.value.Kind() != sql.Number {
+		if op.value = item.Get("value"); op.value.Kind() != sql.Number {
 			return op, refusal.BadRequest("The patch operation incr needs a number.")
 		}
 	case "move":

@@ -1,26 +1,35 @@
 package document
 
 import (
-	"encoding/json"
 	"fmt"
 	"slices"
 	"strings"
 
+	"github.com/relaybox/relaybox/local/minicosmos/internal/index"
 	"github.com/relaybox/relaybox/local/minicosmos/partition"
 	"github.com/relaybox/relaybox/local/minicosmos/sql"
 )
+
+// maxComposites is the service's limit of composite indexes.
+const maxComposites = 100
 
 // maxIndexedPaths bounds the entries that a document may cause.
 const maxIndexedPaths = 64
 
 // Policy is the part of a container's properties that decides what is stored beside a
-// document: the scalar paths that its index policy names ("/pending/?"), and its time
-// to live. Wildcards ("/*") are accepted and echoed but not indexed: a query that no
-// named path serves scans its partition, or the container. A policy is immutable.
+// document: the scalar paths that its index policy names ("/pending/?"), what it includes
+// besides ("/*"), and its time to live. A policy is immutable.
+//
+// A named path has its entries twice, over the container and inside each logical partition; a container with no other
+// included paths has no other entries, so its writes stay cheap. What is included besides is in Paths and composites.
 type Policy struct {
 	paths      []indexedPath
+	wild       *index.Paths // all that is included; nil: no more than the named paths
+	composites [][]sql.OrderPath
+	print      uint64       // of the index policy
 	unique     [][][]string // the paths of each unique key
-	defaultTTL *int32       // nil: items never expire, -1: only those with a ttl of their own
+	orders     orders
+	defaultTTL *int32 // nil: items never expire, -1: only those with a ttl of their own
 }
 
 // indexedPath is a path of property names with the number it has in the keys. The
@@ -41,6 +50,7 @@ func NewPolicy(properties sql.Value, pk *partition.Definition) (*Policy, error) 
 	if p.unique, err = uniqueKeys(properties); err != nil {
 		return nil, err
 	}
+	p.orders = readOrders(properties.Get("indexingPolicy"))
 	included := properties.Get("indexingPolicy").Get("includedPaths")
 	for _, item := range included.Items() {
 		path, ok := item.Get("path").Str()
@@ -48,6 +58,9 @@ func NewPolicy(properties sql.Value, pk *partition.Definition) (*Policy, error) 
 			return nil, fmt.Errorf("the indexing path %s must be a string that starts with /", item.Get("path"))
 		}
 		segments, scalar := scalarPath(path)
+		if !scalar && !p.orders.none {
+			p.wild = p.orders.paths
+		}
 		if !scalar || p.Find(segments) >= 0 || isKeyPath(pk, segments) {
 			continue
 		}
@@ -55,6 +68,11 @@ func NewPolicy(properties sql.Value, pk *partition.Definition) (*Policy, error) 
 			return nil, fmt.Errorf("more than %d indexed paths", maxIndexedPaths)
 		}
 		p.paths = append(p.paths, indexedPath{number: uint16(len(p.paths)), path: segments})
+	}
+	p.print = printOf(properties.Get("indexingPolicy"))
+	if p.wild != nil {
+		p.composites = slices.DeleteFunc(slices.Clone(p.orders.composites), func(keys []sql.OrderPath) bool { return !p.holds(keys) })
+		p.composites = p.composites[:min(maxComposites, len(p.composites))]
 	}
 	return p, nil
 }
@@ -74,16 +92,11 @@ func (p *Policy) readTTL(ttl sql.Value) error {
 // scalarPath splits a policy path that ends in /? and has no wildcard inside.
 func scalarPath(path string) (segments []string, ok bool) {
 	path, ok = strings.CutSuffix(path[1:], "/?")
-	if !ok || path == "" || strings.ContainsAny(path, "*[]") {
+	if !ok || path == "" {
 		return nil, false
 	}
-	segments = strings.Split(path, "/")
-	for i, s := range segments {
-		if unquoted := ""; len(s) > 1 && s[0] == '"' && json.Unmarshal([]byte(s), &unquoted) == nil {
-			segments[i] = unquoted
-		}
-	}
-	return segments, true
+	segments, err := partition.Path("/" + path)
+	return segments, err == nil
 }
 
 func isKeyPath(pk *partition.Definition, path []string) bool {

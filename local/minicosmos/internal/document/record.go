@@ -29,6 +29,7 @@ type Record struct {
 	Unique   [][]byte // entries of the unique keys, in stored form
 	Body     []byte   // the user's JSON object without system properties
 	ID       string   // unique in its logical partition
+	Terms    *Terms   // what else the index has of it; nil: none, or not known. It is not part of what is stored
 }
 
 const recordFormat = 2
@@ -85,8 +86,11 @@ func Decode(stored []byte) (*Record, error) {
 		TTL:      int32(binary.BigEndian.Uint32(b[39:])),
 		Expiry:   int64(binary.BigEndian.Uint64(b[43:])),
 	}
-	rest, ok := b[fixedHeader:], true
-	var id []byte
+	var (
+		rest = b[fixedHeader:]
+		id   []byte
+		ok   bool
+	)
 	if r.PK, rest, ok = cutPart(rest); !ok {
 		return nil, ErrCorrupt
 	}
@@ -129,6 +133,14 @@ func cutPart(b []byte) (part, rest []byte, ok bool) {
 	return b[2 : 2+n : 2+n], b[2+n:], true
 }
 
+// Indexed is how many of the document's values are indexed, as far as that is known.
+func (r *Record) Indexed() int {
+	if r.Terms != nil {
+		return r.Terms.Values
+	}
+	return len(r.Entries)
+}
+
 // ETag is the version's ETag with its quotes.
 func (r *Record) ETag() string {
 	return fmt.Sprintf(`"%08x-0000-0700-0000-%012x"`, r.Epoch, r.Version)
@@ -144,6 +156,7 @@ func (r *Record) Fill(p *Policy, doc sql.Value, pk partition.Key) {
 	r.PK = pk.AppendStorage(nil)
 	r.Entries, r.Unique = p.Entries(doc), p.UniqueEntries(doc)
 	r.Body = doc.AppendJSON(nil)
+	p.index(r, doc)
 }
 
 // PartitionKey is the record's partition key.

@@ -3,9 +3,8 @@ package document
 import (
 	"encoding/binary"
 	"fmt"
-	"slices"
-	"strings"
 
+	"github.com/relaybox/relaybox/local/minicosmos/internal/index"
 	"github.com/relaybox/relaybox/local/minicosmos/partition"
 	"github.com/relaybox/relaybox/local/minicosmos/sql"
 )
@@ -29,8 +28,8 @@ func uniqueKeys(properties sql.Value) (keys [][][]string, err error) {
 		var paths [][]string
 		for _, p := range item.Get("paths").Items() {
 			path, _ := p.Str()
-			segments := strings.Split(strings.TrimPrefix(path, "/"), "/")
-			if !strings.HasPrefix(path, "/") || slices.Contains(segments, "") || strings.ContainsAny(path, "*?[]") {
+			segments, err := partition.Path(path)
+			if err != nil {
 				return nil, fmt.Errorf("uniqueKeyPolicy has the path %s: a path is /property or /property/property", p)
 			}
 			paths = append(paths, segments)
@@ -58,7 +57,7 @@ func (p *Policy) UniqueEntries(doc sql.Value) [][]byte {
 			}
 			e = partition.AppendScalar(e, v)
 		}
-		entries[i] = bounded(e)
+		entries[i] = index.Bound(e)
 	}
 	return entries
 }

@@ -27,7 +27,7 @@ type Fault struct {
 	// Delay is how long Delay takes, what Throttle asks the client to wait, and how far Stale may be behind.
 	Delay faulthttp.Duration `json:"delay,omitempty"`
 	// RequestUnits is what Budget grants each physical range in a second; 0: its share of the container's offer, or of
-	// the 5,000 of a serverless container.
+	// the 5,000 of a serverless account.
 	RequestUnits float64 `json:"requestUnits,omitempty"`
 }
 
@@ -35,7 +35,7 @@ type Fault struct {
 var (
 	onDocuments = []wire.Operation{wire.OpCreate, wire.OpUpsert, wire.OpRead, wire.OpReplace, wire.OpPatch, wire.OpDelete, wire.OpBatch, wire.OpQuery, wire.OpFeed}
 	onReads     = []wire.Operation{wire.OpRead, wire.OpQuery, wire.OpFeed}
-	operations  = append(slices.Clip(slices.Clone(onDocuments)), wire.OpRanges, wire.OpContainer, wire.OpDatabase, wire.OpOffer, wire.OpAccount)
+	operations  = append(slices.Clip(slices.Clone(onDocuments)), wire.OpPlan, wire.OpRanges, wire.OpContainer, wire.OpDatabase, wire.OpOffer, wire.OpAccount)
 )
 
 // Effect is what happens.

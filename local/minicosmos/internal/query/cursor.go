@@ -19,7 +19,7 @@ type token struct {
 
 func fingerprint(q *sql.Query) uint32 {
 	sum := fnv.New32a()
-	_, _ = sum.Write([]byte(q.Text())) // a hash never fails
+	_, _ = sum.Write([]byte(q.Shape())) // a hash never fails
 	return sum.Sum32()
 }
 

@@ -29,8 +29,9 @@ func (sc Scope) holds(r *document.Record) bool {
 // PinnedKey is the partition key that WHERE demands, nil if it leaves it open.
 func PinnedKey(c *account.Container, q *sql.Query, params []sql.Param) partition.Key {
 	var key partition.Key
+	filter := q.Filter(params)
 	for _, path := range c.PK.Segments() {
-		v := q.Pinned(params, path)
+		v := filter.Pinned(path)
 		if !v.IsDefined() {
 			return nil
 		}

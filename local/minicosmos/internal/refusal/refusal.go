@@ -6,6 +6,8 @@ import (
 	"net/http"
 	"strconv"
 	"time"
+
+	"github.com/relaybox/relaybox/local/disk"
 )
 
 // Error is a refusal in the service's shape: an HTTP status with a JSON body of code
@@ -15,6 +17,7 @@ type Error struct {
 	Substatus int    // x-ms-substatus, 0 for none
 	Code      string // "BadRequest", "NotFound", …
 	Message   string // for a person
+	Info      string // "additionalErrorInfo", for the client; "" for none
 	// RetryAfter is what a throttled client is asked to wait.
 	RetryAfter time.Duration
 }
@@ -79,8 +82,12 @@ func NotAllowed(format string, args ...any) *Error {
 	return &Error{Status: http.StatusMethodNotAllowed, Code: "MethodNotAllowed", Message: fmt.Sprintf(format, args...)}
 }
 
-// Internal wraps a fault of the store. The outcome of a write that got it is unknown.
+// Internal wraps a fault of the store. The outcome of a write that got it is unknown, but when the disk is full: then nothing
+// was stored.
 func Internal(err error) *Error {
+	if full := (*disk.FullError)(nil); errors.As(err, &full) {
+		return &Error{Status: http.StatusInsufficientStorage, Code: "InsufficientStorage", Message: "Nothing was stored: " + full.Error() + "."}
+	}
 	return &Error{Status: http.StatusInternalServerError, Code: "InternalServerError", Message: err.Error()}
 }
 

@@ -2,17 +2,11 @@ package rest
 
 import (
 	"net/http"
-	"strconv"
 
 	"github.com/relaybox/relaybox/local/minicosmos/internal/account"
-	"github.com/relaybox/relaybox/local/minicosmos/internal/document"
 	"github.com/relaybox/relaybox/local/minicosmos/internal/refusal"
 	"github.com/relaybox/relaybox/local/minicosmos/internal/wire"
-	"github.com/relaybox/relaybox/local/minicosmos/sql"
 )
-
-// maxBatchOperations is the service's limit for one transactional batch.
-const maxBatchOperations = 100
 
 // batch answers a transactional batch: 200 when all operations were committed, 207 when
 // none was, with the failing operation's status and 424 for all others.
@@ -24,16 +18,9 @@ func (s *Service) batch(r *call, c *account.Container) (*wire.Answer, *refusal.E
 	if bad != nil {
 		return nil, bad
 	}
-	sent, bad := r.JSON()
+	operations, bad := r.operations()
 	if bad != nil {
 		return nil, bad
-	}
-	operations := sent.Items()
-	switch {
-	case sent.Kind() != sql.Array || len(operations) == 0:
-		return nil, refusal.BadRequest("A batch must be an array of operations.")
-	case len(operations) > maxBatchOperations:
-		return nil, refusal.BadRequest("Batch request has more operations than what is supported: %d of %d.", len(operations), maxBatchOperations)
 	}
 	t, bad := s.Account.Begin(c, pk)
 	if bad != nil {
@@ -42,101 +29,58 @@ func (s *Service) batch(r *call, c *account.Container) (*wire.Answer, *refusal.E
 	defer t.End()
 	outcomes := make([]account.Outcome, 0, len(operations))
 	size := 0 // of the documents in the answer
-	for i, op := range operations {
-		o, bad := apply(t, op)
-		if o.Record != nil && o.Shown(r.Minimal()) {
+	for i := range operations {
+		op := &operations[i]
+		op.minimal = op.minimal || r.Minimal()
+		o, bad := op.apply(t)
+		if o.Record != nil && o.Shown(op.minimal) {
 			if size += len(o.Record.Body); size > pageBytes {
 				bad = refusal.TooLarge
 			}
 		}
 		if bad != nil {
-			return rolledBack(t, len(operations), i, bad), nil
+			return rolledBack(newResults(r, &c.Home), t, len(operations), i, bad), nil
 		}
 		outcomes = append(outcomes, o)
 	}
 	if err := t.Commit(); err != nil {
 		return nil, refusal.Of(err)
 	}
-	return committed(t, c, r.Minimal(), outcomes), nil
-}
-
-// apply applies one operation of a batch.
-func apply(t *account.Transaction, op sql.Value) (account.Outcome, *refusal.Error) {
-	kind, _ := op.Get("operationType").Str()
-	id, hasID := op.Get("id").Str()
-	ifMatch, _ := op.Get("ifMatch").Str()
-	body := op.Get("resourceBody")
-	if !hasID && kind != "Create" && kind != "Upsert" {
-		return account.Outcome{}, refusal.BadRequest("The operation %q of a batch needs an id.", kind)
-	}
-	switch kind {
-	case "Create":
-		return t.Create(body)
-	case "Upsert":
-		return t.Upsert(body, ifMatch)
-	case "Replace":
-		return t.Replace(id, body, ifMatch)
-	case "Delete":
-		return t.Remove(id, ifMatch)
-	case "Read":
-		return t.Read(id)
-	case "Patch":
-		p, bad := document.ParsePatch(body)
-		if bad != nil {
-			return account.Outcome{}, bad
-		}
-		return t.Patch(id, p, ifMatch)
-	}
-	return account.Outcome{}, refusal.BadRequest("Unknown operation %q in a batch.", kind)
+	return committed(newResults(r, &c.Home), t, operations, outcomes), nil
 }
 
 // rolledBack answers a batch of which operation failed was refused.
-func rolledBack(t *account.Transaction, n, failed int, cause *refusal.Error) *wire.Answer {
-	a := &wire.Answer{Status: http.StatusMultiStatus, Body: []byte{'['}, Charge: wire.ChargeRefused, Count: -1}
+func rolledBack(w *results, t *account.Transaction, n, failed int, cause *refusal.Error) *wire.Answer {
 	for i := range n {
-		e, charge := refusal.Dependency, 0.0
 		if i == failed {
-			e, charge = cause, wire.ChargeRefused
+			w.add(result{status: cause.Status, substatus: cause.Substatus, charge: wire.ChargeRefused, message: cause.Message, retryAfter: cause.RetryAfter})
+		} else {
+			w.add(result{status: refusal.Dependency.Status})
 		}
-		a.Body = appendResult(a.Body, i, e.Status, charge)
-		if i == failed && e.Substatus != 0 {
-			a.Body = strconv.AppendInt(append(a.Body, `,"subStatusCode":`...), int64(e.Substatus), 10)
-		}
-		if i == failed {
-			a.Body = sql.AppendString(append(a.Body, `,"message":`...), e.Message)
-		}
-		a.Body = append(a.Body, '}')
 	}
-	a.Body = append(a.Body, ']')
+	a := &wire.Answer{Status: http.StatusMultiStatus, Body: w.end(), Rows: w.rows, Charge: wire.ChargeRefused, Count: -1}
 	a.Seen(t.Reached())
 	return a
 }
 
-// committed answers a batch that was stored.
-func committed(t *account.Transaction, c *account.Container, minimal bool, outcomes []account.Outcome) *wire.Answer {
-	a := &wire.Answer{Status: http.StatusOK, Body: []byte{'['}, Count: -1, Items: len(outcomes)}
+// committed answers a batch that was stored. A document that the client has already makes it 207 too.
+func committed(w *results, t *account.Transaction, operations []operation, outcomes []account.Outcome) *wire.Answer {
+	a := &wire.Answer{Status: http.StatusOK, Count: -1, Items: len(outcomes)}
 	for i, o := range outcomes {
-		charge := cost(o)
-		a.Charge += charge
-		a.Body = appendResult(a.Body, i, o.Status, charge)
+		done := result{status: o.Status, charge: cost(o)}
+		a.Charge += done.charge
 		if o.Record != nil {
-			a.Body = sql.AppendString(append(a.Body, `,"eTag":`...), o.Record.ETag())
-			if o.Shown(minimal) {
-				a.Body = o.Record.AppendJSON(append(a.Body, `,"resourceBody":`...), &c.Home)
+			done.etag = o.Record.ETag()
+			if o.Shown(operations[i].minimal) {
+				done.record = o.Record
 			}
 		}
-		a.Body = append(a.Body, '}')
+		if o.Status == http.StatusNotModified {
+			a.Status = http.StatusMultiStatus
+		}
+		w.add(done)
 	}
-	a.Body = append(a.Body, ']')
+	a.Body, a.Rows = w.end(), w.rows
 	a.Seen(t.Reached())
 	return a
-}
-
-// appendResult begins the result of one operation.
-func appendResult(b []byte, i, status int, charge float64) []byte {
-	if i > 0 {
-		b = append(b, ',')
-	}
-	b = strconv.AppendInt(append(b, `{"statusCode":`...), int64(status), 10)
-	return strconv.AppendFloat(append(b, `,"requestCharge":`...), charge, 'f', 2, 64)
 }

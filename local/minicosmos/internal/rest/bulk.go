@@ -2,13 +2,13 @@ package rest
 
 import (
 	"net/http"
+	"strings"
 	"sync"
 
 	"github.com/relaybox/relaybox/local/minicosmos/internal/account"
 	"github.com/relaybox/relaybox/local/minicosmos/internal/refusal"
 	"github.com/relaybox/relaybox/local/minicosmos/internal/wire"
 	"github.com/relaybox/relaybox/local/minicosmos/partition"
-	"github.com/relaybox/relaybox/local/minicosmos/sql"
 )
 
 // bulk answers a batch that is not atomic: operations on many partition keys of one physical range, each a transaction
@@ -21,54 +21,62 @@ func (s *Service) bulk(r *call, c *account.Container) (*wire.Answer, *refusal.Er
 	if l := c.Layout(); selected.ID >= 0 && (selected.ID >= len(l.All) || l.All[selected.ID].Gone) {
 		return nil, refusal.RangeGone(selected.ID)
 	}
-	sent, bad := r.JSON()
+	operations, bad := r.operations()
 	if bad != nil {
 		return nil, bad
 	}
-	operations := sent.Items()
-	switch {
-	case sent.Kind() != sql.Array || len(operations) == 0:
-		return nil, refusal.BadRequest("A bulk must be an array of operations.")
-	case len(operations) > maxBatchOperations:
-		return nil, refusal.BadRequest("A bulk has more operations than what is supported: %d of %d.", len(operations), maxBatchOperations)
+	answers := make([]*wire.Answer, len(operations))
+	groups := byKey(operations)
+	ends := strings.EqualFold(r.Header.Get("X-Ms-Cosmos-Batch-Continue-On-Error"), "false") // with the first refusal
+	if ends {
+		groups = [][]int{make([]int, len(operations))}
+		for i := range operations {
+			groups[0][i] = i
+		}
 	}
-	results := make([]*wire.Answer, len(operations))
 	var all sync.WaitGroup
-	for _, group := range byKey(operations) {
+	for _, group := range groups {
 		all.Go(func() {
+			refused := false
 			for _, n := range group { // those of one key in their order
-				results[n] = s.one(r, c, operations[n])
+				if refused && ends {
+					answers[n] = wire.Refuse(refusal.Dependency)
+					continue
+				}
+				answers[n] = s.one(r, c, &operations[n])
+				refused = answers[n].Status >= http.StatusBadRequest
 			}
 		})
 	}
 	all.Wait()
-	a := &wire.Answer{Status: http.StatusOK, Body: []byte{'['}, Count: -1}
+	a, w := &wire.Answer{Status: http.StatusOK, Count: -1}, newResults(r, &c.Home)
 	size := 0
-	for i, one := range results {
+	for _, one := range answers {
 		if size += len(one.Body); size > pageBytes {
 			return nil, refusal.TooLarge
 		}
-		if one.Status >= http.StatusBadRequest {
-			a.Status = http.StatusMultiStatus
-		} else {
+		if one.Status < http.StatusBadRequest {
 			a.Items++
 		}
+		if one.Status >= http.StatusMultipleChoices {
+			a.Status = http.StatusMultiStatus
+		}
 		a.Charge += one.Charge
-		a.Body = append(a.Body, bulkResult(i, one)...)
+		w.add(result{status: one.Status, substatus: one.Substatus, charge: one.Charge, etag: one.ETag, body: one.Body, retryAfter: one.RetryAfter})
 		if one.LSN > a.LSN {
 			a.LSN, a.Session = one.LSN, one.Session
 		}
 	}
-	a.Body = append(a.Body, ']')
+	a.Body, a.Rows = w.end(), w.rows
 	return a, nil
 }
 
 // byKey groups the numbers of operations by their partition key, in order.
-func byKey(operations []sql.Value) [][]int {
+func byKey(operations []operation) [][]int {
 	var groups [][]int
 	places := map[string]int{}
-	for i, op := range operations {
-		key, _ := op.Get("partitionKey").Str()
+	for i := range operations {
+		key := operations[i].key
 		place, known := places[key]
 		if !known {
 			place = len(groups)
@@ -81,30 +89,17 @@ func byKey(operations []sql.Value) [][]int {
 }
 
 // one does one operation of a bulk.
-func (s *Service) one(r *call, c *account.Container, op sql.Value) *wire.Answer {
-	header, _ := op.Get("partitionKey").Str()
-	pk, err := partition.ParseHeader(header)
+func (s *Service) one(r *call, c *account.Container, op *operation) *wire.Answer {
+	pk, err := partition.ParseHeader(op.key)
 	if err != nil {
 		return wire.Refuse(refusal.BadRequest("%v", err))
 	}
 	if len(pk) != len(c.PK.Paths) {
 		return wire.Refuse(refusal.BadRequest("The partitionKey of the operation has %d values for %d paths.", len(pk), len(c.PK.Paths)))
 	}
-	a, bad := s.single(r, c, pk, func(t *account.Transaction) (account.Outcome, *refusal.Error) { return apply(t, op) })
+	a, bad := s.single(c, pk, op.minimal || r.Minimal(), op.apply)
 	if bad != nil {
 		return wire.Refuse(bad)
 	}
 	return a
-}
-
-// bulkResult is an answer as one of a bulk's.
-func bulkResult(i int, a *wire.Answer) []byte {
-	b := appendResult(nil, i, a.Status, a.Charge)
-	if a.ETag != "" {
-		b = sql.AppendString(append(b, `,"eTag":`...), a.ETag)
-	}
-	if len(a.Body) > 0 {
-		b = append(append(b, `,"resourceBody":`...), a.Body...)
-	}
-	return append(b, '}')
 }

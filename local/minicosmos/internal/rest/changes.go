@@ -17,6 +17,10 @@ import (
 // changes answers GET /docs with A-IM: Incremental Feed.
 func (s *Service) changes(r *call, c *account.Container) (a *wire.Answer, bad *refusal.Error) {
 	p := &query.ChangePage{}
+	described, bad := r.describedChanges()
+	if bad != nil {
+		return nil, bad
+	}
 	if p.Limits, bad = r.limits(); bad != nil {
 		return nil, bad
 	}
@@ -43,7 +47,19 @@ func (s *Service) changes(r *call, c *account.Container) (a *wire.Answer, bad *r
 			r.shuffle.Shuffle(len(list), func(i, j int) { list[i], list[j] = list[j], list[i] })
 		})
 	}
-	return changesAnswer(p, c, at.Token(p.In)), nil
+	return changesAnswer(p, c, at.Token(p.In), described), nil
+}
+
+// describedChanges reads which form changes have: documents, or documents beside what is known of their change.
+func (r *call) describedChanges() (bool, *refusal.Error) {
+	switch version := r.Header.Get("X-Ms-Cosmos-Changefeed-Wire-Format-Version"); version {
+	case "":
+		return false, nil
+	case "2021-09-15":
+		return true, nil
+	default:
+		return false, refusal.BadRequest("The header x-ms-cosmos-changefeed-wire-format-version %q names a form that this server does not have: there is 2021-09-15.", version)
+	}
 }
 
 // start reads where the feed begins: If-None-Match, which wins, or If-Modified-Since, or the beginning.
@@ -74,7 +90,7 @@ func (r *call) start(p *query.ChangePage) *refusal.Error {
 }
 
 // changesAnswer is the reply that a page of the feed is.
-func changesAnswer(p *query.ChangePage, c *account.Container, lsn uint64) *wire.Answer {
+func changesAnswer(p *query.ChangePage, c *account.Container, lsn uint64, described bool) *wire.Answer {
 	a := &wire.Answer{Status: http.StatusNotModified, Charge: wire.ChargeChanges(p.Looked-len(p.Found), p.Bytes), Count: len(p.Found),
 		ETag: `"` + strconv.FormatUint(p.Reached, 10) + `"`}
 	a.Seen(p.In, lsn)
@@ -86,6 +102,12 @@ func changesAnswer(p *query.ChangePage, c *account.Container, lsn uint64) *wire.
 	for i, r := range p.Found {
 		if i > 0 {
 			b = append(b, ',')
+		}
+		if described {
+			b = r.AppendJSON(append(b, `{"current":`...), &c.Home)
+			b = strconv.AppendUint(append(b, `,"metadata":{"lsn":`...), r.LSN, 10)
+			b = append(strconv.AppendInt(append(b, `,"crts":`...), r.Modified, 10), `}}`...)
+			continue
 		}
 		b = r.AppendJSON(b, &c.Home)
 		b = append(strconv.AppendUint(append(b[:len(b)-1], `,"_lsn":`...), r.LSN, 10), '}')

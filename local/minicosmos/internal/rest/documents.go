@@ -12,9 +12,11 @@ import (
 	"github.com/relaybox/relaybox/local/minicosmos/partition"
 )
 
-// documentFeed answers /docs: create, upsert, batch, query, list.
+// documentFeed answers /docs: create, upsert, batch, query, its plan, list.
 func (s *Service) documentFeed(r *call, c *account.Container) (*wire.Answer, *refusal.Error) {
 	switch {
+	case r.on == wire.OpPlan:
+		return s.plan(r, c)
 	case r.Method == http.MethodGet:
 		return s.list(r, c)
 	case r.Method != http.MethodPost:
@@ -32,7 +34,7 @@ func (s *Service) documentFeed(r *call, c *account.Container) (*wire.Answer, *re
 	if bad != nil {
 		return nil, bad
 	}
-	return s.single(r, c, pk, func(t *account.Transaction) (account.Outcome, *refusal.Error) {
+	return s.single(c, pk, r.Minimal(), func(t *account.Transaction) (account.Outcome, *refusal.Error) {
 		if r.Flag("X-Ms-Documentdb-Is-Upsert") {
 			return t.Upsert(doc, r.Header.Get("If-Match"))
 		}
@@ -51,7 +53,7 @@ func (s *Service) documentResource(r *call, c *account.Container) (*wire.Answer,
 	case http.MethodGet:
 		return s.read(r, c, pk, id)
 	case http.MethodDelete:
-		return s.single(r, c, pk, func(t *account.Transaction) (account.Outcome, *refusal.Error) { return t.Remove(id, ifMatch) })
+		return s.single(c, pk, r.Minimal(), func(t *account.Transaction) (account.Outcome, *refusal.Error) { return t.Remove(id, ifMatch) })
 	case http.MethodPut, http.MethodPatch:
 	default:
 		return nil, refusal.NotAllowed("A document knows GET, PUT, PATCH and DELETE.")
@@ -61,13 +63,13 @@ func (s *Service) documentResource(r *call, c *account.Container) (*wire.Answer,
 		return nil, bad
 	}
 	if r.Method == http.MethodPut {
-		return s.single(r, c, pk, func(t *account.Transaction) (account.Outcome, *refusal.Error) { return t.Replace(id, sent, ifMatch) })
+		return s.single(c, pk, r.Minimal(), func(t *account.Transaction) (account.Outcome, *refusal.Error) { return t.Replace(id, sent, ifMatch) })
 	}
 	p, bad := document.ParsePatch(sent)
 	if bad != nil {
 		return nil, bad
 	}
-	return s.single(r, c, pk, func(t *account.Transaction) (account.Outcome, *refusal.Error) { return t.Patch(id, p, ifMatch) })
+	return s.single(c, pk, r.Minimal(), func(t *account.Transaction) (account.Outcome, *refusal.Error) { return t.Patch(id, p, ifMatch) })
 }
 
 // partitionKey reads the header that every operation on documents but a query needs.
@@ -110,8 +112,8 @@ func (s *Service) read(r *call, c *account.Container, pk partition.Key, id strin
 	return a, nil
 }
 
-// single runs a transaction of one write.
-func (s *Service) single(r *call, c *account.Container, pk partition.Key, write func(*account.Transaction) (account.Outcome, *refusal.Error)) (*wire.Answer, *refusal.Error) {
+// single runs a transaction of one operation.
+func (s *Service) single(c *account.Container, pk partition.Key, minimal bool, write func(*account.Transaction) (account.Outcome, *refusal.Error)) (*wire.Answer, *refusal.Error) {
 	t, bad := s.Account.Begin(c, pk)
 	if bad != nil {
 		return nil, bad
@@ -127,7 +129,7 @@ func (s *Service) single(r *call, c *account.Container, pk partition.Key, write 
 	a := &wire.Answer{Status: o.Status, Charge: cost(o), Count: -1}
 	if o.Record != nil {
 		a.ETag = o.Record.ETag()
-		if !r.Minimal() {
+		if o.Shown(minimal) {
 			a.Body = o.Record.AppendJSON(nil, &c.Home)
 		}
 	}
@@ -141,9 +143,9 @@ func cost(o account.Outcome) float64 {
 	case o.Read:
 		return wire.ChargeRead(len(o.Record.Body))
 	case o.Record == nil:
-		return wire.ChargeChange(len(o.Removed.Body), len(o.Removed.Entries))
+		return wire.ChargeChange(len(o.Removed.Body), o.Removed.Indexed())
 	case o.Status == http.StatusCreated:
-		return wire.ChargeCreate(len(o.Record.Body), len(o.Record.Entries))
+		return wire.ChargeCreate(len(o.Record.Body), o.Record.Indexed())
 	}
-	return wire.ChargeChange(len(o.Record.Body), len(o.Record.Entries))
+	return wire.ChargeChange(len(o.Record.Body), o.Record.Indexed())
 }

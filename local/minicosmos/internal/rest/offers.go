@@ -11,12 +11,19 @@ import (
 )
 
 // throughput reads the headers of a creation; undefined if there are none.
-func (r *call) throughput() (sql.Value, *refusal.Error) {
-	return account.ReadThroughput(r.Header.Get("X-Ms-Offer-Throughput"), r.Header.Get("X-Ms-Cosmos-Offer-Autopilot-Settings"))
+func (s *Service) throughput(r *call) (sql.Value, *refusal.Error) {
+	throughput, bad := account.ReadThroughput(r.Header.Get("X-Ms-Offer-Throughput"), r.Header.Get("X-Ms-Cosmos-Offer-Autopilot-Settings"))
+	if bad == nil && throughput.IsDefined() && s.Account.Serverless {
+		return sql.Value{}, refusal.BadRequest("Setting offer throughput or autopilot is not supported for serverless accounts.")
+	}
+	return throughput, bad
 }
 
 // offers answers /offers and /offers/{id}: list, query, read, replace.
 func (s *Service) offers(r *call) (*wire.Answer, *refusal.Error) {
+	if s.Account.Serverless {
+		return nil, refusal.BadRequest("Reading or replacing offers is not supported for serverless accounts.")
+	}
 	all := s.Account.Offers()
 	if r.Offer == "" {
 		list := make([]sql.Value, len(all))
@@ -24,9 +31,7 @@ func (s *Service) offers(r *call) (*wire.Answer, *refusal.Error) {
 			list[i] = o.Properties
 		}
 		switch {
-		case r.Method == http.MethodGet:
-			return wire.Feed("", "Offers", list), nil
-		case r.Method == http.MethodPost && r.IsQuery():
+		case r.Method == http.MethodGet, r.Method == http.MethodPost && r.IsQuery():
 			return queryDefinitions(r, "", "Offers", list)
 		}
 		return nil, refusal.NotAllowed("The feed of offers knows GET, and POST with a query.")

@@ -1,9 +1,12 @@
 package rest
 
 import (
+	"slices"
 	"strings"
 	"sync"
 
+	"github.com/relaybox/relaybox/local/minicosmos/internal/account"
+	"github.com/relaybox/relaybox/local/minicosmos/partition"
 	"github.com/relaybox/relaybox/local/minicosmos/sql"
 )
 
@@ -42,4 +45,29 @@ func (k *queries) query(text string) (*sql.Query, error) {
 	}
 	k.list[text] = q
 	return q, nil
+}
+
+// of parses for a container: where a query leaves the distance of vectors to the container's policy, by that.
+func (k *queries) of(c *account.Container) func(text string) (*sql.Query, error) {
+	return func(text string) (*sql.Query, error) {
+		q, err := k.query(text)
+		if err != nil || !q.NeedsMetric() {
+			return q, err
+		}
+		return sql.ParseFor(text, metricOf(c.Properties().Get("vectorEmbeddingPolicy")))
+	}
+}
+
+// metricOf finds the distance function of a path in a policy.
+func metricOf(policy sql.Value) func(path []string) string {
+	return func(path []string) string {
+		for _, embedding := range policy.Get("vectorEmbeddings").Items() {
+			text, _ := embedding.Get("path").Str()
+			if of, err := partition.Path(text); err == nil && slices.Equal(of, path) {
+				name, _ := embedding.Get("distanceFunction").Str()
+				return name
+			}
+		}
+		return ""
+	}
 }

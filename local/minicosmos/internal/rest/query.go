@@ -2,9 +2,11 @@ package rest
 
 import (
 	"context"
+	"encoding/base64"
 	"errors"
 	"fmt"
 	"net/http"
+	"net/url"
 	"strconv"
 	"strings"
 	"time"
@@ -26,10 +28,19 @@ const (
 	pageLooked  = 10000 // documents; then a page of a filter ends early, perhaps empty
 )
 
-// errCrossPartition is the gateway's refusal of what it cannot serve over more than one
-// logical partition; SDKs that merge pages themselves react to it.
-var errCrossPartition = &refusal.Error{Status: http.StatusBadRequest, Substatus: 1004, Code: "BadRequest",
-	Message: "The provided cross partition query can not be directly served by the gateway. This is a first chance (internal) exception that all newer clients will know how to handle gracefully."}
+// crossPartition is the gateway's refusal of what it cannot serve over more than one logical partition. It brings the
+// plan: SDKs that put pages together themselves react to it.
+func crossPartition(c *account.Container, q *sql.Query, params []sql.Param) *refusal.Error {
+	e := &refusal.Error{Status: http.StatusBadRequest, Substatus: 1004, Code: "BadRequest",
+		Message: "The provided cross partition query can not be directly served by the gateway. This is a first chance (internal) exception that all newer clients will know how to handle gracefully."}
+	d, err := q.Distribute(params)
+	if err != nil {
+		e.Info = err.Error()
+		return e
+	}
+	e.Info = string(planText(c, q, params, d))
+	return e
+}
 
 // errNoCrossPartition refuses a query without a partition key that did not ask for all.
 var errNoCrossPartition = refusal.BadRequest("Cross partition query is required but disabled. Please set x-ms-documentdb-query-enablecrosspartition to true, specify x-ms-documentdb-partitionkey, or revise your query to avoid this exception.")
@@ -60,9 +71,12 @@ func (r *call) query(parse func(text string) (*sql.Query, error)) (q *sql.Query,
 
 // query answers POST /docs with a query.
 func (s *Service) query(r *call, c *account.Container) (*wire.Answer, *refusal.Error) {
-	q, params, bad := r.query(s.parsed.query)
+	q, params, bad := r.query(s.parsed.of(c))
 	if bad != nil {
 		return nil, bad
+	}
+	if err := c.Policy().CanOrder(q.OrderPaths()); err != nil {
+		return nil, refusal.BadRequest("Message: %v", err)
 	}
 	scope, bad := r.scope(c, q, params)
 	if bad != nil {
@@ -70,13 +84,19 @@ func (s *Service) query(r *call, c *account.Container) (*wire.Answer, *refusal.E
 	}
 	if scope.Key == nil && q.NeedsDocuments() {
 		switch {
-		case scope.ID < 0 && !r.Flag("X-Ms-Documentdb-Query-Enablecrosspartition"):
+		case oneRange(c, scope): // a range is asked, by a client that puts the answers of all ranges together
+		case !r.Flag("X-Ms-Documentdb-Query-Enablecrosspartition"):
 			return nil, errNoCrossPartition
 		case !q.CrossPartition():
-			return nil, errCrossPartition
+			return nil, crossPartition(c, q, params)
 		}
 	}
 	return s.page(r, c, q, params, scope)
+}
+
+// oneRange tells whether headers send a query to one physical range.
+func oneRange(c *account.Container, sc query.Scope) bool {
+	return sc.ID >= 0 || sc.Keys != nil && sc.Keys.Max <= c.Layout().Of(sc.Keys.Min).Max
 }
 
 // list answers GET /docs: all documents, or those of one partition key.
@@ -149,7 +169,10 @@ func (s *Service) page(r *call, c *account.Container, q *sql.Query, params []sql
 	if bad != nil {
 		return nil, bad
 	}
-	access := query.Reach(at, c, q, params, sc)
+	access, err := query.Reach(at, c, q, params, sc, from)
+	if err != nil {
+		return nil, refusal.Internal(err)
+	}
 	page, err := q.Run(r.Context(), params, access.Documents, from, limits)
 	if err != nil {
 		return nil, queryError(err)
@@ -165,15 +188,18 @@ func (s *Service) page(r *call, c *account.Container, q *sql.Query, params []sql
 	if r.Flag("X-Ms-Documentdb-Populatequerymetrics") {
 		a.Metrics = metrics(page, len(a.Body))
 	}
-	if r.Flag("X-Ms-Cosmos-Populateindexmetrics") {
-		a.Indexes = access.Utilization()
+	switch {
+	case r.Flag("X-Ms-Cosmos-Populateindexmetrics-V2"):
+		a.Indexes = url.PathEscape(string(access.Utilization()))
+	case r.Flag("X-Ms-Cosmos-Populateindexmetrics"):
+		a.Indexes = base64.StdEncoding.EncodeToString(access.Utilization())
 	}
 	return a, nil
 }
 
 // queryError says whose fault it is that a query could not be run.
 func queryError(err error) *refusal.Error {
-	for _, mine := range []error{sql.ErrParameter, sql.ErrCount, sql.ErrMemory, sql.ErrCursor} {
+	for _, mine := range []error{sql.ErrParameter, sql.ErrCount, sql.ErrMemory, sql.ErrPattern, sql.ErrTerms, sql.ErrCursor} {
 		if errors.Is(err, mine) {
 			return refusal.BadRequest("%v", err)
 		}
@@ -184,16 +210,16 @@ func queryError(err error) *refusal.Error {
 	return refusal.Internal(err)
 }
 
-// limits reads x-ms-max-item-count: -1 leaves the size to the server.
+// limits reads x-ms-max-item-count: -1 leaves the size to the server, and 0 says nothing.
 func (r *call) limits() (sql.Limits, *refusal.Error) {
 	limits := sql.Limits{Rows: defaultPage, Bytes: pageBytes, Looked: pageLooked}
 	header := r.Header.Get("X-Ms-Max-Item-Count")
-	if header == "" {
+	if header == "" || header == "0" {
 		return limits, nil
 	}
 	n, err := strconv.Atoi(header)
-	if err != nil || n < -1 || n == 0 {
-		return limits, refusal.BadRequest("The header x-ms-max-item-count %q is neither -1 nor a positive number.", header)
+	if err != nil || n < -1 {
+		return limits, refusal.BadRequest("The header x-ms-max-item-count %q is neither -1 nor a number from 0.", header)
 	}
 	limits.Rows = maxPage
 	if n > 0 {
@@ -212,11 +238,13 @@ func metrics(p sql.Page, size int) string {
 		p.Looked, p.Bytes, len(p.Rows), size, hit)
 }
 
-// queryDefinitions answers a query over databases or containers.
+// queryDefinitions answers a query over databases, containers or offers, or the list of all of them.
 func queryDefinitions(r *call, rid, name string, values []sql.Value) (*wire.Answer, *refusal.Error) {
-	q, params, bad := r.query(sql.Parse)
-	if bad != nil {
-		return nil, bad
+	q, params, bad := allDocuments, []sql.Param(nil), (*refusal.Error)(nil)
+	if r.Method != http.MethodGet {
+		if q, params, bad = r.query(sql.Parse); bad != nil {
+			return nil, bad
+		}
 	}
 	limits, bad := r.limits()
 	if bad != nil {
@@ -242,7 +270,9 @@ func (s *Service) see(r *call, c *account.Container) (*query.Sight, *refusal.Err
 	if !ok {
 		return nil, refusal.BadRequest("The header x-ms-session-token %q is not a session token: range:version#LSN#region=LSN.", header)
 	}
-	return query.See(s.Account, c, wanted, r.lag())
+	at, bad := query.See(s.Account, c, wanted, r.lag())
+	r.sight = at
+	return at, bad
 }
 
 // replicas is how many of them lag behind the newest state.
@@ -254,6 +284,9 @@ func (r *call) lag() func() time.Duration {
 		return nil
 	}
 	if level := r.Header.Get("X-Ms-Consistency-Level"); level == "Strong" || level == "BoundedStaleness" {
+		return nil
+	}
+	if strategy := r.Header.Get("X-Ms-Cosmos-Read-Consistency-Strategy"); strategy == "LatestCommitted" || strategy == "GlobalStrong" {
 		return nil
 	}
 	return func() time.Duration {

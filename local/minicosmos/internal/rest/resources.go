@@ -1,6 +1,7 @@
 package rest
 
 import (
+	"fmt"
 	"net/http"
 
 	"github.com/relaybox/relaybox/local/minicosmos/internal/account"
@@ -11,18 +12,16 @@ import (
 // databaseFeed answers /dbs: list, query, create.
 func (s *Service) databaseFeed(r *call) (*wire.Answer, *refusal.Error) {
 	switch {
-	case r.Method == http.MethodGet:
-		return wire.Feed("", "Databases", s.Account.ListDatabases()), nil
+	case r.Method == http.MethodGet || r.Method == http.MethodPost && r.IsQuery():
+		return queryDefinitions(r, "", "Databases", s.Account.ListDatabases())
 	case r.Method != http.MethodPost:
 		return nil, refusal.NotAllowed("The feed of databases knows GET and POST.")
-	case r.IsQuery():
-		return queryDefinitions(r, "", "Databases", s.Account.ListDatabases())
 	}
 	sent, bad := r.JSON()
 	if bad != nil {
 		return nil, bad
 	}
-	throughput, bad := r.throughput()
+	throughput, bad := s.throughput(r)
 	if bad != nil {
 		return nil, bad
 	}
@@ -57,18 +56,16 @@ func (s *Service) containerFeed(r *call) (*wire.Answer, *refusal.Error) {
 	switch {
 	case bad != nil:
 		return nil, bad
-	case r.Method == http.MethodGet:
-		return wire.Feed(db.RID, "DocumentCollections", s.Account.ListContainers(db)), nil
+	case r.Method == http.MethodGet || r.Method == http.MethodPost && r.IsQuery():
+		return within(db.RID, db.Path)(queryDefinitions(r, db.RID, "DocumentCollections", s.Account.ListContainers(db)))
 	case r.Method != http.MethodPost:
 		return nil, refusal.NotAllowed("The feed of containers knows GET and POST.")
-	case r.IsQuery():
-		return queryDefinitions(r, db.RID, "DocumentCollections", s.Account.ListContainers(db))
 	}
 	sent, bad := r.JSON()
 	if bad != nil {
 		return nil, bad
 	}
-	throughput, bad := r.throughput()
+	throughput, bad := s.throughput(r)
 	if bad != nil {
 		return nil, bad
 	}
@@ -76,7 +73,7 @@ func (s *Service) containerFeed(r *call) (*wire.Answer, *refusal.Error) {
 	if bad != nil {
 		return nil, bad
 	}
-	return wire.Definition(http.StatusCreated, c.Properties()), nil
+	return within(db.RID, db.Path)(wire.Definition(http.StatusCreated, c.Properties()), nil)
 }
 
 // containerResource answers /dbs/{database}/colls/{container}: read, replace, delete.
@@ -84,7 +81,7 @@ func (s *Service) containerResource(r *call, c *account.Container) (*wire.Answer
 	ifMatch := r.Header.Get("If-Match")
 	switch r.Method {
 	case http.MethodGet:
-		return wire.Definition(http.StatusOK, c.Properties()), nil
+		return s.readContainer(r, c)
 	case http.MethodPut:
 		sent, bad := r.JSON()
 		if bad != nil {
@@ -102,3 +99,21 @@ func (s *Service) containerResource(r *call, c *account.Container) (*wire.Answer
 	}
 	return nil, refusal.NotAllowed("A container knows GET, PUT and DELETE.")
 }
+
+// readContainer answers with a container's properties and, where it is asked for, what it holds and may hold.
+func (s *Service) readContainer(r *call, c *account.Container) (*wire.Answer, *refusal.Error) {
+	a := wire.Definition(http.StatusOK, c.Properties())
+	if !r.Flag("X-Ms-Documentdb-Populatequotainfo") {
+		return a, nil
+	}
+	documents, size, err := s.Account.Usage(c)
+	if err != nil {
+		return nil, refusal.Internal(err)
+	}
+	a.Quota = "documentSize=10240;documentsSize=10485760;documentsCount=-1;collectionSize=10485760;"
+	a.Usage = fmt.Sprintf("documentSize=0;documentsSize=%[1]d;documentsCount=%[2]d;collectionSize=%[1]d;", kilobytes(size), documents)
+	return a, nil
+}
+
+// kilobytes rounds up.
+func kilobytes(size int) int { return (size + 1023) / 1024 }

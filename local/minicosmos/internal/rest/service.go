@@ -7,6 +7,7 @@ import (
 
 	"github.com/relaybox/relaybox/local/minicosmos/internal/account"
 	"github.com/relaybox/relaybox/local/minicosmos/internal/fault"
+	"github.com/relaybox/relaybox/local/minicosmos/internal/query"
 	"github.com/relaybox/relaybox/local/minicosmos/internal/refusal"
 	"github.com/relaybox/relaybox/local/minicosmos/internal/wire"
 	"golang.org/x/sync/semaphore"
@@ -30,8 +31,10 @@ type Service struct {
 type call struct {
 	wire.Request
 	on             wire.Operation
-	known          bool         // it was let in
-	stale, shuffle *fault.Armed // faults of this request
+	known          bool               // it was let in
+	in             *account.Container // that is addressed, nil for none
+	sight          *query.Sight       // what it has seen of the container, nil for nothing
+	stale, shuffle *fault.Armed       // faults of this request
 }
 
 // ServeHTTP answers one request of the REST surface.
@@ -46,6 +49,7 @@ func (s *Service) ServeHTTP(w http.ResponseWriter, hr *http.Request) {
 	}
 	if bad != nil {
 		a = wire.Refuse(bad)
+		r.situate(a)
 		if bad.Status == http.StatusInternalServerError {
 			s.Log.Error("request", "method", hr.Method, "path", hr.URL.Path, "error", bad)
 		}
@@ -74,6 +78,13 @@ func (s *Service) answer(r *call) (a *wire.Answer, bad *refusal.Error, cut bool)
 	if bad := s.Keys.Authenticate(&r.Request, resourceType, link); bad != nil {
 		return nil, bad, false
 	}
+	if (r.ByRID || r.Loose) && len(r.Names) > 0 {
+		names, err := s.Account.Named(r.Names, r.Loose)
+		if err != nil {
+			return nil, refusal.Internal(err), false
+		}
+		r.Names = names
+	}
 	release, bad := r.ReadBody(s.Memory)
 	if bad != nil {
 		return nil, bad, false
@@ -85,6 +96,9 @@ func (s *Service) answer(r *call) (a *wire.Answer, bad *refusal.Error, cut bool)
 
 // dispatch calls what answers the request.
 func (s *Service) dispatch(r *call) (*wire.Answer, *refusal.Error) {
+	if bad := checkHeaders(r.Header); bad != nil {
+		return nil, bad
+	}
 	switch {
 	case len(r.Names) == 0 && r.Feed == "":
 		return s.describe(r)
@@ -92,6 +106,8 @@ func (s *Service) dispatch(r *call) (*wire.Answer, *refusal.Error) {
 		return s.offers(r)
 	case r.Feed == "dbs":
 		return s.databaseFeed(r)
+	case r.Other != nil:
+		return s.other(r)
 	case len(r.Names) == 1 && r.Feed == "":
 		return s.databaseResource(r)
 	case r.Feed == "colls":
@@ -101,22 +117,45 @@ func (s *Service) dispatch(r *call) (*wire.Answer, *refusal.Error) {
 	switch {
 	case bad != nil:
 		return nil, bad
-	case r.Feed == "pkranges":
-		return s.rangeFeed(r, c)
-	case r.Feed == "docs":
-		return owned(c)(s.documentFeed(r, c))
-	case len(r.Names) == 2:
-		return s.containerResource(r, c)
+	case r.Feed == "" && len(r.Names) == 2:
+		return within(c.Database.RID, c.Database.Path)(s.containerResource(r, c))
 	}
-	return owned(c)(s.documentResource(r, c))
+	r.in = c
+	if bad := r.intended(c); bad != nil {
+		return nil, bad
+	}
+	switch r.Feed {
+	case "pkranges":
+		return within(c.RID, c.Path)(s.rangeFeed(r, c))
+	case "docs":
+		return within(c.RID, c.Path)(s.documentFeed(r, c))
+	}
+	return within(c.RID, c.Path)(s.documentResource(r, c))
 }
 
-// owned says of an answer which container it is of.
-func owned(c *account.Container) func(*wire.Answer, *refusal.Error) (*wire.Answer, *refusal.Error) {
+// within says of an answer what it is of: a container or a database.
+func within(rid, path string) func(*wire.Answer, *refusal.Error) (*wire.Answer, *refusal.Error) {
 	return func(a *wire.Answer, bad *refusal.Error) (*wire.Answer, *refusal.Error) {
 		if a != nil {
-			a.Owner = c.RID
+			a.Owner, a.Path = rid, path
 		}
 		return a, bad
+	}
+}
+
+// situate says of a refusal in a container where it happened, and what the client has seen with it: that a document is not
+// there, or is another, is something seen.
+func (r *call) situate(a *wire.Answer) {
+	if r.in == nil {
+		return
+	}
+	a.Owner, a.Path = r.in.RID, r.in.Path
+	in := r.shares(r.in)[0]
+	switch {
+	case a.Status == http.StatusGone: // it is said of a range that is not there
+	case r.sight != nil: // perhaps of a replica that lags
+		a.Seen(in, r.sight.Token(in))
+	default:
+		a.Seen(in, in.DurableLSN.Load())
 	}
 }

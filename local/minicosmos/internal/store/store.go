@@ -2,23 +2,20 @@ package store
 
 import (
 	"errors"
-	"fmt"
-	"log/slog"
 	"sync"
 	"time"
 
 	"github.com/cockroachdb/pebble/v2"
 	"github.com/cockroachdb/pebble/v2/bloom"
-	"github.com/cockroachdb/pebble/v2/vfs"
 
+	"github.com/relaybox/relaybox/local/disk"
 	"github.com/relaybox/relaybox/local/minicosmos/internal/refusal"
-	"github.com/relaybox/relaybox/local/private"
 )
 
 // Store is the durable half of the server: a key-value store whose changes are
 // committed in groups, one synced write a group, and seen through views.
 type Store struct {
-	db *pebble.DB
+	db *disk.DB
 
 	mu     sync.Mutex
 	open   *group // the group that collects changes; nil when there is none
@@ -34,40 +31,34 @@ type Store struct {
 // group is the changes that one synced write makes durable.
 type group struct {
 	batch *pebble.Batch
+	size  int           // changes in it
 	ready chan struct{} // closed when the group's fate is known
 	err   error         // owned by Store.mu while the group is open; valid after ready
 	after []func()      // run under Store.mu when the group is durable, before anybody sees it
 }
 
-// Open opens the store in dir of fs, in memory for ""; nil is the operating system's. It starts the committer, which
-// ends with Close.
-func Open(dir string, fs vfs.FS, log *slog.Logger) (*Store, error) {
-	if fs == nil {
-		fs = private.FS()
+// Open opens the store, or the one in memory for no folder, as disk.Open does. It starts the committer, which ends with Close.
+func Open(o disk.Options) (*Store, error) {
+	o.MemTable = 32 << 20
+	o.Tune = func(options *pebble.Options) {
+		options.CacheSize = 64 << 20
+		options.LBaseMaxBytes = 256 << 20
+		for i := range options.Levels { // a creation looks for an id that is not there
+			options.Levels[i].FilterPolicy = bloom.FilterPolicy(10)
+		}
 	}
-	options := &pebble.Options{
-		FS:                 fs,
-		Logger:             quietLogger{log},
-		FormatMajorVersion: pebble.FormatNewest,
-		MemTableSize:       32 << 20,
-		CacheSize:          64 << 20,
-		LBaseMaxBytes:      256 << 20,
-	}
-	for i := range options.Levels { // a creation looks for an id that is not there
-		options.Levels[i].FilterPolicy = bloom.FilterPolicy(10)
-	}
-	if dir == "" {
-		options.FS = vfs.NewMem()
-	}
-	db, err := pebble.Open(dir, options)
+	db, err := disk.Open(o)
 	if err != nil {
-		return nil, fmt.Errorf("open the store in %q: %w", dir, err)
+		return nil, err
 	}
 	s := &Store{db: db, wake: make(chan struct{}, 1), done: make(chan struct{})}
-	s.view = newView(db)
+	s.view = newView(db.DB)
 	go s.committer()
 	return s, nil
 }
+
+// Hurry has no write wait for room on a full disk from now on: the store is about to be closed.
+func (s *Store) Hurry() { s.db.Hurry() }
 
 // Close commits what is open, stops the committer and closes the store. Views that
 // are still held must have been released.
@@ -103,6 +94,11 @@ func (s *Store) join(fill func(*pebble.Batch) error, after func()) (*group, erro
 	if s.closed {
 		return nil, refusal.Closed
 	}
+	if s.db.Waits() { // a group does: the next would wait with it
+		if err := s.db.Room(0); err != nil {
+			return nil, err
+		}
+	}
 	if s.open == nil {
 		s.open = &group{batch: s.db.NewBatch(), ready: make(chan struct{})}
 		select {
@@ -110,6 +106,7 @@ func (s *Store) join(fill func(*pebble.Batch) error, after func()) (*group, erro
 		default:
 		}
 	}
+	s.open.size++
 	if err := fill(s.open.batch); err != nil {
 		s.open.err = err // half of the change may be in the batch: nobody's is stored
 	}
@@ -138,18 +135,19 @@ func (s *Store) commitOpen() {
 		return
 	}
 	if g.err == nil {
-		g.err = s.db.Apply(g.batch, pebble.Sync)
+		g.err = s.db.Room(g.batch.Len())
 	}
-	if g.err == nil {
+	if g.err != nil {
+		_ = g.batch.Close() // nothing of it was stored
+	} else if g.err = s.db.Commit(g.batch, g.size); g.err == nil {
 		s.publish(g.after)
 	}
-	_ = g.batch.Close() // an applied batch has nothing left to fail
 	close(g.ready)
 }
 
 // publish makes everything durable visible.
 func (s *Store) publish(after []func()) {
-	next := newView(s.db)
+	next := newView(s.db.DB)
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for _, f := range after {
@@ -171,20 +169,4 @@ func (s *Store) Acquire() *View {
 	defer s.mu.Unlock()
 	s.view.refs.Add(1)
 	return s.view
-}
-
-// quietLogger passes on only what a person must act on.
-type quietLogger struct{ log *slog.Logger }
-
-// Infof drops compaction chatter.
-func (quietLogger) Infof(string, ...any) {}
-
-// Errorf passes background errors on.
-func (l quietLogger) Errorf(format string, args ...any) {
-	l.log.Error("minicosmos store", "error", fmt.Sprintf(format, args...))
-}
-
-// Fatalf ends the process: the store cannot promise durability any more.
-func (l quietLogger) Fatalf(format string, args ...any) {
-	panic("minicosmos store: " + fmt.Sprintf(format, args...))
 }

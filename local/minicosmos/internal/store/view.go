@@ -65,7 +65,12 @@ func (v *View) Iterator(prefix, from []byte) (*pebble.Iterator, error) {
 	if from == nil {
 		from = prefix
 	}
-	return v.snapshot.NewIter(&pebble.IterOptions{LowerBound: from, UpperBound: Successor(prefix)})
+	return v.Between(from, Successor(prefix))
+}
+
+// Between runs over the keys from low up to but without high.
+func (v *View) Between(low, high []byte) (*pebble.Iterator, error) {
+	return v.snapshot.NewIter(&pebble.IterOptions{LowerBound: low, UpperBound: high})
 }
 
 // Successor is the first key after all that start with prefix.

@@ -53,9 +53,18 @@ func (k *Keys) Authenticate(r *Request, resourceType, link string) *refusal.Erro
 	case bad != nil:
 		return bad
 	case kind == "aad":
+		r.Loose = true
 		return k.admitToken(r, signature)
 	}
-	return k.admitSignature(r.Header, r.Method, resourceType, link, signature)
+	bad = k.admitSignature(r.Header, r.Method, resourceType, link, signature)
+	if bad == nil {
+		return nil
+	}
+	if rid := r.ridLink(); rid != "" && k.admitSignature(r.Header, r.Method, resourceType, rid, signature) == nil {
+		r.ByRID = true
+		return nil
+	}
+	return bad
 }
 
 // admitSignature checks a signature of the master key.
@@ -63,7 +72,8 @@ func (k *Keys) Authenticate(r *Request, resourceType, link string) *refusal.Erro
 //	string to sign: lower(verb) LF lower(type) LF link LF lower(x-ms-date) LF LF
 //
 // The link is the name-based path as the client meant it, unescaped and in its case; a
-// feed is signed with its parent's link and the type of its members.
+// feed is signed with its parent's link and the type of its members. Addressed by resource
+// ids, it is the last of them alone, in lower case.
 func (k *Keys) admitSignature(h http.Header, verb, resourceType, link, text string) *refusal.Error {
 	signature, err := base64.StdEncoding.DecodeString(text)
 	if err != nil || len(signature) != sha256.Size {

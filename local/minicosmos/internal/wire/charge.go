@@ -9,7 +9,7 @@ import "math/bits"
 //	point read             1 up to 1 KB, growing to 10 at 100 KB
 //	create                 5.8 per KB, sizes rounded up to a power of two
 //	replace, patch, delete 1.5 times a create of the same size
-//	index                  0.3 per indexed path of the document
+//	index                  0.3 per indexed value of the document
 //	query page             2.5 per physical range, 0.05 per document looked at,
 //	                       1 per KB of result
 //	change feed page       2, 1 per KB of result, 0.05 per other document looked at

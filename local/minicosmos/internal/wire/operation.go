@@ -17,6 +17,7 @@ const (
 	OpQuery   Operation = "query" // and the list of all documents
 	OpFeed    Operation = "feed"  // of changes
 
+	OpPlan      Operation = "plan" // of a query over several ranges
 	OpRanges    Operation = "ranges"
 	OpContainer Operation = "container"
 	OpDatabase  Operation = "database"
@@ -27,6 +28,10 @@ const (
 // Operation says what kind of request it is.
 func (r *Request) Operation() Operation {
 	switch {
+	case r.Other != nil && len(r.Names) > 1:
+		return OpContainer
+	case r.Other != nil:
+		return OpDatabase
 	case r.Feed == "offers":
 		return OpOffer
 	case len(r.Names) == 0 && r.Feed == "":
@@ -53,6 +58,8 @@ func (r *Request) Operation() Operation {
 
 func (r *Request) feedOperation() Operation {
 	switch {
+	case r.WantsPlan():
+		return OpPlan
 	case r.Method == http.MethodGet && r.Header.Get("A-Im") != "":
 		return OpFeed
 	case r.Method == http.MethodGet || r.IsQuery():
