@@ -52,7 +52,7 @@ func TestAdminQueue(t *testing.T) {
 	bus := minibus.RunT(t, func(o *minibus.Options) {
 		o.Config = &minibus.Config{Queues: []minibus.Queue{{Name: "plain"}, {
 			Name: "Sales/Orders", DeadLetteringOnMessageExpiration: true, DefaultMessageTimeToLive: 36*time.Hour + 90*time.Second,
-			RequiresDuplicateDetection: true, DuplicateDetectionHistoryTimeWindow: 5 * time.Minute, ForwardTo: "plain",
+			RequiresDuplicateDetection: true, DuplicateDetectionHistoryTimeWindow: 5 * time.Minute,
 			ForwardDeadLetteredMessagesTo: "plain", LockDuration: 1500 * time.Millisecond, MaxDeliveryCount: 7, RequiresSession: true,
 		}}}
 	})
@@ -61,7 +61,7 @@ func TestAdminQueue(t *testing.T) {
 		LockDuration: new("PT1.5S"), MaxSizeInMegabytes: new(int32(1024)), RequiresDuplicateDetection: new(true), RequiresSession: new(true),
 		DefaultMessageTimeToLive: new("P1DT12H1M30S"), DeadLetteringOnMessageExpiration: new(true), DuplicateDetectionHistoryTimeWindow: new("PT5M"),
 		MaxDeliveryCount: new(int32(7)), EnableBatchedOperations: new(true), Status: new(admin.EntityStatusActive), AutoDeleteOnIdle: new(forever),
-		EnablePartitioning: new(false), ForwardTo: new("sb://" + bus.Addr + "/plain"), ForwardDeadLetteredMessagesTo: new("sb://" + bus.Addr + "/plain"),
+		EnablePartitioning: new(false), ForwardDeadLetteredMessagesTo: new("sb://" + bus.Addr + "/plain"),
 		MaxMessageSizeInKilobytes: new(int64(256)),
 	}
 	got, err := c.GetQueue(t.Context(), "sales/orders", nil)
@@ -85,7 +85,7 @@ func TestAdminTopicAndSubscription(t *testing.T) {
 	bus := minibus.RunT(t, func(o *minibus.Options) {
 		o.Config = &minibus.Config{Topics: []minibus.Topic{
 			{Name: "a/b", DefaultMessageTimeToLive: 14 * 24 * time.Hour, RequiresDuplicateDetection: true, Subscriptions: []minibus.Subscription{
-				{Name: "Views", RequiresSession: true, DeadLetteringOnMessageExpiration: true, MaxDeliveryCount: 10, ForwardTo: "other"},
+				{Name: "Views", DeadLetteringOnMessageExpiration: true, MaxDeliveryCount: 10, ForwardTo: "other"},
 				{Name: "audit"},
 			}},
 			{Name: "other"},
@@ -104,7 +104,7 @@ func TestAdminTopicAndSubscription(t *testing.T) {
 	require.Equal(t, admin.TopicItem{TopicName: "a/b", TopicProperties: topic.TopicProperties}, topics[0])
 
 	want := admin.SubscriptionProperties{
-		LockDuration: new("PT1M"), RequiresSession: new(true), DefaultMessageTimeToLive: new("PT1H"), DeadLetteringOnMessageExpiration: new(true),
+		LockDuration: new("PT1M"), RequiresSession: new(false), DefaultMessageTimeToLive: new("PT1H"), DeadLetteringOnMessageExpiration: new(true),
 		EnableDeadLetteringOnFilterEvaluationExceptions: new(false), MaxDeliveryCount: new(int32(10)), Status: new(admin.EntityStatusActive),
 		AutoDeleteOnIdle: new(forever), ForwardTo: new("sb://" + bus.Addr + "/other"), EnableBatchedOperations: new(true),
 	}

@@ -199,7 +199,12 @@ func TestAdminRefusals(t *testing.T) {
 		"MaxMessageSizeInKilobytes: '1024' must be a whole number from 1 to 256":               {MaxMessageSizeInKilobytes: new(int64(1024))},
 		`ForwardTo of "new" names "nowhere", which is no queue or topic`:                       {ForwardTo: new("nowhere")},
 		`ForwardDeadLetteredMessagesTo of "new" names "events/Subscriptions/all", which is no`: {ForwardDeadLetteredMessagesTo: new("events/Subscriptions/all")},
-		"AuthorizationRules: there are keys for the namespace only here":                       {AuthorizationRules: []admin.AuthorizationRule{{KeyName: new("k"), AccessRights: []admin.AccessRight{admin.AccessRightSend}}}},
+		"AuthorizationRules: 'k' has no Rights":                                                {AuthorizationRules: []admin.AuthorizationRule{rights("k")}},
+		"AuthorizationRules: 'k' has Manage, which takes Send and Listen with it":              {AuthorizationRules: []admin.AuthorizationRule{rights("k", admin.AccessRightManage)}},
+		"AuthorizationRules: 'Peek' of 'k' must be Send, Listen or Manage":                     {AuthorizationRules: []admin.AuthorizationRule{rights("k", "Peek")}},
+		"AuthorizationRules: there are two keys 'k'":                                           {AuthorizationRules: []admin.AuthorizationRule{rights("k", admin.AccessRightSend), rights("k", admin.AccessRightListen)}},
+		"AuthorizationRules: there are 13; 12 are allowed":                                     {AuthorizationRules: make([]admin.AuthorizationRule, 13)},
+		"AuthorizationRules: a KeyName must stand":                                             {AuthorizationRules: make([]admin.AuthorizationRule, 1)},
 	} {
 		_, err := a.CreateQueue(t.Context(), "new", &admin.CreateQueueOptions{Properties: &p})
 		requireStatus(t, err, http.StatusBadRequest, want)

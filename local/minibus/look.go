@@ -53,6 +53,24 @@ type Snapshot = broker.Snapshot
 //	LockedUntil time.Time // zero: nobody has accepted it
 type Session = broker.Session
 
+// Passage is a step of a message, of which Options.Watch hears.
+//
+//	Step    Step
+//	Entity  string  // the topic, or the subscription or queue that the message has left
+//	Message Message // whole where it is published; of a later step it has the numbers and the id, and no id if its
+//	                // content has left memory
+type Passage = broker.Passage
+
+// Step is what a message does: a string, whose values are the constants.
+type Step = broker.Step
+
+// The steps.
+const (
+	Published    = broker.Published    // a topic has taken it; not a copy that it drops
+	Completed    = broker.Completed    // who received it has processed it
+	DeadLettered = broker.DeadLettered // it was given up
+)
+
 // Peek shows all messages of an entity ("queue", "topic/Subscriptions/name", each with "/$DeadLetterQueue"), in order. It is nil
 // for an entity that does not exist.
 func (s *Server) Peek(entityPath string) []Message { return s.broker.Peek(entityPath) }

@@ -59,7 +59,7 @@ func TestSQLRulePicks(t *testing.T) {
 	}
 	misses := []string{
 		"color = 'BLUE'", "missing <> 'x'", "sys.Label = 'order'", "EXISTS(sys.ScheduledEnqueueTimeUtc)", "1 = 0", "color = 7",
-		"sys.Nope = 1 OR 1 = 1", "n / 0 = 1", "-color = 1", // errors
+		"n / 0 = 1 OR 1 = 1", "n / 0 = 1", "-color = 1", // errors
 	}
 	var subscriptions []minibus.Subscription
 	for i, text := range append(matches, misses...) {
@@ -100,9 +100,9 @@ func TestRuleActions(t *testing.T) {
 				"SET sys.ContentType = 'ct'; SET sys.To = 'to'; SET sys.ReplyTo = 'rt'; SET sys.ReplyToSessionId = 'rs'; SET sys.SessionId = 's'; REMOVE GONE; SET copy = at; SET none = missing"},
 			minibus.Rule{Name: "remove", Action: "REMOVE sys.Label; REMOVE n; SET rulename = 'mine'"},
 			minibus.Rule{Name: "no match", SQL: "n = 8", Action: "SET n = 1"},
-			minibus.Rule{Name: "error", Action: "SET n = 1; SET sys.SequenceNumber = 1"},
-			minibus.Rule{Name: "no id", Action: "REMOVE sys.MessageId"},
-			minibus.Rule{Name: "duration", Action: "SET n = sys.TimeToLive"},
+			minibus.Rule{Name: "error", Action: "SET n = 1; SET sys.TimeToLive = n"},
+			minibus.Rule{Name: "no id", Action: "SET sys.MessageId = missing"},
+			minibus.Rule{Name: "division", Action: "SET n = 1 / 0"},
 			minibus.Rule{Name: "huge", Action: "SET a = 'xxxxxxxxxxxxxxxx'; " + strings.Repeat("SET a = a + a;", 31)},
 		),
 		with("untouched"), with("nothing", minibus.Rule{Name: "r", SQL: "n = 8", Action: "SET n = 1"}),
@@ -164,11 +164,11 @@ func TestRuleActionAndDuplicates(t *testing.T) {
 func TestRuleActionAndSessions(t *testing.T) {
 	t.Parallel()
 	s := with("s", minibus.Rule{Name: "in", Action: "SET sys.SessionId = tenant"}, minibus.Rule{Name: "out", Action: "REMOVE sys.SessionId"},
-		minibus.Rule{Name: "long", Action: "SET sys.SessionId = '" + strings.Repeat("x", 129) + "'"})
+		minibus.Rule{Name: "long", Action: "SET sys.SessionId = long"})
 	s.RequiresSession = true
 	bus := minibus.RunT(t, ruled(s))
 	c := connect(t, bus.ConnectionString())
-	publish(t, c, &azservicebus.Message{SessionID: new("a"), ApplicationProperties: map[string]any{"tenant": "b"}})
+	publish(t, c, &azservicebus.Message{SessionID: new("a"), ApplicationProperties: map[string]any{"tenant": "b", "long": strings.Repeat("x", 129)}})
 	owner, err := c.AcceptSessionForSubscription(within(t, 5*time.Second), "t", "s", "b", nil)
 	require.NoError(t, err)
 	require.Equal(t, "in", receive(t, owner, 1)[0].ApplicationProperties["RuleName"])
@@ -228,12 +228,12 @@ func (d *debugLines) String() string {
 func TestRuleErrorIsLogged(t *testing.T) {
 	t.Parallel()
 	var log debugLines
-	rules := ruled(with("s", minibus.Rule{Name: "bad", SQL: "sys.Nope = 1"}, minibus.Rule{Name: "good", SQL: "1 = 1"}))
+	rules := ruled(with("s", minibus.Rule{Name: "bad", SQL: "1 / 0 = 1"}, minibus.Rule{Name: "good", SQL: "1 = 1"}))
 	bus := minibus.RunT(t, rules, func(o *minibus.Options) {
 		o.Logger = slog.New(slog.NewJSONHandler(&log, &slog.HandlerOptions{Level: slog.LevelDebug}))
 	})
 	publish(t, connect(t, bus.ConnectionString()), &azservicebus.Message{})
 	require.Equal(t, 1, bus.Counts("t/Subscriptions/s").Active, "the other rule matches")
 	require.Contains(t, log.String(), `"rule":"bad"`)
-	require.Contains(t, log.String(), `sys.Nope: no such system property`)
+	require.Contains(t, log.String(), `division by zero`)
 }

@@ -3,6 +3,7 @@ package minibus_test
 import (
 	"bytes"
 	"fmt"
+	"slices"
 	"testing"
 	"time"
 
@@ -84,10 +85,14 @@ func TestSizes(t *testing.T) {
 	}
 	require.Equal(t, 25, n, "262144 bytes hold 25 messages of 10 kB")
 	require.NoError(t, s.SendMessageBatch(t.Context(), batch, nil))
-	for i, m := range receive(t, r, n) {
-		require.Equal(t, fmt.Sprintf("%04d", i), string(m.Body[:4]))
+	var numbers []string
+	for _, m := range receive(t, r, n) {
+		numbers = append(numbers, string(m.Body[:4]))
 		require.NoError(t, r.CompleteMessage(t.Context(), m, nil))
 	}
+	slices.Sort(numbers) // a receiver gives back what comes between two of its calls
+	require.Len(t, slices.Compact(numbers), n)
+	require.Equal(t, fmt.Sprintf("%04d", n-1), numbers[n-1])
 }
 
 func TestDuplicates(t *testing.T) {

@@ -19,6 +19,7 @@ import (
 	"github.com/relaybox/relaybox/local/minibus/internal/door"
 	"github.com/relaybox/relaybox/local/minibus/internal/node"
 	"github.com/relaybox/relaybox/local/minibus/internal/sas"
+	"github.com/relaybox/relaybox/local/minibus/internal/topology"
 	"github.com/relaybox/relaybox/local/private"
 	"github.com/relaybox/relaybox/local/selfsigned"
 )
@@ -30,11 +31,24 @@ type Options struct {
 	Policies []Policy // nil: DefaultPolicy
 	Logger   *slog.Logger
 
+	// Premium is a namespace of the Premium tier: messages have up to 1 MB and, in an entity whose MaxMessageSizeInKilobytes
+	// says so, up to 100 MB. Without it, 256 KB.
+	Premium bool
+
 	MaxEntityBytes int  // quota of one entity; 0: 1 GiB
 	CacheBytes     int  // with Dir: contents of messages that stay in memory; 0: 64 MiB
 	AcceptJWT      bool // accept tokens of Microsoft Entra without looking at them
 
 	Hosts []string // names, besides localhost, that clients of the administration call the server by; others are web pages
+
+	// Watch hears of each message that a topic takes, and how it leaves a subscription or queue, in order. It must not
+	// wait, nor call the server: the broker is locked meanwhile. Nil: nobody does, and it costs nothing.
+	Watch func(Passage)
+
+	// Progress hears every second, while Open reads a large Dir, how many messages it has read. Nil: nobody does.
+	Progress func(messages int)
+
+	AcceptLoss bool // open a damaged Dir, if it can be opened, with what is left of it; without, Open says what is gone
 
 	FS vfs.FS // of Dir; nil: the operating system's. Tests that crash the broker bring their own
 
@@ -77,15 +91,20 @@ func Open(o Options) (*Server, error) {
 	if o.FS == nil {
 		o.FS = private.FS()
 	}
+	tier := topology.Standard
+	if o.Premium {
+		tier = topology.Premium
+	}
 	b, err := broker.Open(broker.Options{
-		Dir: o.Dir, FS: o.FS, Config: o.Config, Logger: o.Logger,
-		MaxEntityBytes: cmp.Or(o.MaxEntityBytes, 1<<30), CacheBytes: cmp.Or(o.CacheBytes, 64<<20),
+		Dir: o.Dir, FS: o.FS, AcceptLoss: o.AcceptLoss, Config: o.Config, Logger: o.Logger,
+		Tier: tier, MaxEntityBytes: cmp.Or(o.MaxEntityBytes, 1<<30), CacheBytes: cmp.Or(o.CacheBytes, 64<<20), Watch: o.Watch, Progress: o.Progress,
 	})
 	if err != nil {
 		return nil, err
 	}
+	amqp := amqpserver.New(node.New(b, keys, o.AcceptJWT, o.Logger), o.Logger)
 	s := &Server{
-		broker: b, keys: keys, amqp: amqpserver.New(node.New(b, keys, o.AcceptJWT), o.Logger), admin: admin.New(b, keys, o.AcceptJWT, o.Hosts, o.Logger),
+		broker: b, keys: keys, amqp: amqp, admin: admin.New(b, keys, o.AcceptJWT, o.Hosts, amqp.Take, o.Logger),
 		stop: make(chan struct{}), certificate: newCertificate(),
 	}
 	s.door = door.New(s.amqp, s.admin.Serve, s.tlsConfig(o.TLS))
@@ -115,6 +134,7 @@ func (s *Server) Close() error {
 	var err error
 	s.closed.Do(func() {
 		s.door.Close()
+		s.broker.Hurry()
 		err = errors.Join(s.admin.Close(), s.amqp.Close())
 		s.door.Wait()
 		close(s.stop)

@@ -209,7 +209,7 @@ func TestFlowControl(t *testing.T) {
 	for range 2 {
 		d := expect[*amqpwire.Disposition](w)
 		require.True(t, d.Settled)
-		require.IsType(t, &amqpwire.Accepted{}, d.State, "a rejection is not mirrored")
+		require.Equal(t, &amqpwire.Rejected{}, d.State, "the outcome is repeated, the error is not")
 	}
 	require.Len(t, b.settled, 2)
 }

@@ -28,15 +28,17 @@ func (s *session) onAttach(p *amqpwire.Attach) {
 	}
 	l.address = p.Source.Address
 	l.settled = p.SndSettleMode != nil && *p.SndSettleMode == amqpwire.SndSettled
-	l.cancel = s.conn.peer.AttachSource(p, l)
+	l.ask()
 }
 
 func (s *session) attachTarget(l *link) {
-	if l.attach.Target == nil {
+	switch {
+	case l.attach.Target != nil:
+		l.address = l.attach.Target.Address
+	case l.attach.Coordinator == nil:
 		l.refuse(amqpwire.Errorf(amqpwire.CondInvalidField, "a sender needs a target"))
 		return
 	}
-	l.address = l.attach.Target.Address
 	target, err := s.conn.peer.AttachTarget(l.attach, l)
 	if err != nil {
 		s.conn.conclude(err, func(err error) { l.refuse(asError(err)) })
@@ -45,6 +47,9 @@ func (s *session) attachTarget(l *link) {
 	l.target = target
 	reply := l.reply()
 	reply.MaxMessageSize = target.MaxMessageSize()
+	if d, ok := target.(Describer); ok {
+		d.Describe(reply)
+	}
 	s.conn.send(s.channel, reply)
 	if l.attach.InitialDeliveryCount != nil {
 		l.count = *l.attach.InitialDeliveryCount
@@ -79,7 +84,7 @@ func (l *link) reply() *amqpwire.Attach {
 	a := l.attach
 	return &amqpwire.Attach{
 		Name: a.Name, Handle: l.handle, Role: !a.Role, SndSettleMode: a.SndSettleMode, RcvSettleMode: a.RcvSettleMode,
-		Source: a.Source, Target: a.Target,
+		Source: a.Source, Target: a.Target, Coordinator: a.Coordinator,
 	}
 }
 
@@ -90,7 +95,7 @@ func (l *link) refuse(fault *amqpwire.Error) {
 	if l.attach.Role == amqpwire.RoleReceiver {
 		reply.Source, reply.InitialDeliveryCount = nil, new(uint32(0))
 	} else {
-		reply.Target = nil
+		reply.Target, reply.Coordinator = nil, nil
 	}
 	l.session.conn.send(l.session.channel, reply)
 	l.fail(fault)

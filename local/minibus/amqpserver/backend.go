@@ -1,6 +1,10 @@
 package amqpserver
 
-import "github.com/relaybox/relaybox/local/minibus/amqpwire"
+import (
+	"time"
+
+	"github.com/relaybox/relaybox/local/minibus/amqpwire"
+)
 
 // Backend is the broker.
 type Backend interface {
@@ -23,6 +27,23 @@ type Peer interface {
 	Close()
 }
 
+// Lapsing is a Peer that lets a client do something for a time only. It is asked after each request.
+type Lapsing interface {
+	Peer
+	// NextLapse is when something ends; zero: never.
+	NextLapse() time.Time
+	// Lapsed says why a link may not stay, or nil.
+	Lapsed(*amqpwire.Attach) *amqpwire.Error
+}
+
+// Transacting is a Peer with transactions.
+type Transacting interface {
+	Peer
+	// Spoil tells that a part of a transaction has been refused and the client does not hear of it: nothing of the
+	// transaction may happen.
+	Spoil(txn []byte, why error)
+}
+
 // Target takes what a client sends.
 type Target interface {
 	// Receive takes one message; the payload is the target's own. An error rejects it.
@@ -32,11 +53,41 @@ type Target interface {
 	Detach()
 }
 
+// Describer is a target that completes the attach frame that accepts its link.
+type Describer interface {
+	Target
+	Describe(*amqpwire.Attach)
+}
+
 // Responder is a target that answers each message: the reply goes out on the receiving link of the same node.
 type Responder interface {
 	Target
 	Respond(payload []byte) (reply []byte, err error)
 }
+
+// Coordinator is a target that begins and ends transactions (4.5). When it is detached, those that have not ended are
+// rolled back.
+type Coordinator interface {
+	Target
+	Declare() (id []byte, err error)
+	Discharge(id []byte, fail bool) error
+}
+
+// Enlisted is a target that takes messages as part of a transaction, a responder that does requests so, and a source that
+// takes verdicts so. What is refused now is no part of it; what is not happens when it is discharged.
+type (
+	EnlistedTarget interface {
+		ReceiveIn(txn []byte, format uint32, payload []byte) error
+	}
+	EnlistedResponder interface {
+		// Enlists says why a request can be part of none, or nil.
+		Enlists(request []byte) error
+		RespondIn(txn, payload []byte) (reply []byte, err error)
+	}
+	EnlistedSource interface {
+		SettleIn(txn, tag []byte, state amqpwire.State) error
+	}
+)
 
 // Source gives a client what it receives.
 type Source interface {

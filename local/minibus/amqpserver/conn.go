@@ -19,7 +19,7 @@ const (
 	maxHandle       = 255
 	maxOutput       = 1 << 20  // bytes waiting to be written: above it nothing is pulled from sources
 	maxBacklog      = 4 << 20  // and above this one nothing is read either
-	maxPartial      = 16 << 20 // bytes of messages that have not arrived completely
+	maxPartial      = 16 << 20 // bytes of messages that have not arrived completely; more, where four of the largest are
 	maxReplies      = 4096     // replies waiting for credit, per link
 	takeAtOnce      = 64       // deliveries pulled at a time
 	maxTakes        = 4        // pulls of one link in a row, so that links share a connection fairly
@@ -48,6 +48,8 @@ type conn struct {
 	position uint64              // of the backend, that out must not be ahead of
 	closing  bool                // a close frame has been queued: write it, then end
 	cutting  bool                // end without writing anything more
+	lapse    *time.Timer         // ends links; nil: nothing lapses
+	lapseAt  time.Time           // when it does
 	over     bool                // torn down, or the writer is gone: nothing will be written any more
 
 	postMu sync.Mutex // guards posts; taken last
@@ -147,6 +149,7 @@ func (c *conn) tearDown() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.over = true
+	c.stopLapse()
 	for _, s := range c.sessions {
 		s.release()
 	}

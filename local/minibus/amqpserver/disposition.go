@@ -16,7 +16,11 @@ func (s *session) onDisposition(p *amqpwire.Disposition) {
 	if p.Last != nil {
 		last = *p.Last
 	}
-	for _, id := range s.between(p.First, last) {
+	ids := s.between(p.First, last)
+	if len(ids) == 0 {
+		s.conn.spoil(p.State, p.Settled, errGone)
+	}
+	for _, id := range ids {
 		s.settle(id, p)
 	}
 }
@@ -47,8 +51,13 @@ func (s *session) settle(id uint32, p *amqpwire.Disposition) {
 		}
 		return
 	}
-	delete(s.unsettled, id)
-	err := d.link.source.Settle(d.tag, p.State)
+	if t, transactional := p.State.(*amqpwire.Transactional); transactional {
+		d.txn = string(t.TxnID) // it is settled when that is committed, and if it is rolled back the client may settle it again
+	} else {
+		delete(s.unsettled, id)
+	}
+	err := verdict(d.link.source, d.tag, p.State)
+	s.conn.spoil(p.State, p.Settled, err)
 	s.conn.rely()
 	s.conn.conclude(err, func(err error) { s.confirm(id, p, err) })
 }
@@ -58,10 +67,23 @@ func (s *session) confirm(id uint32, p *amqpwire.Disposition, err error) {
 	if p.Settled || s.ended || s.conn.sessions[s.channel] != s {
 		return
 	}
-	// The answer is accepted whatever the client chose: mirroring a rejection makes it report an error.
-	reply := &amqpwire.Disposition{Role: amqpwire.RoleSender, First: id, Settled: true, State: &amqpwire.Accepted{}}
+	reply := &amqpwire.Disposition{Role: amqpwire.RoleSender, First: id, Settled: true, State: echo(p.State)}
 	if err != nil {
 		reply.State = &amqpwire.Rejected{Error: asError(err)}
 	}
 	s.conn.send(s.channel, reply)
+}
+
+// echo is a verdict as its confirmation repeats it: there are clients that take any other outcome for a failure, and an
+// error in it too.
+func echo(verdict amqpwire.State) amqpwire.State {
+	switch v := verdict.(type) {
+	case *amqpwire.Rejected:
+		return &amqpwire.Rejected{}
+	case *amqpwire.Modified:
+		return &amqpwire.Modified{DeliveryFailed: v.DeliveryFailed, UndeliverableHere: v.UndeliverableHere}
+	case *amqpwire.Transactional:
+		return &amqpwire.Transactional{TxnID: v.TxnID, Outcome: echo(v.Outcome)}
+	}
+	return verdict
 }

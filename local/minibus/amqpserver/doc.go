@@ -11,8 +11,7 @@
 //     unwritten output.
 //   - An idle connection carries a heartbeat at least every 15 seconds.
 //
-// What it does not promise: resuming links (unsettled maps), transactions, link stealing across connections, and
-// websockets. A link that ends is gone; what its unsettled deliveries mean then is for the backend to say.
+// What it does not promise: resuming links (unsettled maps), distributed transactions, link stealing across connections. A link that ends is gone; what its unsettled deliveries mean then is for the backend to say.
 //
 // State machine of a link, the client's frames on the left:
 //

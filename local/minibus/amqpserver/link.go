@@ -19,6 +19,8 @@ type link struct {
 	source  Source
 	replies *Replies // source, if this is a request-response node
 	cancel  func()   // while the backend has not answered
+	asking  bool     // AttachSource is running; this and told are guarded by conn.postMu
+	told    func()   // what it has said already
 	settled bool     // send settled
 	credit  uint32
 	sent    uint32 // our delivery-count
@@ -35,15 +37,40 @@ type partial struct {
 	format  uint32
 	settled bool
 	tooBig  bool
+	txn     *amqpwire.Transactional // nil: it is part of none
 	payload []byte
 }
 
 // grant is the credit of a client that sends: topped up at half.
 const grant = 1000
 
-// Attached implements Link.
+// Attached implements Link. While AttachSource is running, the answer waits for it to return.
 func (l *link) Attached(source Source, err error) {
-	l.session.conn.post(func() { l.attached(source, err) })
+	c := l.session.conn
+	c.postMu.Lock()
+	asked := l.asking
+	if asked {
+		l.told = func() { l.attached(source, err) }
+	}
+	c.postMu.Unlock()
+	if !asked {
+		c.post(func() { l.attached(source, err) })
+	}
+}
+
+// ask has the backend attach a source. An answer that comes at once is acted on at once: the client's next frames may
+// build on it.
+func (l *link) ask() {
+	c := l.session.conn
+	l.asking = true // nobody else knows the link yet
+	cancel := c.peer.AttachSource(l.attach, l)
+	c.postMu.Lock()
+	told := l.told
+	l.asking, l.told = false, nil
+	c.postMu.Unlock()
+	if l.cancel = cancel; told != nil {
+		told()
+	}
 }
 
 // Wake implements Link.

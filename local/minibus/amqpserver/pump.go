@@ -69,7 +69,7 @@ func (l *link) emit(tag, payload []byte) {
 		tag = []byte{byte(id >> 24), byte(id >> 16), byte(id >> 8), byte(id)}
 	}
 	if !settled {
-		s.unsettled[id] = &delivery{l, append([]byte(nil), tag...)}
+		s.unsettled[id] = &delivery{link: l, tag: append([]byte(nil), tag...)}
 	}
 	l.credit--
 	l.sent++

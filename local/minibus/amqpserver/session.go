@@ -29,6 +29,7 @@ type session struct {
 type delivery struct {
 	link *link
 	tag  []byte
+	txn  string // the transaction that has its verdict, until that is committed; "": none
 }
 
 // inWindow counts transfer frames that come in (2.5.6).

@@ -24,6 +24,7 @@ func (s *session) onTransfer(p *amqpwire.Transfer, payload []byte) error {
 		s.fail(amqpwire.Errorf(amqpwire.CondUnattachedHandle, "transfer on handle %d", p.Handle))
 		return nil
 	case l.detached:
+		s.conn.spoil(p.State, p.Settled != nil && *p.Settled, errGone)
 		return nil
 	case l.target == nil:
 		s.fail(amqpwire.Errorf(amqpwire.CondNotAllowed, "transfer on handle %d, which receives", p.Handle))
@@ -59,6 +60,7 @@ func (l *link) begin(p *amqpwire.Transfer) bool {
 		return false
 	}
 	l.partial = &partial{id: *p.DeliveryID}
+	l.partial.txn, _ = p.State.(*amqpwire.Transactional)
 	if p.MessageFormat != nil {
 		l.partial.format = *p.MessageFormat
 	}
@@ -69,7 +71,8 @@ func (l *link) begin(p *amqpwire.Transfer) bool {
 // writing it.
 func (l *link) collect(payload []byte) error {
 	m, c := l.partial, l.session.conn
-	if limit := l.target.MaxMessageSize(); limit > 0 && uint64(len(m.payload)+len(payload)) > limit {
+	limit := l.target.MaxMessageSize()
+	if limit > 0 && uint64(len(m.payload)+len(payload)) > limit {
 		m.tooBig = true
 		c.partial -= len(m.payload)
 		m.payload = nil
@@ -77,8 +80,8 @@ func (l *link) collect(payload []byte) error {
 	if m.tooBig {
 		return nil
 	}
-	if c.partial += len(payload); c.partial > maxPartial {
-		return amqpwire.Errorf(amqpwire.CondResourceLimit, "more than %d bytes of unfinished messages", maxPartial)
+	if c.partial += len(payload); c.partial > max(maxPartial, 4*int(limit)) {
+		return amqpwire.Errorf(amqpwire.CondResourceLimit, "%d bytes of unfinished messages are too many", c.partial)
 	}
 	if m.payload == nil {
 		m.payload = bytes.Clone(payload)
@@ -98,27 +101,54 @@ func (l *link) finish() {
 
 // deliver hands a complete message over and tells the client what became of it.
 func (l *link) deliver(m *partial) {
-	var err error
-	if m.tooBig {
-		err = amqpwire.Errorf(amqpwire.CondMessageSizeExceeded, "The message is larger than the allowed %d bytes.", l.target.MaxMessageSize())
-	} else if node, ok := l.target.(Responder); ok {
-		err = l.respond(node, m.payload)
-	} else {
-		err = l.target.Receive(m.format, m.payload)
+	outcome, err := l.hand(m)
+	if m.txn != nil {
+		l.session.conn.spoil(m.txn, m.settled, err)
 	}
 	l.session.conn.rely()
-	l.session.conn.conclude(err, func(err error) { l.answer(m, err) })
+	l.session.conn.conclude(err, func(err error) { l.answer(m, outcome, err) })
 	if l.granted <= grant/2 && !l.detached {
 		l.topUp()
 	}
 }
 
+// hand gives a message to the target and says what has become of it.
+func (l *link) hand(m *partial) (amqpwire.State, error) {
+	switch node := l.target.(type) {
+	case Coordinator:
+		if !m.tooBig {
+			return l.session.conn.coordinate(node, m.payload)
+		}
+	case Responder:
+		if !m.tooBig && m.txn == nil {
+			return &amqpwire.Accepted{}, l.respond(func() ([]byte, error) { return node.Respond(m.payload) })
+		}
+		if enlisted, enlists := node.(EnlistedResponder); enlists && !m.tooBig {
+			if err := enlisted.Enlists(m.payload); err != nil {
+				return nil, err
+			}
+			return &amqpwire.Transactional{TxnID: m.txn.TxnID, Outcome: &amqpwire.Accepted{}},
+				l.respond(func() ([]byte, error) { return enlisted.RespondIn(m.txn.TxnID, m.payload) })
+		}
+	}
+	switch target, enlists := l.target.(EnlistedTarget); {
+	case m.tooBig:
+		return nil, amqpwire.Errorf(amqpwire.CondMessageSizeExceeded, "The message is larger than the allowed %d bytes.", l.target.MaxMessageSize())
+	case m.txn == nil:
+		return &amqpwire.Accepted{}, l.target.Receive(m.format, m.payload)
+	case !enlists:
+		return nil, amqpwire.Errorf(amqpwire.CondNotImplemented, "%q takes no part in transactions", l.address)
+	default:
+		return &amqpwire.Transactional{TxnID: m.txn.TxnID, Outcome: &amqpwire.Accepted{}}, target.ReceiveIn(m.txn.TxnID, m.format, m.payload)
+	}
+}
+
 // answer tells the client what has become of its message.
-func (l *link) answer(m *partial, err error) {
+func (l *link) answer(m *partial, outcome amqpwire.State, err error) {
 	if m.settled || l.session.ended || l.gone {
 		return
 	}
-	d := &amqpwire.Disposition{Role: amqpwire.RoleReceiver, First: m.id, Settled: true, State: &amqpwire.Accepted{}}
+	d := &amqpwire.Disposition{Role: amqpwire.RoleReceiver, First: m.id, Settled: true, State: outcome}
 	if err != nil {
 		d.State = &amqpwire.Rejected{Error: asError(err)}
 	}
@@ -126,7 +156,7 @@ func (l *link) answer(m *partial, err error) {
 }
 
 // respond runs a request and queues its reply.
-func (l *link) respond(node Responder, request []byte) error {
+func (l *link) respond(do func() (reply []byte, err error)) error {
 	to := l.session.repliesTo(l.address)
 	if to == nil {
 		return amqpwire.Errorf(amqpwire.CondNotAllowed, "there is no receiving link from %q for the reply", l.address)
@@ -134,7 +164,8 @@ func (l *link) respond(node Responder, request []byte) error {
 	if len(to.replies.queue) >= maxReplies {
 		return amqpwire.Errorf(amqpwire.CondResourceLimit, "%d replies wait for credit", maxReplies)
 	}
-	reply, err := node.Respond(request)
+	reply, err := do()
+	l.session.conn.watchLapse()
 	var i *Interruption
 	if err != nil && !errors.As(err, &i) {
 		return err

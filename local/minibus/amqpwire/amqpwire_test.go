@@ -121,6 +121,43 @@ func TestTransfersAreCutIntoFrames(t *testing.T) {
 	require.Equal(t, payload, got)
 }
 
+// none writes no pairs.
+func none(b []byte) []byte { return b }
+
+// Python's client writes the delivery annotations behind the body, rhea the footer before it.
+func TestSplitTakesSectionsOutOfOrder(t *testing.T) {
+	t.Parallel()
+	body := append(AppendData(nil, []byte("one")), AppendData(nil, []byte("two"))...)
+	notes := AppendSectionMap(nil, DeliveryAnnotations, 1, func(b []byte) []byte { return Append(AppendSymbol(b, "k"), "v") })
+	footer := AppendSectionMap(nil, sectionFooter, 0, none)
+	for name, parts := range map[string][][]byte{
+		"in order": {notes, body, footer}, "Python": {body, notes, footer}, "rhea": {notes, footer, body}, "both": {footer, body, notes},
+	} {
+		got, err := Split(bytes.Join(parts, nil))
+		require.NoError(t, err, name)
+		require.Equal(t, Message{DeliveryAnnotations: notes, Body: body, Footer: footer}, got, name)
+	}
+}
+
+// Python's client looks for the fields of an error by their places.
+func TestNoFieldIsLeftOut(t *testing.T) {
+	t.Parallel()
+	for want, p := range map[byte]Performative{
+		10: &Open{}, 8: &Begin{}, 14: &Attach{}, 11: &Flow{}, 6: &Disposition{}, 3: &Detach{}, 1: &End{},
+	} {
+		fields, err := rawFields(AppendPerformative(nil, p))
+		require.NoError(t, err)
+		require.Len(t, fields, int(want), "%T", p)
+	}
+	fields, err := rawFields(AppendPerformative(nil, &Disposition{State: &Rejected{Errorf(CondNotAllowed, "x")}}))
+	require.NoError(t, err)
+	fault, err := rawFields(fields[4])
+	require.NoError(t, err)
+	parts, err := rawFields(fault[0])
+	require.NoError(t, err)
+	require.Len(t, parts, 3)
+}
+
 func TestSplitKeepsSections(t *testing.T) {
 	t.Parallel()
 	id := "group"
@@ -147,7 +184,9 @@ func TestSplitKeepsSections(t *testing.T) {
 	require.Equal(t, "group", *p.GroupID)
 
 	for name, b := range map[string][]byte{
-		"order":    append(AppendValue(nil, "x"), AppendSectionMap(nil, MessageAnnotations, 0, func(b []byte) []byte { return b })...),
+		"order":    append(AppendValue(nil, "x"), AppendSectionMap(nil, MessageAnnotations, 0, none)...),
+		"between":  bytes.Join([][]byte{AppendData(nil, nil), AppendSectionMap(nil, DeliveryAnnotations, 0, none), AppendData(nil, nil)}, nil),
+		"footers":  append(AppendSectionMap(nil, sectionFooter, 0, none), AppendSectionMap(nil, sectionFooter, 0, none)...),
 		"mixed":    append(AppendData(nil, nil), AppendValue(nil, "x")...),
 		"twice":    append(AppendValue(nil, "x"), AppendValue(nil, "x")...),
 		"no map":   {0, codeSmallUlong, sectionApplicationProperties, codeTrue},

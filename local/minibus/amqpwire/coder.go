@@ -10,14 +10,14 @@ type composite interface {
 }
 
 // coder walks a table of fields, either decoding (in is set) or encoding (out grows). The first error sticks.
-// Null and missing fields leave the Go field as it is, which is its default.
+// Null and missing fields leave the Go field as it is, which is its default. Every field is encoded, trailing nulls too:
+// AMQP lets them be left out (1.4), but there are clients that look for a field by its place.
 type coder struct {
 	in   *Reader
 	left int // fields of the list not yet read
 
 	out   []byte
-	count int // fields written, nulls that are pending not among them
-	nulls int // nulls that are only written when a field follows: trailing ones may be left out
+	count int // fields written
 
 	err error
 }
@@ -95,12 +95,9 @@ func (c *coder) present() bool {
 	return true
 }
 
-// put makes room for one encoded field: nulls that were held back come first.
-func (c *coder) put() {
-	for ; c.nulls > 0; c.nulls-- {
-		c.out = append(c.out, codeNull)
-		c.count++
-	}
+// null encodes a field that is absent.
+func (c *coder) null() {
+	c.out = append(c.out, codeNull)
 	c.count++
 }
 
@@ -108,10 +105,10 @@ func (c *coder) put() {
 func field[T any](c *coder, p *T, absent bool, decode func(any) (T, bool)) {
 	if c.in == nil {
 		if absent {
-			c.nulls++
+			c.null()
 			return
 		}
-		c.put()
+		c.count++
 		c.out = Append(c.out, *p)
 		return
 	}
@@ -134,7 +131,7 @@ func field[T any](c *coder, p *T, absent bool, decode func(any) (T, bool)) {
 func optional[T any](c *coder, p **T, decode func(any) (T, bool)) {
 	if c.in == nil {
 		if *p == nil {
-			c.nulls++
+			c.null()
 		} else {
 			field(c, *p, false, decode)
 		}
@@ -225,10 +222,10 @@ func nested[T any, P interface {
 }](c *coder, p *P) {
 	if c.in == nil {
 		if *p == nil {
-			c.nulls++
+			c.null()
 			return
 		}
-		c.put()
+		c.count++
 		c.out = appendComposite(c.out, *p)
 		return
 	}
@@ -247,4 +244,29 @@ func nested[T any, P interface {
 	}
 	c.err = c.in.fields(v)
 	*p = v
+}
+
+// target codes what a link leads to: one or the other, or neither.
+func (c *coder) target(t **Target, k **Coordinator) {
+	switch {
+	case c.in == nil && *k != nil:
+		nested(c, k)
+	case c.in == nil:
+		nested(c, t)
+	case !c.present():
+	default:
+		d, err := c.in.descriptor()
+		switch {
+		case err != nil:
+			c.err = err
+		case d == uint64((*Target)(nil).code()):
+			*t = new(Target)
+			c.err = c.in.fields(*t)
+		case d == uint64((*Coordinator)(nil).code()):
+			*k = new(Coordinator)
+			c.err = c.in.fields(*k)
+		default:
+			c.err = malformed("type 0x%x where a target must stand", d)
+		}
+	}
 }

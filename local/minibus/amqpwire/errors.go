@@ -21,7 +21,7 @@ func malformed(format string, args ...any) error {
 	return fmt.Errorf("%w: "+format, append([]any{ErrMalformed}, args...)...)
 }
 
-// Conditions of AMQP 2.8.15–2.8.18 and of Service Bus, to the letter.
+// Conditions of AMQP 2.8.15–2.8.18 and 4.5.4, and of Service Bus, to the letter.
 const (
 	CondInternalError       Symbol = "amqp:internal-error"
 	CondNotFound            Symbol = "amqp:not-found"
@@ -41,6 +41,9 @@ const (
 	CondDetachForced        Symbol = "amqp:link:detach-forced"
 	CondTransferLimit       Symbol = "amqp:link:transfer-limit-exceeded"
 	CondMessageSizeExceeded Symbol = "amqp:link:message-size-exceeded"
+	CondUnknownTransaction  Symbol = "amqp:transaction:unknown-id"
+	CondRolledBack          Symbol = "amqp:transaction:rollback"
+	CondTransactionTimeout  Symbol = "amqp:transaction:timeout"
 )
 
 // Error is the AMQP error type (2.8.14): what a peer is told, and a Go error at the same time.

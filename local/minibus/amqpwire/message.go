@@ -25,46 +25,38 @@ type Message struct {
 	Footer                Raw
 }
 
-// Split cuts an encoded message into its sections and checks their order and form (3.2). The footer may stand anywhere:
-// rhea writes it before the body.
+// Split cuts an encoded message into its sections and checks their order and form (3.2). Two may stand anywhere but inside
+// the body: rhea writes the footer before it, Python's client the delivery annotations behind it.
 func Split(b []byte) (Message, error) {
 	var m Message
 	r := NewReader(b)
-	last, body, bodyFrom := uint64(0), uint64(0), 0
+	last, bodyFrom, bodyTo := uint64(0), 0, 0
 	for r.Len() > 0 {
 		from := r.off
 		code, err := r.descriptor()
 		if err != nil {
 			return Message{}, err
 		}
-		if code == sectionFooter && m.Footer == nil {
-			if err := r.section(code); err != nil {
-				return Message{}, err
-			}
-			m.Footer = b[from:r.off:r.off]
-			if body != 0 {
-				last = code
-			}
-			continue
-		}
-		repeated := code == body && (code == sectionData || code == sectionSequence)
-		if code <= last && !repeated || code < sectionHeader || code > sectionFooter {
+		repeated := code == last && (code == sectionData || code == sectionSequence) && from == bodyTo
+		switch {
+		case code == sectionFooter, code == sectionDeliveryAnnotations:
+		case code <= last && !repeated, last >= sectionData && !repeated:
 			return Message{}, malformed("section 0x%x after 0x%x", code, last)
-		}
-		if code >= sectionData && code <= sectionValue {
-			if body != 0 && body != code {
-				return Message{}, malformed("body of sections 0x%x and 0x%x", body, code)
-			}
-			if body == 0 {
-				body, bodyFrom = code, from
-			}
-			from = bodyFrom // body sections are adjacent: the range grows
+		default:
+			last = code
 		}
 		if err := r.section(code); err != nil {
 			return Message{}, err
 		}
-		m.put(code, b[from:r.off:r.off])
-		last = code
+		if code >= sectionData && code <= sectionValue {
+			if !repeated {
+				bodyFrom = from
+			}
+			from, bodyTo = bodyFrom, r.off // body sections are adjacent: the range grows
+		}
+		if !m.put(code, b[from:r.off:r.off]) {
+			return Message{}, malformed("section 0x%x, which is not known or there already", code)
+		}
 	}
 	return m, nil
 }
@@ -90,23 +82,33 @@ func (r *Reader) section(code uint64) error {
 	return r.skip(0)
 }
 
-func (m *Message) put(code uint64, raw Raw) {
+// put keeps a section. It reports false if there is none with this code, or one already.
+func (m *Message) put(code uint64, raw Raw) bool {
+	to := &m.Body
 	switch code {
 	case sectionHeader:
-		m.Header = raw
+		to = &m.Header
 	case sectionDeliveryAnnotations:
-		m.DeliveryAnnotations = raw
+		to = &m.DeliveryAnnotations
 	case sectionMessageAnnotations:
-		m.MessageAnnotations = raw
+		to = &m.MessageAnnotations
 	case sectionProperties:
-		m.Properties = raw
+		to = &m.Properties
 	case sectionApplicationProperties:
-		m.ApplicationProperties = raw
+		to = &m.ApplicationProperties
 	case sectionFooter:
-		m.Footer = raw
+		to = &m.Footer
+	case sectionData, sectionSequence, sectionValue:
+		*to = raw
+		return true
 	default:
-		m.Body = raw
+		return false
 	}
+	if *to != nil {
+		return false
+	}
+	*to = raw
+	return true
 }
 
 // DataSections returns the contents of a body that consists of data sections, as a batch does (message format 0x80013700).

@@ -84,6 +84,7 @@ type Attach struct {
 	RcvSettleMode        *uint8
 	Source               *Source
 	Target               *Target
+	Coordinator          *Coordinator // instead of Target: a link that controls transactions
 	Unsettled            Raw
 	IncompleteUnsettled  bool
 	InitialDeliveryCount *uint32
@@ -101,7 +102,7 @@ func (p *Attach) layout(c *coder) {
 	c.optUbyte(&p.SndSettleMode)
 	c.optUbyte(&p.RcvSettleMode)
 	nested(c, &p.Source)
-	nested(c, &p.Target)
+	c.target(&p.Target, &p.Coordinator)
 	c.raw(&p.Unsettled)
 	c.bool(&p.IncompleteUnsettled)
 	c.optUint(&p.InitialDeliveryCount)

@@ -1,6 +1,6 @@
 package amqpwire
 
-// State is a delivery state (3.4): one of Received, Accepted, Rejected, Released, Modified, Unknown. nil is none.
+// State is a delivery state (3.4): one of Received, Accepted, Rejected, Released, Modified, Declared, Transactional, Unknown. nil is none.
 type State interface{ composite }
 
 type (
@@ -21,7 +21,7 @@ type (
 		UndeliverableHere  bool
 		MessageAnnotations Raw // a map, or nil
 	}
-	// Unknown is a state of another extension, e.g. of a transaction.
+	// Unknown is a state of another extension.
 	Unknown struct{ Code uint64 }
 )
 
@@ -58,6 +58,10 @@ func blankState(code uint64) State {
 		return new(Released)
 	case 0x27:
 		return new(Modified)
+	case 0x33:
+		return new(Declared)
+	case 0x34:
+		return new(Transactional)
 	}
 	return nil
 }
@@ -66,10 +70,10 @@ func blankState(code uint64) State {
 func (c *coder) state(p *State) {
 	if c.in == nil {
 		if *p == nil {
-			c.nulls++
+			c.null()
 			return
 		}
-		c.put()
+		c.count++
 		c.out = appendComposite(c.out, *p)
 		return
 	}

@@ -9,7 +9,11 @@ const maxStatements = 32
 type Action struct {
 	statements []statement
 	text       string
+	names      []Name
 }
+
+// Names are the properties that the action names.
+func (a *Action) Names() []Name { return a.names }
 
 // statement is SET, or REMOVE without a value.
 type statement struct {
@@ -39,6 +43,7 @@ func ParseAction(text string, parameters map[string]any) (*Action, error) {
 	if len(a.statements) == 0 {
 		return nil, p.fault("no statement; write SET name = value or REMOVE name")
 	}
+	a.names = p.names
 	return a, nil
 }
 
@@ -51,8 +56,14 @@ func (p *parser) statement() (statement, error) {
 		return statement{}, p.fault("expected SET or REMOVE before %s", p.now())
 	}
 	of, err := p.property()
-	if err != nil || op == "REMOVE" {
-		return statement{of: of}, err
+	if err != nil {
+		return statement{}, err
+	}
+	named := len(p.names) - 1
+	p.names[named].Set = true
+	if op == "REMOVE" {
+		p.names[named].Value.Known = true
+		return statement{of: of}, nil
 	}
 	if err := p.expect("="); err != nil {
 		return statement{}, err
@@ -61,6 +72,9 @@ func (p *parser) statement() (statement, error) {
 	v, err := p.sum()
 	if err == nil && v.predicate() {
 		err = &SyntaxError{at, "SET takes a value, and this is a condition"}
+	}
+	if c, ok := v.(constant); ok {
+		p.names[named].Value = Constant{true, c.of}
 	}
 	return statement{of, v}, err
 }

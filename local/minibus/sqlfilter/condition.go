@@ -5,6 +5,8 @@ import (
 	"cmp"
 	"strings"
 	"time"
+
+	"github.com/google/uuid"
 )
 
 // logical is OR, or else AND. Its second side is not looked at when the first decides.
@@ -94,8 +96,17 @@ func compare(left, right any) (order int, ordered, ok bool) {
 			return numbers(l, r)
 		}
 	case string:
+		if id, ok := right.(uuid.UUID); ok {
+			return differ(strings.EqualFold(l, id.String())), false, true
+		}
 		r, same := right.(string)
 		return strings.Compare(l, r), true, same
+	case uuid.UUID:
+		r, same := textOf(right)
+		return differ(strings.EqualFold(l.String(), r)), false, same
+	case time.Duration:
+		r, same := right.(time.Duration)
+		return cmp.Compare(l, r), true, same
 	case bool:
 		r, same := right.(bool)
 		return differ(l == r), false, same

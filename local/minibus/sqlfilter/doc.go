@@ -11,6 +11,10 @@
 // computed from an unknown is unknown, and a condition that is unknown does not match. A
 // system property that does not exist is an error, and the rule does not match either.
 //
+// A text and a number, a boolean or an id make a text with +, and newid() is an id, which equals its text.
+// Which system properties there are, and what a name may begin with, is for whoever has the messages to say: a Filter
+// and an Action tell their [Name]s.
+//
 // What the documentation leaves open is decided so: text compares by its bytes, upper
 // and lower case apart; values of different kinds compare as unknown; whole numbers
 // divide as whole numbers, and a division by zero is an error.

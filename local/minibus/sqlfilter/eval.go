@@ -3,6 +3,7 @@ package sqlfilter
 import (
 	"fmt"
 	"math"
+	"strconv"
 
 	"github.com/google/uuid"
 )
@@ -55,7 +56,7 @@ type newID struct{}
 
 func (newID) predicate() bool { return false }
 
-func (newID) eval(Message) (any, error) { return uuid.NewString(), nil }
+func (newID) eval(Message) (any, error) { return uuid.New(), nil }
 
 type unary struct {
 	op string
@@ -96,11 +97,10 @@ func (c computed) eval(m Message) (any, error) {
 	if err != nil || left == nil || right == nil {
 		return nil, err
 	}
+	if joined, ok := join(left, right); ok && c.op == "+" {
+		return joined, nil
+	}
 	switch l := left.(type) {
-	case string:
-		if r, ok := right.(string); ok && c.op == "+" {
-			return l + r, nil
-		}
 	case int64:
 		switch r := right.(type) {
 		case int64:
@@ -117,6 +117,31 @@ func (c computed) eval(m Message) (any, error) {
 		}
 	}
 	return nil, fmt.Errorf("%T %s %T: %w", left, c.op, right, ErrOperand)
+}
+
+// join puts a text and what stands beside it together, as C# does.
+func join(left, right any) (string, bool) {
+	_, leftIsText := left.(string)
+	_, rightIsText := right.(string)
+	l, ok := written(left)
+	r, too := written(right)
+	return l + r, (leftIsText || rightIsText) && ok && too
+}
+
+// written is a value as C# writes it into a text.
+func written(v any) (string, bool) {
+	switch v := v.(type) {
+	case int64:
+		return strconv.FormatInt(v, 10), true
+	case float64:
+		return strconv.FormatFloat(v, 'g', -1, 64), true
+	case bool:
+		if v {
+			return "True", true
+		}
+		return "False", true
+	}
+	return textOf(v)
 }
 
 func wholes(op string, l, r int64) (any, error) {

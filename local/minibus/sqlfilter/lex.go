@@ -25,6 +25,7 @@ type token struct {
 	text  string // of a name, a text, a sign
 	int   int64
 	float float64
+	least bool // whole: 2^63, which is a number with a minus only
 	at    int
 }
 
@@ -144,6 +145,9 @@ func number(s string) (token, int, string) {
 		return token{}, 0, "a number runs into a name"
 	}
 	if isWhole {
+		if u, err := strconv.ParseUint(s[:n], 10, 64); err == nil && u == 1<<63 {
+			return token{kind: whole, least: true}, n, ""
+		}
 		i, err := strconv.ParseInt(s[:n], 10, 64)
 		return token{kind: whole, int: i}, n, unless(err == nil, "the number does not fit into 64 bits")
 	}

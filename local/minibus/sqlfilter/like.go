@@ -1,10 +1,17 @@
 package sqlfilter
 
+import (
+	"fmt"
+	"unicode/utf8"
+
+	"github.com/google/uuid"
+)
+
 // alike is LIKE: % stands for any text, _ for one character, and what follows the
 // escape character for itself.
 type alike struct {
 	of, pattern node
-	escape      rune // 0: none
+	escape      node // nil: none
 }
 
 func (alike) predicate() bool { return true }
@@ -14,12 +21,39 @@ func (a alike) eval(m Message) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	s, isText := of.(string)
+	s, isText := textOf(of)
 	p, isPattern := pattern.(string)
 	if !isText || !isPattern {
 		return nil, nil
 	}
-	return match([]rune(s), a.compile(p)), nil
+	var escape rune
+	if a.escape != nil {
+		v, err := a.escape.eval(m)
+		if err != nil || v == nil {
+			return nil, err
+		}
+		var one bool
+		if escape, one = character(v); !one {
+			return nil, fmt.Errorf("ESCAPE %v: %w", v, ErrOperand)
+		}
+	}
+	return match([]rune(s), compile(p, escape)), nil
+}
+
+// character is the one of a text of one character.
+func character(v any) (rune, bool) {
+	s, _ := v.(string)
+	r, n := utf8.DecodeRuneInString(s)
+	return r, n > 0 && n == len(s)
+}
+
+// textOf is a text, or an id as one.
+func textOf(v any) (string, bool) {
+	if id, ok := v.(uuid.UUID); ok {
+		return id.String(), true
+	}
+	s, ok := v.(string)
+	return s, ok
 }
 
 // rules of one place in a pattern; every other value is the character itself.
@@ -28,14 +62,15 @@ const (
 	anyOne  = -2
 )
 
-func (a alike) compile(pattern string) []rune {
+// compile reads a pattern; 0 is no escape character.
+func compile(pattern string, escape rune) []rune {
 	var out []rune
 	escaped := false
 	for _, r := range pattern {
 		switch {
 		case escaped:
 			out, escaped = append(out, r), false
-		case a.escape != 0 && r == a.escape:
+		case escape != 0 && r == escape:
 			escaped = true
 		case r == '%':
 			out = append(out, anyText)

@@ -2,17 +2,41 @@ package sqlfilter
 
 import (
 	"fmt"
+	"math"
 	"strings"
+	"unicode/utf16"
 )
 
-// maxLength bounds a text, as the service does; it bounds the depth of the tree too.
+// maxLength bounds a text, as the service does: in characters, of which those outside of the basic plane count twice. It
+// bounds the depth of the tree too.
 const maxLength = 1024
 
 // Filter is a condition. It may be used by many goroutines at once.
 type Filter struct {
-	root node
-	text string
+	root  node
+	text  string
+	names []Name
 }
+
+// Name is a property that a text names.
+type Name struct {
+	Text   string
+	At     int  // offset in the text, in bytes
+	System bool // of the scope sys
+	Bare   bool // neither in brackets nor in quotes
+	Set    bool // an action sets or removes it
+
+	Value Constant // that it is set to
+}
+
+// Constant is a value that does not depend on the message, if it is known.
+type Constant struct {
+	Known bool
+	Value any
+}
+
+// Names are the properties that the condition names.
+func (f *Filter) Names() []Name { return f.names }
 
 // Parse reads a condition. parameters are the values of @names in it; nil if it has none.
 func Parse(text string, parameters map[string]any) (*Filter, error) {
@@ -30,7 +54,7 @@ func Parse(text string, parameters map[string]any) (*Filter, error) {
 	if !root.predicate() {
 		return nil, &SyntaxError{0, "this is a value and no condition; compare it with something"}
 	}
-	return &Filter{root: root, text: text}, nil
+	return &Filter{root: root, text: text, names: p.names}, nil
 }
 
 // String is the text that Parse read.
@@ -49,14 +73,24 @@ func (f *Filter) Match(m Message) (bool, error) {
 type parser struct {
 	tokens     []token
 	parameters map[string]any
+	names      []Name
 }
 
 func newParser(text string, parameters map[string]any) (*parser, error) {
-	if len(text) > maxLength {
+	if characters(text) > maxLength {
 		return nil, &SyntaxError{maxLength, fmt.Sprintf("the text is longer than %d characters", maxLength)}
 	}
 	tokens, err := lex(text)
 	return &parser{tokens: tokens, parameters: parameters}, err
+}
+
+// characters are those that .NET counts in a string.
+func characters(text string) int {
+	n := 0
+	for _, r := range text {
+		n += max(utf16.RuneLen(r), 1)
+	}
+	return n
 }
 
 func (p *parser) now() token { return p.tokens[0] }
@@ -227,11 +261,14 @@ func (p *parser) like(of node) (node, error) {
 	}
 	l := alike{of: of, pattern: pattern}
 	if _, ok := p.accept("ESCAPE"); ok {
-		t := p.take()
-		if t.kind != text || len([]rune(t.text)) != 1 {
-			return nil, &SyntaxError{t.at, "ESCAPE takes a text of one character"}
+		at := p.now().at
+		if l.escape, err = p.sum(); err != nil {
+			return nil, err
 		}
-		l.escape = []rune(t.text)[0]
+		c, known := l.escape.(constant)
+		if _, one := character(c.of); l.escape.predicate() || known && !one {
+			return nil, &SyntaxError{at, "ESCAPE takes a text of one character"}
+		}
 	}
 	return l, nil
 }
@@ -261,6 +298,10 @@ func (p *parser) signed() (node, error) {
 	op, ok := p.accept("+", "-")
 	if !ok {
 		return p.primary()
+	}
+	if t := p.now(); op == "-" && t.kind == whole && t.least {
+		p.take()
+		return constant{int64(math.MinInt64)}, nil
 	}
 	of, err := p.signed()
 	if err == nil && of.predicate() {

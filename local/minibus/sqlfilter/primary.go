@@ -15,6 +15,8 @@ func (p *parser) primary() (node, error) {
 	case t.kind == text:
 		p.take()
 		return constant{t.text}, nil
+	case t.kind == whole && t.least:
+		return nil, p.fault("the number does not fit into 64 bits")
 	case t.kind == whole:
 		p.take()
 		return constant{t.int}, nil
@@ -78,6 +80,7 @@ func (p *parser) property() (property, error) {
 	}
 	p.take()
 	if !p.now().is(".") {
+		p.names = append(p.names, Name{Text: first.text, At: first.at, Bare: first.kind == word})
 		return property{name: first.text}, nil
 	}
 	if !first.is("sys") && !first.is("user") {
@@ -89,6 +92,7 @@ func (p *parser) property() (property, error) {
 		return property{}, p.fault("expected a property's name before %s", name)
 	}
 	p.take()
+	p.names = append(p.names, Name{Text: name.text, At: name.at, System: first.is("sys"), Bare: name.kind == word})
 	return property{system: first.is("sys"), name: name.text}, nil
 }
 

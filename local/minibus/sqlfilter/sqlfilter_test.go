@@ -1,10 +1,12 @@
 package sqlfilter_test
 
 import (
+	"math"
 	"strings"
 	"testing"
 	"time"
 
+	"github.com/google/uuid"
 	"github.com/stretchr/testify/require"
 
 	"github.com/relaybox/relaybox/local/minibus/sqlfilter"
@@ -40,6 +42,7 @@ func sample() mail {
 		user: map[string]any{
 			"color": "blue", "quantity": int32(10), "weight": 2.5, "urgent": true, "nothing": nil, "a-b": "dash", `say "x"`: "quote",
 			"price": float32(1.5), "at": time.Unix(100, 0), "pattern": "100%", "bytes": []byte("xy"), "big": uint64(1<<63 + 1),
+			"id": uuid.MustParse("12345678-1234-5678-1234-56781234567a"), "span": time.Minute, "mark": "!", "least": int64(math.MinInt64),
 		},
 	}
 }
@@ -67,6 +70,12 @@ func TestConditions(t *testing.T) {
 		"missing LIKE '%'": no, "missing NOT LIKE '%'": no, "quantity LIKE '1%'": no, `pattern LIKE '100\%' ESCAPE '\'`: yes, `color LIKE 'b\%' ESCAPE '\'`: no, "'a%b%c' LIKE '%b%c'": yes,
 		"property('color') = 'blue'": yes, "p('col' + 'or') = 'blue'": yes, "property(missing) = 1": no, "newid() <> newid()": yes, "newid() LIKE '________-%'": yes,
 		"NOT color = 'red' AND NOT color = 'green'": yes, "color = 'red' OR color = 'blue' AND quantity = 10": yes, "(color = 'red' OR color = 'blue') AND quantity = 9": no,
+		// A text takes what stands beside it in, and an id equals its text.
+		"'order-' + quantity = 'order-10'": yes, "quantity + '-' + weight = '10-2.5'": yes, "'is ' + urgent = 'is True'": yes, "'a' + missing = 'a'": no,
+		"id = '12345678-1234-5678-1234-56781234567A'": yes, "'12345678-1234-5678-1234-56781234567A' = id": yes, "id = id": yes, "id <> 'x'": yes, "id > id": no, "id = 1": no,
+		"id IN ('x', '12345678-1234-5678-1234-56781234567a')": yes, "id LIKE '12345678-%'": yes, "'id ' + id LIKE 'id 1%a'": yes, "span > span": no, "span = span": yes,
+		"pattern LIKE '100!%' ESCAPE mark": yes, "pattern LIKE '100!%' ESCAPE '!' + ''": yes, "pattern LIKE '100%' ESCAPE missing": no,
+		"-9223372036854775808 < -9223372036854775807": yes, "least = -9223372036854775808": yes, "0 - 9223372036854775807 - 1 = least": yes, "5 - -9223372036854775807 > 0": no,
 		"color = @color": yes, "quantity = @N": yes, "'it''s' = 'it''s'": yes, "NOT NOT 1=1": yes, "grün = 1": no,
 	} {
 		t.Run(text, func(t *testing.T) {
@@ -86,7 +95,7 @@ func TestErrorsOfEvaluation(t *testing.T) {
 	for text, want := range map[string]error{
 		"sys.Nope = 1": sqlfilter.ErrNoSystemProperty, "sys.Nope IS NULL": sqlfilter.ErrNoSystemProperty, "1=0 OR sys.Nope = 1": sqlfilter.ErrNoSystemProperty,
 		"1 / 0 = 1": sqlfilter.ErrDivision, "quantity % 0 = 1": sqlfilter.ErrDivision, "color * 2 = 1": sqlfilter.ErrOperand, "-color = 1": sqlfilter.ErrOperand,
-		"NOT sys.Nope = 1": sqlfilter.ErrNoSystemProperty, "color IN (1/0)": sqlfilter.ErrDivision, "'a' LIKE 1/0": sqlfilter.ErrDivision,
+		"NOT sys.Nope = 1": sqlfilter.ErrNoSystemProperty, "color IN (1/0)": sqlfilter.ErrDivision, "'a' LIKE 1/0": sqlfilter.ErrDivision, "'a' LIKE 'a' ESCAPE color": sqlfilter.ErrOperand, "'a' LIKE 'a' ESCAPE quantity": sqlfilter.ErrOperand,
 	} {
 		f, err := sqlfilter.Parse(text, nil)
 		require.NoError(t, err, text)
@@ -112,7 +121,8 @@ func TestSyntaxErrors(t *testing.T) {
 		"color IN ()": "position 11: expected a value", "color IN (1": "position 12: expected )", "color IN 1": "position 10: expected ( before 1", "color LIKE": "position 11: expected a value",
 		"color LIKE 'a' ESCAPE 'ab'": "position 23: ESCAPE takes a text of one character", "color NOT 1": "position 11: expected IN or LIKE", "1 IS NULL": "position 3: IS NULL asks about a property",
 		"color IS 1": "position 10: expected NULL before 1", "color = 1 AND 2": "position 11: AND joins conditions", "NOT 1": "position 1: NOT stands before a condition", "color # 1": "position 7: unexpected '#'",
-		"color = 12x": "position 9: a number runs into a name", "color = 99999999999999999999": "position 9: the number does not fit", "color = 1e999": "position 9: the number is out of range",
+		"color = 12x": "position 9: a number runs into a name", "color = 99999999999999999999": "position 9: the number does not fit", "color = 9223372036854775808": "position 9: the number does not fit", "color = -9223372036854775809": "position 10: the number does not fit", "color LIKE 'a' ESCAPE (1=1)": "position 23: ESCAPE takes a text",
+		"color LIKE 'a' ESCAPE 1": "position 23: ESCAPE takes a text", "color = '" + strings.Repeat("😀", 508) + "'": "longer than 1024 characters", "color = 1e999": "position 9: the number is out of range",
 		"EXISTS(1)": "position 8: expected a value before 1", "EXISTS color": "position 8: expected ( before color", "(1=1) = 1": "position 7: = stands behind", "1 = (1=1)": "position 10: = compares values",
 		"1 + (1=1) = 1": "position 3: + takes values", "-(1=1)": "position 7: - stands before a value", strings.Repeat("(", 1025): "longer than 1024 characters", strings.Repeat("(", 1000): "expected a value before the end",
 	} {
@@ -121,6 +131,33 @@ func TestSyntaxErrors(t *testing.T) {
 		require.ErrorAs(t, err, &syntax, text)
 		require.ErrorContains(t, err, want, text)
 	}
+}
+
+// The limit counts characters, and not bytes.
+func TestLength(t *testing.T) {
+	t.Parallel()
+	for _, text := range []string{"color = '" + strings.Repeat("é", 1014) + "'", "color = '" + strings.Repeat("😀", 507) + "'"} {
+		_, err := sqlfilter.Parse(text, nil)
+		require.NoError(t, err)
+		_, err = sqlfilter.Parse(text+" ", nil)
+		require.Error(t, err)
+	}
+}
+
+// What a text names is known before a message is there.
+func TestNames(t *testing.T) {
+	t.Parallel()
+	f, err := sqlfilter.Parse("sys.Label = a AND EXISTS([b c]) AND user.c IN (sys.To)", nil)
+	require.NoError(t, err)
+	require.Equal(t, []sqlfilter.Name{
+		{Text: "Label", At: 4, System: true, Bare: true}, {Text: "a", At: 12, Bare: true}, {Text: "b c", At: 25}, {Text: "c", At: 41, Bare: true}, {Text: "To", At: 51, System: true, Bare: true},
+	}, f.Names())
+	a, err := sqlfilter.ParseAction("SET sys.Label = 'x'; SET a = b; REMOVE sys.To", nil)
+	require.NoError(t, err)
+	require.Equal(t, []sqlfilter.Name{
+		{Text: "Label", At: 8, System: true, Bare: true, Set: true, Value: sqlfilter.Constant{Known: true, Value: "x"}}, {Text: "a", At: 25, Bare: true, Set: true},
+		{Text: "b", At: 29, Bare: true}, {Text: "To", At: 43, System: true, Bare: true, Set: true, Value: sqlfilter.Constant{Known: true}},
+	}, a.Names())
 }
 
 func TestActions(t *testing.T) {

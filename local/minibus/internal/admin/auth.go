@@ -22,7 +22,7 @@ func (a *Handler) authorize(r *http.Request) (map[sas.Claim]bool, *atom.Refusal)
 		}
 		return map[sas.Claim]bool{sas.Manage: true}, nil
 	}
-	s, refusal := a.keys.Authenticate(token, time.Now())
+	s, refusal := a.keys.Authenticate(token, time.Now(), a.b.Keys(r.URL.Path))
 	if refusal != "" {
 		return nil, atom.Refuse(http.StatusUnauthorized, "%s", refusal)
 	}

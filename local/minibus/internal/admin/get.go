@@ -30,7 +30,7 @@ func (a *Handler) get(r *adminRequest) (any, *atom.Refusal) {
 	entry := func(e *broker.Entity) atom.Entry { return v.Entity(e.Tell()) }
 	switch r.to.Kind {
 	case atom.AtNamespace:
-		return v.Namespace(a.b.TellTimes()), nil
+		return v.Namespace(a.b.TellTimes(), a.b.Tier()), nil
 	case atom.AtQueues:
 		return page(r, v, "Queues", a.b.OfKind(topology.QueueKind), entry)
 	case atom.AtTopics:
@@ -72,10 +72,13 @@ func page[T any](r *adminRequest, v atom.View, title string, all []T, show func(
 	if refusal != nil {
 		return nil, refusal
 	}
-	all = all[min(skip, len(all)):]
+	rest := all[min(skip, len(all)):]
 	feed := v.Feed(title)
-	for _, one := range all[:min(top, len(all))] {
+	for _, one := range rest[:min(top, len(rest))] {
 		feed.Entries = append(feed.Entries, show(one))
+	}
+	if len(rest) > top {
+		v.Continue(feed, skip+top, top)
 	}
 	return feed, nil
 }

@@ -3,6 +3,7 @@ package admin
 import (
 	"io"
 	"log/slog"
+	"net"
 	"net/http"
 	"slices"
 	"strings"
@@ -31,13 +32,14 @@ type Handler struct {
 	names   hostname.Names
 	log     *slog.Logger
 	faults  faulthttp.Switch[fault.Fault, fault.Injected]
+	amqp    func(net.Conn) // takes who wants AMQP over WebSockets
 	servers servers
 }
 
 // New answers clients with the right keys. jwt accepts tokens of Microsoft Entra without looking at them.
-// It serves under localhost, addresses and the given names only.
-func New(b *broker.Broker, keys sas.Keyring, jwt bool, names []string, log *slog.Logger) *Handler {
-	return &Handler{b: b, keys: keys, jwt: jwt, names: names, log: log, faults: faulthttp.Switch[fault.Fault, fault.Injected]{
+// It serves under localhost, addresses and the given names only. amqp takes clients that want AMQP over WebSockets.
+func New(b *broker.Broker, keys sas.Keyring, jwt bool, names []string, amqp func(net.Conn), log *slog.Logger) *Handler {
+	return &Handler{b: b, keys: keys, jwt: jwt, names: names, amqp: amqp, log: log, faults: faulthttp.Switch[fault.Fault, fault.Injected]{
 		Inject: b.Inject, List: b.Injected, Clear: b.ClearFaults, Fields: "entity, on, do, times, chance, delay, condition, text",
 	}}
 }
@@ -71,6 +73,10 @@ func (a *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	if r.URL.Path == healthPath && r.Header.Get("Authorization") == "" {
 		health(w, r)
+		return
+	}
+	if strings.EqualFold(strings.TrimSuffix(r.URL.Path, "/"), websocketPath) {
+		a.tunnel(w, r)
 		return
 	}
 	r.Body = http.MaxBytesReader(w, r.Body, adminMaxBody)

@@ -16,6 +16,9 @@ func (a *Handler) put(r *adminRequest) (any, *atom.Refusal) {
 	if refusal := r.need(entityWrite); refusal != nil {
 		return nil, refusal
 	}
+	if err := a.b.Room(); err != nil {
+		return nil, atom.Refuse(http.StatusInsufficientStorage, "Nothing was stored: %v.", err)
+	}
 	text, err := io.ReadAll(r.Body)
 	if err != nil {
 		if _, tooLong := errors.AsType[*http.MaxBytesError](err); tooLong {
@@ -138,8 +141,11 @@ func (a *Handler) putRule(r *adminRequest, text []byte) (any, *atom.Refusal) {
 	given.Name = r.to.Rule
 	v := atom.NewView(r.Request, a.b.Now())
 	if r.Header.Get("If-Match") != "" {
-		if !e.ReplaceRule(given) {
+		switch err := e.ReplaceRule(given); {
+		case errors.Is(err, broker.ErrNoRule):
 			return nil, missing(r.to.Path() + "/Rules/" + r.to.Rule)
+		case err != nil:
+			return nil, badRequest(err)
 		}
 		return v.Rule(e.Path, e.Told(), given), nil
 	}

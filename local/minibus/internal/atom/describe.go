@@ -19,7 +19,7 @@ type queueDescription struct {
 	SizeInBytes                         int
 	MessageCount                        int
 	IsAnonymousAccessible               bool
-	AuthorizationRules                  struct{}
+	AuthorizationRules                  authorizationRules
 	Status                              string
 	ForwardTo                           string `xml:",omitempty"`
 	UserMetadata                        string `xml:",omitempty"`
@@ -47,7 +47,7 @@ type topicDescription struct {
 	SizeInBytes                         int
 	FilteringMessagesBeforePublishing   bool
 	IsAnonymousAccessible               bool
-	AuthorizationRules                  struct{}
+	AuthorizationRules                  authorizationRules
 	Status                              string
 	UserMetadata                        string `xml:",omitempty"`
 	CreatedAt                           string

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/relaybox/relaybox/local/minibus/internal/rules"
+	"github.com/relaybox/relaybox/local/minibus/internal/topology"
 )
 
 // Descriptions of rules.
@@ -111,8 +112,13 @@ func describeValue(v any) propertyValue {
 		kind, text = "double", strconv.FormatFloat(float64(v), 'g', -1, 32)
 	case float64:
 		kind, text = "double", strconv.FormatFloat(v, 'g', -1, 64)
+	case time.Duration:
+		kind, text = "duration", topology.FormatSpan(v)
 	case time.Time:
 		kind, text = "dateTime", v.UTC().Format(time.RFC3339Nano)
+		if v.Location() == zoneless {
+			text = v.Format(timeWithoutZone)
+		}
 	}
 	return propertyValue{Schema: "http://www.w3.org/2001/XMLSchema", Type: "d6p1:" + kind, Text: text}
 }

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/relaybox/relaybox/local/minibus/internal/rules"
+	"github.com/relaybox/relaybox/local/minibus/internal/topology"
 	"github.com/relaybox/relaybox/local/minibus/sqlfilter"
 )
 
@@ -202,9 +203,15 @@ func readValue(kind, text string) (v any, err error) {
 	case "boolean":
 		v, err = strconv.ParseBool(strings.TrimSpace(text))
 	case "dateTime":
-		v, err = time.Parse(time.RFC3339Nano, strings.TrimSpace(text))
+		v, err = readTime(strings.TrimSpace(text))
+	case "duration":
+		d, ok := topology.ParseDuration(strings.TrimSpace(text))
+		if !ok {
+			err = fmt.Errorf("duration %q", text)
+		}
+		v = d
 	default:
-		return nil, fmt.Errorf("the type '%s' is not known: use string, int, long, double, boolean or dateTime", kind)
+		return nil, fmt.Errorf("the type '%s' is not known: use string, int, long, double, boolean, dateTime or duration", kind)
 	}
 	if f, ok := v.(float64); ok && (math.IsNaN(f) || math.IsInf(f, 0)) {
 		return nil, fmt.Errorf("'%s' is no number", text)
@@ -213,4 +220,18 @@ func readValue(kind, text string) (v any, err error) {
 		return nil, fmt.Errorf("'%s' is no %s", text, kind)
 	}
 	return v, nil
+}
+
+// zoneless is the zone of times that are given without one. They count as UTC, and are told as they came.
+var zoneless = time.FixedZone("none", 0)
+
+const timeWithoutZone = "2006-01-02T15:04:05.999999999"
+
+// readTime reads an xsd:dateTime.
+func readTime(text string) (time.Time, error) {
+	if t, err := time.ParseInLocation(timeWithoutZone, text, zoneless); err == nil {
+		return t, nil
+	}
+	t, err := time.Parse(time.RFC3339Nano, text)
+	return t.UTC(), err
 }

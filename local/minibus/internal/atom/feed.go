@@ -11,12 +11,12 @@ import (
 
 // Feed is a list of entries.
 type Feed struct {
-	XMLName xml.Name  `xml:"http://www.w3.org/2005/Atom feed"`
-	Title   atomTitle `xml:"title"`
-	ID      string    `xml:"id"`
-	Updated string    `xml:"updated"`
-	Link    atomLink  `xml:"link"`
-	Entries []Entry   `xml:"entry"`
+	XMLName xml.Name   `xml:"http://www.w3.org/2005/Atom feed"`
+	Title   atomTitle  `xml:"title"`
+	ID      string     `xml:"id"`
+	Updated string     `xml:"updated"`
+	Links   []atomLink `xml:"link"`
+	Entries []Entry    `xml:"entry"`
 }
 
 // Entry is one thing: its Content describes it.

@@ -9,7 +9,6 @@ import (
 	"strings"
 	"time"
 
-	"github.com/relaybox/relaybox/local/minibus/internal/content"
 	"github.com/relaybox/relaybox/local/minibus/internal/rules"
 	"github.com/relaybox/relaybox/local/minibus/internal/topology"
 )
@@ -22,6 +21,7 @@ type Proposal struct {
 	existing bool
 	Ours     bool // it comes from our store: what is not allowed any more, or was configured, is taken as it is
 	quotaMB  int  // what the entity has shown as MaxSizeInMegabytes
+	tier     topology.Tier
 }
 
 // Defaults of the service for what a client does not say.
@@ -32,7 +32,7 @@ const (
 )
 
 // Propose begins with the service's defaults for an entity that is new, of which kind, path, name and topic are known.
-func Propose(d topology.Description, quota int) *Proposal {
+func Propose(d topology.Description, quota int, tier topology.Tier) *Proposal {
 	d.Settings = topology.Settings{Window: serviceWindow}
 	if d.Kind != topology.TopicKind {
 		d.Settings.Lock, d.Settings.MaxDelivery = serviceLock, serviceMaxDelivery
@@ -41,12 +41,12 @@ func Propose(d topology.Description, quota int) *Proposal {
 		d.Settings.Window = 0
 		d.Rules = []rules.Compiled{{Name: rules.DefaultName, Filter: rules.Everything{}}}
 	}
-	return &Proposal{Description: d, quotaMB: megabytes(quota)}
+	return &Proposal{Description: d, quotaMB: megabytes(quota), tier: tier}
 }
 
 // ProposeChange begins with an entity as it is.
-func ProposeChange(d topology.Description, quota int) *Proposal {
-	return &Proposal{Description: d, existing: true, detect: d.Settings.Duplicates > 0, quotaMB: megabytes(quota)}
+func ProposeChange(d topology.Description, quota int, tier topology.Tier) *Proposal {
+	return &Proposal{Description: d, existing: true, detect: d.Settings.Duplicates > 0, quotaMB: megabytes(quota), tier: tier}
 }
 
 // megabytes is a quota in bytes as it is shown.
@@ -65,7 +65,7 @@ var sharedElements = map[string]elementReader{
 	"EnableExpress":             off("express entities are not supported here"),
 	"IsAnonymousAccessible":     off("every client needs a token here"),
 	"AuthorizationRules":        readKeys,
-	"MaxMessageSizeInKilobytes": number(func(*Proposal) *int { return new(content.MaxSize >> 10) }, 1, content.MaxSize>>10),
+	"MaxMessageSizeInKilobytes": readMessageSize,
 	"SupportOrdering":           ignored, "SizeInBytes": ignored, "MessageCount": ignored, "CreatedAt": ignored, "UpdatedAt": ignored,
 	"AccessedAt": ignored, "CountDetails": ignored, "EntityAvailabilityStatus": ignored,
 }
@@ -237,6 +237,14 @@ func readQuota(p *Proposal, e Element) error {
 	return number(func(p *Proposal) *int { return &p.Settings.MaxMB }, 1, 81920)(p, e)
 }
 
+// readMessageSize reads what an entity takes; one that says what its tier says keeps to that.
+func readMessageSize(p *Proposal, e Element) error {
+	if p.Settings.MaxMessageKB == 0 && e.text() == strconv.Itoa(p.tier.MessageKB) {
+		return nil
+	}
+	return number(func(p *Proposal) *int { return &p.Settings.MaxMessageKB }, 1, p.tier.LargestKB)(p, e)
+}
+
 func readStatus(p *Proposal, e Element) error {
 	switch s := e.text(); s {
 	case topology.StatusActive, topology.StatusDisabled, topology.StatusSendDisabled, topology.StatusReceiveDisabled:
@@ -252,13 +260,6 @@ func readMetadata(p *Proposal, e Element) error {
 		return fmt.Errorf("it has %d characters; 1024 are allowed", len([]rune(e.Text)))
 	}
 	p.Settings.Metadata = e.Text
-	return nil
-}
-
-func readKeys(_ *Proposal, e Element) error {
-	if len(e.Children) > 0 {
-		return fmt.Errorf("there are keys for the namespace only here (minibus.Options.Policies, relaybox up --bus-policy): leave them out")
-	}
 	return nil
 }
 

@@ -2,10 +2,10 @@ package atom
 
 import (
 	"encoding/xml"
+	"fmt"
 	"net/http"
 	"net/url"
 
-	"github.com/relaybox/relaybox/local/minibus/internal/content"
 	"github.com/relaybox/relaybox/local/minibus/internal/rules"
 	"github.com/relaybox/relaybox/local/minibus/internal/topology"
 )
@@ -15,8 +15,9 @@ type Entity struct {
 	topology.Description // what it forwards to is named as its owner writes it
 	Times
 
-	Quota int // in bytes
-	Size  int // in bytes, with dead letters, and of a topic with its subscriptions
+	Quota     int // in bytes
+	MessageKB int // of one message
+	Size      int // in bytes, with dead letters, and of a topic with its subscriptions
 
 	Active, Scheduled, DeadLetter, TransferDeadLetter int // messages
 	Subscriptions, SQLFilters, CorrelationFilters     int // of a topic
@@ -51,8 +52,17 @@ func (v View) link(path string) string {
 // Feed is one without entries.
 func (v View) Feed(title string) *Feed {
 	return &Feed{
-		Title: atomTitle{"text", title}, ID: v.self, Updated: atomTime(v.now), Link: atomLink{"self", v.self},
+		Title: atomTitle{"text", title}, ID: v.self, Updated: atomTime(v.now), Links: []atomLink{{"self", v.self}},
 	}
+}
+
+// Continue tells where the entries behind those of a feed are: most clients follow that link, and stop where there is none.
+func (v View) Continue(f *Feed, skip, top int) {
+	between := "?"
+	if v.query != "" {
+		between = "&"
+	}
+	f.Links = append(f.Links, atomLink{"next", fmt.Sprintf("%s%s$skip=%d&$top=%d", v.self, between, skip, top)})
 }
 
 // Nothing is what the service answers for a queue or topic that is missing: its clients know it by the title.
@@ -66,11 +76,11 @@ func (v View) entry(path, name string, t Times, description any) Entry {
 	}
 }
 
-// Namespace tells of a Standard namespace: the message size is its.
-func (v View) Namespace(t Times) Entry {
+// Namespace tells of a namespace.
+func (v View) Namespace(t Times, tier topology.Tier) Entry {
 	return v.entry("$namespaceinfo", topology.EmulatorName, t, namespaceInfo{
 		I: instanceSchema, CreatedTime: atomTime(t.Created), ModifiedTime: atomTime(t.Updated),
-		MessagingSKU: "Standard", Name: topology.EmulatorName, NamespaceType: "Messaging",
+		MessagingSKU: tier.SKU, Name: topology.EmulatorName, NamespaceType: "Messaging",
 	})
 }
 
@@ -108,7 +118,7 @@ func (v View) queue(e Entity) queueDescription {
 		ForwardTo: v.address(e.ForwardTo), ForwardDeadLetteredMessagesTo: v.address(e.ForwardDeadTo),
 		CreatedAt: atomTime(e.Created), UpdatedAt: atomTime(e.Updated), AccessedAt: atomTime(e.Accessed),
 		SupportOrdering: true, CountDetails: c, AutoDeleteOnIdle: topology.FormatDuration(e.Settings.Idle), UserMetadata: e.Settings.Metadata, EntityAvailabilityStatus: available,
-		MaxMessageSizeInKilobytes: content.MaxSize >> 10,
+		MaxMessageSizeInKilobytes: e.MessageKB, AuthorizationRules: describeKeys(e),
 	}
 }
 
@@ -119,7 +129,7 @@ func (v View) topic(e Entity) topicDescription {
 		EnableBatchedOperations: !e.Settings.Unbatched, SizeInBytes: e.Size, Status: e.Settings.StatusText(), UserMetadata: e.Settings.Metadata,
 		CreatedAt: atomTime(e.Created), UpdatedAt: atomTime(e.Updated), AccessedAt: atomTime(e.Accessed),
 		SupportOrdering: true, CountDetails: e.counts(), SubscriptionCount: e.Subscriptions, AutoDeleteOnIdle: topology.FormatDuration(e.Settings.Idle),
-		EntityAvailabilityStatus: available, MaxMessageSizeInKilobytes: content.MaxSize >> 10, SQLFilterCount: e.SQLFilters, CorrelationFilterCount: e.CorrelationFilters,
+		EntityAvailabilityStatus: available, MaxMessageSizeInKilobytes: e.MessageKB, AuthorizationRules: describeKeys(e), SQLFilterCount: e.SQLFilters, CorrelationFilterCount: e.CorrelationFilters,
 	}
 }
 

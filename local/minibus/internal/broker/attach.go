@@ -10,11 +10,17 @@ const (
 	defaultSessionMs = 60_000 // how long "next session" waits if the client does not say
 )
 
-// Receivers are the consumers of one connection, by the names of their links. Broker.mu guards them.
-type Receivers struct{ byName map[string]*consumer }
+// Receivers are the consumers of one connection, by the names of their links, and its transactions. Broker.mu guards them.
+type Receivers struct {
+	byName        map[string]*consumer
+	transactions  map[string]*Transaction // by id
+	transactional int                     // bytes that they hold
+}
 
 // NewReceivers are those of a connection that has none yet.
-func NewReceivers() *Receivers { return &Receivers{map[string]*consumer{}} }
+func NewReceivers() *Receivers {
+	return &Receivers{byName: map[string]*consumer{}, transactions: map[string]*Transaction{}}
+}
 
 // Session is the session of the link of a name, if it receives one of this entity. The caller holds Broker.mu.
 func (r *Receivers) Session(link string, of *Entity) (string, bool) {
@@ -36,6 +42,10 @@ func (e *Entity) Attach(r *Receivers, a *amqpwire.Attach, link amqpserver.Link) 
 		return nil
 	}
 	switch {
+	case e.forward != nil && e.states[Deferred] == 0: // what is deferred does not go, and is asked for by number
+		link.Attached(nil, amqpwire.Errorf(amqpwire.CondNotAllowed,
+			"A message receiver cannot be created on '%s': its messages are forwarded to '%s'. Receive from there.", e.Path, e.forward.Path))
+		return nil
 	case sessions && !e.Settings.RequiresSession:
 		link.Attached(nil, amqpwire.Errorf(amqpwire.CondNotAllowed,
 			"A sessionful message receiver cannot be created on an entity that does not require sessions. Ensure RequiresSession is set to true when creating the entity."))
@@ -70,7 +80,7 @@ func (e *Entity) Attach(r *Receivers, a *amqpwire.Attach, link amqpserver.Link) 
 func sessionWanted(filters amqpwire.Map, c *consumer) (wanted any, sessions bool) {
 	for _, f := range filters {
 		if name, _ := amqpwire.Text(f.Key); name == sessionFilter {
-			c.filter = f
+			c.filter = &f
 			if d, ok := f.Value.(amqpwire.Described); ok {
 				return d.Value, true
 			}

@@ -10,9 +10,11 @@ import (
 	"github.com/cockroachdb/pebble/v2"
 	"github.com/cockroachdb/pebble/v2/vfs"
 
+	"github.com/relaybox/relaybox/local/disk"
 	"github.com/relaybox/relaybox/local/minibus/internal/clock"
 	"github.com/relaybox/relaybox/local/minibus/internal/fault"
 	"github.com/relaybox/relaybox/local/minibus/internal/journal"
+	"github.com/relaybox/relaybox/local/minibus/internal/sas"
 	"github.com/relaybox/relaybox/local/minibus/internal/topology"
 )
 
@@ -22,9 +24,11 @@ import (
 type Broker struct {
 	log      *slog.Logger
 	maxBytes int // of one entity
+	tier     topology.Tier
 	maxWarm  int // bytes of contents in memory: warm.go
 	faults   fault.Set
-	clock    *clock.Clock // its alarms are guarded by mu
+	clock    *clock.Clock  // its alarms are guarded by mu
+	watch    func(Passage) // nil: nobody watches; called with mu held
 
 	mu       sync.Mutex // guards the rest; taken after an amqpserver connection's lock
 	entities map[string]*Entity
@@ -38,29 +42,35 @@ type Broker struct {
 
 // Options are what a broker is made of.
 type Options struct {
-	Dir    string // of the store; "": in memory
-	FS     vfs.FS
-	Config *topology.Config
-	Logger *slog.Logger
+	Dir        string // of the store; "": in memory
+	FS         vfs.FS
+	AcceptLoss bool // open a damaged store with what is left of it
+	Config     *topology.Config
+	Logger     *slog.Logger
 
+	Tier           topology.Tier
 	MaxEntityBytes int // quota of an entity that has none of its own
 	CacheBytes     int // contents of messages that stay in memory
+
+	Progress func(messages int) // hears every second of a long Open how many have been read; nil: nobody does
+
+	Watch func(Passage) // hears of each message, with the broker's lock held; nil: nobody does
 }
 
 // Open makes a broker and loads what its store holds. Close it; KeepTime must have returned by then.
 func Open(o Options) (*Broker, error) {
-	b := &Broker{log: o.Logger, maxBytes: o.MaxEntityBytes, maxWarm: o.CacheBytes, clock: clock.New(), entities: map[string]*Entity{}}
+	b := &Broker{log: o.Logger, tier: o.Tier, maxBytes: o.MaxEntityBytes, maxWarm: o.CacheBytes, watch: o.Watch, clock: clock.New(), entities: map[string]*Entity{}}
 	if err := b.build(o.Config); err != nil {
 		return nil, err
 	}
 	var err error
-	if b.journal, err = journal.Open(o.Dir, o.FS); err != nil {
+	if b.journal, err = journal.Open(disk.Options{Dir: o.Dir, FS: o.FS, Log: o.Logger, AcceptLoss: o.AcceptLoss}); err != nil {
 		return nil, err
 	}
 	if err := b.restoreChanges(); err != nil {
 		return nil, errors.Join(err, b.journal.Close())
 	}
-	if err := b.restore(); err != nil {
+	if err := b.restore(o.Progress); err != nil {
 		return nil, errors.Join(err, b.journal.Close())
 	}
 	b.date(b.Now())
@@ -70,6 +80,15 @@ func Open(o Options) (*Broker, error) {
 
 // Close makes what there is durable and closes the store.
 func (b *Broker) Close() error { return errors.Join(b.Durable(b.Position()), b.journal.Close()) }
+
+// Hurry has nobody wait for room on a full disk from now on: the broker is about to be closed.
+func (b *Broker) Hurry() { b.journal.Hurry() }
+
+// Room is nil unless the disk is full: then what would come is refused, and what is there is handed out and settled.
+func (b *Broker) Room() error { return b.journal.Room(0) }
+
+// Tier is the namespace's.
+func (b *Broker) Tier() topology.Tier { return b.tier }
 
 // Lock takes the broker's lock, for those who do several things at once.
 func (b *Broker) Lock() { b.mu.Lock() }
@@ -130,6 +149,22 @@ func Normalize(address string) string {
 // EntityPath is Normalize without what names the entity's $management node.
 func EntityPath(address string) string {
 	return strings.TrimSuffix(Normalize(address), suffixManagement)
+}
+
+// Keys are those of the queue or topic that an address names, or something that is part of it.
+func (b *Broker) Keys(address string) []sas.Rule {
+	path, _, _ := strings.Cut(EntityPath(address), "/$")
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	e := b.entities[path]
+	if e == nil || e.Kind == topology.SubscriptionKind { // or one that is about to be made
+		topic, _, _ := strings.Cut(path, "/subscriptions/")
+		e = b.entities[topic]
+	}
+	if e == nil {
+		return nil
+	}
+	return e.Keys // a change replaces them
 }
 
 // Find is lookup for those who do not hold mu.

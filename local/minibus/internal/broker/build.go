@@ -42,7 +42,7 @@ func (b *Broker) add(d topology.Description) (*Entity, error) {
 	if b.entities[e.Key] != nil {
 		return nil, fmt.Errorf("%w: there are two entities %q (names do not differ by case): rename one", topology.ErrConfig, path)
 	}
-	e.idle = clock.NewAlarm((*idleness)(e))
+	e.idle, e.feeding = clock.NewAlarm((*idleness)(e)), clock.NewAlarm((*feeding)(e))
 	b.entities[e.Key] = e
 	if e.Kind == topology.SubscriptionKind {
 		e.parent = b.entities[strings.ToLower(d.Topic)]
@@ -54,18 +54,21 @@ func (b *Broker) add(d topology.Description) (*Entity, error) {
 	return e, nil
 }
 
-// addDead makes the dead-letter queues of an entity. Nothing is transferred through an entity here, so that the second
-// one stays empty.
+// addDead makes the dead-letter queues of an entity: of what has failed there, and of what could not be forwarded.
 func (b *Broker) addDead(e *Entity) {
 	add := func(path string) *Entity {
 		dead, _ := b.add(topology.Description{Kind: topology.DeadLetterKind, Path: path, Name: path, Settings: topology.Settings{Lock: e.Settings.Lock}})
 		return dead
 	}
 	e.dead, e.transferDead = add(e.Path+"/$DeadLetterQueue"), add(e.Path+"/$Transfer/$DeadLetterQueue")
+	e.dead.transferDead = e.transferDead
 }
 
 // CheckForwards finds names that forward to nowhere, or to the entity itself, which is nil if there is none yet.
 func (b *Broker) CheckForwards(d topology.Description, self *Entity) error {
+	if d.ForwardTo != "" && d.Settings.RequiresSession {
+		return fmt.Errorf("%q has RequiresSession and ForwardTo, which exclude each other: remove one", d.Path)
+	}
 	for key, to := range map[string]string{"ForwardTo": d.ForwardTo, "ForwardDeadLetteredMessagesTo": d.ForwardDeadTo} {
 		if to == "" {
 			continue
@@ -98,6 +101,12 @@ func (b *Broker) relink() {
 		return &Entity{b: b, Description: topology.Description{Path: Normalize(name)}, gone: true}
 	}
 	for _, e := range b.entities {
-		e.forward, e.forwardDead = find(e.ForwardTo, e.forward), find(e.ForwardDeadTo, e.forwardDead)
+		if e.Kind == topology.DeadLetterKind {
+			continue
+		}
+		e.forward = find(e.ForwardTo, e.forward)
+		if e.dead != nil {
+			e.dead.forward = find(e.ForwardDeadTo, e.dead.forward)
+		}
 	}
 }

@@ -18,7 +18,7 @@ import (
 // Propose begins with the entity as it is, or with the service's defaults for one that is new.
 func (b *Broker) Propose(to atom.Target, k topology.Kind, current *Entity) *atom.Proposal {
 	if current != nil {
-		return atom.ProposeChange(current.Description, current.quota())
+		return atom.ProposeChange(current.Description, current.quota(), b.tier)
 	}
 	d := topology.Description{Kind: k, Path: to.Path(), Name: to.Name}
 	if to.Topic != "" {
@@ -27,7 +27,7 @@ func (b *Broker) Propose(to atom.Target, k topology.Kind, current *Entity) *atom
 			d.Topic, d.Path = t.Path, topology.SubscriptionPath(t.Path, to.Subscription)
 		}
 	}
-	return atom.Propose(d, b.maxBytes)
+	return atom.Propose(d, b.maxBytes, b.tier)
 }
 
 // Create makes an entity of a proposal that has been checked.
@@ -48,12 +48,16 @@ func (e *Entity) Update(p *atom.Proposal) {
 	e.apply(p)
 	e.times.updated = e.b.Now()
 	e.b.changed(e)
-	e.detachSoon(amqpwire.Errorf(condDetachForced, "The link was detached because the entity '%s' was updated.", e.Path))
+	why := amqpwire.Errorf(condDetachForced, "The link was detached because the entity '%s' was updated.", e.Path)
+	e.detachSoon(why)
+	if e.dead != nil && e.dead.forward != nil {
+		e.dead.detachSoon(why) // it has no receivers any more
+	}
 }
 
 // apply takes over a proposal.
 func (e *Entity) apply(p *atom.Proposal) {
-	e.Settings, e.ForwardTo, e.ForwardDeadTo, e.Rules = p.Settings, p.ForwardTo, p.ForwardDeadTo, p.Rules
+	e.Settings, e.ForwardTo, e.ForwardDeadTo, e.Rules, e.Keys = p.Settings, p.ForwardTo, p.ForwardDeadTo, p.Rules, p.Keys
 	if e.dead != nil {
 		e.dead.Settings.Lock, e.transferDead.Settings.Lock = e.Settings.Lock, e.Settings.Lock
 	}
@@ -69,6 +73,7 @@ func (e *Entity) setRules(rules []rules.Compiled) {
 // changed notes an entity's new description, and what follows from it.
 func (b *Broker) changed(e *Entity) {
 	b.relink()
+	b.pumpAll()
 	e.watchIdle()
 	e.times.properties = e.Digest()
 	b.storeTimes(e.Key, e.times)
@@ -128,6 +133,8 @@ func (e *Entity) clear() {
 	}
 	e.b.clock.Cancel(&e.history.alarm)
 	e.b.clock.Cancel(&e.idle)
+	e.b.clock.Cancel(&e.feeding)
+	e.callFeeders()
 	e.log, e.ready, e.bytes, e.states = backlog{}, nil, 0, [3]int{}
 	e.history.order = nil
 	clear(e.locks)

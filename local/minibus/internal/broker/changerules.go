@@ -33,23 +33,37 @@ func (e *Entity) AddRule(r rules.Compiled) error {
 	case len(e.Rules) >= topology.MaxRules:
 		return fmt.Errorf("'%s' has %d rules, and may not have more", e.Path, topology.MaxRules)
 	}
-	if err := storable(r, e); err != nil {
+	if err := acceptable(r, e); err != nil {
 		return err
 	}
 	e.setRules(append(slices.Clone(e.Rules), r))
 	return nil
 }
 
-// ReplaceRule reports whether there was one of that name.
-func (e *Entity) ReplaceRule(r rules.Compiled) bool {
+// acceptable refuses a rule that can never work, or that could not be stored.
+func acceptable(r rules.Compiled, in *Entity) error {
+	if err := r.Check(); err != nil {
+		return err
+	}
+	return storable(r, in)
+}
+
+// ErrNoRule: a subscription has no rule of that name.
+var ErrNoRule = errors.New("there is no such rule")
+
+// ReplaceRule changes the rule of a name: without one, ErrNoRule.
+func (e *Entity) ReplaceRule(r rules.Compiled) error {
 	i := e.ruleIndex(r.Name)
 	if i < 0 {
-		return false
+		return ErrNoRule
+	}
+	if err := acceptable(r, e); err != nil {
+		return err
 	}
 	rules := slices.Clone(e.Rules)
 	rules[i] = r
 	e.setRules(rules)
-	return true
+	return nil
 }
 
 // RemoveRule reports whether there was one of that name. Without any rule a subscription gets nothing.
@@ -62,9 +76,9 @@ func (e *Entity) RemoveRule(name string) bool {
 	return true
 }
 
-// take gives a subscription its copies of a message: one for all rules without an action that match, and one for each
+// choose gives a subscription its copies of a message: one for all rules without an action that match, and one for each
 // rule with an action that does.
-func (e *Entity) take(m *message, c *rules.Candidate, now int64) {
+func (e *Entity) choose(m *message, c *rules.Candidate, now int64) {
 	found, plain := false, false
 	for i := range e.Rules {
 		r := &e.Rules[i]
@@ -82,7 +96,11 @@ func (e *Entity) take(m *message, c *rules.Candidate, now int64) {
 			e.b.log.Debug("a rule cannot be applied and takes nothing", "subscription", e.Path, "rule", r.Name, "messageId", m.kept.MessageID, "error", err)
 		case next != nil:
 			found, plain = true, plain || r.Action == nil
-			e.put(&message{kept: next, enqueued: m.enqueued, expires: m.expires, origin: m.seq, hops: m.hops}, now)
+			life := m.life
+			if m.source != "" && next.Life != m.kept.Life {
+				life = earlier(life, next.Life) // a dead letter's own wish does not count, but what an action says does
+			}
+			e.put(&message{kept: next, due: next.Due, source: m.source, enqueued: m.enqueued, life: life, origin: m.seq, hops: m.hops}, now)
 		}
 	}
 	if found {

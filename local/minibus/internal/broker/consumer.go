@@ -12,11 +12,11 @@ type consumer struct {
 	name    string // of the link
 	in      *Entity
 	link    amqpserver.Link
-	session *session // that it owns; nil: none, or lost
-	filter  any      // the session filter as the client sent it; nil: no sessions
-	deletes bool     // receive-and-delete
-	waiter  *waiter  // while parked
-	late    bool     // a Delay is over: the next message goes out
+	session *session        // that it owns; nil: none, or lost
+	filter  *amqpwire.Entry // the session filter as the client sent it; nil: no sessions
+	deletes bool            // receive-and-delete
+	waiter  *waiter         // while parked
+	late    bool            // a Delay is over: the next message goes out
 	gone    bool
 }
 
@@ -60,7 +60,7 @@ func (c *consumer) Take(n int, emit func(tag, payload []byte)) int {
 func (c *consumer) next() *message {
 	var from *ready
 	switch {
-	case c.gone, c.in.open(receiving) != nil:
+	case c.gone, c.in.open(receiving) != nil, c.in.forward != nil:
 		return nil
 	case c.in.Settings.RequiresSession:
 		if c.session == nil || c.session.until <= c.in.b.Now() {
@@ -118,22 +118,22 @@ const ticksAtEpoch = 621355968000000000
 func (c *consumer) Describe(a *amqpwire.Attach) {
 	c.in.b.mu.Lock()
 	defer c.in.b.mu.Unlock()
-	if c.filter == nil || c.session == nil {
+	if len(a.Source.Filter) == 0 {
 		return
 	}
 	source := *a.Source
-	source.Filter = nil
-	for _, f := range a.Source.Filter {
-		if name, _ := amqpwire.Text(f.Key); name == sessionFilter {
-			if d, ok := f.Value.(amqpwire.Described); ok {
-				f.Value = amqpwire.Described{Descriptor: d.Descriptor, Value: c.session.id}
-			} else {
-				f.Value = c.session.id
-			}
-		}
-		source.Filter = append(source.Filter, f)
-	}
+	source.Filter = nil // what is told is in force (3.5.3), and of other filters none is
 	a.Source = &source
+	if c.filter == nil || c.session == nil {
+		return
+	}
+	f := *c.filter
+	if d, ok := f.Value.(amqpwire.Described); ok {
+		f.Value = amqpwire.Described{Descriptor: d.Descriptor, Value: c.session.id}
+	} else {
+		f.Value = c.session.id
+	}
+	source.Filter = amqpwire.Map{f}
 	a.Properties = append(a.Properties, amqpwire.Entry{
 		Key: amqpwire.Symbol("com.microsoft:locked-until-utc"), Value: c.session.until*10_000 + ticksAtEpoch,
 	})

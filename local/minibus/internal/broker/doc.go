@@ -11,8 +11,8 @@
 //   - what a message is: message.go, and in what order it is found: backlog.go
 //   - who receives: attach.go, consumer.go; what goes wrong on purpose: faults.go; who may use an entity: status.go
 //   - how entities come, change and go: build.go from a configuration, change.go while the broker runs, times.go
-//   - how all that outlives the process: store.go, record.go, storechange.go; resume.go after a restart; and warm.go, what
-//     of it stays in memory
+//   - how all that outlives the process: store.go, record.go, storechange.go; restore.go, load.go and resume.go at a start;
+//     and warm.go, what of it stays in memory
 //   - what others see: shown.go for the administration interface, inspect.go for tests
 //
 // One lock, Broker.mu, guards it all. Lock order: an amqpserver connection's lock, Broker.mu, then the journal's or the

@@ -21,13 +21,15 @@ type Entity struct {
 	configured uint64 // digest of what the configuration says; 0: it has no such entity
 
 	dead          *Entity   // dead-letter queue; nil in one
-	transferDead  *Entity   // transfer dead-letter queue; nil in one
+	transferDead  *Entity   // transfer dead-letter queue; of a dead-letter queue, where its messages go that cannot be forwarded
 	subscriptions []*Entity // of a topic
 	parent        *Entity   // topic of a subscription
-	forward       *Entity   // ForwardTo
-	forwardDead   *Entity   // ForwardDeadLetteredMessagesTo
+	forward       *Entity   // ForwardTo; of a dead-letter queue, ForwardDeadLetteredMessagesTo of what it belongs to
 	links         map[amqpserver.Link]struct{}
-	idle          clock.Alarm // AutoDeleteOnIdle
+	idle          clock.Alarm          // AutoDeleteOnIdle
+	feeders       map[*Entity]struct{} // have messages for this entity that it did not take
+	feeding       clock.Alarm          // looks again at what waits to be forwarded
+	pumping       bool                 // forwards what it holds
 
 	gone     bool // deleted
 	times    times
@@ -50,6 +52,16 @@ func (e *Entity) quota() int {
 		return e.Settings.MaxMB << 20
 	}
 	return e.b.maxBytes
+}
+
+// messageKB is how large a message of the entity may be.
+func (e *Entity) messageKB() int { return cmp.Or(e.Settings.MaxMessageKB, e.b.tier.MessageKB) }
+
+// MessageLimit is that in bytes, now.
+func (e *Entity) MessageLimit() int {
+	e.b.mu.Lock()
+	defer e.b.mu.Unlock()
+	return e.messageKB() << 10
 }
 
 // Reasons that the broker gives in DeadLetterReason.
@@ -81,21 +93,47 @@ const maxHops = 4
 
 // Accept takes what a client sends: all messages or none. It returns their sequence numbers.
 func (e *Entity) Accept(batch []*content.Content) ([]int64, error) {
-	if err := e.open(Sending); err != nil {
+	if err := e.admits(batch, nil); err != nil {
 		return nil, err
 	}
-	size := 0
+	return e.take(batch), nil
+}
+
+// admits says whether the entity takes messages. promised are the bytes of those that entities have been given already,
+// or nil: the batch's are added.
+func (e *Entity) admits(batch []*content.Content, promised map[*Entity]int) error {
+	if err := e.open(Sending); err != nil {
+		return err
+	}
 	for _, c := range batch {
 		if e.Settings.RequiresSession && !c.HasSession {
-			return nil, amqpwire.Errorf(amqpwire.CondNotAllowed, noSession)
+			return amqpwire.Errorf(amqpwire.CondNotAllowed, noSession)
 		}
-		size += c.Size
 	}
+	size := sizeOf(batch)
 	for _, target := range append([]*Entity{e}, e.subscriptions...) {
-		if target.bytes+size > target.quota() {
-			return nil, amqpwire.Errorf(amqpwire.CondResourceLimit, "%s", target.full())
+		if target.bytes+promised[target]+size > target.quota() {
+			return amqpwire.Errorf(amqpwire.CondResourceLimit, "%s", target.full())
+		}
+		if promised != nil {
+			promised[target] += size
 		}
 	}
+	if err := e.b.journal.Room(size); err != nil {
+		return amqpwire.Errorf(amqpwire.CondResourceLimit, "Nothing was stored: %v.", err)
+	}
+	return nil
+}
+
+func sizeOf(batch []*content.Content) (sum int) {
+	for _, c := range batch {
+		sum += c.Size
+	}
+	return sum
+}
+
+// take makes messages that the entity admits part of it, and returns their sequence numbers.
+func (e *Entity) take(batch []*content.Content) []int64 {
 	now := e.b.Now()
 	e.times.accessed = now
 	numbers := make([]int64, len(batch))
@@ -108,7 +146,7 @@ func (e *Entity) Accept(batch []*content.Content) ([]int64, error) {
 		numbers[i] = e.put(&message{kept: c, due: c.Due, enqueued: now}, now)
 	}
 	e.storeSequence()
-	return numbers, nil
+	return numbers
 }
 
 // Send is accept for a client's link, which a fault may hit.
@@ -143,9 +181,16 @@ func (e *Entity) put(m *message, now int64) int64 {
 		e.b.clock.Set(&m.alarm, m.due)
 	case e.Kind == topology.TopicKind:
 		e.limitLife(m, now)
+		e.tell(Published, m)
 		e.publish(m, now)
-	case e.forward != nil:
-		e.passOn(m, e.forward, now)
+	case e.forwards():
+		e.limitLife(m, now)
+		if len(e.ready) == 0 {
+			e.passOn(m, e.forward, now)
+		} else { // behind what waits
+			e.keep(m)
+			e.offer(m)
+		}
 	case e.Settings.RequiresSession && !m.kept.HasSession:
 		e.bury(m, content.Property(PropReason, reasonNoSession))
 	case e.Kind != topology.DeadLetterKind && m.kept.HeaderSize() > maxHeader:
@@ -183,18 +228,24 @@ func (e *Entity) rewrite(m *message, c *content.Content) {
 	e.storeMessage(m)
 }
 
-// limitLife sets when the message expires: the sender's wish, at most the entity's default, and the topic's before.
+// limitLife sets when the message expires, by the broker's clock. Its life counts from this enqueueing: the sender's wish,
+// at most the default of this entity and of those that it has come through. A dead letter has had its life, and has none in
+// the dead-letter queue; where it is forwarded to it is a message like others, but for the wish that is in it.
 func (e *Entity) limitLife(m *message, now int64) {
+	m.expires = 0
 	if e.Kind == topology.DeadLetterKind {
+		m.life = 0
 		return
 	}
-	if e.Settings.TTL > 0 {
-		m.expires = earlier(m.expires, now+e.Settings.TTL.Milliseconds())
+	m.life = earlier(m.life, e.Settings.TTL.Milliseconds())
+	life := m.life
+	if m.source == "" {
+		life = earlier(life, m.kept.Life)
+		m.expires = m.kept.Deadline
 	}
-	if ttl := m.kept.Header.TTL; ttl != nil {
-		m.expires = earlier(m.expires, now+int64(*ttl))
+	if end := now + life; life > 0 && end > now {
+		m.expires = earlier(m.expires, end)
 	}
-	m.expires = earlier(m.expires, m.kept.Expiry)
 }
 
 // earlier is the first of two times of which 0 means never.
@@ -207,63 +258,46 @@ func earlier(a, b int64) int64 {
 
 // publish gives every subscription its copies of the message.
 func (e *Entity) publish(m *message, now int64) {
-	c := &rules.Candidate{Content: m.kept, Sequence: m.seq, Enqueued: m.enqueued, Deliveries: m.count}
+	c := &rules.Candidate{Content: m.kept, Sequence: m.seq, Enqueued: m.enqueued, Expires: m.expires, Deliveries: m.count, Source: m.source}
 	for _, s := range e.subscriptions {
-		s.take(m, c, now)
+		s.choose(m, c, now)
 	}
-}
-
-// passOn forwards a message that is not in the backlog (any more).
-func (e *Entity) passOn(m *message, to *Entity, now int64) {
-	if m.hops >= maxHops {
-		e.bury(m, content.Property(PropReason, reasonHops))
-		return
-	}
-	if refusal := to.refusal(m); refusal != "" {
-		e.deadLetter(m, e.transferDead, m.hops, []amqpwire.Pair{content.Property(PropReason, reasonTransfer), content.Property(PropDescription, refusal)})
-		return
-	}
-	to.put(&message{kept: m.content(), enqueued: m.enqueued, origin: m.seq, hops: m.hops + 1, source: m.source}, now)
-	to.storeSequence()
-}
-
-// refusal says why an entity does not take a message that is passed on to it; "": it takes it.
-func (e *Entity) refusal(m *message) string {
-	switch {
-	case e.open(Sending) != nil:
-		return e.open(Sending).Error()
-	case e.bytes+m.size > e.quota():
-		return e.full()
-	case e.Settings.RequiresSession && !m.content().HasSession:
-		return noSession
-	}
-	return ""
-}
-
-func (e *Entity) full() string {
-	return fmt.Sprintf("The entity '%s' has reached its quota of %d bytes. Receive messages to make room.", e.Path, e.quota())
 }
 
 // offer makes an unlocked message receivable again and wakes whoever waits for it. Its life may have ended meanwhile.
 func (e *Entity) offer(m *message) {
-	if m.expires != 0 {
-		if m.expires <= e.b.Now() {
-			e.expire(m)
-			return
-		}
-		e.b.clock.Set(&m.alarm, m.expires)
-	} else {
-		e.b.clock.Cancel(&m.alarm)
+	if !e.lives(m) {
+		return
 	}
 	if m.session != nil {
 		m.session.offer(m)
 		return
 	}
 	e.ready.add(m)
+	if e.forward != nil {
+		if !e.feeding.IsSet() {
+			e.pump()
+		}
+		return
+	}
 	for c := range e.hungry {
 		c.link.Wake()
 	}
 	clear(e.hungry)
+}
+
+// lives ends the life of an unlocked message, or sees to it that it ends in time.
+func (e *Entity) lives(m *message) bool {
+	switch {
+	case m.expires == 0:
+		e.b.clock.Cancel(&m.alarm)
+	case m.expires <= e.b.Now():
+		e.expire(m)
+		return false
+	default:
+		e.b.clock.Set(&m.alarm, m.expires)
+	}
+	return true
 }
 
 // expire ends a message's life.
@@ -294,38 +328,13 @@ func (e *Entity) remove(m *message) {
 	} else if m.place != nowhere {
 		e.ready.remove(m)
 	}
+	e.callFeeders()
 }
 
 // activate ends a schedule: the message gets a new number, like one that is sent now.
 func (e *Entity) activate(m *message, now int64) {
 	c := m.content()
 	e.remove(m)
-	e.put(&message{kept: c, enqueued: now, origin: m.seq}, now)
+	e.put(&message{kept: c, life: m.life, enqueued: now, origin: m.seq, hops: m.hops, source: m.source}, now)
 	e.storeSequence()
-}
-
-// bury moves a message, which is in the backlog no more, to the dead-letter queue.
-func (e *Entity) bury(m *message, why ...amqpwire.Pair) {
-	to := e.dead
-	if e.Kind == topology.DeadLetterKind {
-		to = e // there is nowhere below a dead-letter queue
-	}
-	hops := m.hops
-	if e.forwardDead != nil && hops < maxHops && e.forwardDead.refusal(m) == "" {
-		to = e.forwardDead
-		hops++
-	}
-	e.deadLetter(m, to, hops, why)
-}
-
-// deadLetter makes a message with a reason part of a dead-letter queue, or of where that one's messages go.
-func (e *Entity) deadLetter(m *message, to *Entity, hops uint8, why []amqpwire.Pair) {
-	c := m.content()
-	explained, err := c.With(why)
-	if err != nil {
-		e.b.log.Error("application properties cannot be extended", "entity", e.Path, "sequence", m.seq, "error", err)
-		explained = c
-	}
-	to.put(&message{kept: explained, enqueued: m.enqueued, origin: m.seq, count: m.count, source: cmp.Or(m.source, e.Path), hops: hops}, e.b.Now())
-	to.storeSequence()
 }

@@ -48,14 +48,19 @@ func (e *Entity) held(token amqpwire.UUID) (*message, error) {
 }
 
 // complete: the message has been processed.
-func (e *Entity) complete(m *message) { e.remove(m) }
+func (e *Entity) complete(m *message) {
+	e.remove(m)
+	e.tell(Completed, m)
+}
 
 // release gives a message back as if it had never been delivered.
 func (e *Entity) release(m *message) {
 	e.unlock(m)
-	if m.state != Deferred {
-		e.offer(m)
+	if m.state == Deferred {
+		e.lives(m)
+		return
 	}
+	e.offer(m)
 }
 
 // fail gives a message back after a failed delivery: abandoned, or its lock has expired. After the last allowed
@@ -69,6 +74,7 @@ func (e *Entity) fail(m *message, changes []amqpwire.Pair) {
 	}
 	switch {
 	case m.state == Deferred:
+		e.lives(m)
 	case e.Kind != topology.DeadLetterKind && int(m.count) >= e.Settings.MaxDelivery:
 		e.remove(m)
 		e.bury(m, content.Property(PropReason, reasonMaxDelivery),
@@ -78,12 +84,13 @@ func (e *Entity) fail(m *message, changes []amqpwire.Pair) {
 	}
 }
 
-// postpone sets a message aside until somebody asks for its number.
+// postpone sets a message aside until somebody asks for its number, or its life ends.
 func (e *Entity) postpone(m *message, changes []amqpwire.Pair) {
 	e.unlock(m)
 	e.change(m, changes)
 	e.restate(m, Deferred)
 	e.storeStatus(m)
+	e.lives(m)
 }
 
 // restate changes the state of a message in the backlog.
@@ -163,6 +170,24 @@ func (e *Entity) settle(token amqpwire.UUID, outcome amqpwire.State) error {
 		return amqpwire.Errorf(amqpwire.CondNotImplemented, "the outcome %T", outcome)
 	}
 	return nil
+}
+
+// settles says whether settle knows an outcome, and can read what is in it.
+func settles(outcome amqpwire.State) error {
+	var notes amqpwire.Raw
+	switch o := outcome.(type) {
+	case *amqpwire.Accepted, *amqpwire.Released:
+	case *amqpwire.Modified:
+		notes = o.MessageAnnotations
+	case *amqpwire.Rejected:
+		if o.Error != nil {
+			notes = o.Error.Info
+		}
+	default:
+		return amqpwire.Errorf(amqpwire.CondNotImplemented, "the outcome %T", outcome)
+	}
+	_, err := changesOf(notes)
+	return err
 }
 
 // changesOf reads a map whose pairs become application properties. Their bytes outlive the frame: they are copied.

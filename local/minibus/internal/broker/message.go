@@ -24,6 +24,7 @@ type message struct {
 	seq      int64
 	origin   int64 // enqueue-sequence-number: its number where it came from, or 0
 	enqueued int64 // Unix milliseconds, like all times here
+	life     int64 // from each enqueueing on, in milliseconds: the shortest that entities gave it on its way; 0: no end
 	expires  int64 // 0: never
 	due      int64 // x-opt-scheduled-enqueue-time, or 0
 	size     int

@@ -32,9 +32,10 @@ func (e *Entity) ReceiveDeferred(r *Receivers, numbers []int64, session string, 
 		}
 	}
 	var list []Delivery
+	now := e.b.Now()
 	for _, seq := range numbers {
 		m := e.log.get(seq)
-		if m == nil || m.state != Deferred || m.locked() || one && e.Settings.RequiresSession && m.sessionID() != session {
+		if m == nil || m.state != Deferred || m.locked() || m.expires != 0 && m.expires <= now || one && e.Settings.RequiresSession && m.sessionID() != session {
 			continue
 		}
 		if removes {
@@ -62,4 +63,23 @@ func (e *Entity) CancelScheduled(numbers []int64) bool {
 		e.remove(m)
 	}
 	return true
+}
+
+// DeleteBefore removes messages that were enqueued before a time and that nobody has locked, at most so many, the oldest
+// first; those of one session if that is wanted. It returns how many.
+func (e *Entity) DeleteBefore(before int64, count int, session string, one bool) int {
+	var found []*message
+	for m := range e.log.all(0) {
+		if len(found) == count {
+			break
+		}
+		if m.state != Active || m.locked() || m.enqueued >= before || one && m.sessionID() != session {
+			continue
+		}
+		found = append(found, m)
+	}
+	for _, m := range found {
+		e.remove(m)
+	}
+	return len(found)
 }

@@ -9,14 +9,18 @@ import (
 	"github.com/relaybox/relaybox/local/minibus/internal/journal"
 )
 
-// recordVersion stands at the start of every message record: a format that is not known is refused, not misread.
-const recordVersion = 1
+// recordVersion stands at the start of every message record: a format that is not known is refused, not misread. Records
+// of versions before are read.
+const (
+	recordVersion     = 2
+	recordWithoutLife = 1 // what the content wants was all there was
+)
 
 // appendRecord encodes a message for the store: numbers, then sections with their lengths.
 func (m *message) appendRecord(b []byte) []byte {
 	c := m.kept
 	b = append(b, recordVersion, byte(m.state), m.hops, byte(count(c.Generated)))
-	for _, n := range []int64{m.origin, m.enqueued, m.expires, m.due, int64(m.count), int64(m.size)} {
+	for _, n := range []int64{m.origin, m.enqueued, m.expires, m.due, int64(m.count), int64(m.size), m.life} {
 		b = binary.AppendVarint(b, n)
 	}
 	b = journal.AppendBytes(b, []byte(m.source))
@@ -30,19 +34,31 @@ func (m *message) appendRecord(b []byte) []byte {
 	return b
 }
 
-// decodeRecord makes a message of a record, whose bytes its content keeps.
-func decodeRecord(b []byte) (*message, error) {
-	if len(b) < 4 || b[0] != recordVersion {
-		return nil, journal.ErrRecord
+// decodeNumbers makes a message of the beginning of a record. Its content stays in the store; sections reads on.
+func decodeNumbers(b []byte) (m *message, sections journal.Reader, err error) {
+	if len(b) < 4 || b[0] != recordVersion && b[0] != recordWithoutLife {
+		return nil, sections, journal.ErrRecord
 	}
-	c := &content.Content{Generated: b[3] == 1}
-	m := &message{kept: c, state: State(b[1]), hops: b[2], place: nowhere}
+	m = &message{state: State(b[1]), hops: b[2], place: nowhere}
 	m.alarm = clock.NewAlarm(m)
 	r := journal.NewReader(b[4:])
 	m.origin, m.enqueued, m.expires = r.Number(), r.Number(), r.Number()
 	m.due, m.count, m.size = r.Number(), uint32(r.Number()), int(r.Number())
-	c.Due, c.Size = m.due, m.size
+	if b[0] != recordWithoutLife {
+		m.life = r.Number()
+	}
 	m.source = string(r.Bytes())
+	return m, r, r.Fault()
+}
+
+// decodeRecord makes a message of a record, whose bytes its content keeps.
+func decodeRecord(b []byte) (*message, error) {
+	m, r, err := decodeNumbers(b)
+	if err != nil {
+		return nil, err
+	}
+	c := &content.Content{Generated: b[3] == 1, Due: m.due, Size: m.size}
+	m.kept = c
 	header := r.Bytes()
 	for _, a := range []*content.Annotations{&c.DeliveryAnn, &c.MessageAnn} {
 		a.Count, a.Pairs = int(r.Number()), r.Bytes()
@@ -62,8 +78,6 @@ func decodeRecord(b []byte) (*message, error) {
 	if p.GroupID != nil {
 		c.SessionID, c.HasSession = *p.GroupID, true
 	}
-	if p.AbsoluteExpiryTime != nil {
-		c.Expiry = int64(*p.AbsoluteExpiryTime)
-	}
+	c.ReadLife(&p)
 	return m, nil
 }

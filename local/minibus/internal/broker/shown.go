@@ -14,7 +14,7 @@ import (
 // is active. The caller holds Broker.mu; what it gets is a copy.
 func (e *Entity) Tell() atom.Entity {
 	s := atom.Entity{
-		Description: e.Description, Times: e.times.told(), Quota: e.quota(), Size: e.size(),
+		Description: e.Description, Times: e.times.told(), Quota: e.quota(), MessageKB: e.messageKB(), Size: e.size(),
 		Active: e.states[Active] + e.states[Deferred], Scheduled: e.states[Scheduled], Subscriptions: len(e.subscriptions),
 	}
 	s.ForwardTo, s.ForwardDeadTo = e.b.named(e.ForwardTo), e.b.named(e.ForwardDeadTo)

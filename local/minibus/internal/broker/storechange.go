@@ -93,6 +93,10 @@ func (b *Broker) restoreChange(path string, r changeRecord) error {
 	if p.Kind == topology.SubscriptionKind && p.Topic == "" {
 		return nil // its topic is not there any more
 	}
+	if p.ForwardTo != "" && p.Settings.RequiresSession { // earlier versions took that
+		b.log.Warn("an entity with sessions does not forward: it keeps its messages, and they can be received there", "entity", path, "forwardTo", p.ForwardTo)
+		p.ForwardTo = ""
+	}
 	if e != nil {
 		e.apply(p)
 		return nil

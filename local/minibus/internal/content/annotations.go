@@ -1,6 +1,10 @@
 package content
 
-import "github.com/relaybox/relaybox/local/minibus/amqpwire"
+import (
+	"slices"
+
+	"github.com/relaybox/relaybox/local/minibus/amqpwire"
+)
 
 // Annotations are the pairs of an annotation map that the broker passes on, encoded.
 type Annotations struct {
@@ -16,7 +20,9 @@ const (
 	AnnLockToken       = "x-opt-lock-token"
 	AnnEnqueueSequence = "x-opt-enqueue-sequence-number"
 	AnnState           = "x-opt-message-state"
-	annScheduled       = "x-opt-scheduled-enqueue-time"
+	AnnScheduled       = "x-opt-scheduled-enqueue-time"
+	AnnPartitionKey    = "x-opt-partition-key"
+	AnnViaPartitionKey = "x-opt-via-partition-key"
 	AnnDeadSource      = "x-opt-deadletter-source"
 )
 
@@ -42,4 +48,29 @@ func (a Annotations) Without(key string) Annotations {
 		}
 	}
 	return out
+}
+
+// With has one annotation more, which is not there yet.
+func (a Annotations) With(key string, value any) Annotations {
+	out := Annotations{Pairs: slices.Clone(a.Pairs), Count: a.Count}
+	out.add(amqpwire.Pair{Raw: amqpwire.AppendSymbol(nil, amqpwire.Symbol(key)), Value: amqpwire.Append(nil, value)})
+	return out
+}
+
+// Value is that of an annotation, or nil.
+func (a Annotations) Value(key string) any {
+	for r := amqpwire.NewReader(a.Pairs); r.Len() > 0; {
+		k, err := r.Value()
+		if err != nil {
+			return nil
+		}
+		v, err := r.Value()
+		if err != nil {
+			return nil
+		}
+		if name, _ := amqpwire.Text(k); name == key {
+			return v
+		}
+	}
+	return nil
 }

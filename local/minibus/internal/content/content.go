@@ -24,7 +24,8 @@ type Content struct {
 	SessionID  string
 	HasSession bool
 	Generated  bool  // the message-id is ours: it is no duplicate of anything
-	Expiry     int64 // absolute-expiry-time, or 0
+	Life       int64 // what the sender wants, in milliseconds from the enqueueing; 0: no end
+	Deadline   int64 // or until when; 0: Life tells
 	Due        int64 // x-opt-scheduled-enqueue-time, or 0
 	Size       int
 }
@@ -61,11 +62,11 @@ func (c *Content) readAnnotations(m amqpwire.Message) error {
 		switch p.Key {
 		case AnnSequence, AnnEnqueued, AnnLockedUntil:
 			continue
-		case annScheduled, AnnState, AnnEnqueueSequence:
+		case AnnScheduled, AnnState, AnnEnqueueSequence:
 			if p.IsNull() {
 				return amqpwire.Errorf(amqpwire.CondNotAllowed, "The annotation '%s' must not be null.", p.Key)
 			}
-			if p.Key != annScheduled {
+			if p.Key != AnnScheduled {
 				continue
 			}
 			v, err := amqpwire.NewReader(p.Value).Value()
@@ -97,9 +98,7 @@ func (c *Content) readProperties() error {
 	if p.GroupID != nil {
 		c.SessionID, c.HasSession = *p.GroupID, true
 	}
-	if p.AbsoluteExpiryTime != nil {
-		c.Expiry = int64(*p.AbsoluteExpiryTime)
-	}
+	c.ReadLife(&p)
 	c.MessageID = IDText(p.MessageID)
 	if p.MessageID == nil {
 		c.Generated = true
@@ -116,6 +115,20 @@ func (c *Content) readProperties() error {
 		}
 	}
 	return nil
+}
+
+// ReadLife finds out how long the sender wants the message to live. Clients for which the 49 days of the header are too short send two
+// times, of which only the difference counts: neither is by the broker's clock, and one client makes both in its own zone.
+func (c *Content) ReadLife(p *amqpwire.Properties) {
+	end, made, ttl := p.AbsoluteExpiryTime, p.CreationTime, c.Header.TTL
+	switch {
+	case end != nil && made != nil && *end > *made:
+		c.Life = int64(*end - *made)
+	case ttl != nil:
+		c.Life = int64(*ttl)
+	case end != nil && made == nil:
+		c.Deadline = int64(*end)
+	}
 }
 
 // HeaderSize is what the limit on properties counts.

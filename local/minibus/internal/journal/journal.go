@@ -7,17 +7,22 @@ import (
 	"fmt"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"github.com/cockroachdb/pebble/v2"
-	"github.com/cockroachdb/pebble/v2/vfs"
+
+	"github.com/relaybox/relaybox/local/disk"
 )
 
 // Journal makes the changes of its owner durable.
 type Journal struct {
-	db *pebble.DB // nil: in memory
+	db *disk.DB // nil: in memory
 
 	batch    *pebble.Batch // guarded by the owner's lock
 	appended atomic.Uint64 // position of the last change; written under the owner's lock
+
+	looked atomic.Int64 // when the disk was asked, in Unix nanoseconds; 0: it was full
+	since  atomic.Int64 // bytes of values that have come after that
 
 	mu         sync.Mutex // guards the fields below; taken after the owner's lock, which is not taken under it
 	turn       *sync.Cond // a commit has ended
@@ -26,19 +31,18 @@ type Journal struct {
 	failed     error // the first failure is final: what memory holds and the disk does not must not be told to anybody
 }
 
-// Open opens the store in a directory; "" is none.
-func Open(dir string, fs vfs.FS) (*Journal, error) {
+// Open opens the store, as disk.Open does; without a directory there is none.
+func Open(o disk.Options) (*Journal, error) {
 	j := &Journal{}
 	j.turn = sync.NewCond(&j.mu)
-	if dir == "" {
+	if o.Dir == "" {
 		return j, nil
 	}
-	db, err := pebble.Open(dir, &pebble.Options{
-		FS: fs, Logger: quiet{}, FormatMajorVersion: pebble.FormatNewest,
-		MemTableSize: 16 << 20, CacheSize: 8 << 20,
-	})
+	o.MemTable = 16 << 20
+	o.Tune = func(options *pebble.Options) { options.CacheSize = 8 << 20 }
+	db, err := disk.Open(o)
 	if err != nil {
-		return nil, fmt.Errorf("open broker store %s: %w", dir, err)
+		return nil, err
 	}
 	j.db = db
 	j.batch = db.NewBatch()
@@ -49,14 +53,33 @@ func Open(dir string, fs vfs.FS) (*Journal, error) {
 // the version that wrote it.
 var ErrRecord = errors.New("record of the broker store cannot be read")
 
-// quiet is pebble's logger: its chatter is of no interest, its failures come back as errors.
-type quiet struct{}
+// Room is nil while there is room for so many bytes, beside what must be kept for what is there already, and a
+// disk.FullError when not.
+func (j *Journal) Room(n int) error {
+	if j.db == nil {
+		return nil
+	}
+	now := time.Now().UnixNano()
+	if now-j.looked.Load() < int64(lookEvery) && j.since.Load()+int64(n) < lookBytes && !j.db.Waits() {
+		return nil
+	}
+	if n < lookBytes {
+		n = 0 // it has a place in what is kept free
+	}
+	if err := j.db.Room(2 * n); err != nil { // a place in a log and one in a table
+		j.looked.Store(0)
+		return err
+	}
+	j.looked.Store(now)
+	j.since.Store(0)
+	return nil
+}
 
-func (quiet) Infof(string, ...any)  {}
-func (quiet) Errorf(string, ...any) {}
-
-// Fatalf is called when the store cannot go on. Nothing has been acknowledged that is not on disk.
-func (quiet) Fatalf(format string, args ...any) { panic(fmt.Sprintf("broker store: "+format, args...)) }
+// What was seen of the disk is good for a time and for so many bytes: what is written meanwhile has a place in what is kept free.
+const (
+	lookEvery = 50 * time.Millisecond
+	lookBytes = 256 << 10
+)
 
 // OnDisk says whether there is a store. Without one nothing can be read.
 func (j *Journal) OnDisk() bool { return j.db != nil }
@@ -64,6 +87,7 @@ func (j *Journal) OnDisk() bool { return j.db != nil }
 // Set notes a key's new value. The caller holds the owner's lock, and may use key and value again.
 func (j *Journal) Set(key, value []byte) {
 	if j.db != nil {
+		j.since.Add(int64(len(value)))
 		j.must(j.batch.Set(key, value, nil))
 	}
 }
@@ -106,6 +130,9 @@ func (j *Journal) Each(kind byte, use func(path string, value []byte) error) (er
 
 // Walk is an iterator over the keys from one up to, and without, another; nil is no bound. Close it.
 func (j *Journal) Walk(from, to []byte) (*pebble.Iterator, error) {
+	if to == nil {
+		to = []byte(disk.End)
+	}
 	it, err := j.db.NewIter(&pebble.IterOptions{LowerBound: from, UpperBound: to})
 	if err != nil {
 		return nil, fmt.Errorf("read broker store: %w", err)
@@ -156,7 +183,7 @@ func (j *Journal) Sync(position uint64, take func() (*pebble.Batch, uint64), don
 		j.committing = true
 		j.mu.Unlock()
 		batch, upTo := take()
-		err := errors.Join(batch.Commit(pebble.Sync), batch.Close())
+		err := j.db.Commit(batch, int(batch.Count()))
 		if err == nil {
 			done(upTo)
 		}
@@ -184,6 +211,13 @@ func (j *Journal) Take() (*pebble.Batch, uint64) {
 	b := j.batch
 	j.batch = j.db.NewBatch()
 	return b, j.appended.Load()
+}
+
+// Hurry has nothing wait for room on a full disk from now on: the store is about to be closed.
+func (j *Journal) Hurry() {
+	if j.db != nil {
+		j.db.Hurry()
+	}
 }
 
 // Close drops what has not been made durable.

@@ -17,31 +17,43 @@ func (g *manager) renewLock(r *request) (response, error) {
 
 // updateDisposition settles messages whose link is gone, or that never came over a link.
 func (g *manager) updateDisposition(r *request) (response, error) {
-	held, err := g.in.HeldAll(r.tokens())
-	if err != nil {
-		return response{}, err
-	}
 	changes, err := changesOfMap(r.field("properties-to-modify"))
 	if err != nil {
 		return response{}, err
 	}
+	var settle func(broker.Held)
 	status, _ := r.text("disposition-status")
 	switch status {
 	case "completed":
-		held.Complete()
+		settle = broker.Held.Complete
 	case "abandoned":
-		held.Abandon(changes)
+		settle = func(h broker.Held) { h.Abandon(changes) }
 	case "defered": // the wire's spelling
-		held.Postpone(changes)
+		settle = func(h broker.Held) { h.Postpone(changes) }
 	case "suspended":
 		for field, name := range map[string]string{"deadletter-reason": broker.PropReason, "deadletter-description": broker.PropDescription} {
 			if text, ok := r.text(field); ok {
 				changes = append(changes, content.Property(name, text))
 			}
 		}
-		held.Reject(changes)
+		settle = func(h broker.Held) { h.Reject(changes) }
 	default:
 		return failure(500, condArgument, "The disposition status '"+status+"' is not known."), nil
+	}
+	held, err := g.in.HeldAll(r.tokens())
+	if err != nil {
+		return response{}, err
+	}
+	if r.txn == nil {
+		settle(held)
+		return succeed(), nil
+	}
+	size := 0
+	for _, p := range changes {
+		size += len(p.Key) + len(p.Value)
+	}
+	if err := held.Enlist(g.peer.receivers, r.txn, settle, size); err != nil {
+		return response{}, err
 	}
 	return succeed(), nil
 }

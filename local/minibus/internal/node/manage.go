@@ -2,7 +2,6 @@ package node
 
 import (
 	"errors"
-	"strings"
 
 	"github.com/relaybox/relaybox/local/minibus/amqpserver"
 	"github.com/relaybox/relaybox/local/minibus/amqpwire"
@@ -16,10 +15,14 @@ type manager struct {
 	peer *peer
 	in   *broker.Entity
 	link amqpserver.Link
+
+	limit int // of a message that is scheduled
 }
 
 // MaxMessageSize implements amqpserver.Target.
-func (*manager) MaxMessageSize() uint64 { return 4 * content.MaxSize }
+func (g *manager) MaxMessageSize() uint64 {
+	return uint64(max(4*content.MaxSize, g.limit+content.MaxSize))
+}
 
 // Detach implements amqpserver.Target.
 func (g *manager) Detach() { g.in.Part(g.link) }
@@ -27,24 +30,61 @@ func (g *manager) Detach() { g.in.Part(g.link) }
 // Receive implements amqpserver.Target; amqpserver calls Respond instead.
 func (*manager) Receive(uint32, []byte) error { return nil }
 
-// operations of $management, without their prefix, and the claim that each needs.
+// place is what becomes of a request that comes as part of a transaction.
+type place int
+
+// The places.
+const (
+	noPart   place = iota // it is refused
+	atOnce                // it is done at once: receiving is no part of transactions, and the rest changes nothing
+	enlisted              // it happens with the transaction
+)
+
+// operations of $management, without their prefix, the claim that each needs, and its place in transactions: .NET's client
+// sends all that it asks for meanwhile as part of one.
 var operations = map[string]struct {
 	claim sas.Claim
+	in    place
 	run   func(*manager, *request) (response, error)
 }{
-	"renew-lock":                 {sas.Listen, (*manager).renewLock},
-	"update-disposition":         {sas.Listen, (*manager).updateDisposition},
-	"peek-message":               {sas.Listen, (*manager).peek},
-	"receive-by-sequence-number": {sas.Listen, (*manager).receiveDeferred},
-	"schedule-message":           {sas.Send, (*manager).schedule},
-	"cancel-scheduled-message":   {sas.Send, (*manager).cancelScheduled},
-	"renew-session-lock":         {sas.Listen, (*manager).renewSessionLock},
-	"get-session-state":          {sas.Listen, (*manager).sessionState},
-	"set-session-state":          {sas.Listen, (*manager).setSessionState},
-	"get-message-sessions":       {sas.Listen, (*manager).listSessions},
-	"add-rule":                   {sas.Listen, (*manager).addRule},
-	"remove-rule":                {sas.Listen, (*manager).removeRule},
-	"enumerate-rules":            {sas.Listen, (*manager).enumerateRules},
+	"renew-lock":                 {sas.Listen, atOnce, (*manager).renewLock},
+	"update-disposition":         {sas.Listen, enlisted, (*manager).updateDisposition},
+	"peek-message":               {sas.Listen, atOnce, (*manager).peek},
+	"receive-by-sequence-number": {sas.Listen, atOnce, (*manager).receiveDeferred},
+	"schedule-message":           {sas.Send, noPart, (*manager).schedule},
+	"cancel-scheduled-message":   {sas.Send, noPart, (*manager).cancelScheduled},
+	"batch-delete-messages":      {sas.Listen, noPart, (*manager).deleteBatch},
+	"renew-session-lock":         {sas.Listen, atOnce, (*manager).renewSessionLock},
+	"get-session-state":          {sas.Listen, atOnce, (*manager).sessionState},
+	"set-session-state":          {sas.Listen, noPart, (*manager).setSessionState},
+	"get-message-sessions":       {sas.Listen, atOnce, (*manager).listSessions},
+	"add-rule":                   {sas.Listen, noPart, (*manager).addRule},
+	"remove-rule":                {sas.Listen, noPart, (*manager).removeRule},
+	"enumerate-rules":            {sas.Listen, atOnce, (*manager).enumerateRules},
+}
+
+var _ amqpserver.EnlistedResponder = (*manager)(nil)
+
+// Enlists implements amqpserver.EnlistedResponder.
+func (g *manager) Enlists(payload []byte) error {
+	r, err := parseRequest(payload)
+	if err != nil {
+		return err
+	}
+	if name := r.operation(); operations[name].in == noPart {
+		return amqpwire.Errorf(amqpwire.CondNotImplemented, "The operation '%s' takes no part in transactions.", name)
+	}
+	return nil
+}
+
+// RespondIn implements amqpserver.EnlistedResponder.
+func (g *manager) RespondIn(txn, payload []byte) ([]byte, error) {
+	r, err := parseRequest(payload)
+	if err != nil {
+		return nil, err
+	}
+	r.txn = txn
+	return g.respond(r)
 }
 
 // Respond implements amqpserver.Responder.
@@ -53,8 +93,12 @@ func (g *manager) Respond(payload []byte) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	name, _ := amqpwire.Text(r.properties.Get("operation"))
-	op, known := operations[strings.TrimPrefix(name, "com.microsoft:")]
+	return g.respond(r)
+}
+
+func (g *manager) respond(r *request) ([]byte, error) {
+	name := r.operation()
+	op, known := operations[name]
 	if !known {
 		return failure(500, condNotSupported, "The operation '"+name+"' is not supported.").encode(r), nil
 	}
@@ -62,7 +106,7 @@ func (g *manager) Respond(payload []byte) ([]byte, error) {
 		return refusal(err).encode(r), nil
 	}
 	var answer response
-	err = g.in.Manage(func() error {
+	err := g.in.Manage(func() (err error) {
 		answer, err = op.run(g, r)
 		return err
 	})

@@ -1,6 +1,9 @@
 package node
 
 import (
+	"fmt"
+	"math"
+
 	"github.com/relaybox/relaybox/local/minibus/amqpwire"
 	"github.com/relaybox/relaybox/local/minibus/internal/content"
 	"github.com/relaybox/relaybox/local/minibus/internal/topology"
@@ -10,6 +13,7 @@ import (
 const (
 	maxPeek      = 256
 	maxPeekBytes = 1 << 20
+	maxDelete    = 4000 // the service's
 )
 
 // peek shows messages in any state without locking or counting.
@@ -67,6 +71,9 @@ func (g *manager) schedule(r *request) (response, error) {
 		if !ok {
 			return response{}, amqpwire.Errorf(condArgument, "an entry of 'messages' has no 'message'")
 		}
+		if len(payload) > g.limit {
+			return response{}, amqpwire.Errorf(amqpwire.CondMessageSizeExceeded, "The message is larger than the allowed %d bytes.", g.limit)
+		}
 		c, err := content.Parse(payload)
 		if err != nil {
 			return response{}, err
@@ -86,4 +93,22 @@ func (g *manager) cancelScheduled(r *request) (response, error) {
 		return failure(404, condMessageNotFound, "The scheduled message does not exist: it may have been enqueued or cancelled already."), nil
 	}
 	return succeed(), nil
+}
+
+// deleteBatch deletes messages that nobody has locked, the oldest first, and that were enqueued before a time.
+func (g *manager) deleteBatch(r *request) (response, error) {
+	session, one := g.linkSession(r)
+	before, limited := r.field("enqueued-time-utc").(amqpwire.Timestamp)
+	if !limited {
+		before = amqpwire.Timestamp(math.MaxInt64)
+	}
+	count := r.number("message-count")
+	if count < 1 || count > maxDelete {
+		return failure(500, condArgument, fmt.Sprintf("'message-count' is %d: it must be 1 to %d.", count, maxDelete)), nil
+	}
+	deleted := g.in.DeleteBefore(int64(before), int(count), session, one)
+	if deleted == 0 {
+		return nothing(), nil
+	}
+	return succeed("message-count", int32(deleted)), nil
 }

@@ -1,6 +1,7 @@
 package node
 
 import (
+	"log/slog"
 	"strings"
 	"time"
 
@@ -17,11 +18,12 @@ type nodes struct {
 	*broker.Broker
 	keys sas.Keyring
 	jwt  bool // accept tokens of Microsoft Entra without looking at them
+	log  *slog.Logger
 }
 
 // New gives clients with the right keys the entities of a broker.
-func New(b *broker.Broker, keys sas.Keyring, jwt bool) amqpserver.Backend {
-	return &nodes{b, keys, jwt}
+func New(b *broker.Broker, keys sas.Keyring, jwt bool, log *slog.Logger) amqpserver.Backend {
+	return &nodes{b, keys, jwt, log}
 }
 
 // Connect implements amqpserver.Backend.
@@ -45,6 +47,9 @@ const (
 
 // AttachTarget implements amqpserver.Peer.
 func (p *peer) AttachTarget(a *amqpwire.Attach, link amqpserver.Link) (amqpserver.Target, error) {
+	if a.Coordinator != nil {
+		return &coordinator{p}, nil
+	}
 	address := a.Target.Address
 	if broker.Normalize(address) == nodeCBS {
 		if p.cbsIn {
@@ -61,7 +66,7 @@ func (p *peer) AttachTarget(a *amqpwire.Attach, link amqpserver.Link) (amqpserve
 		if err := p.needAny(e); err != nil {
 			return nil, err
 		}
-		return &manager{peer: p, in: e, link: link}, e.Admit(link, broker.Anything)
+		return &manager{peer: p, in: e, link: link, limit: e.MessageLimit()}, e.Admit(link, broker.Anything)
 	case e.Kind != topology.QueueKind && e.Kind != topology.TopicKind:
 		return nil, amqpwire.Errorf(amqpwire.CondNotAllowed, "Messages cannot be sent to '%s'. Send to the queue or topic it belongs to.", e.Path)
 	}
@@ -71,7 +76,7 @@ func (p *peer) AttachTarget(a *amqpwire.Attach, link amqpserver.Link) (amqpserve
 	if err := e.AttachFault(); err != nil {
 		return nil, err
 	}
-	return &producer{in: e, link: link}, e.Admit(link, broker.Sending)
+	return &producer{in: e, link: link, with: p.receivers, limit: e.MessageLimit()}, e.Admit(link, broker.Sending)
 }
 
 // AttachSource implements amqpserver.Peer.
@@ -144,24 +149,60 @@ func joinClaims(claims []sas.Claim) string {
 type producer struct {
 	in   *broker.Entity
 	link amqpserver.Link
+	with *broker.Receivers
+
+	limit int // of a message, when the link was opened: when it changes, the link ends
 }
 
+var _ amqpserver.Describer = (*producer)(nil)
+
 // MaxMessageSize implements amqpserver.Target.
-func (*producer) MaxMessageSize() uint64 { return content.MaxSize }
+func (t *producer) MaxMessageSize() uint64 { return uint64(t.limit) }
+
+// maxBatch is what a batch may have, however large a message may be.
+const maxBatch = 1 << 20
+
+// Describe implements amqpserver.Describer: clients make their batches as large as a message, or as this says.
+func (t *producer) Describe(a *amqpwire.Attach) {
+	if t.limit > maxBatch {
+		a.Properties = append(a.Properties, amqpwire.Entry{Key: amqpwire.Symbol("com.microsoft:max-message-batch-size"), Value: uint64(maxBatch)})
+	}
+}
 
 // Detach implements amqpserver.Target.
 func (t *producer) Detach() { t.in.Part(t.link) }
 
 // Receive implements amqpserver.Target: one message, or a batch in the data sections of an envelope that counts for nothing.
 func (t *producer) Receive(format uint32, payload []byte) error {
+	batch, err := messages(format, payload)
+	if err != nil {
+		return err
+	}
+	return t.in.Send(batch)
+}
+
+// ReceiveIn implements amqpserver.EnlistedTarget.
+func (t *producer) ReceiveIn(txn []byte, format uint32, payload []byte) error {
+	batch, err := messages(format, payload)
+	if err != nil {
+		return err
+	}
+	return t.in.SendIn(t.with, txn, batch)
+}
+
+// messages are those of a transfer.
+func messages(format uint32, payload []byte) ([]*content.Content, error) {
 	parts := [][]byte{payload}
 	if format == formatBatch {
+		if len(payload) > maxBatch {
+			return nil, amqpwire.Errorf(amqpwire.CondMessageSizeExceeded, "The batch has %d bytes; %d are allowed. Send large messages one by one.", len(payload), maxBatch)
+		}
 		envelope, err := amqpwire.Split(payload)
 		if err == nil {
 			parts, err = envelope.DataSections()
 		}
 		if err != nil {
-			return amqpwire.Errorf(amqpwire.CondDecodeError, "batch: %v", err)
+			return nil, amqpwire.Errorf(amqpwire.CondDecodeError, "batch: %v", err)
 		}
 		for i, part := range parts {
 			parts[i] = append([]byte(nil), part...) // one message must not keep the whole batch in memory
@@ -171,9 +212,9 @@ func (t *producer) Receive(format uint32, payload []byte) error {
 	for i, part := range parts {
 		c, err := content.Parse(part)
 		if err != nil {
-			return err
+			return nil, err
 		}
 		batch[i] = c
 	}
-	return t.in.Send(batch)
+	return batch, nil
 }

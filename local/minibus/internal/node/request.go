@@ -1,6 +1,9 @@
 package node
 
 import (
+	"errors"
+	"strings"
+
 	"github.com/relaybox/relaybox/local/minibus/amqpwire"
 	"github.com/relaybox/relaybox/local/minibus/internal/broker"
 )
@@ -18,6 +21,13 @@ type request struct {
 	messageID  any
 	properties amqpwire.Map // application properties
 	body       any
+	txn        []byte // of which it is part; nil: of none
+}
+
+// operation is its name without the vendor's prefix.
+func (r *request) operation() string {
+	name, _ := amqpwire.Text(r.properties.Get("operation"))
+	return strings.TrimPrefix(name, "com.microsoft:")
 }
 
 // response is the answer. Clients differ in how they spell the status: both spellings are sent.
@@ -118,7 +128,7 @@ func failure(code int32, condition amqpwire.Symbol, description string) response
 // refusal is an error as a response. Only codes that clients map to an error of their own are used: for others they
 // drop the connection.
 func refusal(err error) response {
-	fault, ok := err.(*amqpwire.Error)
+	fault, ok := errors.AsType[*amqpwire.Error](err)
 	if !ok {
 		return failure(500, amqpwire.CondInternalError, err.Error())
 	}

@@ -32,7 +32,9 @@ type Candidate struct {
 	Content    *content.Content
 	Sequence   int64
 	Enqueued   int64  // Unix milliseconds
+	Expires    int64  // Unix milliseconds; 0: never
 	Deliveries uint32 // deliveries
+	Source     string // where it was dead-lettered
 
 	read   bool
 	system map[string]string
@@ -95,6 +97,10 @@ func equal(got, want any) bool {
 			return i == n
 		}
 		want = float64(n)
+	}
+	if d, ok := want.(time.Duration); ok {
+		is, isSpan := spanOf(got)
+		return isSpan && is == d
 	}
 	if at, ok := want.(time.Time); ok {
 		ms, isTime := got.(amqpwire.Timestamp)

@@ -58,7 +58,7 @@ func Compile(r Rule) (Compiled, error) {
 			return Compiled{}, fmt.Errorf("Action: %w", err)
 		}
 	}
-	return parsed, nil
+	return parsed, parsed.Check()
 }
 
 // Copy is the copy that the rule makes of a message, the content itself if it changes nothing, or nil if it does not

@@ -3,9 +3,10 @@ package rules
 import (
 	"fmt"
 	"slices"
-	"strconv"
 	"strings"
 	"time"
+
+	"github.com/google/uuid"
 
 	"github.com/relaybox/relaybox/local/minibus/amqpwire"
 	"github.com/relaybox/relaybox/local/minibus/internal/content"
@@ -14,95 +15,40 @@ import (
 // sqlDraft is a message that an action changes: sqlfilter.Changeable. What it was made of stays as it is.
 type sqlDraft struct {
 	sqlView
-	system bool  // a field of properties has changed
-	err    error // what an action did that the interface has no answer for
+	header      amqpwire.Header
+	annotations content.Annotations
+	due         int64
+	system      bool  // a field of properties has changed
+	lives       bool  // the life has changed
+	err         error // what an action did that the interface has no answer for
 }
 
 func (v *sqlView) draft() *sqlDraft {
-	d := &sqlDraft{sqlView: *v} // of properties only whole fields are replaced: what they point to is shared
+	c := v.of.Content
+	d := &sqlDraft{sqlView: *v, header: c.Header, annotations: c.MessageAnn, due: c.Due} // of properties only whole fields are replaced: what they point to is shared
 	d.user = slices.Clone(v.user)
 	return d
 }
 
-// textField is the field of a system property that is a text and may be absent; nil for others. The name is in lower case.
-func textField(p *amqpwire.Properties, name string) **string {
-	switch name {
-	case "label", "subject":
-		return &p.Subject
-	case "replyto":
-		return &p.ReplyTo
-	case "replytosessionid":
-		return &p.ReplyToGroupID
-	case "sessionid":
-		return &p.GroupID
-	case "to":
-		return &p.To
-	}
-	return nil
-}
-
-// SetSystem implements sqlfilter.Changeable. It allows what a sender may write; numbers are written as text.
-func (d *sqlDraft) SetSystem(name string, value any) bool {
-	name = strings.ToLower(name)
-	var text *string
-	switch v := value.(type) {
-	case nil:
-	case string:
-		text = &v
-	case int64:
-		text = new(strconv.FormatInt(v, 10))
-	case float64:
-		text = new(strconv.FormatFloat(v, 'g', -1, 64))
-	default:
-		return false
-	}
-	if text != nil && !d.fits(*text) {
-		return true // encode tells
-	}
-	p := &d.properties
-	field := textField(p, name)
-	switch {
-	case field != nil:
-		if name == "sessionid" && text != nil && content.TooLong(*text) {
-			return false
-		}
-		*field = text
-	case name == "contenttype":
-		p.ContentType = ""
-		if text != nil {
-			p.ContentType = amqpwire.Symbol(*text)
-		}
-	case name == "correlationid":
-		p.CorrelationID = nil
-		if text != nil {
-			p.CorrelationID = *text
-		}
-	case name == "messageid" && text != nil && !content.TooLong(*text): // clients cannot complete a message without an id
-		p.MessageID = *text
-	default:
-		return false
-	}
-	d.system = true
-	return true
-}
-
 // SetUser implements sqlfilter.Changeable. A property that is there keeps the spelling of its name.
 func (d *sqlDraft) SetUser(name string, value any) {
+	wire := value
 	switch v := value.(type) {
 	case string:
 		if !d.fits(v) {
 			return
 		}
-	case time.Duration: // of sys.TimeToLive
-		d.err = fmt.Errorf("user.%s: AMQP has no durations", name)
-		return
+	case time.Duration:
+		wire = span(v)
+	case uuid.UUID:
+		wire = amqpwire.UUID(v)
 	}
 	i := d.index(name)
 	if i < 0 {
 		i = len(d.user)
 		d.user = append(d.user, userProperty{Pair: amqpwire.Pair{Key: name, Raw: amqpwire.AppendString(nil, name)}})
 	}
-	d.user[i].value, d.user[i].Value = value, amqpwire.Append(nil, value)
+	d.user[i].value, d.user[i].Value = value, amqpwire.Append(nil, wire)
 }
 
 // RemoveUser implements sqlfilter.Changeable.
@@ -125,6 +71,11 @@ func (d *sqlDraft) encode() (*content.Content, error) {
 		return nil, d.err
 	}
 	c := *d.of.Content
+	c.Header, c.MessageAnn, c.Due = d.header, d.annotations, d.due
+	if d.lives {
+		c.Life, c.Deadline = 0, 0
+		c.ReadLife(&d.properties)
+	}
 	if d.system {
 		c.Properties = d.properties.Append(nil)
 		if id := content.IDText(d.properties.MessageID); id != c.MessageID {

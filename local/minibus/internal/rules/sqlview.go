@@ -79,53 +79,18 @@ func sqlValue(v any) any {
 	case amqpwire.Char:
 		return string(rune(v))
 	case amqpwire.UUID:
-		return uuid.UUID(v).String()
+		return uuid.UUID(v)
 	case amqpwire.Timestamp:
 		return sqlTime(int64(v))
+	case amqpwire.Described:
+		if d, ok := spanOf(v); ok {
+			return d
+		}
 	}
 	return v
 }
 
 func sqlTime(millis int64) any { return time.UnixMilli(millis).UTC() }
-
-// System implements sqlfilter.Message. Of what the broker gives a message, it is the topic's that is seen.
-func (v *sqlView) System(name string) (any, bool) {
-	name = strings.ToLower(name)
-	if text := textField(&v.properties, name); text != nil {
-		if *text == nil {
-			return nil, true
-		}
-		return **text, true
-	}
-	switch name {
-	case "contenttype":
-		if v.properties.ContentType == "" {
-			return nil, true
-		}
-		return string(v.properties.ContentType), true
-	case "correlationid":
-		return sqlValue(v.properties.CorrelationID), true
-	case "messageid":
-		return sqlValue(v.properties.MessageID), true
-	case "enqueuedtimeutc":
-		return sqlTime(v.of.Enqueued), true
-	case "scheduledenqueuetimeutc":
-		if v.of.Content.Due == 0 {
-			return nil, true
-		}
-		return sqlTime(v.of.Content.Due), true
-	case "timetolive": // a duration, which SQL has no constant for: it exists or not, and no more
-		if v.of.Content.Header.TTL == nil {
-			return nil, true
-		}
-		return time.Duration(*v.of.Content.Header.TTL) * time.Millisecond, true
-	case "sequencenumber":
-		return v.of.Sequence, true
-	case "deliverycount":
-		return int64(v.of.Deliveries), true
-	}
-	return nil, false
-}
 
 // User implements sqlfilter.Message.
 func (v *sqlView) User(name string) (any, bool) {

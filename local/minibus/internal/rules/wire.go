@@ -46,8 +46,11 @@ func (f *Correlation) wire() any {
 	}
 	properties := amqpwire.Map{}
 	for name, v := range f.Properties {
-		if at, ok := v.(time.Time); ok {
-			v = amqpwire.Timestamp(at.UnixMilli())
+		switch is := v.(type) {
+		case time.Time:
+			v = amqpwire.Timestamp(is.UnixMilli())
+		case time.Duration:
+			v = span(is)
 		}
 		properties = append(properties, amqpwire.Entry{Key: name, Value: v})
 	}
@@ -106,6 +109,10 @@ func plain(v any) any {
 		return time.UnixMilli(int64(v)).UTC()
 	case amqpwire.Symbol:
 		return string(v)
+	case amqpwire.Described:
+		if d, ok := spanOf(v); ok {
+			return d
+		}
 	}
 	return v
 }

@@ -10,6 +10,7 @@ type Grant struct {
 	Scope  string // path in lower case; "" is the namespace
 	Claims map[Claim]bool
 	Until  int64 // Unix milliseconds
+	entity bool  // a key of an entity has given it: entities whose names go on from that one's are none of its
 }
 
 // Grants are those of one connection.
@@ -27,10 +28,21 @@ func (list *Grants) Add(g Grant, now int64) bool {
 	return true
 }
 
+// NextEnd is when the next of them ends, or 0.
+func (list Grants) NextEnd(now int64) int64 {
+	next := int64(0)
+	for _, g := range list {
+		if g.Until > now && (next == 0 || g.Until < next) {
+			next = g.Until
+		}
+	}
+	return next
+}
+
 // Allow says whether one of the claims has been granted for a path.
 func (list Grants) Allow(path string, now int64, claims ...Claim) bool {
 	for _, g := range list {
-		if g.Until > now && covers(g.Scope, path) {
+		if g.Until > now && g.reaches(path) {
 			for _, c := range claims {
 				if g.Claims[c] || g.Claims[Manage] {
 					return true
@@ -39,6 +51,14 @@ func (list Grants) Allow(path string, now int64, claims ...Claim) bool {
 		}
 	}
 	return false
+}
+
+func (g Grant) reaches(path string) bool {
+	if !g.entity {
+		return covers(g.Scope, path)
+	}
+	rest, below := strings.CutPrefix(path, g.Scope)
+	return below && (rest == "" || strings.HasPrefix(rest, "/$") || strings.HasPrefix(rest, "/subscriptions/"))
 }
 
 // covers: a token for a path is good for everything below it.

@@ -18,6 +18,12 @@ type Policy struct {
 	Claims    []Claim
 }
 
+// Rule is a policy of one entity, an AuthorizationRule: either of its keys is good.
+type Rule struct {
+	Name, Primary, Secondary string
+	Claims                   []Claim
+}
+
 // DefaultPolicy is the public key of the official emulator, with every claim.
 var DefaultPolicy = Policy{Name: "RootManageSharedAccessKey", Key: "SAS_KEY_VALUE", Claims: []Claim{Manage, Send, Listen}}
 

@@ -7,6 +7,7 @@ import (
 	"encoding/base64"
 	"fmt"
 	"net/url"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -17,13 +18,29 @@ type Signature struct {
 	Resource string // URI for which it was made
 	until    time.Time
 	Claims   map[Claim]bool
+	ofEntity bool // a key of an entity has made it
 }
 
 // Keyring is the policies of a broker, by name.
 type Keyring map[string]Policy
 
-// Authenticate checks the signature and the expiry of a SAS token, or returns the text that refuses it.
-func (k Keyring) Authenticate(token string, now time.Time) (s Signature, refusal string) {
+// policies are those of a name: an entity's, of which rules are all, and the broker's.
+func (k Keyring) policies(name string, rules []Rule) (list []Policy, ofEntity int) {
+	for _, r := range rules {
+		if r.Name == name {
+			list = append(list, Policy{name, r.Primary, r.Claims}, Policy{name, r.Secondary, r.Claims})
+		}
+	}
+	ofEntity = len(list)
+	if p, known := k[name]; known {
+		list = append(list, p)
+	}
+	return list, ofEntity
+}
+
+// Authenticate checks the signature and the expiry of a SAS token, or returns the text that refuses it. rules are those of
+// the entity that it is shown for.
+func (k Keyring) Authenticate(token string, now time.Time, rules []Rule) (s Signature, refusal string) {
 	text, ok := strings.CutPrefix(token, Prefix)
 	if !ok {
 		return s, "InvalidToken: The token is not a shared access signature."
@@ -34,11 +51,12 @@ func (k Keyring) Authenticate(token string, now time.Time) (s Signature, refusal
 		fields[name] = value
 	}
 	name, err := url.QueryUnescape(fields["skn"])
-	policy, known := k[name]
-	if err != nil || !known {
+	policies, ofEntity := k.policies(name, rules)
+	if err != nil || len(policies) == 0 {
 		return s, fmt.Sprintf("InvalidSignature: The token names the key '%s', which does not exist.", name)
 	}
-	if !signed(policy.Key, fields["sr"], fields["se"], fields["sig"]) {
+	by := slices.IndexFunc(policies, func(p Policy) bool { return signed(p.Key, fields["sr"], fields["se"], fields["sig"]) })
+	if by < 0 {
 		return s, "InvalidSignature: The token has an invalid signature."
 	}
 	seconds, err := strconv.ParseInt(fields["se"], 10, 64)
@@ -53,7 +71,8 @@ func (k Keyring) Authenticate(token string, now time.Time) (s Signature, refusal
 		return s, fmt.Sprintf("InvalidToken: The token's resource '%s' is not well escaped.", fields["sr"])
 	}
 	s.Claims = map[Claim]bool{}
-	for _, c := range policy.Claims {
+	s.ofEntity = by < ofEntity
+	for _, c := range policies[by].Claims {
 		s.Claims[c] = true
 	}
 	return s, ""
@@ -63,16 +82,16 @@ func (k Keyring) Authenticate(token string, now time.Time) (s Signature, refusal
 const Prefix = "SharedAccessSignature "
 
 // Verify checks a SAS token for an audience and returns what it grants, whose scope is the caller's to find, or the text
-// that refuses it.
-func (k Keyring) Verify(token, audience string, now time.Time) (g Grant, refusal string) {
-	s, refusal := k.Authenticate(token, now)
+// that refuses it. rules are those of the entity that the audience names.
+func (k Keyring) Verify(token, audience string, now time.Time, rules []Rule) (g Grant, refusal string) {
+	s, refusal := k.Authenticate(token, now, rules)
 	if refusal != "" {
 		return Grant{}, refusal
 	}
 	if !covers(authority(s.Resource), authority(audience)) {
 		return Grant{}, WrongAudience(s.Resource, audience)
 	}
-	return Grant{Claims: s.Claims, Until: s.until.UnixMilli()}, ""
+	return Grant{Claims: s.Claims, Until: s.until.UnixMilli(), entity: s.ofEntity}, ""
 }
 
 // WrongAudience is the text that refuses a token for something else.

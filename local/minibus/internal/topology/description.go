@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/relaybox/relaybox/local/minibus/internal/rules"
+	"github.com/relaybox/relaybox/local/minibus/internal/sas"
 )
 
 // Description is what an entity is, without what is in it.
@@ -20,6 +21,7 @@ type Description struct {
 	ForwardTo     string // names, as configured
 	ForwardDeadTo string
 	Rules         []rules.Compiled // of a subscription; a message that none of them takes is not copied
+	Keys          []sas.Rule       // of a queue or topic
 }
 
 // Kind says what an entity is.
@@ -48,6 +50,7 @@ type Settings struct {
 	Unbatched    bool          // only told: the broker batches anyway
 	FilterErrors bool          // of a subscription: a message whose rules cannot be evaluated is dead-lettered
 	MaxMB        int           // quota; 0: the broker's
+	MaxMessageKB int           // of one message; 0: the tier's
 	Idle         time.Duration // AutoDeleteOnIdle; 0: never
 }
 
@@ -68,12 +71,18 @@ func (d Description) Digest() uint64 {
 	fmt.Fprintf(h, "%d %s {lock:%d ttl:%d maxDelivery:%d deadLetterLate:%t requiresSession:%t duplicates:%d window:%d", d.Kind, d.Path,
 		s.Lock, s.TTL, s.MaxDelivery, s.DeadLetterLate, s.RequiresSession, s.Duplicates, s.Window)
 	fmt.Fprintf(h, " status:%s metadata:%s unbatched:%t filterErrors:%t maxMB:%d idle:%d}", s.Status, s.Metadata, s.Unbatched, s.FilterErrors, s.MaxMB, s.Idle)
+	if s.MaxMessageKB > 0 { // earlier versions had none
+		fmt.Fprintf(h, " maxMessageKB:%d", s.MaxMessageKB)
+	}
 	fmt.Fprintf(h, " > %s > %s", d.ForwardTo, d.ForwardDeadTo)
 	for _, r := range d.Rules {
 		fmt.Fprintf(h, " %s %+v", r.Name, r.Filter)
 		if r.Action != nil {
 			fmt.Fprintf(h, " ! %s", r.Action)
 		}
+	}
+	for _, k := range d.Keys {
+		fmt.Fprintf(h, " key %+v", k)
 	}
 	return h.Sum64() | 1 // never 0, which stands for nothing noted
 }

@@ -39,9 +39,17 @@ const forever = "P10675199DT2H48M5.4775807S"
 
 // FormatDuration writes a duration as ISO 8601, as the service does: days, then time. 0 means never.
 func FormatDuration(d time.Duration) string {
-	const day = 24 * time.Hour
 	if d <= 0 {
 		return forever
+	}
+	return FormatSpan(d)
+}
+
+// FormatSpan writes a duration, of which 0 is one.
+func FormatSpan(d time.Duration) string {
+	const day = 24 * time.Hour
+	if d <= 0 {
+		return "PT0S"
 	}
 	var text strings.Builder
 	text.WriteByte('P')

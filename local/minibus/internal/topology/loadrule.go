@@ -4,7 +4,6 @@ import (
 	"strings"
 
 	"github.com/relaybox/relaybox/local/minibus/internal/rules"
-	"github.com/relaybox/relaybox/local/minibus/sqlfilter"
 )
 
 // The kinds of filters in a Config.json. A true filter is written as the SQL filter 1=1.
@@ -31,16 +30,10 @@ func (l *loader) rule(path string, v any) (r rules.Rule) {
 				}),
 				"SqlFilter": allowed(func(path string, v any) {
 					sql = true
-					l.sql(path, v, &r.SQL, func(text string) error {
-						_, err := sqlfilter.Parse(text, nil)
-						return err
-					}, "write a condition, such as 1=1 for every message")
+					l.sql(path, v, &r.SQL, rules.CheckSQL, "write a condition, such as 1=1 for every message")
 				}),
 				"Action": allowed(func(path string, v any) {
-					l.sql(path, v, &r.Action, func(text string) error {
-						_, err := sqlfilter.ParseAction(text, nil)
-						return err
-					}, "write SET or REMOVE statements, or remove Action")
+					l.sql(path, v, &r.Action, rules.CheckAction, "write SET or REMOVE statements, or remove Action")
 				}),
 			})
 		}),
