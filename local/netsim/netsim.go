@@ -94,6 +94,13 @@ func (l *Listener) Heal() {
 	l.cut = false
 }
 
+// IsCut says whether a cut goes on.
+func (l *Listener) IsCut() bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.cut
+}
+
 // Delay sets the one-way latency of connections accepted from now on; 0 removes it.
 func (l *Listener) Delay(d time.Duration) {
 	l.mu.Lock()

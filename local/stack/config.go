@@ -19,6 +19,8 @@ type Config struct {
 	Data string
 	// Fresh forgets what Data holds first.
 	Fresh bool
+	// AcceptLoss opens damaged stores in Data with what is left of them.
+	AcceptLoss bool
 	// Only names the parts to run; none means all.
 	Only []Part
 
@@ -32,6 +34,8 @@ type Config struct {
 	CosmosTLS bool
 	// CosmosRanges is how many physical ranges a new container has, 1 to 64; 0 means 1.
 	CosmosRanges int
+	// CosmosServerless makes the store a serverless account, in which nothing has a throughput.
+	CosmosServerless bool
 
 	// CosmosFront, when set, stands between the network and the store: to look at
 	// requests, or to answer some of them otherwise.
@@ -45,14 +49,22 @@ type Config struct {
 	Leave func(name string) bool
 	// Topology is the bus's; nil makes the topic and subscription that Settings name.
 	Topology *minibus.Config
+	// BusPremium makes the bus a namespace of the Premium tier: minibus.Options.Premium.
+	BusPremium bool
+	// BusEntityBytes is the quota of an entity of the bus that has none of its own; 0 means 1 GiB.
+	BusEntityBytes int
 	// Policies are further keys of the bus.
 	Policies []minibus.Policy
+	// BusWatch hears of each message of the bus: minibus.Options.Watch.
+	BusWatch func(minibus.Passage)
 
 	Logger *slog.Logger
 	// HandlerOutput gets the handler's stdout and stderr, line by line; nil drops them.
 	HandlerOutput io.Writer
 	// Notice is told what a person should know: restarts of the host. Nil logs it.
 	Notice func(string)
+	// Progress is told every second of a long start what it is at. Nil: nobody is.
+	Progress func(string)
 }
 
 // Part is one server of the stack.

@@ -63,6 +63,16 @@ func Start(cfg Config) (*Stack, error) {
 	return s, nil
 }
 
+// loading tells how many messages have been read of a folder; nil, if nobody wants to know.
+func (s *Stack) loading(folder string) func(messages int) {
+	if s.cfg.Progress == nil {
+		return nil
+	}
+	return func(messages int) {
+		s.cfg.Progress(fmt.Sprintf("the bus reads %s: %d messages so far", folder, messages))
+	}
+}
+
 // Run runs the parts of cfg until ctx ends or one fails. ready is called when all
 // answer; it may be nil.
 func Run(ctx context.Context, cfg Config, ready func(*Stack)) error {
@@ -144,7 +154,7 @@ func (s *Stack) startCosmos() error {
 	if err != nil {
 		return err
 	}
-	server, err := minicosmos.Open(minicosmos.Options{Dir: s.folder("cosmos"), Ranges: s.cfg.CosmosRanges, Hosts: s.cfg.Hosts, Logger: s.cfg.Logger.With("part", "cosmos")})
+	server, err := minicosmos.Open(minicosmos.Options{Dir: s.folder("cosmos"), AcceptLoss: s.cfg.AcceptLoss, Ranges: s.cfg.CosmosRanges, Serverless: s.cfg.CosmosServerless, Hosts: s.cfg.Hosts, Logger: s.cfg.Logger.With("part", "cosmos")})
 	if err != nil {
 		return fmt.Errorf("open the store: %w", err)
 	}
@@ -203,8 +213,9 @@ func (s *Stack) startBus() error {
 		return err
 	}
 	server, err := minibus.Open(minibus.Options{
-		Dir: s.folder("bus"), Config: s.cfg.topology(s.Settings), Hosts: s.cfg.Hosts,
-		Policies: append([]minibus.Policy{minibus.DefaultPolicy}, s.cfg.Policies...), Logger: s.cfg.Logger.With("part", "bus"),
+		Dir: s.folder("bus"), AcceptLoss: s.cfg.AcceptLoss, Config: s.cfg.topology(s.Settings), Hosts: s.cfg.Hosts, Premium: s.cfg.BusPremium, MaxEntityBytes: s.cfg.BusEntityBytes,
+		Policies: append([]minibus.Policy{minibus.DefaultPolicy}, s.cfg.Policies...), Logger: s.cfg.Logger.With("part", "bus"), Watch: s.cfg.BusWatch,
+		Progress: s.loading(s.folder("bus")),
 	})
 	if err != nil {
 		return fmt.Errorf("open the bus: %w", err)

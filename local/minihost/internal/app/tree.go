@@ -59,7 +59,7 @@ func (t tree) at(path ...string) any {
 // set stores text under a path and makes the objects on the way; an array is
 // extended by its next index only.
 func (t tree) set(path []string, value string) {
-	node, key := map[string]any(t), tree(t).key(path[0])
+	node, key := map[string]any(t), t.key(path[0])
 	if len(path) == 1 {
 		node[key] = value
 		return

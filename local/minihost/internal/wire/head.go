@@ -29,7 +29,7 @@ func ReadHead(r *bufio.Reader, buf []byte, limit int) (line string, fs Fields, _
 		if len(buf) > limit {
 			return "", nil, buf, StatusError(431)
 		}
-		if err == bufio.ErrBufferFull {
+		if errors.Is(err, bufio.ErrBufferFull) {
 			continue
 		}
 		if err != nil {
