@@ -169,7 +169,7 @@ func (m *Mux) guard(answer *buffered, r *http.Request, rt *route) {
 		if p == nil {
 			return
 		}
-		if p == http.ErrAbortHandler {
+		if p == http.ErrAbortHandler { //nolint:errorlint // net/http compares, too
 			panic(p)
 		}
 		m.log.ErrorContext(r.Context(), "panic in an invocation", "function", rt.name,

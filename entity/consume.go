@@ -185,11 +185,28 @@ type Follower interface {
 	Follow(ctx context.Context, msg azfunc.Message) (_ context.Context, end func(inbox.Event, inbox.Outcome, error))
 }
 
+// Giver is what an Inbox is, too, that lets the events behind one that was refused for good on
+// its last delivery go on without it. It knows which delivery is the last.
+type Giver interface {
+	GiveUp(ctx context.Context, e inbox.Event, delivery int) error
+}
+
+// forGood says whether e was refused for what it is, and is the event that it says it is: of
+// another refusal nobody knows whose number it would take, and a fault may pass.
+func forGood(e inbox.Event, err error) bool {
+	switch inbox.ReasonOf(err) {
+	case BadData, UnknownEvent, NotApplicable, Panicked:
+		return e.Key != ""
+	}
+	return false
+}
+
 // Consume is the Service Bus function for the events of all kinds; binding is the name of
 // its trigger in function.json. An error costs the message a delivery, so only what can
 // never work returns one, slowly; an outage of the store is held inside the inbox.
 func (k *Kinds) Consume(binding string, in Inbox, log *slog.Logger) http.Handler {
 	var back inbox.GiveBack
+	giver, _ := in.(Giver)
 	follower, followed := in.(Follower)
 	return azfunc.Handle(func(ctx context.Context, inv *azfunc.Invocation) (azfunc.Result, error) {
 		msg, err := inv.Message(binding)
@@ -208,6 +225,11 @@ func (k *Kinds) Consume(binding string, in Inbox, log *slog.Logger) http.Handler
 		}
 		if err != nil {
 			tellRefused(ctx, log, msg, err)
+			if giver != nil && forGood(e, err) {
+				if err := giver.GiveUp(ctx, e, msg.DeliveryCount); err != nil {
+					log.WarnContext(ctx, "event given up, and not noted: those behind it wait for it", "key", e.Key, "seq", e.Seq, "event", e.ID, "error", err)
+				}
+			}
 			back.Pause(ctx, msg.DeliveryCount)
 			return azfunc.Result{}, fmt.Errorf("message %q (delivery %d): %w", msg.MessageID, msg.DeliveryCount, err)
 		}

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"fmt"
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
@@ -17,6 +18,7 @@ import (
 	"github.com/relaybox/relaybox/azfunc"
 	"github.com/relaybox/relaybox/entity"
 	"github.com/relaybox/relaybox/inbox"
+	"github.com/relaybox/relaybox/inbox/inboxtest"
 )
 
 // once is an inbox that applies to nothing, or fails.
@@ -143,5 +145,98 @@ func TestAPanicIsToldOfSeldom(t *testing.T) {
 			delivered(t, h, strings.ReplaceAll(noted, "2026", "1999"), n+1)
 		}
 		require.Equal(t, 4, strings.Count(said.String(), `"stack"`))
+	})
+}
+
+// asked is an inbox that keeps what it is told to give up, and cannot.
+type asked struct {
+	once
+	of []string
+}
+
+func (a *asked) GiveUp(_ context.Context, e inbox.Event, delivery int) error {
+	a.of = append(a.of, fmt.Sprintf("%s %d on %d", e.Key, e.Seq, delivery))
+	return errors.New("away")
+}
+
+// TestWhatIsGivenUp: an event that is refused for what it is, and known to be the one that it
+// says it is. A fault never is, and what becomes of the note is not the message's business.
+func TestWhatIsGivenUp(t *testing.T) {
+	t.Parallel()
+	const data = `"data":{"id":"n1","state":{"text":"x"}}`
+	fine := func() error { return nil }
+	for name, row := range map[string]struct {
+		body   string
+		apply  func() error
+		err    error
+		reason inbox.Reason
+		given  bool
+	}{
+		"bad data":         {body: strings.Replace(noted, data, `"data":7`, 1), apply: fine, reason: entity.BadData, given: true},
+		"unknown event":    {body: strings.NewReplacer("note.created", "note.painted", data, `"data":{"id":"n1"}`).Replace(noted), apply: fine, reason: entity.UnknownEvent, given: true},
+		"apply refuses it": {body: noted, apply: func() error { return errors.New("no room") }, reason: entity.NotApplicable, given: true},
+		"apply panics":     {body: noted, apply: func() error { panic("index out of range") }, reason: entity.Panicked, given: true},
+		"about another":    {body: strings.Replace(noted, `"id":"n1"`, `"id":"n2"`, 1), apply: fine, reason: entity.Disagreement},
+		"unknown kind":     {body: strings.ReplaceAll(noted, "note", "memo"), apply: fine, reason: entity.UnknownKind},
+		"no envelope":      {body: "poison", apply: fine, reason: inbox.BadEnvelope},
+		"an outage":        {body: noted, apply: fine, err: &inbox.Transient{Op: "load", Err: errors.New("down")}, reason: ""},
+		"conflicts":        {body: noted, apply: fine, err: inbox.ErrConflict, reason: ""},
+		"no time":          {body: noted, apply: fine, err: context.DeadlineExceeded, reason: ""},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			kinds := note(t, row.apply)
+			in := &asked{once: once{kinds, row.err}}
+			var said bytes.Buffer
+			answer := delivered(t, kinds.Consume("event", in, slog.New(slog.NewJSONHandler(&said, nil))), row.body, 8)
+			require.Equal(t, http.StatusInternalServerError, answer.Code)
+			require.Contains(t, said.String()+answer.Body.String(), string(row.reason))
+			require.NotContains(t, answer.Body.String(), "away")
+			require.Equal(t, row.given, len(in.of) == 1, "%v", in.of)
+			if row.given {
+				require.Equal(t, []string{"note:n1 1 on 8"}, in.of)
+			}
+		})
+	}
+}
+
+// TestTheLastDeliveryOfPoison is noted, and not the one before it.
+func TestTheLastDeliveryOfPoison(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		var full error
+		kinds := note(t, func() error { return full })
+		store := &inboxtest.MemStore{}
+		var told []inbox.Signal
+		in := inbox.New(store, kinds.Apply, inbox.Options{MaxDeliveries: 100, Hold: time.Minute, Observer: func(s inbox.Signal) { told = append(told, s) }})
+		h := kinds.Consume("event", in, slog.New(slog.DiscardHandler))
+		first := strings.ReplaceAll(noted, "2026", "1999")
+		for _, id := range []string{"n1", "n2"} { // a note is made beside what came before
+			require.Equal(t, http.StatusOK, delivered(t, h, strings.ReplaceAll(first, "n1", id), 1).Code)
+		}
+		body := strings.ReplaceAll(first, `"sequence":"1"`, `"sequence":"2"`)
+		full = errors.New("no room")
+		delivered(t, h, body, 99)
+		require.Empty(t, told)
+		delivered(t, h, body, 100)
+		require.Len(t, told, 1)
+		require.IsType(t, inbox.Gone{}, told[0])
+
+		// A fault of the store on the last delivery proves nothing about its event, and the store is
+		// back when the event is given back.
+		begun := time.Now()
+		store.Before = func(context.Context, string) error {
+			if time.Since(begun) < time.Minute {
+				return &inbox.Transient{Op: "load", Err: errors.New("down")}
+			}
+			return nil
+		}
+		told, full = nil, nil
+		require.NotEqual(t, http.StatusOK, delivered(t, h, strings.ReplaceAll(body, "n1", "n2"), 100).Code)
+		store.Before = nil
+		m, err := store.Load(t.Context(), "note:n2")
+		require.NoError(t, err)
+		require.EqualValues(t, 1, m.LastSeq)
+		require.Empty(t, m.Gone)
 	})
 }

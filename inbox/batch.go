@@ -21,6 +21,7 @@ type batch struct {
 	Change
 	lane    *lane
 	applied int      // events whose effect is in it
+	noted   int      // events that are gone
 	shelved Event    // the last of them that was stored as early before
 	earlier []*Event // all of those
 	bytes   int      // of what is added
@@ -41,11 +42,11 @@ type settled struct {
 
 // empty says whether there is nothing to store.
 func (b *batch) empty() bool {
-	return b.applied == 0 && b.Operations() == 1
+	return b.applied == 0 && b.noted == 0 && b.Operations() == 1
 }
 
 // size counts what is in it that could be stored without the rest.
-func (b *batch) size() int { return b.applied + len(b.Add) + len(b.Refuse) }
+func (b *batch) size() int { return b.applied + b.noted + len(b.Add) + len(b.Refuse) }
 
 func (b *batch) full() bool {
 	return b.Operations() >= maxOperations || b.bytes >= maxBytes || b.lane.alone > 0 && b.size() > 0
@@ -93,7 +94,15 @@ func (b *batch) hand(calls []*call) (left []*call, _ error) {
 			left = append(left, c)
 			continue
 		}
+		if c.gone {
+			b.note(c)
+			continue
+		}
 		in, lost, stand := b.Model.stand(c.event)
+		if stand == ahead && b.free(in, c.event) {
+			in, _ = in.jump(c.event.Seq)
+			stand = due
+		}
 		if stand == ahead && b.lane.i.opts.StartAnywhere && b.Model.none() {
 			stand = due
 		}
@@ -158,8 +167,11 @@ func (b *batch) take(e Event, in Model, data []byte, lost int64) {
 	if in.Early.Has(e.Seq) {
 		b.Remove = append(b.Remove, Early{Event: Event{Key: e.Key, Seq: e.Seq, Incarnation: e.Incarnation}})
 	}
+	if missing := in.Gaps - b.Model.Gaps; missing > 0 {
+		b.signals = append(b.signals, Jumped{Event: e, Missing: missing})
+	}
 	in.Data, in.LastSeq = data, e.Seq
-	in.Early = in.Early.Above(e.Seq)
+	in.Early, in.Gone = in.Early.Above(e.Seq), in.Gone.Above(e.Seq)
 	in.Gaps += lost
 	b.Model = in
 	b.applied++
@@ -183,7 +195,7 @@ func (i *Inbox) effect(model []byte, e Event) (data []byte, err, panicked error)
 
 // shelf applies the early events that are due now.
 func (b *batch) shelf(ctx context.Context) (progress bool, _ error) {
-	if b.Model.Early.Lowest() != b.Model.LastSeq+1 {
+	if !b.lane.i.waited(b.Model) {
 		return false, nil
 	}
 	if err := b.look(ctx); err != nil {
@@ -193,10 +205,11 @@ func (b *batch) shelf(ctx context.Context) (progress bool, _ error) {
 		if b.full() {
 			break
 		}
-		if e.Event.Incarnation.ID != b.Model.Incarnation.ID || e.Event.Seq != b.Model.LastSeq+1 {
+		if e.Event.Incarnation.ID != b.Model.Incarnation.ID || e.Event.Seq != b.Model.LastSeq+1 && !b.free(b.Model, e.Event) {
 			continue
 		}
-		done, err := b.unshelve(e, b.Model, 0)
+		in, _ := b.Model.jump(e.Event.Seq)
+		done, err := b.unshelve(e, in, 0)
 		if err != nil || !done {
 			return progress, err
 		}
@@ -258,7 +271,7 @@ func (b *batch) giveUp(e Early, in Model, why error) {
 // asked.
 func (b *batch) rest(ctx context.Context, calls []*call) error {
 	for _, c := range calls {
-		if c.finished() {
+		if c.finished() || c.gone {
 			continue
 		}
 		if b.lane.bet && (c.sweep || b.lane.look.IsZero()) {
@@ -304,6 +317,7 @@ func (b *batch) store(c *call, in Model, lost int64) {
 		b.signals = append(b.signals, Followed{Event: e, From: b.Model.Incarnation, LastSeq: b.Model.LastSeq, Lost: lost})
 	}
 	in.Gaps += lost
+	in.Gone = in.Gone.Without(e.Seq) // it is here after all
 	in.Early = in.Early.With(e.Seq, e.Seq)
 	b.Model = in
 	b.Add = append(b.Add, Early{Event: e, Since: time.Now().UTC()})
@@ -318,7 +332,7 @@ func (b *batch) with(o Outcome) (events []*Event) {
 		events = append(events, b.earlier...)
 	}
 	for _, s := range b.settled {
-		if s.outcome == o && !s.sweep {
+		if s.outcome == o && !s.sweep && !s.gone {
 			events = append(events, &s.event)
 		}
 	}

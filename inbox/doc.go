@@ -54,6 +54,11 @@
 // message is gone, and its key goes on without it after the same wait; under Strict it blocks
 // its key, as loudly.
 //
+// An event that was refused on its last delivery is not waited for under Snapshot: GiveUp notes its
+// number in the model, if the key has one, and those behind it go on over it at once. It is a help
+// only, and loses nothing: until one of those is applied, the event can still come, from the dead
+// letters.
+//
 // An event that is never sent, because an operator has skipped it, is followed by nobody for
 // long either: a marker of SkippedType comes under its number, counts, and changes no data. Apply
 // does not hear of it.

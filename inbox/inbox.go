@@ -109,8 +109,10 @@ type Options struct {
 	// CacheBytes bounds the models that are kept in memory, so as not to read them before
 	// each write; default 8 MiB, negative for none.
 	CacheBytes int
-	Observer   Observer
-	Tracer     Tracer
+	// MaxDeliveries is the broker's limit, for GiveUp; 0 when nobody knows it.
+	MaxDeliveries int
+	Observer      Observer
+	Tracer        Tracer
 }
 
 // Inbox applies events to the read models in a store. Events of one key that are in hand at
@@ -163,6 +165,9 @@ func (i *Inbox) do(ctx context.Context, c *call) (Outcome, error) {
 	if c.sweep {
 		hold = min(hold, sweepHold)
 	}
+	if c.gone {
+		hold = min(hold, noteHold)
+	}
 	ctx, cancel := context.WithTimeoutCause(ctx, hold, errHold)
 	defer cancel()
 	c.until = time.Now().Add(hold)
@@ -179,10 +184,11 @@ func (i *Inbox) do(ctx context.Context, c *call) (Outcome, error) {
 	return c.outcome, c.err
 }
 
-// call is one event in hand, or the wish to look after a key's early ones.
+// call is one event in hand, or one that is gone, or the wish to look after a key's early ones.
 type call struct {
 	event Event
 	sweep bool
+	gone  bool // the event will not come: see GiveUp
 	// patient: the sweep ends no wait.
 	patient bool
 	until   time.Time

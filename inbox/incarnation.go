@@ -62,7 +62,7 @@ func (m Model) none() bool { return m.LastSeq == 0 && m.Incarnation.ID == "" && 
 // enter is m at the beginning of e's incarnation.
 func (m Model) enter(e Event) (in Model, lost int64) {
 	in = m
-	in.Incarnation, in.Early, in.Missed = e.Incarnation, nil, nil
+	in.Incarnation, in.Early, in.Missed, in.Gone = e.Incarnation, nil, nil, nil
 	first := e.Incarnation.First
 	if first == 0 { // nobody tells where the numbers began
 		first = e.Seq
@@ -84,7 +84,19 @@ func (m Model) jump(seq int64) (next Model, missing int64) {
 	m.Gaps += missing
 	m.Missed = m.Missed.With(m.LastSeq+1, seq-1).newest(maxMissed)
 	m.LastSeq = seq - 1
+	m.Gone = m.Gone.Above(m.LastSeq)
 	return m, missing
+}
+
+// reach is the highest number that only events that are gone stand before.
+func (m Model) reach() int64 {
+	next := m.LastSeq + 1
+	for _, s := range m.Gone {
+		if s.From <= next && next <= s.To {
+			return s.To + 1
+		}
+	}
+	return next
 }
 
 // maxMissed bounds the memory of what was given up, in ranges: of what came before them, a

@@ -176,7 +176,7 @@ func (l *lane) commit(ctx context.Context, b *batch, calls []*call) {
 			l.looks = 0
 		}
 		l.alone = max(0, l.alone-1)
-		l.more = l.known && l.cur.Early.Lowest() == l.cur.LastSeq+1
+		l.more = l.known && l.i.waited(l.cur)
 		l.i.models.Wrote(l.key, revision, l.cur, len(l.cur.Data))
 		b.succeeded()
 		return

@@ -69,6 +69,9 @@ type (
 		Since   time.Time
 		Err     error
 	}
+	// Gone: the event was refused on its last delivery, and those behind it do not wait for it.
+	// Jumped follows when one of them goes on over it.
+	Gone struct{ Event Event }
 	// GaveUp: an early event could not be applied, and its key has gone on without it.
 	GaveUp struct {
 		Event Event
@@ -84,6 +87,7 @@ func (Waits) signal()    {}
 func (Skipped) signal()  {}
 func (Jumped) signal()   {}
 func (Blocked) signal()  {}
+func (Gone) signal()     {}
 func (GaveUp) signal()   {}
 
 // Tracer follows events into the store. Nil follows nothing, and costs nothing.

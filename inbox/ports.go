@@ -23,7 +23,10 @@ type Model struct {
 	// Early are the events that are stored beside the model, because one before them is
 	// missing.
 	Early Numbers
-	Data  json.RawMessage
+	// Gone are events that were refused on their last delivery: those behind them do not wait for
+	// them. Until one of those is applied, they can still come. Losing the list costs a wait.
+	Gone Numbers
+	Data json.RawMessage
 	// Revision is the store's concurrency token; "" means that nothing is stored.
 	Revision string
 }

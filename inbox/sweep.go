@@ -95,7 +95,6 @@ func (b *batch) sweep(ctx context.Context, c *call, others []*call) error {
 			continue
 		}
 		waited := time.Since(e.Since)
-		var missing int64
 		switch {
 		case stand == due:
 		case waited < opts.EarlyWait, c.patient && opts.Policy == Snapshot, slices.ContainsFunc(others, func(o *call) bool { return o.between(in.LastSeq, e.Event) }):
@@ -110,16 +109,13 @@ func (b *batch) sweep(ctx context.Context, c *call, others []*call) error {
 			}
 			continue // it has no state to go on with: the next event that has may
 		default:
-			in, missing = in.jump(e.Event.Seq)
+			in, _ = in.jump(e.Event.Seq)
 		}
 		if done, err := b.unshelve(e, in, lost); err != nil {
 			return err
 		} else if !done {
 			b.stuck(c, e, waited)
 			return nil
-		}
-		if missing > 0 {
-			b.signals = append(b.signals, Jumped{Event: e.Event, Missing: missing})
 		}
 	}
 	if marker != nil && b.Model.LastSeq < marker.Event.Seq {
@@ -146,7 +142,7 @@ func (b *batch) stuck(c *call, e Early, waited time.Duration) {
 
 // between says whether c is in hand with an event above reached that comes before e.
 func (c *call) between(reached int64, e Event) bool {
-	return !c.sweep && !c.finished() && c.event.Incarnation.ID == e.Incarnation.ID && reached < c.event.Seq && c.event.Seq < e.Seq
+	return !c.sweep && !c.gone && !c.finished() && c.event.Incarnation.ID == e.Incarnation.ID && reached < c.event.Seq && c.event.Seq < e.Seq
 }
 
 // removed says whether e is no early event any more once the batch is stored.

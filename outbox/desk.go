@@ -44,6 +44,7 @@ const (
 	VerbSkip    Verb = "skip"
 	VerbPause   Verb = "pause"
 	VerbResume  Verb = "resume"
+	VerbDrop    Verb = "drop" // of a dead letter
 )
 
 // ActState is how far an act has come.
@@ -62,7 +63,15 @@ const (
 	ActFailed ActState = "failed"
 )
 
-// Act is the record of what an operator did: to one event, or with a pause.
+// DeadLetter is one that an operator has acted on, in the queue of a subscription.
+type DeadLetter struct {
+	Queue     string `json:"queue"`
+	Number    int64  `json:"sequenceNumber"`
+	MessageID string `json:"messageId"`
+	SentAs    string `json:"sentAs,omitempty"` // the message id of its copy
+}
+
+// Act is the record of what an operator did: to one event, to a dead letter, or with a pause.
 type Act struct {
 	ID     string    `json:"id"`
 	At     time.Time `json:"at"`
@@ -77,6 +86,8 @@ type Act struct {
 	Event  string    `json:"event,omitempty"` // its id
 	Type   string    `json:"type,omitempty"`
 	Fault  *Fault    `json:"fault,omitempty"` // as it was before the act
+	// DeadLetter is what it was done to, if that was no event of the outbox.
+	DeadLetter *DeadLetter `json:"deadLetter,omitempty"`
 	// Envelope is a skipped event's, which is stored nowhere else any more.
 	Envelope json.RawMessage `json:"envelope,omitempty"`
 }

@@ -54,6 +54,7 @@ type Dispatcher struct {
 	settled  *settled
 	halts    halts
 	passes   atomic.Int32 // of sweeps, under way
+	taken    keySet       // by passes, and orphans by the fast path
 }
 
 // NewDispatcher returns a Dispatcher from q to p.

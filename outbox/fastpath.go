@@ -43,7 +43,9 @@ type FastPath struct {
 type mark struct {
 	running, again bool
 	// asks: the next drain has to ask the store, because events do not hold all that is new.
-	asks   bool
+	asks bool
+	// orphan: it was adopted, and no commit of this process has told of it.
+	orphan bool
 	events []Event // of commits since the running drain has begun
 	busy   int     // bytes of what it was given
 }
@@ -75,7 +77,7 @@ func (f *FastPath) Notify(key string, events ...Event) {
 	defer f.mu.Unlock()
 	m, ok := f.keys[key]
 	if ok {
-		m.again = m.running
+		m.again, m.orphan = m.running, false
 		f.give(m, events)
 		return
 	}
@@ -117,7 +119,7 @@ func (f *FastPath) adopt(key string) bool {
 	}
 	select {
 	case f.queue <- key:
-		f.keys[key] = &mark{asks: true}
+		f.keys[key] = &mark{asks: true, orphan: true}
 		return true
 	default:
 		return false
@@ -159,11 +161,23 @@ func (f *FastPath) work(ctx context.Context) {
 
 func (f *FastPath) drain(ctx context.Context, key string) {
 	for {
-		fresh, ok := f.begin(key)
+		next, ok := f.begin(key)
 		if !ok {
 			return
 		}
-		f.drainOnce(ctx, key, fresh)
+		if next.orphan {
+			f.drainOrphan(ctx, key)
+		} else {
+			f.drainOnce(ctx, key, next.events)
+		}
+	}
+}
+
+// drainOrphan leaves the key to a sweep that came upon it first, and keeps others from it.
+func (f *FastPath) drainOrphan(ctx context.Context, key string) {
+	if f.d.taken.add(key) {
+		defer f.d.taken.remove(key)
+		f.drainOnce(ctx, key, nil)
 	}
 }
 
@@ -174,18 +188,18 @@ func (f *FastPath) drainOnce(ctx context.Context, key string, fresh []Event) {
 	f.d.drainFresh(ctx, key, f.opts.Budget, fresh) // told to the Observer; the sweep repeats it
 }
 
-// begin claims the next drain of key, with what it needs no query for, or gives the key up
+// begin claims the next drain of key, with the events it needs no query for, or gives the key up
 // when there is nothing new.
-func (f *FastPath) begin(key string) (fresh []Event, ok bool) {
+func (f *FastPath) begin(key string) (next mark, ok bool) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	m := f.keys[key]
 	f.held -= m.busy
 	if m.running && !m.again {
 		delete(f.keys, key)
-		return nil, false
+		return mark{}, false
 	}
-	fresh = m.events
-	*m = mark{running: true, busy: sizeOf(fresh)}
-	return fresh, true
+	next = *m
+	*m = mark{running: true, busy: sizeOf(next.events)}
+	return next, true
 }

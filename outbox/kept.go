@@ -17,29 +17,64 @@ const (
 	// same revisions, and wants a new incarnation. Any entity of the container will do, so a
 	// busy process reads one in this time.
 	placeAge = 5 * time.Second
+	// Of keys that nothing is known of, newKeys must have been new beyond all doubt before one is
+	// bet on: each that was there counts against newLoss that were not, and luck does not go
+	// beyond maxNew, so that it ends soon.
+	newKeys = 4
+	newLoss = 4
+	maxNew  = 8
 )
 
 // kept are entities as this process has read or committed them last. They may be old: who
 // begins with one commits under its revision, and takes nothing else for true.
 type kept struct {
 	docs *recent.Cache[Entity]
+	none bool // nothing is bet on
 
 	mu     sync.Mutex
 	places map[string]time.Time // when a read has shown them last; guarded by mu
+	luck   int                  // of bets that a key is new; guarded by mu
 }
 
 func newKept(bytes int) *kept {
-	return &kept{docs: recent.New[Entity](bytes), places: map[string]time.Time{}}
+	return &kept{docs: recent.New[Entity](bytes), none: bytes == 0, places: map[string]time.Time{}}
 }
 
-// bet returns the entity to begin with in place of a read, if that is likely to be won.
+// bet returns the entity to begin with in place of a read, if that is likely to be won. A key that
+// nothing is known of may be new. The place of a new entity is the store's to know.
 func (k *kept) bet(key string) (Entity, bool) {
+	if k.none {
+		return Entity{}, false
+	}
+	if k.docs.Missing(key) {
+		return Entity{Key: key}, k.lucky()
+	}
 	e, ok := k.docs.Bet(key)
 	return e, ok && k.vouched(e.Place)
 }
 
+func (k *kept) lucky() bool {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	return k.luck >= newKeys
+}
+
+// tried notes whether a key that nothing was known of was new.
+func (k *kept) tried(isNew bool) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if isNew {
+		k.luck = min(k.luck+1, maxNew)
+	} else {
+		k.luck = max(k.luck-newLoss, -maxNew)
+	}
+}
+
 // read keeps what a read has shown that was begun at that time.
 func (k *kept) read(e Entity, began time.Time) {
+	if k.docs.Missing(e.Key) {
+		k.tried(e.Revision == "")
+	}
 	k.docs.Read(e.Key, e.Revision, e, weightOf(e))
 	if e.Moved || e.Place == "" {
 		return

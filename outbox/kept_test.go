@@ -3,6 +3,7 @@ package outbox_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"strings"
 	"sync"
 	"testing"
@@ -92,6 +93,72 @@ func TestAWarmWriteIsOneCommit(t *testing.T) {
 			alone(t, off, put("k", "off"))
 		}
 		require.Equal(t, "load commit load commit load commit", s.took())
+	})
+}
+
+// TestAnUnknownKeyIsNew, is the bet where the ones before it were: no read comes before its commit.
+func TestAnUnknownKeyIsNew(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		mem := &outboxtest.MemStore{}
+		s := note(mem)
+		w := outbox.NewWriter(s, outbox.WriterOptions{})
+		off := outbox.NewWriter(s, outbox.WriterOptions{CacheBytes: -1})
+		add := func(key string) string { alone(t, w, put(key, "new")); return s.took() }
+		for _, key := range []string{"a", "b", "c", "d"} {
+			require.Equal(t, "load place commit", add(key))
+			alone(t, off, put("off "+key, "new"))
+			s.took()
+		}
+		require.Equal(t, "place commit", add("e"))
+		require.Equal(t, "place commit", add("f"))
+		require.Equal(t, `"1"`, must(t, w, put("g", "new")).ETag)
+		require.Len(t, mem.Events("g"), 1)
+		alone(t, off, put("off e", "new"))
+		require.Equal(t, "place commit load place commit", s.took(), "who keeps nothing bets on nothing")
+
+		alone(t, off, put("there", "by another process"))
+		s.took()
+		answer := alone(t, w, put("there", "by another process"))
+		require.Equal(t, "place commit load commit", s.took())
+		require.Equal(t, `"1"`, answer.ETag, "it was decided on what is stored")
+		require.Len(t, mem.Events("there"), 1)
+
+		_, err := w.Write(t.Context(), outbox.Request{Key: "nowhere", Decide: func(e outbox.Entity) (outbox.Decision, error) {
+			return outbox.Decision{}, errors.New("there is none")
+		}})
+		require.EqualError(t, err, "there is none")
+		require.Equal(t, "load", s.took(), "what is refused was looked for")
+	})
+}
+
+// TestBetsOnNewKeysEnd with the keys that are new, and begin with them again.
+func TestBetsOnNewKeysEnd(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		s := note(&outboxtest.MemStore{})
+		w, other := outbox.NewWriter(s, outbox.WriterOptions{}), outbox.NewWriter(s.Storage, outbox.WriterOptions{})
+		bets := func(key string, there bool) bool {
+			if there {
+				alone(t, other, put(key, "old"))
+			}
+			s.took()
+			alone(t, w, put(key, "new"))
+			return strings.HasPrefix(s.took(), "place commit")
+		}
+		n := 0
+		run := func(there bool, of int) (won int) {
+			for range of {
+				n++
+				if bets(fmt.Sprint("k", n), there) {
+					won++
+				}
+			}
+			return won
+		}
+		require.Equal(t, 16, run(false, 20))
+		require.LessOrEqual(t, run(true, 100), 2, "no more are lost than that")
+		require.Equal(t, 38, run(false, 50), "twelve of them were read")
 	})
 }
 

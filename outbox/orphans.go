@@ -120,7 +120,7 @@ func (o *orphans) look(ctx context.Context) error {
 }
 
 // free notes the key, and says whether it should be tried: it does not wait, and was not tried
-// a moment ago. One that is paused is tried as soon as it is not.
+// a moment ago, and nobody here is at it. One that is paused is tried as soon as it is not.
 func (o *orphans) free(ctx context.Context, key string, now time.Time, seen map[string]*orphan) bool {
 	one := o.known[key]
 	halted, err := o.f.d.halts.of(ctx, key)
@@ -132,7 +132,7 @@ func (o *orphans) free(ctx context.Context, key string, now time.Time, seen map[
 		return false
 	}
 	wait, clean := o.f.d.refusals.of(key)
-	return wait == 0 && (!clean || !now.Before(one.next)) && !o.f.has(key)
+	return wait == 0 && (!clean || !now.Before(one.next)) && !o.f.has(key) && !o.f.d.taken.has(key)
 }
 
 // hand gives the keys to the fast path, unless that has them by now, or no room.

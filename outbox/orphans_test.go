@@ -243,39 +243,99 @@ func TestALookThatRelievesEnds(t *testing.T) {
 	})
 }
 
-// TestABacklogIsLeftToTheSweep of the same process while it is at it, and a few orphans are not.
+// TestABacklogIsLeftToTheSweep of the same process while it is at it, and a few orphans that
+// it has not come upon are not.
 func TestABacklogIsLeftToTheSweep(t *testing.T) {
 	t.Parallel()
 	for orphans, taken := range map[int]bool{200: true, 300: false} {
 		synctest.Test(t, func(t *testing.T) {
-			s := &outboxtest.FaultyStore{Storage: &outboxtest.MemStore{}}
-			var byFastPath atomic.Bool
-			p := &outboxtest.MemPublisher{Fault: func(_ context.Context, e outbox.Event) error {
-				byFastPath.Store(true)
-				return nil
-			}}
+			mem, d, p, _ := stalledSweep(t, 16)
 			for i := range orphans {
-				fill(t, s.Storage, 1, fmt.Sprintf("k%04d", i))
+				fill(t, mem, 1, fmt.Sprintf("o%04d", i))
 			}
 			time.Sleep(2 * time.Second)
-			var reads atomic.Int32
-			s.Before = func(_ context.Context, op, _ string) error {
-				if op == "pending" && reads.Add(1) <= 16 {
-					time.Sleep(10 * time.Second) // the sweep's first reads
-				}
-				return nil
-			}
-			d := outbox.NewDispatcher(s, p, outbox.DispatcherOptions{})
-			go func() { _, _ = d.Sweep(t.Context()) }()
-			synctest.Wait()
 			running(t, d, outbox.FastPathOptions{})
 			time.Sleep(5 * time.Second)
 			synctest.Wait()
-			require.Equal(t, taken, byFastPath.Load(), "%d orphans", orphans)
+			require.Equal(t, taken, len(p.Log()) > 0, "%d orphans", orphans)
 			time.Sleep(time.Minute)
-			require.NoError(t, outboxtest.CheckDelivered(s.Storage.(*outboxtest.MemStore), p))
+			require.NoError(t, outboxtest.CheckDelivered(mem, p))
 		})
 	}
+}
+
+// TestAKeyIsDrainedByOne: what a sweep has in hand is left alone by the looks and by another sweep
+// of the process.
+func TestAKeyIsDrainedByOne(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		mem, d, p, reads := stalledSweep(t, 200)
+		running(t, d, outbox.FastPathOptions{})
+		second, err := d.Sweep(t.Context())
+		require.NoError(t, err)
+		require.Zero(t, second.Keys)
+		time.Sleep(5 * time.Second)
+		synctest.Wait()
+		require.EqualValues(t, 16, reads.Load(), "but those of the first sweep")
+		time.Sleep(time.Minute)
+		require.NoError(t, outboxtest.CheckDelivered(mem, p))
+		require.Len(t, p.Log(), 200, "each went out once")
+		fill(t, mem, 1, "k0000")
+		_, err = d.Sweep(t.Context())
+		require.NoError(t, err)
+		require.NoError(t, outboxtest.CheckDelivered(mem, p), "once it is done, others may")
+	})
+}
+
+// TestOrphansThatWaitAreTheSweeps: it takes what the fast path has adopted and has no worker for,
+// and leaves alone what a worker has.
+func TestOrphansThatWaitAreTheSweeps(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		s := &outboxtest.MemStore{}
+		var slow atomic.Bool
+		slow.Store(true)
+		p := &outboxtest.MemPublisher{Fault: func(context.Context, outbox.Event) error {
+			if slow.Load() {
+				time.Sleep(3 * time.Second)
+			}
+			return nil
+		}}
+		for i := range 100 {
+			fill(t, s, 2, fmt.Sprintf("k%04d", i))
+		}
+		time.Sleep(2 * time.Second)
+		d := outbox.NewDispatcher(s, p, outbox.DispatcherOptions{})
+		running(t, d, outbox.FastPathOptions{Workers: 16})
+		time.Sleep(time.Second) // each worker sends
+		slow.Store(false)
+		report, err := d.Sweep(t.Context())
+		require.NoError(t, err)
+		require.Equal(t, 2*(100-16), report.Settled)
+		time.Sleep(time.Minute)
+		require.NoError(t, outboxtest.CheckDelivered(s, p))
+		require.Len(t, p.Log(), 200, "each went out once")
+	})
+}
+
+// stalledSweep is under way for a number of keys, with one event each: its first sixteen reads take 10 s.
+func stalledSweep(t *testing.T, keys int) (mem *outboxtest.MemStore, d *outbox.Dispatcher, p *outboxtest.MemPublisher, reads *atomic.Int32) {
+	t.Helper()
+	mem, p, reads = &outboxtest.MemStore{}, &outboxtest.MemPublisher{}, &atomic.Int32{}
+	s := &outboxtest.FaultyStore{Storage: mem, Before: func(_ context.Context, op, _ string) error {
+		if op == "pending" && reads.Add(1) <= 16 {
+			time.Sleep(10 * time.Second)
+		}
+		return nil
+	}}
+	for i := range keys {
+		fill(t, mem, 1, fmt.Sprintf("k%04d", i))
+	}
+	time.Sleep(2 * time.Second)
+	d = outbox.NewDispatcher(s, p, outbox.DispatcherOptions{})
+	go func() { _, _ = d.Sweep(t.Context()) }()
+	synctest.Wait()
+	return mem, d, p, reads
 }
 
 // endless is a store whose search has no last page. Each has one key.

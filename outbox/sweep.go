@@ -211,6 +211,10 @@ func (p *sweepPass) visit(ctx context.Context, heads []Head) error {
 		if p.keys >= maxKeysPerPass || p.d.gate.barred() || time.Now().After(p.until) {
 			return errEnough
 		}
+		if !p.d.taken.add(h.Key) {
+			p.comeAgain(h.Key)
+			continue
+		}
 		p.seen[h.Key] = struct{}{}
 		p.keys++
 		if p.vain < maxVain && p.d.gate.doubted() {
@@ -248,18 +252,24 @@ func (p *sweepPass) try(ctx context.Context, key string) {
 	defer p.crowd.enter()
 	p.crowd.enter()
 	if r := p.drain(ctx, key, 0); r.Settled > 0 {
-		p.mu.Lock()
-		defer p.mu.Unlock()
-		p.again = append(p.again, key) // it may have more
+		p.comeAgain(key) // it may have more
 	} else if p.d.gate.closed() == 0 && r.Held == 0 {
 		p.vain++
 	}
 }
 
-// drain drains a key that has entered the crowd.
+// comeAgain has the next pass look at the key once more.
+func (p *sweepPass) comeAgain(key string) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.again = append(p.again, key)
+}
+
+// drain drains a key that has entered the crowd and was added to those that are taken.
 func (p *sweepPass) drain(ctx context.Context, key string, budget time.Duration) Report {
 	r, err := p.d.drain(ctx, drain{key: key, queue: p.crowd, pub: p.crowd, hasty: true}, budget)
 	p.crowd.leave(key)
+	p.d.taken.remove(key)
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.report.add(r)

@@ -184,6 +184,7 @@ type modelDoc struct {
 	Incarnation inbox.Incarnation `json:"incarnation,omitzero"`
 	Gaps        int64             `json:"gaps"`
 	Missed      inbox.Numbers     `json:"missed,omitempty"`
+	Gone        inbox.Numbers     `json:"gone,omitempty"`
 	Early       inbox.Numbers     `json:"early,omitempty"`
 	Data        json.RawMessage   `json:"data,omitempty"`
 }
@@ -192,13 +193,13 @@ type modelDoc struct {
 func newModelDoc(m *inbox.Model) modelDoc {
 	return modelDoc{
 		ID: modelDocID, PK: m.Key, Kind: "model", LastSeq: m.LastSeq, Incarnation: m.Incarnation,
-		Gaps: m.Gaps, Missed: m.Missed, Early: m.Early,
+		Gaps: m.Gaps, Missed: m.Missed, Gone: m.Gone, Early: m.Early,
 	}
 }
 
 func (d *modelDoc) model(key, revision string) inbox.Model {
 	return inbox.Model{
-		Key: key, LastSeq: d.LastSeq, Incarnation: d.Incarnation, Gaps: d.Gaps, Missed: d.Missed, Early: d.Early, Data: d.Data, Revision: revision,
+		Key: key, LastSeq: d.LastSeq, Incarnation: d.Incarnation, Gaps: d.Gaps, Missed: d.Missed, Gone: d.Gone, Early: d.Early, Data: d.Data, Revision: revision,
 	}
 }
 

@@ -60,13 +60,33 @@ type fault struct {
 
 // diagnose understands an error that came in a phase under ctx.
 func diagnose(ctx context.Context, err error, in phase) fault {
-	f := fault{class: classOf(err, in), condition: conditionOf(err), err: err}
+	f := fault{class: classOf(err, in), condition: conditionOf(err), err: readable(err)}
 	if ctx.Err() != nil || errors.Is(err, context.DeadlineExceeded) || errors.Is(err, context.Canceled) {
 		f.class, f.condition, f.err = outbox.Timeout, "", errors.Join(errNoAnswer, context.Cause(ctx))
 	}
 	// Only a plain answer to the message (a disposition) leaves the link as it was.
 	f.broken = detached(err) || (f.class != outbox.Throttled && !f.class.Permanent())
 	return f
+}
+
+// refusal is the broker's own error, as people read it: the library prints it as a Go value.
+type refusal struct{ of *amqp.Error }
+
+func (r refusal) Error() string {
+	if r.of.Description == "" {
+		return string(r.of.Condition)
+	}
+	return string(r.of.Condition) + ": " + r.of.Description
+}
+
+// Unwrap returns what the library returned.
+func (r refusal) Unwrap() error { return r.of }
+
+func readable(err error) error {
+	if e, ok := err.(*amqp.Error); ok { //nolint:errorlint // what is around it would be lost
+		return refusal{e}
+	}
+	return err
 }
 
 func classOf(err error, in phase) outbox.Class {

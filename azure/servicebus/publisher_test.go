@@ -465,6 +465,18 @@ func TestDiagnose(t *testing.T) {
 	}
 }
 
+// TestRefusalsAreReadable: what the broker said stands in logs, and beside what it parked.
+func TestRefusalsAreReadable(t *testing.T) {
+	t.Parallel()
+	for want, err := range map[string]error{
+		"amqp:not-allowed: no": &amqp.Error{Condition: amqp.ErrCondNotAllowed, Description: "no"},
+		"amqp:not-allowed":     &amqp.Error{Condition: amqp.ErrCondNotAllowed},
+		"EOF":                  io.EOF,
+	} {
+		require.EqualError(t, diagnose(t.Context(), err, sending).err, want)
+	}
+}
+
 // TestWhatRefusalsAreComparedBy: the broker's own name for it. What was never answered has
 // none, whatever the error says.
 func TestWhatRefusalsAreComparedBy(t *testing.T) {
@@ -477,7 +489,7 @@ func TestWhatRefusalsAreComparedBy(t *testing.T) {
 	} {
 		f := diagnose(t.Context(), err, sending)
 		require.Equal(t, want, f.condition)
-		require.Equal(t, err, f.err)
+		require.ErrorIs(t, f.err, err)
 	}
 	ctx, cancel := context.WithCancelCause(t.Context())
 	cancel(io.ErrClosedPipe)

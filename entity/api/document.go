@@ -21,7 +21,7 @@ type object = map[string]any
 func Document(version string, kinds []Kind, routes []Route) ([]byte, error) {
 	d := document{
 		paths: object{}, operations: map[string]bool{},
-		schemas: object{"Problem": problemSchema()}, responses: problemResponses(),
+		schemas: object{"Problem": problemSchema(), "Health": healthSchema()}, responses: problemResponses(),
 	}
 	byName := map[string]Kind{}
 	for _, k := range kinds {
@@ -117,6 +117,10 @@ func (d *document) addRoute(r Route, kinds map[string]Kind) error {
 		switch {
 		case r.Document:
 			d.add(r, method, template, documentOperation(method))
+		case r.Health:
+			for _, check := range healthChecks {
+				d.add(r, method, template+check.path, healthOperation(method, check))
+			}
 		case !known:
 			d.add(r, method, template, otherOperation(method, r, template))
 		case method == "post":

@@ -34,6 +34,8 @@ type Route struct {
 	Serves []string
 	// Document: the function serves the description itself.
 	Document bool
+	// Health: the function tells how the app is, at its route and two below it.
+	Health bool
 }
 
 // title is a name as identifiers have it: "email-changed" becomes "EmailChanged".

@@ -30,9 +30,8 @@ type shadowing struct {
 type deeper struct {
 	untagged
 	Inner struct{ A, b, C int }
-	//lint:ignore SA5008 encoding/json takes it for the name "-", and so does this package
-	More int `json:"-,"`
-	Gone int `json:"-"`
+	More  int `json:"-,"` //nolint:staticcheck // encoding/json takes it for the name "-", and so does this package
+	Gone  int `json:"-"`
 }
 
 type ofPointer struct {
@@ -174,8 +173,7 @@ func TestCheckSaysWhichFieldsAreNotPlain(t *testing.T) {
 			B int `json:"NOTE"`
 		}](), []string{".B", `"NOTE"`, `"note"`, "rename one"}},
 		{Check[struct {
-			//lint:ignore SA5008 it is refused
-			A int `json:"no\"te"`
+			A int `json:"no\"te"` //nolint:staticcheck // it is refused
 		}](), []string{".A", "json tag"}},
 		{Check[struct{ L lister }](), []string{".L", "give it UnmarshalJSON"}},
 		{Check[struct{ T []Tree }](), []string{".T[…].Tree", "in itself"}},

@@ -23,6 +23,7 @@ import (
 	"github.com/relaybox/relaybox/functions"
 	"github.com/relaybox/relaybox/handler/config"
 	"github.com/relaybox/relaybox/handler/telemetry"
+	"github.com/relaybox/relaybox/health"
 	"github.com/relaybox/relaybox/inbox"
 	"github.com/relaybox/relaybox/outbox"
 )
@@ -92,7 +93,7 @@ func New(cfg config.Config, log *slog.Logger, opts Options) (*App, error) {
 
 	a.functions, err = functions.New(functions.Deps{
 		Writer: writer, Reader: entities, Sweeper: dispatcher, Inbox: consumer, Logger: log, Deadline: cfg.Deadline, Edition: opts.Edition,
-		Follow: tell.Follow(timers()),
+		Follow: tell.Follow(timers()), Health: health.New(a.sources(entities, views, reach), healthOptions(cfg, log)),
 	})
 	if faults = append(faults, config.Faults(err)...); len(faults) > 0 {
 		return nil, errors.Join(faults...)
@@ -202,10 +203,10 @@ func (a *App) greet(ctx context.Context) {
 	}
 }
 
-// ServeHTTP implements http.Handler. Only the host's probe is answered before the
-// app is ready; an invocation waits as long as its caller does.
+// ServeHTTP implements http.Handler. Only the host's probe and those of health are answered
+// before the app is ready; an invocation waits as long as its caller does.
 func (a *App) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	if r.URL.Path != "/" && !a.isReady(r) {
+	if r.URL.Path != "/" && !asksForHealth(r) && !a.isReady(r) {
 		azfunc.Drain(w, r)
 		// For a trigger that is not HTTP any status but 2xx is a failure.
 		problem.Answer(w, r, a.log, &outbox.Error{Class: outbox.Unavailable, Op: "wait for the containers", RetryAfter: time.Second})

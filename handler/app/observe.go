@@ -80,6 +80,9 @@ func observeInbox(log *slog.Logger) inbox.Observer {
 		case inbox.GaveUp:
 			log.Error("event given up: it cannot be applied, and its key has gone on without it", "signal", "gave-up", "key", s.Event.Key, "seq", s.Event.Seq,
 				"event", s.Event.ID, "error", s.Err, telemetry.Trace(s.Event.TraceParent))
+		case inbox.Gone:
+			log.Error("event given up on its last delivery: those behind it do not wait for it", "signal", "gave-up", "key", s.Event.Key, "seq", s.Event.Seq,
+				"event", s.Event.ID, telemetry.Trace(s.Event.TraceParent))
 		case inbox.Skipped:
 			log.Warn("an operator has skipped the event: its key goes on without it", "signal", "skipped", "key", s.Event.Key, "seq", s.Event.Seq, "event", s.Event.ID,
 				telemetry.Trace(s.Event.TraceParent))

@@ -46,6 +46,7 @@ func TestSignalsAreLogged(t *testing.T) {
 		"too old":     {nil, inbox.TooOld{Event: got, LastSeq: 5}, []string{"level=WARN", "signal=too-old key=k seq=3 event=e lastSeq=5"}},
 		"waits":       {nil, inbox.Waits{Event: got, For: 2}, []string{"level=INFO", "signal=early key=k seq=3 event=e for=2"}},
 		"gap blocked": {nil, inbox.Blocked{Key: "k", For: 2, Waiting: 4}, []string{"level=ERROR", "signal=gap-blocked key=k for=2 waiting=4"}},
+		"gone":        {nil, inbox.Gone{Event: got}, []string{"level=ERROR", "signal=gave-up key=k seq=3 event=e", "do not wait"}},
 		"given up":    {nil, inbox.GaveUp{Event: got, Err: away}, []string{"level=ERROR", "signal=gave-up key=k seq=3 event=e", "away"}},
 		"skipped":     {nil, inbox.Skipped{Event: got}, []string{"level=WARN", "signal=skipped key=k seq=3 event=e"}},
 		"jumped":      {nil, inbox.Jumped{Event: got, Missing: 2}, []string{"level=WARN", "signal=gap key=k seq=3 event=e missing=2"}},

@@ -3,9 +3,12 @@ package app
 import (
 	"cmp"
 	"context"
+	"log/slog"
 
 	"github.com/relaybox/relaybox/azure/servicebus"
+	"github.com/relaybox/relaybox/functions"
 	"github.com/relaybox/relaybox/handler/config"
+	"github.com/relaybox/relaybox/health"
 	"github.com/relaybox/relaybox/inbox"
 	"github.com/relaybox/relaybox/outbox"
 )
@@ -40,6 +43,13 @@ func writerOptions(cfg config.Config, committed func(key string, events ...outbo
 func inboxOptions(cfg config.Config, reach func(context.Context) error, observer inbox.Observer, tracer inbox.Tracer) inbox.Options {
 	return inbox.Options{
 		Policy: cfg.Policy(), Hold: cfg.Inbox.Hold, Wait: cfg.Inbox.Wait, MaxWaiting: cfg.Inbox.Waiting, EarlyWait: cfg.Inbox.EarlyWait,
-		Reach: reach, StartAnywhere: cfg.Inbox.Anywhere, CacheBytes: cmp.Or(cfg.CacheBytes, -1), Observer: observer, Tracer: tracer,
+		Reach: reach, StartAnywhere: cfg.Inbox.Anywhere, MaxDeliveries: cfg.Inbox.Deliveries, CacheBytes: cmp.Or(cfg.CacheBytes, -1), Observer: observer, Tracer: tracer,
+	}
+}
+
+func healthOptions(cfg config.Config, log *slog.Logger) health.Options {
+	return health.Options{
+		Limits:  health.Limits{Oldest: cfg.Health.Oldest, Parked: cfg.Health.Parked, DeadLetters: cfg.Health.DeadLetters},
+		Version: functions.Version(), Logger: log,
 	}
 }

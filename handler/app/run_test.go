@@ -20,6 +20,7 @@ import (
 	"github.com/relaybox/relaybox/azure/cosmos"
 	"github.com/relaybox/relaybox/azure/servicebus"
 	"github.com/relaybox/relaybox/handler/config"
+	"github.com/relaybox/relaybox/health"
 	"github.com/relaybox/relaybox/inbox"
 	"github.com/relaybox/relaybox/local/minibus"
 	"github.com/relaybox/relaybox/local/minicosmos"
@@ -46,8 +47,10 @@ func TestSettingsArrive(t *testing.T) {
 		"EVENTS_TOPIC_PARTITIONED": "true", "RELAYBOX_SOURCE": "/here", "RELAYBOX_FASTPATH_BUDGET": "1s", "RELAYBOX_FASTPATH_QUEUE": "2",
 		"RELAYBOX_ORPHAN_LOOK": "3s", "RELAYBOX_SWEEP_BUDGET": "4s", "RELAYBOX_SWEEP_PARALLEL": "5", "RELAYBOX_PARK_AFTER": "6",
 		"RELAYBOX_SKIP_PARKED": "true", "RELAYBOX_MAX_EVENT_BYTES": "7000", "RELAYBOX_CACHE_BYTES": "1000", "RELAYBOX_GAP_POLICY": "strict",
-		"RELAYBOX_INBOX_HOLD": "8m", "RELAYBOX_INBOX_WAIT": "9s", "RELAYBOX_INBOX_WAITING": "10", "RELAYBOX_EARLY_WAIT": "11m", "RELAYBOX_START_ANYWHERE": "true",
+		"RELAYBOX_INBOX_HOLD": "8m", "RELAYBOX_INBOX_WAIT": "9s", "RELAYBOX_INBOX_WAITING": "10", "RELAYBOX_EARLY_WAIT": "11m", "RELAYBOX_MAX_DELIVERIES": "12", "RELAYBOX_START_ANYWHERE": "true",
+		"RELAYBOX_HEALTH_OLDEST": "12s", "RELAYBOX_HEALTH_PARKED": "13", "RELAYBOX_HEALTH_DEAD_LETTERS": "14",
 	})
+	require.Equal(t, health.Limits{Oldest: 12 * time.Second, Parked: 13, DeadLetters: 14}, healthOptions(cfg, nil).Limits)
 	require.Equal(t, servicebus.PublisherOptions{OneSessionPerBatch: true}, publisherOptions(cfg, nil))
 	require.Equal(t, outbox.FastPathOptions{Queue: 2, Budget: time.Second, LookEvery: 3 * time.Second}, fastPathOptions(cfg))
 
@@ -80,7 +83,7 @@ func TestSettingsArrive(t *testing.T) {
 	require.Equal(t, 4, heard)
 	in.Observer, in.Reach = nil, nil
 	require.Equal(t, inbox.Options{
-		Policy: inbox.Strict, Hold: 8 * time.Minute, Wait: 9 * time.Second, MaxWaiting: 10, EarlyWait: 11 * time.Minute, StartAnywhere: true, CacheBytes: 1000,
+		Policy: inbox.Strict, Hold: 8 * time.Minute, Wait: 9 * time.Second, MaxWaiting: 10, EarlyWait: 11 * time.Minute, StartAnywhere: true, CacheBytes: 1000, MaxDeliveries: 12,
 	}, in)
 }
 
@@ -95,6 +98,7 @@ func TestWhoWaitsForTheContainers(t *testing.T) {
 		after       time.Duration
 	}{
 		"probe":                {"/", 0, 0, 204, 0},
+		"probe of health":      {"/API/Health/live", 0, 0, 204, 0},
 		"client":               {"/api/profiles/p-1", 0, 0, 503, 20 * time.Second},
 		"client, another case": {"/API/profiles/p-1", 0, 0, 503, 20 * time.Second},
 		"client, then ready":   {"/api/profiles/p-1", time.Second, 0, 204, time.Second},

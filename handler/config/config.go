@@ -62,12 +62,24 @@ type Config struct {
 		Waiting   int           `env:"RELAYBOX_INBOX_WAITING" envDefault:"64"`
 		EarlyWait time.Duration `env:"RELAYBOX_EARLY_WAIT" envDefault:"3m"`
 		Anywhere  bool          `env:"RELAYBOX_START_ANYWHERE"`
+		// Deliveries is the subscription's maxDeliveryCount.
+		Deliveries int `env:"RELAYBOX_MAX_DELIVERIES" envDefault:"100"`
+	}
+	// Health are the thresholds above which GET /api/health is red.
+	Health struct {
+		Oldest      time.Duration `env:"RELAYBOX_HEALTH_OLDEST" envDefault:"5m"`
+		Parked      int           `env:"RELAYBOX_HEALTH_PARKED" envDefault:"0"`
+		DeadLetters int           `env:"RELAYBOX_HEALTH_DEAD_LETTERS" envDefault:"0"`
 	}
 	Deadline time.Duration `env:"RELAYBOX_INVOCATION_DEADLINE" envDefault:"28m"`
 	// CacheBytes bounds what is kept of documents that were read or written last; 0 for nothing.
 	CacheBytes int        `env:"RELAYBOX_CACHE_BYTES" envDefault:"8388608"`
 	LogLevel   slog.Level `env:"RELAYBOX_LOG_LEVEL" envDefault:"INFO"`
 }
+
+// HealthCount is how many a look for GET /api/health counts of each state at most, so that it
+// stays cheap whatever waits.
+const HealthCount = 1000
 
 // Load reads and checks the settings. Its error joins one error for every fault, which
 // begins with the setting's name; no value of a setting that may hold a secret is in it.
@@ -203,6 +215,10 @@ func (c *Config) faults() []error {
 	fault(c.Inbox.Wait <= 0, "RELAYBOX_INBOX_WAIT", "is %v: it must be above zero", c.Inbox.Wait)
 	fault(c.Inbox.Waiting < 1, "RELAYBOX_INBOX_WAITING", "is %d: it must be at least 1, and at most half of maxConcurrentCalls in host.json", c.Inbox.Waiting)
 	fault(c.Inbox.EarlyWait < c.Inbox.Wait, "RELAYBOX_EARLY_WAIT", "is %v: it must be longer than the lock of the subscription, and at least RELAYBOX_INBOX_WAIT (%v)", c.Inbox.EarlyWait, c.Inbox.Wait)
+	fault(c.Inbox.Deliveries < 1, "RELAYBOX_MAX_DELIVERIES", "is %d: it must be maxDeliveryCount of the subscription", c.Inbox.Deliveries)
+	fault(c.Health.Oldest < time.Second, "RELAYBOX_HEALTH_OLDEST", "is %v: it must be at least 1s; the fast path alone may take RELAYBOX_FASTPATH_BUDGET (%v)", c.Health.Oldest, c.Outbox.FastPathBudget)
+	fault(c.Health.Parked < 0 || c.Health.Parked >= HealthCount, "RELAYBOX_HEALTH_PARKED", "is %d: it must be from 0 to %d, because more are not counted", c.Health.Parked, HealthCount-1)
+	fault(c.Health.DeadLetters < 0 || c.Health.DeadLetters >= HealthCount, "RELAYBOX_HEALTH_DEAD_LETTERS", "is %d: it must be from 0 to %d, because more are not counted", c.Health.DeadLetters, HealthCount-1)
 	return faults
 }
 

@@ -82,7 +82,11 @@ func TestEveryFaultNamesItsSetting(t *testing.T) {
 		"RELAYBOX_INBOX_WAIT":          "0s",
 		"RELAYBOX_INBOX_WAITING":       "0",
 		"RELAYBOX_EARLY_WAIT":          "0s",
+		"RELAYBOX_MAX_DELIVERIES":      "0",
 		"RELAYBOX_INVOCATION_DEADLINE": "0s",
+		"RELAYBOX_HEALTH_OLDEST":       "0s",
+		"RELAYBOX_HEALTH_PARKED":       "-1",
+		"RELAYBOX_HEALTH_DEAD_LETTERS": "-1",
 	} {
 		t.Run(setting, func(t *testing.T) {
 			t.Parallel()
@@ -121,6 +125,12 @@ func TestLimits(t *testing.T) {
 		{"RELAYBOX_INBOX_WAIT", "3m", "-1s"},
 		{"RELAYBOX_INBOX_WAITING", "1", "0"},
 		{"RELAYBOX_EARLY_WAIT", "1s", "999ms"},
+		{"RELAYBOX_MAX_DELIVERIES", "1", "0"},
+		{"RELAYBOX_HEALTH_OLDEST", "1s", "999ms"},
+		{"RELAYBOX_HEALTH_PARKED", "0", "-1"},
+		{"RELAYBOX_HEALTH_PARKED", "999", "1000"},
+		{"RELAYBOX_HEALTH_DEAD_LETTERS", "0", "-1"},
+		{"RELAYBOX_HEALTH_DEAD_LETTERS", "999", "1000"},
 		{"COSMOS_DATABASE", strings.Repeat("a", 255), strings.Repeat("a", 256)},
 	} {
 		settings := map[string]string{"RELAYBOX_INVOCATION_DEADLINE": "5m", "RELAYBOX_INBOX_HOLD": "1m", "RELAYBOX_SWEEP_BUDGET": "1m"}
@@ -172,7 +182,8 @@ func TestUnreadableValues(t *testing.T) {
 		"EVENTS_TOPIC_PARTITIONED": "yes?", "RELAYBOX_FASTPATH_BUDGET": "quick", "RELAYBOX_FASTPATH_QUEUE": "long",
 		"RELAYBOX_ORPHAN_LOOK": "often", "RELAYBOX_SWEEP_BUDGET": "1 minute", "RELAYBOX_SWEEP_PARALLEL": "many", "RELAYBOX_PARK_AFTER": "three", "RELAYBOX_SKIP_PARKED": "perhaps",
 		"RELAYBOX_MAX_EVENT_BYTES": "240k", "RELAYBOX_INBOX_HOLD": "soon", "RELAYBOX_INBOX_WAIT": "briefly", "RELAYBOX_INBOX_WAITING": "some", "RELAYBOX_EARLY_WAIT": "week", "RELAYBOX_START_ANYWHERE": "here", "RELAYBOX_INVOCATION_DEADLINE": "late", "RELAYBOX_LOG_LEVEL": "loud",
-		"RELAYBOX_CACHE_BYTES": "8MiB",
+		"RELAYBOX_CACHE_BYTES": "8MiB", "RELAYBOX_MAX_DELIVERIES": "hundred",
+		"RELAYBOX_HEALTH_OLDEST": "ages", "RELAYBOX_HEALTH_PARKED": "none", "RELAYBOX_HEALTH_DEAD_LETTERS": "few",
 	}
 	_, err := Load(with(bad))
 	require.Error(t, err)

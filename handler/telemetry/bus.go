@@ -61,10 +61,11 @@ func ofEvent(e *outbox.Event) []attribute.KeyValue {
 type consumer interface {
 	Once(ctx context.Context, e inbox.Event) (inbox.Outcome, error)
 	Sweep(ctx context.Context) (inbox.Swept, error)
+	GiveUp(ctx context.Context, e inbox.Event, delivery int) error
 }
 
 // Inbox is an inbox whose messages are followed from their arrival to the outcome. It is an
-// entity.Follower.
+// entity.Follower and an entity.Giver.
 type Inbox struct {
 	consumer
 	t                   *Telemetry

@@ -92,7 +92,7 @@ func missing(t *testing.T, s inbox.Store, key string) {
 func roundTrip(t *testing.T, s inbox.Store, key string) {
 	want := inbox.Model{
 		Key: key, LastSeq: 7, Gaps: 2, Data: json.RawMessage(`{"text":"Ærø 日本 😀"}`),
-		Missed: inbox.Numbers{}.With(3, 4), Early: inbox.Numbers{}.With(9, 9).With(12, 15),
+		Missed: inbox.Numbers{}.With(3, 4), Early: inbox.Numbers{}.With(9, 9).With(12, 15), Gone: inbox.Numbers{}.With(6, 7),
 		Incarnation: inbox.Incarnation{ID: "i-2", First: 5, Since: day, Drawn: day.Add(time.Hour + 5000)},
 	}
 	commit(t, s, inbox.Change{Model: want})
