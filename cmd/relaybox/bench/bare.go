@@ -353,21 +353,19 @@ func (p *path) consume(ctx context.Context, m *azservicebus.ReceivedMessage) err
 const drainPage = 50
 
 // bareDrain is the ceiling of a backlog: a page, one send of all that is on it, one batch of
-// deletions.
-func bareDrain(keys []string) func(context.Context, *trial) (Figures, error) {
+// deletions. In bulk, many events are written at once.
+func bareDrain(keys []string, bulk bool) func(context.Context, *trial) (Figures, error) {
 	return func(ctx context.Context, t *trial) (f Figures, err error) {
 		b, err := newBare(ctx, t.rig)
 		if err != nil {
 			return f, err
 		}
 		defer b.close()
-		if err := firstFault(func(fail func(error)) {
-			closedLoop(ctx, bareWorkers, len(keys), func(n int) {
-				_, err := b.write(ctx, keys[n], n)
-				fail(err)
-				t.progress("%d of %d written", n, len(keys))
-			})
-		}); err != nil {
+		fill := b.fill
+		if bulk {
+			fill = b.fillInBulk
+		}
+		if err := fill(ctx, t, keys); err != nil {
 			return f, err
 		}
 		if err := t.rig.countSends(ctx); err != nil {
@@ -377,7 +375,10 @@ func bareDrain(keys []string) func(context.Context, *trial) (Figures, error) {
 		if err != nil {
 			return f, err
 		}
-		own := distinct(keys)
+		own, want := distinct(keys), len(keys)
+		if bulk {
+			want = len(keys) / len(own) * len(own)
+		}
 		var drained atomic.Int64
 		err = firstFault(func(fail func(error)) {
 			closedLoop(ctx, bareWorkers, len(own), func(n int) {
@@ -390,11 +391,49 @@ func bareDrain(keys []string) func(context.Context, *trial) (Figures, error) {
 				}
 			})
 		})
-		if f.Events = int(drained.Load()); err == nil && f.Events != len(keys) {
-			err = fmt.Errorf("%d of %d events were drained", f.Events, len(keys))
+		if f.Events = int(drained.Load()); err == nil && f.Events != want {
+			err = fmt.Errorf("%d of %d events were drained", f.Events, want)
 		}
 		return f, errors.Join(err, m.stop(ctx, &f, time.Now()))
 	}
+}
+
+// fill writes the backlog as it comes, an event at a time.
+func (b *bare) fill(ctx context.Context, t *trial, keys []string) error {
+	return firstFault(func(fail func(error)) {
+		closedLoop(ctx, bareWorkers, len(keys), func(n int) {
+			_, err := b.write(ctx, keys[n], n)
+			fail(err)
+			t.progress("%d of %d written", n, len(keys))
+		})
+	})
+}
+
+// fillInBulk writes as many events as there are keys, as evenly spread over them as the product's.
+func (b *bare) fillInBulk(ctx context.Context, t *trial, keys []string) error {
+	own := distinct(keys)
+	var written atomic.Int64
+	return firstFault(func(fail func(error)) {
+		closedLoop(ctx, bareWorkers, len(own), func(n int) {
+			for seq, last := 0, len(keys)/len(own); seq < last && ctx.Err() == nil; {
+				batch := b.outbox.NewTransactionalBatch(azcosmos.NewPartitionKeyString(own[n]))
+				entity := bareDoc{ID: "entity", PK: own[n], Kind: "entity", Data: json.RawMessage(body(n))}
+				for range min(last-seq, bulkEvents) {
+					seq++
+					event := bareDoc{ID: fmt.Sprintf("ob-%020d", seq), PK: own[n], Kind: "event", Pending: true, Seq: int64(seq), Data: bareData(own[n], entity)}
+					batch.CreateItem(event.sized(eventBytes), nil)
+				}
+				entity.LastSeq = int64(seq)
+				batch.UpsertItem(entity.sized(entityBytes), nil)
+				answer, err := b.outbox.ExecuteTransactionalBatch(ctx, batch, nil)
+				if err == nil && !answer.Success {
+					err = errors.New("a batch of the backlog was refused")
+				}
+				fail(err)
+				t.progress("%d of %d written", written.Add(int64(len(answer.OperationResults)-1)), len(keys))
+			}
+		})
+	})
 }
 
 func (b *bare) drain(ctx context.Context, key string) (n int, err error) {

@@ -42,7 +42,8 @@ func TestCeilingsMakeTheirRequests(t *testing.T) {
 		"write":   {bareWrite(few), map[string]int64{"outbox batch": events, "outbox read": events}, 0},
 		"through": {bareThrough(few, clients, 0), map[string]int64{"outbox batch": events, "outbox read": events, "outbox delete": events, "inbox read": events, "inbox create": 6, "inbox replace": events - 6}, events},
 		"open":    {bareThrough(few, 0, time.Millisecond), map[string]int64{"outbox batch": events, "outbox read": events, "outbox delete": events, "inbox read": events, "inbox create": 6, "inbox replace": events - 6}, events},
-		"drain":   {bareDrain(few), map[string]int64{"outbox query": 6, "outbox batch": 6}, 6},
+		"drain":   {bareDrain(few, false), map[string]int64{"outbox query": 6, "outbox batch": 6}, 6},
+		"bulk":    {bareDrain(few, true), map[string]int64{"outbox query": 6, "outbox batch": 6}, 6},
 	} {
 		t.Run(name, func(t *testing.T) {
 			var said bytes.Buffer

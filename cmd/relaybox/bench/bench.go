@@ -162,7 +162,7 @@ func measure(ctx context.Context, o Options, w workload, side Side, round int) (
 	t := &trial{name: fmt.Sprintf("%s, %s, round %d", w.name, side, round+1), out: o.Out}
 	t.say("starts")
 	dir := filepath.Join(o.Dir, fmt.Sprintf("%s-%s-%d", w.family(), side, round))
-	if t.rig, err = assemble(ctx, dir, of); err != nil {
+	if t.rig, err = assemble(ctx, dir, of, w.bus...); err != nil {
 		return f, err
 	}
 	defer t.rig.close()

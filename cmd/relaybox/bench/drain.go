@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/relaybox/relaybox/azure/cosmos"
+	"github.com/relaybox/relaybox/internal/pace"
 	"github.com/relaybox/relaybox/outbox"
 )
 
@@ -18,6 +19,10 @@ type drain struct {
 	// bulk has the backlog written by package outbox in this process, many events a batch.
 	bulk bool
 }
+
+// backlogAge is more than a sweep leaves to the fast path (RELAYBOX_FASTPATH_BUDGET): of a
+// younger backlog the look for orphans takes 256 keys a second.
+const backlogAge = 6 * time.Second
 
 func (w drain) run(ctx context.Context, t *trial) (f Figures, err error) {
 	fill := w.fill
@@ -34,6 +39,9 @@ func (w drain) run(ctx context.Context, t *trial) (f Figures, err error) {
 	}
 	if o, err := onlyStored(ctx, watcher, l); err != nil || !o.Good() {
 		return f, errors.Join(err, fmt.Errorf("the backlog is not what was written: %+v", o))
+	}
+	if err := pace.Sleep(ctx, backlogAge); err != nil {
+		return f, err
 	}
 	settings := off(noConsumer)
 	settings["DISPATCH_SCHEDULE"] = "* * * * * *" // one sweep after another

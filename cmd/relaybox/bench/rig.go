@@ -39,8 +39,8 @@ type rig struct {
 	end, endHosts context.CancelFunc
 }
 
-// assemble starts store and bus; hosts come later.
-func assemble(ctx context.Context, dir string, of Checkout) (_ *rig, err error) {
+// assemble starts store and bus, this one with further flags; hosts come later.
+func assemble(ctx context.Context, dir string, of Checkout, busArgs ...string) (_ *rig, err error) {
 	r := &rig{of: of, dir: dir, launcher: parts.Launcher{Relaybox: of.Relaybox, Dir: dir}, settings: stack.Defaults()}
 	ctx, r.end = context.WithCancel(ctx)
 	defer func() {
@@ -62,7 +62,7 @@ func assemble(ctx context.Context, dir string, of Checkout) (_ *rig, err error) 
 	if r.store, err = r.launcher.Launch(ctx, "store", nil, parts.StoreArgs()...); err != nil {
 		return nil, err
 	}
-	if r.bus, err = r.launcher.Launch(ctx, "bus", nil, parts.BusArgs(config)...); err != nil {
+	if r.bus, err = r.launcher.Launch(ctx, "bus", nil, append(parts.BusArgs(config), busArgs...)...); err != nil {
 		return nil, err
 	}
 	if r.settings["COSMOS_CONNECTION"], err = await(ctx, r.store, "cosmos"); err != nil {

@@ -12,8 +12,9 @@ import (
 type workload struct {
 	name         string
 	run, ceiling func(context.Context, *trial) (Figures, error)
-	asked        bool // only by name: it takes long
-	ours         bool // it can't be had of another checkout
+	asked        bool     // only by name: it takes long
+	ours         bool     // it can't be had of another checkout
+	bus          []string // further flags of its bus
 }
 
 // family is the name without its variant.
@@ -58,16 +59,19 @@ func workloads(o Options) []workload {
 		{name: "through", run: flow{keys: through, clients: clients, goal: applied}.run, ceiling: bareThrough(through, clients, 0)},
 		{name: "latency", run: flow{keys: steady, every: openEvery, goal: applied, timed: true}.run, ceiling: bareThrough(steady, 0, openEvery)},
 		{name: "hot", run: flow{keys: hot, clients: hotClients, goal: applied}.run, ceiling: bareThrough(hot, hotClients, 0)},
-		{name: "drain", run: drain{keys: backlog}.run, ceiling: bareDrain(backlog)},
+		{name: "drain", run: drain{keys: backlog}.run, ceiling: bareDrain(backlog, false)},
 		{name: "wide", run: flow{keys: wide, clients: clients, goal: applied}.run, ceiling: bareThrough(wide, clients, 0)},
 	}
 	for _, n := range []int{1, 2, 5, 10} {
 		all = append(all, workload{name: fmt.Sprintf("scale/%d", n), run: flow{keys: through, clients: clients, goal: applied, hosts: n}.run, asked: o.Quick && n > 2})
 	}
-	million := spread(size(o, 1_000_000, 20_000), manyKeys)
-	return append(all,
+	all = append(all,
 		workload{name: "inner", run: inner{write}.run, ceiling: bareSend(write), ours: true},
 		workload{name: "idle", run: idle{time.Duration(size(o, 60, 10)) * time.Second}.run},
-		workload{name: "million", run: drain{million, true}.run, ceiling: bareDrain(million), asked: true, ours: true},
 	)
+	for name, of := range map[string]int{"million": manyKeys, "million/deep": 100, "million/keys": 1 << 30} {
+		backlog := spread(size(o, 1_000_000, 20_000), of)
+		all = append(all, workload{name: name, run: drain{backlog, true}.run, ceiling: bareDrain(backlog, true), asked: true, ours: true, bus: []string{"--bus-entity-mb", "4096"}})
+	}
+	return all
 }
