@@ -29,7 +29,9 @@ func deadLettersCommand() *cobra.Command {
 
 Settings are found as relaybox doctor finds them, and it signs in as you (az login). Looking
 takes the role Azure Service Bus Data Receiver on the subscription, redrive also Data Sender on
-the topic.`,
+the topic. What is redriven or dropped is recorded in the app's store, which takes the role
+Cosmos DB Built-in Data Contributor; without it, the records are lines of JSON on the standard
+error.`,
 	}
 	cmd.AddCommand(deadLettersList(), deadLettersShow(), deadLettersRedrive(), deadLettersDrop())
 	strictParent(cmd)

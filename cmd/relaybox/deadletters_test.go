@@ -1,7 +1,9 @@
 package main
 
 import (
+	"bytes"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -13,8 +15,10 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/relaybox/relaybox/azure/servicebus"
+	"github.com/relaybox/relaybox/cmd/relaybox/doctor"
 	"github.com/relaybox/relaybox/local/minibus"
 	"github.com/relaybox/relaybox/local/stack"
+	"github.com/relaybox/relaybox/outbox"
 )
 
 // buried is a bus with dead letters, and a settings file that names it.
@@ -128,7 +132,9 @@ func TestDeadLettersAreMended(t *testing.T) {
 		record
 		What mendedLetter `json:"what"`
 	}
-	require.NoError(t, json.Unmarshal([]byte(said), &kept), said)
+	why, line, _ := strings.Cut(said, "\n") // there is no store that could have it
+	require.Contains(t, why, "the store has no record of this")
+	require.NoError(t, json.Unmarshal([]byte(line), &kept), said)
 	require.Equal(t, []string{"ada", "mended", "deadletters redrive", eventsPath + "/$DeadLetterQueue"}, []string{kept.Author, kept.Reason, kept.Act, kept.On})
 	require.Equal(t, "good", kept.What.MessageID)
 	require.Equal(t, kept.What.SentAs, bus.Peek(eventsPath)[0].MessageID)
@@ -141,6 +147,7 @@ func TestDeadLettersAreMended(t *testing.T) {
 	status, out, said = called(t.Context(), "deadletters", "drop", "--all", "--settings", settings)
 	require.Zero(t, status, said)
 	require.Equal(t, "no dead letter was chosen\n", out)
+	require.Empty(t, said)
 	require.Len(t, bus.Peek(eventsPath), 1)
 }
 
@@ -169,4 +176,47 @@ func TestPrintable(t *testing.T) {
 	} {
 		require.Equal(t, want, printable(text))
 	}
+}
+
+// TestDeadLettersAreInTheHistory, where the acts on events are, and not on the standard error.
+func TestDeadLettersAreInTheHistory(t *testing.T) {
+	t.Parallel()
+	_, settings := buried(t, map[string]string{"good": orderOne, "bad": "poison"})
+	l := newLedger(t)
+	text, err := os.ReadFile(settings)
+	require.NoError(t, err)
+	var file struct{ Values map[string]string }
+	require.NoError(t, json.Unmarshal(text, &file))
+	l.set("SERVICEBUS_CONNECTION", file.Values["SERVICEBUS_CONNECTION"])
+	status, out, said := called(t.Context(), "deadletters", "redrive", "good", "--author", "ada", "--reason", "mended", "--settings", l.settings)
+	require.Zero(t, status, said)
+	require.Equal(t, "1 redriven\n", out)
+	require.Empty(t, said)
+	status, _, said = called(t.Context(), "deadletters", "drop", "bad", "--yes", "--author", "bob", "--settings", l.settings)
+	require.Zero(t, status, said)
+	require.Empty(t, said)
+
+	acts := l.must(0, "history").Acts
+	require.Len(t, acts, 2)
+	require.Equal(t, []any{outbox.VerbDrop, outbox.ActDone, "bob", "bad"}, []any{acts[0].Verb, acts[0].State, acts[0].Author, acts[0].DeadLetter.MessageID})
+	require.Equal(t, []any{outbox.VerbRedrive, "order:1", int64(1), "ada", "mended"}, []any{acts[1].Verb, acts[1].Key, acts[1].Seq, acts[1].Author, acts[1].Reason})
+	require.NotEmpty(t, acts[1].DeadLetter.SentAs)
+	require.Equal(t, eventsPath+"/$DeadLetterQueue", acts[1].DeadLetter.Queue)
+	require.Len(t, l.must(0, "history --key order:1").Acts, 1)
+	_, out, _ = l.call("history")
+	require.Regexp(t, `(?m)ada +redrive +done +order:1 +1 +dead letter \d+ +mended$`, out)
+}
+
+// TestAStoreThatIsAwayIsNotAskedAgain: letters that are locked do not wait for each record in turn.
+func TestAStoreThatIsAwayIsNotAskedAgain(t *testing.T) {
+	t.Parallel()
+	l := newLedger(t)
+	m := &letterMending{deadLetters: deadLetters{where: doctor.Options{Settings: l.settings}}, mending: mending{verb: "redrive", author: "ada"}}
+	var out bytes.Buffer
+	r := m.records("q", &out)
+	r.tell(errors.New("away")) // as the first record that failed has said
+	r.keep(t.Context(), servicebus.Act{Outcome: servicebus.Redriven}, mendedLetter{MessageID: "m-1"})
+	require.NoError(t, r.end())
+	require.Contains(t, out.String(), `"messageId":"m-1"`)
+	require.Empty(t, l.must(0, "history").Acts)
 }

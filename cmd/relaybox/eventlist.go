@@ -4,39 +4,43 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/spf13/cobra"
 
+	"github.com/relaybox/relaybox/inbox"
 	"github.com/relaybox/relaybox/outbox"
 )
 
 func eventsList() *cobra.Command {
 	e := events{parked: true}
-	var pending, all bool
+	var pending, early, all bool
 	cmd := &cobra.Command{
 		Use:   "list",
-		Short: "List the events that are parked, or pending",
+		Short: "List the events that are parked, pending, or early at the consumer",
 		Long: `Lists the parked events that the filters choose, or others, as they are found: in no order, but
 with --key by number. It only looks. STATE is
 
   pending   it is sent as soon as the broker takes it and those before it
   parked    the broker has refused it; its key waits, and it is tried again at DUE
   skipped   it was refused, and its key has gone on without it (RELAYBOX_SKIP_PARKED)
+  early     it came to the consumer before the one that REASON names, and waits for it there
 
-AGE is the time since it was written, ATTEMPTS how often it was refused.`,
+AGE is the time since it was written, or since it came early, ATTEMPTS how often it was refused.
+Early events are the first hundred of each key.`,
 		Args: noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if err := e.choice.check(cmd); err != nil {
 				return err
 			}
 			switch {
-			case pending && all:
-				return usage("--pending and --all-states are two different things; see %s --help", cmd.CommandPath())
-			case pending && e.choice.cause != "":
-				return usage("--cause is about parked events: a pending one was not refused, or not yet for good")
+			case pending && all, early && all, pending && early:
+				return usage("--pending, --early and --all-states are different things; see %s --help", cmd.CommandPath())
+			case (pending || early) && e.choice.cause != "":
+				return usage("--cause is about parked events: others were not refused, or not yet for good")
 			}
-			e.parked, e.pending = !pending, pending || all
+			e.parked, e.pending = !pending && !early, pending || all
 			d, err := e.open(0)
 			if err != nil {
 				return err
@@ -44,18 +48,34 @@ AGE is the time since it was written, ATTEMPTS how often it was refused.`,
 			defer d.Close()
 			out := newList(cmd.OutOrStdout(), e.asJSON, "events", "event", "KEY\tSEQ\tTYPE\tSTATE\tAGE\tATTEMPTS\tDUE\tREASON")
 			now := time.Now()
-			err = e.walk(cmd.Context(), d, func(page []outbox.Event) error {
-				for _, one := range page {
-					if err := out.add(eventAsJSON(one), eventRow(one, now)); err != nil {
-						return err
-					}
-					if e.choice.max > 0 && out.rows == e.choice.max {
-						return errEnough
-					}
+			enough := func(rows int) bool { return e.choice.max > 0 && rows == e.choice.max }
+			add := func(value storedEvent, row string) error {
+				if err := out.add(value, row); err != nil {
+					return err
+				}
+				if enough(out.rows) {
+					return errEnough
 				}
 				return nil
-			}, nil)
-			if err != nil && !errors.Is(err, errEnough) {
+			}
+			var faults []error // of the one store: the other is searched all the same
+			if !early {
+				faults = append(faults, e.walk(cmd.Context(), d, func(page []outbox.Event) error {
+					for _, one := range page {
+						if err := add(eventAsJSON(one), eventRow(one, now)); err != nil {
+							return err
+						}
+					}
+					return nil
+				}, nil))
+			}
+			if (early || all && e.choice.cause == "") && !enough(out.rows) {
+				faults = append(faults, e.walkEarly(cmd.Context(), d, func(one inbox.Early, after int64) error {
+					return add(earlyAsJSON(one, after), earlyRow(one, after, now))
+				}))
+			}
+			faults = slices.DeleteFunc(faults, func(err error) bool { return errors.Is(err, errEnough) })
+			if err := errors.Join(faults...); err != nil {
 				_ = out.flush() // what was found is worth something
 				return err
 			}
@@ -65,7 +85,8 @@ AGE is the time since it was written, ATTEMPTS how often it was refused.`,
 	e.flags(cmd, "the list")
 	e.choiceFlags(cmd)
 	cmd.Flags().BoolVar(&pending, "pending", false, "those that are pending instead")
-	cmd.Flags().BoolVar(&all, "all-states", false, "those that are pending, too")
+	cmd.Flags().BoolVar(&early, "early", false, "those that wait at the consumer for one before them instead")
+	cmd.Flags().BoolVar(&all, "all-states", false, "those that are pending or early, too")
 	return cmd
 }
 
@@ -80,13 +101,17 @@ type storedEvent struct {
 	CreatedAt   time.Time     `json:"createdAt"`
 	Fault       *outbox.Fault `json:"fault,omitempty"`
 	Due         time.Time     `json:"due,omitzero"` // when it is tried again by itself
-	TraceParent string        `json:"traceparent,omitempty"`
-	TraceState  string        `json:"tracestate,omitempty"`
+	// Since is when an early one came.
+	Since time.Time `json:"since,omitzero"`
+	// WaitsFor is the event before it that is parked, or that the consumer has not got.
+	WaitsFor    int64  `json:"waitsFor,omitempty"`
+	TraceParent string `json:"traceparent,omitempty"`
+	TraceState  string `json:"tracestate,omitempty"`
 
 	// Of show only.
 	Envelope json.RawMessage `json:"envelope,omitempty"`
-	// WaitsFor is the parked event before it.
-	WaitsFor int64 `json:"waitsFor,omitempty"`
+	// Data is an early event's.
+	Data json.RawMessage `json:"data,omitempty"`
 	// Paused is an operator's pause that covers it.
 	Paused *outbox.Halt `json:"paused,omitempty"`
 	// Followers are the events of its key behind it; more than that if MoreFollowers.

@@ -58,8 +58,9 @@ func (e *events) choiceFlags(cmd *cobra.Command) {
 // desk is the app's store, open for an operator.
 type desk struct {
 	*cosmos.Outbox
-	where doctor.Entities
-	Close func()
+	client *cosmos.Client
+	where  doctor.Entities
+	Close  func()
 }
 
 // open finds the store. The caller closes what it gets.
@@ -70,7 +71,7 @@ func (e *events) open(patience time.Duration) (*desk, error) {
 		return nil, err
 	}
 	client := cosmos.Open(s.Connection, cosmos.Options{Credential: s.Credential, RetryBudget: patience})
-	return &desk{Outbox: client.Outbox(s.Database, s.Container, cosmos.OutboxOptions{Containers: s.Own}), where: s, Close: client.Close}, nil
+	return &desk{Outbox: client.Outbox(s.Database, s.Container, cosmos.OutboxOptions{Containers: s.Own}), client: client, where: s, Close: client.Close}, nil
 }
 
 // event reads one event whole.

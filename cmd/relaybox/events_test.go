@@ -40,6 +40,12 @@ func newLedger(t *testing.T) *ledger {
 	values := stack.Defaults()
 	values["COSMOS_CONNECTION"] = minicosmos.RunT(t).ConnectionString()
 	values["COSMOS_KIND_CONTAINERS"] = "order=orders/order-views"
+	return ledgerOf(t, values)
+}
+
+// ledgerOf is a ledger in the store that settings name.
+func ledgerOf(t *testing.T, values map[string]string) *ledger {
+	t.Helper()
 	l := &ledger{t: t, values: values, settings: filepath.Join(t.TempDir(), "settings.json")}
 	l.set("COSMOS_CONNECTION", values["COSMOS_CONNECTION"])
 	client := cosmos.Open(cosmos.Connection{ConnectionString: values["COSMOS_CONNECTION"]}, cosmos.Options{})

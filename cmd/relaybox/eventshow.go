@@ -19,7 +19,8 @@ func eventsShow() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "show KEY SEQ | KEY/SEQ",
 		Short: "Show an event with its envelope, and what waits behind it",
-		Long: `Shows the event of that key, kind:id, and that number. It only looks.
+		Long: `Shows the event of that key, kind:id, and that number: as it waits in the outbox, or early at the
+consumer. It only looks.
 
 Exit status: 0 shown, 1 it is not stored: it was sent, or never written.`,
 		Args: func(cmd *cobra.Command, args []string) error {
@@ -41,9 +42,14 @@ Exit status: 0 shown, 1 it is not stored: it was sent, or never written.`,
 			defer d.Close()
 			one, err := d.event(cmd.Context(), name.key, name.seq)
 			if errors.Is(err, outbox.ErrGone) {
-				why, _, err := d.absence(cmd.Context(), name)
+				why, sent, err := d.absence(cmd.Context(), name)
 				if err != nil {
 					return err
+				}
+				if sent {
+					if found, err := d.showEarly(cmd.Context(), cmd.OutOrStdout(), name, e.asJSON); err != nil || found {
+						return err
+					}
 				}
 				return fmt.Errorf("%s is not stored: %s", name, why)
 			}

@@ -26,7 +26,8 @@ func eventsHistory() *cobra.Command {
 	var e events
 	var key, author string
 	var most int
-	long := `Lists what operators have done with redrive and skip, pause and resume, the newest first. STATE is
+	long := `Lists what operators have done with redrive, skip, pause and resume, and with dead letters, the newest
+first. STATE is
 
 `
 	for _, s := range actStates {
@@ -96,11 +97,14 @@ func actRow(a outbox.Act) string {
 	if len(why) > 0 {
 		reason = why[0]
 	}
-	on, seq := a.Key, "-"
+	on, seq, what := a.Key, "-", a.Type
 	if a.Halt != nil {
 		on = paused(*a.Halt)
-	} else {
+	} else if a.Seq > 0 {
 		seq = fmt.Sprint(a.Seq)
 	}
-	return fmt.Sprintf("%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s", a.At.Format(time.RFC3339), dash(a.Author), a.Verb, a.State, dash(on), seq, dash(a.Type), dash(reason))
+	if d := a.DeadLetter; d != nil {
+		what = fmt.Sprint("dead letter ", d.Number)
+	}
+	return fmt.Sprintf("%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s", a.At.Format(time.RFC3339), dash(a.Author), a.Verb, a.State, dash(on), seq, dash(what), dash(reason))
 }

@@ -104,20 +104,28 @@ func (m *letterMending) run(cmd *cobra.Command, args []string) error {
 			return err
 		}
 	}
+	if len(plan.Letters) == 0 {
+		return r.finish(cmd.OutOrStdout(), m.asJSON, nil)
+	}
 	progress := &progress{out: errOut, total: len(plan.Letters), last: time.Now()}
-	keep := recordLines(errOut)
+	err = m.carryOut(cmd.Context(), letters, plan, path, r, progress.step, errOut)
+	return r.finish(cmd.OutOrStdout(), m.asJSON, err)
+}
+
+// carryOut does what was planned with the letters of the subscription at path, and records it. Records
+// that the store does not take go to out.
+func (m *letterMending) carryOut(ctx context.Context, letters *servicebus.DeadLetters, plan servicebus.Plan, path string, r *mended, step func(), out io.Writer) error {
+	records := m.records(path+"/$DeadLetterQueue", out)
 	do := map[string]func(context.Context, servicebus.Plan, func(servicebus.Act)) error{"redrive": letters.Redrive, "drop": letters.Drop}[m.verb]
-	err = do(cmd.Context(), plan, func(a servicebus.Act) {
+	err := do(ctx, plan, func(a servicebus.Act) {
 		one := r.add(a)
-		progress.step()
-		if a.Outcome == servicebus.Left {
-			return // nothing was done
-		}
-		if err := keep(record{At: time.Now().UTC(), Author: m.author, Reason: m.reason, Act: "deadletters " + m.verb, On: path + "/$DeadLetterQueue", What: one}); err != nil {
-			r.unrecorded = err
+		step()
+		if a.Outcome != servicebus.Left { // then nothing was done
+			records.keep(ctx, a, one)
 		}
 	})
-	return r.finish(cmd.OutOrStdout(), m.asJSON, err)
+	r.unrecorded = records.end()
+	return err
 }
 
 // plan looks for what was chosen, and which names nothing has.

@@ -12,8 +12,8 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/relaybox/relaybox/azure/cosmos"
 	"github.com/relaybox/relaybox/azure/servicebus"
+	"github.com/relaybox/relaybox/health"
 	"github.com/relaybox/relaybox/internal/pace"
 	"github.com/relaybox/relaybox/outbox"
 )
@@ -25,7 +25,7 @@ type statusFlags struct {
 }
 
 func statusCommand() *cobra.Command {
-	s := statusFlags{events: events{parked: true, pending: true}}
+	s := statusFlags{}
 	cmd := &cobra.Command{
 		Use:   "status",
 		Short: "Show what waits, what is stuck and what is paused",
@@ -115,7 +115,7 @@ func (s *statusFlags) look(ctx context.Context, d *desk) *state {
 	var mu sync.Mutex // guards Unknown
 	for what, find := range map[string]func() error{
 		"the outbox": func() (err error) {
-			st.Outbox, err = s.outbox(ctx, d, st.At)
+			st.Outbox, err = tally(ctx, d, st.At)
 			return err
 		},
 		"the pauses": func() error {
@@ -126,7 +126,7 @@ func (s *statusFlags) look(ctx context.Context, d *desk) *state {
 			return err
 		},
 		"the consumer": func() (err error) {
-			st.EarlyKeys, err = s.early(ctx, d)
+			st.EarlyKeys, err = d.early(ctx)
 			return err
 		},
 		"the dead letters": func() (err error) {
@@ -155,47 +155,20 @@ func (s *statusFlags) look(ctx context.Context, d *desk) *state {
 	return st
 }
 
-func (s *statusFlags) outbox(ctx context.Context, d *desk, now time.Time) (*outboxState, error) {
-	var o outboxState
-	blocked := map[string]bool{}
-	err := s.walk(ctx, d, func(page []outbox.Event) error {
-		for _, e := range page {
-			switch stateOf(e) {
-			case statePending:
-				o.Pending++
-				o.Oldest = max(o.Oldest, now.Sub(e.CreatedAt).Seconds())
-			case stateParked:
-				o.Parked++
-				blocked[e.Key] = true
-			case stateSkipped:
-				o.Passed++
-			}
-		}
-		return ctx.Err()
-	}, nil)
+func tally(ctx context.Context, d *desk, now time.Time) (*outboxState, error) {
+	t, err := outbox.Count(ctx, d, now, 0, nil)
 	if err != nil {
 		return nil, err
 	}
-	o.Keys = len(blocked)
-	return &o, nil
+	return &outboxState{Pending: t.Pending, Oldest: t.Oldest.Seconds(), Parked: t.Parked, Passed: t.Passed, Keys: t.Keys}, nil
 }
 
 // early counts the keys of which the consumer has an event that came before its predecessor.
-func (s *statusFlags) early(ctx context.Context, d *desk) (*int, error) {
-	client := cosmos.Open(d.where.Connection, cosmos.Options{Credential: d.where.Credential})
-	defer client.Close()
-	keys := map[string]bool{}
-	err := client.Inbox(d.where.Database, d.where.Views, cosmos.InboxOptions{Containers: d.where.OwnViews}).
-		Waiting(ctx, time.Now(), func(page []string) error {
-			for _, key := range page {
-				keys[key] = true
-			}
-			return ctx.Err()
-		})
+func (d *desk) early(ctx context.Context) (*int, error) {
+	n, _, err := health.EarlyKeys(ctx, d.consumer(), 0)
 	if err != nil {
 		return nil, err
 	}
-	n := len(keys)
 	return &n, nil
 }
 

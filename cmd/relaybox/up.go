@@ -19,6 +19,7 @@ import (
 	"github.com/relaybox/relaybox/cmd/relaybox/doctor"
 	"github.com/relaybox/relaybox/internal/heap"
 	"github.com/relaybox/relaybox/local/minibus"
+	"github.com/relaybox/relaybox/local/minicosmos"
 	"github.com/relaybox/relaybox/local/minihost"
 	"github.com/relaybox/relaybox/local/stack"
 )
@@ -35,14 +36,19 @@ const maxRanges = 64
 type upFlags struct {
 	app, data    string
 	fresh        bool
+	acceptLoss   bool
 	host, cosmos string
 	cosmosTLS    bool
 	cosmosRanges int
+	serverless   bool
+	busMB        int
+	busPremium   bool
 	bus, admin   string
 	busConfig    string
 	policies     []string
 	only         []string
 	hosts        []string
+	page         string
 	verbose      bool
 }
 
@@ -68,14 +74,19 @@ With --only host nothing is set for you: the app connects to what its settings s
 	flags.StringVar(&f.app, "app", "", "assembled app folder (default: assemble dist/app of the source tree)")
 	flags.StringVar(&f.data, "data", "", "folder that keeps the data (default .relaybox in the source tree, or here)")
 	flags.BoolVar(&f.fresh, "fresh", false, "forget the data of earlier runs first")
+	flags.BoolVar(&f.acceptLoss, "accept-loss", false, "start on data that is damaged, with what is left of it; without, up says what is gone and ends")
 	flags.StringVar(&f.host, "host-addr", "127.0.0.1:7071", "address of the Functions host")
 	flags.StringVar(&f.cosmos, "cosmos-addr", "127.0.0.1:8081", "address of the Cosmos DB stand-in")
 	flags.BoolVar(&f.cosmosTLS, "cosmos-tls", false, "serve the store over https; its certificate stands in the data folder")
 	flags.IntVar(&f.cosmosRanges, "cosmos-ranges", 1, "physical ranges of containers that are created from now on, 1 to 64")
+	flags.BoolVar(&f.serverless, "cosmos-serverless", false, "a store without throughputs, as a serverless account is")
 	flags.StringVar(&f.bus, "bus-addr", "127.0.0.1:5672", "address of the Service Bus stand-in (AMQP)")
 	flags.StringVar(&f.busConfig, "bus-config", "", "topology of the bus, in the official emulator's Config.json format")
+	flags.IntVar(&f.busMB, "bus-entity-mb", 1024, "quota of a queue or subscription of the bus that has none of its own, in MB")
+	flags.BoolVar(&f.busPremium, "bus-premium", false, "the bus is a Premium namespace: messages up to 1 MB, or up to 100 MB in an entity that says so")
 	flags.StringArrayVar(&f.policies, "bus-policy", nil, "further key of the bus, `NAME=KEY:Send,Listen` (repeatable)")
 	flags.StringVar(&f.admin, "bus-admin-addr", "127.0.0.1:5300", "address of the bus's administration REST and GET /health, plain http; \"\" or off for none")
+	flags.StringVar(&f.page, "page-addr", usualPage, "loopback address of the live page, or off; it needs the store and the bus here")
 	flags.StringSliceVar(&f.hosts, "allow-host", nil, "further `NAME` that clients call the parts by, besides localhost (repeatable); requests under others are a web page's and refused")
 	flags.StringSliceVar(&f.only, "only", nil, "run only these parts: cosmos, bus, host")
 	flags.BoolVarP(&f.verbose, "verbose", "v", false, "log what the stand-ins do")
@@ -94,6 +105,7 @@ func up(ctx context.Context, f upFlags, stdout, stderr io.Writer) error {
 	cfg.Logger = slog.New(slog.NewTextHandler(stderr, &slog.HandlerOptions{Level: level}))
 	cfg.HandlerOutput = stdout
 	cfg.Notice = func(s string) { _, _ = fmt.Fprintln(stdout, "relaybox:", s) }
+	cfg.Progress = func(s string) { _, _ = fmt.Fprintln(stderr, "relaybox:", s) }
 	if f.runs(stack.Host) {
 		if cfg.App, err = f.appFolder(ctx, stdout); err != nil {
 			return err
@@ -105,8 +117,12 @@ func up(ctx context.Context, f upFlags, stdout, stderr io.Writer) error {
 			return err
 		}
 	}
+	live, err := f.openPage(&cfg)
+	if err != nil {
+		return err
+	}
 	floor := heap.Floor(garbage, environment(os.Environ()))
-	err = stack.Run(ctx, cfg, func(s *stack.Stack) { welcome(stdout, s, cfg) })
+	err = live.around(ctx, cfg, stdout, stderr)
 	runtime.KeepAlive(floor)
 	return explain(err)
 }
@@ -117,8 +133,8 @@ func (f *upFlags) config(environ []string) (stack.Config, error) {
 		f.data = filepath.Join(home(), doctor.DataFolder)
 	}
 	cfg := stack.Config{
-		Data: f.data, Fresh: f.fresh, HostAddr: f.host, CosmosAddr: f.cosmos, CosmosTLS: f.cosmosTLS, CosmosRanges: f.cosmosRanges,
-		BusAddr: f.bus, BusAdminAddr: f.admin, Hosts: f.hosts, Settings: environment(environ),
+		Data: f.data, Fresh: f.fresh, AcceptLoss: f.acceptLoss, HostAddr: f.host, CosmosAddr: f.cosmos, CosmosTLS: f.cosmosTLS, CosmosRanges: f.cosmosRanges, CosmosServerless: f.serverless,
+		BusAddr: f.bus, BusAdminAddr: f.admin, BusPremium: f.busPremium, Hosts: f.hosts, Settings: environment(environ),
 	}
 	if cfg.BusAdminAddr == "off" {
 		cfg.BusAdminAddr = ""
@@ -126,6 +142,10 @@ func (f *upFlags) config(environ []string) (stack.Config, error) {
 	if f.cosmosRanges < 1 || f.cosmosRanges > maxRanges {
 		return cfg, fmt.Errorf("--cosmos-ranges %d: 1 to %d are possible", f.cosmosRanges, maxRanges)
 	}
+	if err := atLeast("bus-entity-mb", f.busMB, 1); err != nil {
+		return cfg, err
+	}
+	cfg.BusEntityBytes = f.busMB << 20
 	for _, name := range f.only {
 		part, err := stack.ParsePart(name)
 		if err != nil {
@@ -134,6 +154,9 @@ func (f *upFlags) config(environ []string) (stack.Config, error) {
 		cfg.Only = append(cfg.Only, part)
 	}
 	if err := checkAddresses(cfg); err != nil {
+		return cfg, err
+	}
+	if err := f.checkPage(); err != nil {
 		return cfg, err
 	}
 	for _, text := range f.policies {
@@ -233,7 +256,7 @@ func (f *upFlags) localSettings(cfg *stack.Config) error {
 }
 
 // welcome prints what runs and how to try it.
-func welcome(w io.Writer, s *stack.Stack, cfg stack.Config) {
+func welcome(w io.Writer, s *stack.Stack, cfg stack.Config, page string) {
 	say := func(format string, args ...any) { _, _ = fmt.Fprintf(w, format+"\n", args...) }
 	if s.HostURL != "" {
 		say("\nFunctions:\n")
@@ -244,6 +267,9 @@ func welcome(w io.Writer, s *stack.Stack, cfg stack.Config) {
 	say("")
 	if s.CosmosConnection != "" {
 		say("COSMOS_CONNECTION=%s", s.CosmosConnection)
+	}
+	if s.CosmosURL != "" {
+		say("what the store holds: %s%s", s.CosmosURL, minicosmos.Explorer)
 	}
 	if s.BusConnection != "" {
 		say("SERVICEBUS_CONNECTION=%s", s.BusConnection)
@@ -264,6 +290,9 @@ func welcome(w io.Writer, s *stack.Stack, cfg stack.Config) {
 		if broken := unloaded(s.Functions()); len(broken) > 0 {
 			say("\nNOT RUNNING, for the reason in the list above: %s", strings.Join(broken, ", "))
 		}
+	}
+	if page != "" {
+		say("\nLook at it: %s", page)
 	}
 	say("\nCtrl-C stops it.\n")
 }

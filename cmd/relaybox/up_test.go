@@ -86,6 +86,7 @@ func TestConfigOfFlags(t *testing.T) {
 	require.Equal(t, []stack.Part{stack.Host, stack.Bus}, cfg.Only)
 	require.Equal(t, map[string]string{"A": "1=2", "B": ""}, cfg.Settings)
 	require.Equal(t, "a", cfg.Policies[0].Name)
+	require.Equal(t, 1<<30, cfg.BusEntityBytes)
 	require.Equal(t, "127.0.0.1:5300", cfg.BusAdminAddr)
 	f = typed()
 	f.admin = "off"
@@ -94,9 +95,10 @@ func TestConfigOfFlags(t *testing.T) {
 	require.Empty(t, cfg.BusAdminAddr)
 
 	for says, change := range map[string]func(*upFlags){
-		"--only":       func(f *upFlags) { f.only = []string{"store"} },
-		"--bus-policy": func(f *upFlags) { f.policies = []string{"x"} },
-		"--bus-config": func(f *upFlags) { f.busConfig = filepath.Join(t.TempDir(), "none.json") },
+		"--bus-entity-mb 0": func(f *upFlags) { f.busMB = 0 },
+		"--only":            func(f *upFlags) { f.only = []string{"store"} },
+		"--bus-policy":      func(f *upFlags) { f.policies = []string{"x"} },
+		"--bus-config":      func(f *upFlags) { f.busConfig = filepath.Join(t.TempDir(), "none.json") },
 	} {
 		f := typed()
 		change(&f)
@@ -108,7 +110,7 @@ func TestConfigOfFlags(t *testing.T) {
 // typed are flags that nobody has typed, but for the data folder.
 func typed() upFlags {
 	return upFlags{
-		data: "d", host: "127.0.0.1:7071", cosmos: "127.0.0.1:8081", bus: "127.0.0.1:5672", admin: "127.0.0.1:5300", cosmosRanges: 1,
+		data: "d", host: "127.0.0.1:7071", cosmos: "127.0.0.1:8081", bus: "127.0.0.1:5672", admin: "127.0.0.1:5300", cosmosRanges: 1, busMB: 1024, page: "off",
 	}
 }
 
@@ -191,7 +193,7 @@ func TestWelcomeNamesTheAdministration(t *testing.T) {
 	for addr, want := range map[string]bool{"": false, "127.0.0.1:0": true} {
 		s := stack.RunT(t, func(c *stack.Config) { c.Only, c.BusAdminAddr = []stack.Part{stack.Bus}, addr })
 		var text strings.Builder
-		welcome(&text, s, stack.Config{})
+		welcome(&text, s, stack.Config{}, "")
 		require.Equal(t, want, strings.Contains(text.String(), "bus administration: http://127.0.0.1:"), text.String())
 		require.NotContains(t, text.String(), "http://127.0.0.1:0 ", "the port is the real one")
 	}
@@ -253,6 +255,11 @@ func TestCosmosRanges(t *testing.T) {
 	cfg, err := f.config(nil)
 	require.NoError(t, err)
 	require.Equal(t, 7, cfg.CosmosRanges)
+	require.False(t, cfg.CosmosServerless)
+	f.serverless = true
+	cfg, err = f.config(nil)
+	require.NoError(t, err)
+	require.True(t, cfg.CosmosServerless)
 	err = run(t.Context(), []string{"up", "--only", "cosmos", "--cosmos-addr", "127.0.0.1:0", "--data", t.TempDir(), "--cosmos-ranges", "65"}, t.Output(), t.Output())
 	require.ErrorContains(t, err, "--cosmos-ranges 65: 1 to 64 are possible")
 }

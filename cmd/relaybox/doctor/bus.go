@@ -93,7 +93,7 @@ func (q busQuestions) entities(conn servicebus.Connection, s admin.Sight) []Find
 		return append(list, q.unread("subscription "+subscription, conn, err))
 	}
 	list = append(list, CheckSubscription(subscription, s.Subscription, SubscriptionNeeds{
-		Hold: q.config.Inbox.Hold, EarlyWait: q.config.Inbox.EarlyWait, Sessions: q.sessions, Emulator: admin.Emulator(conn),
+		Hold: q.config.Inbox.Hold, EarlyWait: q.config.Inbox.EarlyWait, Deliveries: q.config.Inbox.Deliveries, Sessions: q.sessions, Emulator: admin.Emulator(conn),
 	})...)
 	if s.RulesErr != nil {
 		return append(list, q.unread(subscription+" rules", conn, s.RulesErr))

@@ -127,8 +127,19 @@ func TestCheckSubscription(t *testing.T) {
 			t.Parallel()
 			s := Subscription{LockDuration: time.Minute, TimeToLive: admin.Forever, AutoDelete: admin.Forever, MaxDeliveryCount: 100, DeadLetterLate: true, Status: "Active"}
 			row.change(&s)
-			requireFinding(t, row.want, CheckSubscription("views", s, SubscriptionNeeds{Hold: 25 * time.Minute, EarlyWait: 3 * time.Minute}))
+			requireFinding(t, row.want, CheckSubscription("views", s, SubscriptionNeeds{Hold: 25 * time.Minute, EarlyWait: 3 * time.Minute, Deliveries: s.MaxDeliveryCount}))
 		})
+	}
+}
+
+// TestCheckLastDelivery: the setting must be the subscription's limit, and too low is worse.
+func TestCheckLastDelivery(t *testing.T) {
+	t.Parallel()
+	for setting, want := range map[int]wanted{
+		100: {}, 99: {Refused, "RELAYBOX_MAX_DELIVERIES is 99", "to 100"}, 101: {Warning, "RELAYBOX_MAX_DELIVERIES is 101", "to 100"},
+		0: {Unknown, "not usable", "correct the setting"},
+	} {
+		requireFinding(t, want, []Finding{checkLastDelivery("views last delivery", 100, setting)})
 	}
 }
 

@@ -94,7 +94,9 @@ func checkStatus(name, status, half string) Finding {
 type SubscriptionNeeds struct {
 	Hold      time.Duration // RELAYBOX_INBOX_HOLD
 	EarlyWait time.Duration // RELAYBOX_EARLY_WAIT
-	Sessions  bool          // the app's function takes sessions
+	// Deliveries is RELAYBOX_MAX_DELIVERIES; 0 if it is not usable.
+	Deliveries int
+	Sessions   bool // the app's function takes sessions
 	// Emulator: the official one allows ten deliveries.
 	Emulator bool
 }
@@ -104,6 +106,7 @@ func CheckSubscription(name string, s Subscription, n SubscriptionNeeds) []Findi
 	return []Finding{
 		checkSubscriptionSessions(name+" sessions", s, n),
 		checkDeliveries(name+" max deliveries", s.MaxDeliveryCount, n),
+		checkLastDelivery(name+" last delivery", s.MaxDeliveryCount, n.Deliveries),
 		unless(n.EarlyWait == 0 || n.EarlyWait > s.LockDuration, "longer than its lock of "+span(s.LockDuration), finding(Refused, name+" early wait",
 			fmt.Sprintf("%s, and a message stays with an instance that has died for its lock of %s: events behind it would go on without it", span(n.EarlyWait), span(s.LockDuration)),
 			"set RELAYBOX_EARLY_WAIT above the lock, 3m for instance")),
@@ -130,6 +133,20 @@ func checkSubscriptionSessions(subject string, s Subscription, n SubscriptionNee
 		return finding(Refused, subject, "on, and the function takes messages without sessions: it gets none", "set requiresSession to false; "+anew)
 	}
 	return finding(Refused, subject, "off, and the function asks for sessions: it gets none", "set isSessionsEnabled to false in its function.json, or requiresSession to true; "+anew)
+}
+
+// checkLastDelivery: the consumer notes on what it takes for the last delivery that an event is gone.
+func checkLastDelivery(subject string, limit, setting int) Finding {
+	remedy := fmt.Sprintf("set RELAYBOX_MAX_DELIVERIES to %d", limit)
+	switch {
+	case setting <= 0:
+		return finding(Unknown, subject, fmt.Sprintf("%d, and RELAYBOX_MAX_DELIVERIES is not usable", limit), "correct the setting")
+	case setting < limit:
+		return finding(Refused, subject, fmt.Sprintf("%d, and RELAYBOX_MAX_DELIVERIES is %d: events would go on without one that is still delivered", limit, setting), remedy)
+	case setting > limit:
+		return finding(Warning, subject, fmt.Sprintf("%d, and RELAYBOX_MAX_DELIVERIES is %d: events wait for RELAYBOX_EARLY_WAIT behind one that has become a dead letter", limit, setting), remedy)
+	}
+	return ok(subject, "%d, as RELAYBOX_MAX_DELIVERIES says", limit)
 }
 
 // checkDeliveries: a delivery is used up by each hold that ends while the store is away, and

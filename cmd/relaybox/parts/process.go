@@ -71,7 +71,7 @@ func (p *Process) Run(ctx context.Context) {
 	for ctx.Err() == nil {
 		err := p.once(ctx)
 		p.mu.Lock()
-		pause, wanted := p.pause, p.wanted || p.excused
+		pause, wanted := p.pause, p.wanted || p.excused && len(p.facts) == 0
 		p.running, p.handler, p.pause, p.wanted = nil, 0, rebirth, false
 		clear(p.facts)
 		if !wanted && ctx.Err() == nil {
@@ -173,7 +173,7 @@ func (p *Process) Kill(pause time.Duration) error {
 	return p.running.Kill()
 }
 
-// Excuse lets it end without being blamed, or no longer.
+// Excuse lets it end before it has said anything without being blamed, or no longer: it cannot start.
 func (p *Process) Excuse(yes bool) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
