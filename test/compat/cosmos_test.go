@@ -29,6 +29,11 @@ func TestCosmosJS(t *testing.T) {
 	for _, one := range cosmosCases(t, "cosmos.mjs", minicosmos.RunT(t).URL) {
 		t.Run(one.Name, func(t *testing.T) { require.Empty(t, one.Error) })
 	}
+	for _, ranges := range []int{1, 3, 8} {
+		for _, one := range cosmosCases(t, "cosmos_across.mjs", minicosmos.RunT(t, func(o *minicosmos.Options) { o.Ranges = ranges }).URL) {
+			t.Run(fmt.Sprintf("%s, ranges: %d", one.Name, ranges), func(t *testing.T) { require.Empty(t, one.Error) })
+		}
+	}
 }
 
 // cosmosCase is how a case of a script has ended.
@@ -42,9 +47,15 @@ type cosmosCase struct {
 // cosmosCases runs a script against an endpoint.
 func cosmosCases(t *testing.T, script, endpoint string, settings ...string) (list []cosmosCase) {
 	t.Helper()
+	return programCases(t, []string{"node", filepath.Join("scripts", script)}, endpoint, settings...)
+}
+
+// programCases runs a program that runs cases against an endpoint.
+func programCases(t *testing.T, program []string, endpoint string, settings ...string) (list []cosmosCase) {
+	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), scriptTime)
 	defer cancel()
-	cmd := exec.CommandContext(ctx, "node", filepath.Join("scripts", script)) //nolint:gosec // the tester's own program
+	cmd := exec.CommandContext(ctx, program[0], program[1:]...) //nolint:gosec // the tester's own program
 	cmd.Env, cmd.WaitDelay = append(append(os.Environ(), "COSMOS_ENDPOINT="+endpoint), settings...), 5*time.Second
 	var stderr bytes.Buffer
 	cmd.Stderr = &stderr

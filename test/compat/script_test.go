@@ -69,8 +69,26 @@ func modules(t *testing.T, name string) {
 
 }
 
-// runScript runs a script and each of its cases as a subtest.
+// delays are what every client of a broker has to bear.
+func delays() (list []minibus.Fault) {
+	for _, on := range []minibus.Moment{minibus.OnSend, minibus.OnReceive, minibus.OnSettle, minibus.OnManage} {
+		list = append(list, minibus.Fault{On: on, Do: minibus.Delay, Delay: minibus.Duration(20 * time.Millisecond), Chance: 0.3})
+	}
+	return list
+}
+
+// runScript runs a script and each of its cases as a subtest: in peace, and with delays.
 func runScript(t *testing.T, program string, args ...string) {
+	t.Helper()
+	for name, faults := range map[string][]minibus.Fault{"in peace": nil, "with delays": delays()} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			runCases(t, faults, program, args...)
+		})
+	}
+}
+
+func runCases(t *testing.T, faults []minibus.Fault, program string, args ...string) {
 	t.Helper()
 	config := topology(t)
 	ctx, cancel := context.WithTimeout(t.Context(), scriptTime)
@@ -83,7 +101,7 @@ func runScript(t *testing.T, program string, args ...string) {
 	out, err := cmd.StdoutPipe()
 	require.NoError(t, err)
 	require.NoError(t, cmd.Start())
-	s := &talk{in: in, out: bufio.NewScanner(out), config: config}
+	s := &talk{in: in, out: bufio.NewScanner(out), config: config, faults: faults}
 	s.out.Buffer(nil, 1<<20)
 	cases := 0
 	for {
@@ -120,6 +138,7 @@ type talk struct {
 	in     io.Writer
 	out    *bufio.Scanner
 	config *minibus.Config
+	faults []minibus.Fault
 }
 
 // hear reads the next line.
@@ -148,6 +167,7 @@ func (s *talk) play(t *testing.T, name string) {
 		o.Config = s.config
 		o.Policies = []minibus.Policy{minibus.DefaultPolicy, {Name: "listener", Key: "listens", Claims: []minibus.Claim{minibus.Listen}}}
 	})
+	require.NoError(t, bus.Inject(s.faults...))
 	certificate, err := bus.CertificatePEM()
 	require.NoError(t, err)
 	s.answer(t, given{ConnectionString: bus.ConnectionString(), Admin: bus.AdminAddr, Certificate: string(certificate)})

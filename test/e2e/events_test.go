@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"net/http"
+	"slices"
 	"sync"
 	"testing"
 	"time"
@@ -154,11 +155,15 @@ func TestEventsAreRedrivenTwice(t *testing.T) {
 	s.recorded(keys, redriven, time.Since(began))
 }
 
-// arrived looks at the topic and the views: each event is there, once and in order.
-func (s *system) arrived() {
+// arrived looks at the topic and the views: each event is there, once and in order. Of some keys
+// one was skipped: a marker is in its place.
+func (s *system) arrived(skipped ...string) {
 	s.t.Helper()
 	reached := map[string]int64{}
 	for _, m := range s.Bus.Peek(s.Settings["EVENTS_TOPIC"] + "/Subscriptions/" + witness) {
+		if m.Properties["seq"] == nil || m.Properties["redrivenid"] != nil {
+			continue // no event, or a dead letter's copy: it has been here before
+		}
 		reached[m.SessionID]++
 		require.EqualValues(s.t, reached[m.SessionID], m.Properties["seq"], "%s at the topic", m.SessionID)
 	}
@@ -175,6 +180,9 @@ func (s *system) arrived() {
 			require.Zero(s.t, m.Gaps, m.PK)
 			for _, n := range m.Data.View.Applied {
 				applied[m.PK] += n
+			}
+			if slices.Contains(skipped, m.PK) {
+				applied[m.PK]++
 			}
 			require.Equal(s.t, m.LastSeq, applied[m.PK], "%s: each event has one effect", m.PK)
 		}

@@ -14,7 +14,7 @@ import (
 func TestAlertsAskForWhatTheAppLogs(t *testing.T) {
 	t.Parallel()
 	logged := ""
-	for _, file := range []string{"handler/app/observe.go", "entity/consume.go", "functions/OutboxDispatcher/dispatcher.go"} {
+	for _, file := range []string{"handler/app/observe.go", "entity/consume.go", "functions/OutboxDispatcher/dispatcher.go", "functions/InboxSweeper/sweeper.go"} {
 		text, err := os.ReadFile(filepath.Join(root(t), filepath.FromSlash(file)))
 		require.NoError(t, err)
 		logged += string(text)
@@ -26,7 +26,7 @@ func TestAlertsAskForWhatTheAppLogs(t *testing.T) {
 			require.Equal(t, true, r.get("properties.enabled"))
 			require.NotEmpty(t, r.get("properties.description"))
 		}
-		for _, name := range []string{"oldest-pending", "no-sweep", "parked", "refused", "incarnation", "server-errors", "dead-letters", "bus-throttled", "store-throttled"} {
+		for _, name := range []string{"oldest-pending", "no-sweep", "parked", "gap-blocked", "refused", "incarnation", "server-errors", "dead-letters", "bus-throttled", "store-throttled"} {
 			require.Contains(t, byName, name)
 		}
 		signals := 0
@@ -44,8 +44,63 @@ func TestAlertsAskForWhatTheAppLogs(t *testing.T) {
 				require.Contains(t, query, measure)
 			}
 		}
-		require.Equal(t, 12, signals)
+		require.Equal(t, 10, signals)
 	})
+}
+
+// TestAlertsOnAStateLastAsLongAsItDoes: each looks at what every sweep counts, or at a metric,
+// and at nothing that is told once; its window holds several sweeps, so that one that is late or
+// fails ends no alert, and it ends by itself.
+func TestAlertsOnAStateLastAsLongAsItDoes(t *testing.T) {
+	t.Parallel()
+	states := map[string]string{"oldest-pending": "sweep", "parked": "sweep", "gap-blocked": "inbox-sweep", "dead-letters": ""}
+	every(t, func(t *testing.T, d deployment) {
+		found := 0
+		for _, r := range append(d.of("Microsoft.Insights/scheduledQueryRules"), d.of("Microsoft.Insights/metricAlerts")...) {
+			name := regexp.MustCompile(`^relaybox-[a-z0-9]+-[a-z]+-`).ReplaceAllString(r.Name, "")
+			signal, state := states[name]
+			if !state {
+				continue
+			}
+			found++
+			require.Equal(t, true, r.get("properties.autoMitigate"), name)
+			criterion := r.get("properties.criteria.allOf").([]any)[0].(map[string]any)
+			require.Equal(t, "Maximum", criterion["timeAggregation"], name)
+			if signal == "" {
+				continue
+			}
+			var looks []string
+			for _, m := range regexp.MustCompile(`"signal":"([\w-]+)"`).FindAllStringSubmatch(criterion["query"].(string), -1) {
+				looks = append(looks, m[1])
+			}
+			require.Equal(t, []string{signal}, looks, name)
+			require.NotEmpty(t, criterion["metricMeasureColumn"], name)
+			require.GreaterOrEqual(t, seconds(t, r.get("properties.windowSize")).Minutes(), 5.0, name)
+		}
+		require.Equal(t, len(states), found)
+	})
+}
+
+// TestOneThreshold: the app's health is red when the alert is.
+func TestOneThreshold(t *testing.T) {
+	t.Parallel()
+	d := with(t, map[string]any{"oldestPendingAlertSeconds": 77.0})
+	require.Equal(t, "77s", settings(t, d)["RELAYBOX_HEALTH_OLDEST"])
+}
+
+// TestProbesAreNoServerErrors: a probe that tells of a state is answered with 503, and that state
+// has an alert of its own.
+func TestProbesAreNoServerErrors(t *testing.T) {
+	t.Parallel()
+	for _, r := range with(t, nil).of("Microsoft.Insights/scheduledQueryRules") {
+		if strings.HasSuffix(r.Name, "server-errors") {
+			query := r.get("properties.criteria.allOf").([]any)[0].(map[string]any)["query"]
+			require.Contains(t, query, "name != 'Health'")
+			require.NotContains(t, query, "url", "a kind may be served under a path that begins alike")
+			return
+		}
+	}
+	t.Fatal("no such alert")
 }
 
 // TestAlertsReachSomebody: with an address, every alert mails to it.

@@ -82,7 +82,7 @@ func TestDoctorHasNothingToSay(t *testing.T) {
 
 		topic := topicOf(t, d)
 		fine(t, doctor.CheckTopic(c.Bus.Topic, topic, doctor.TopicNeeds{Partitioned: c.Bus.Partitioned, SweepBudget: c.Outbox.SweepBudget})...)
-		fine(t, doctor.CheckSubscription(values["EVENTS_SUBSCRIPTION"], subscriptionOf(t, d), doctor.SubscriptionNeeds{Hold: c.Inbox.Hold, EarlyWait: c.Inbox.EarlyWait})...)
+		fine(t, doctor.CheckSubscription(values["EVENTS_SUBSCRIPTION"], subscriptionOf(t, d), doctor.SubscriptionNeeds{Hold: c.Inbox.Hold, EarlyWait: c.Inbox.EarlyWait, Deliveries: c.Inbox.Deliveries})...)
 		fine(t, doctor.CheckEventSize(c.Outbox.MaxEventBytes, doctor.Namespace{SKU: into[string](t, d.the(t, namespace), "sku.name")}, topic))
 	})
 }

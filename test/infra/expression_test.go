@@ -187,12 +187,13 @@ var functions = map[string]func([]any) any{
 		}
 		return a[2]
 	},
-	"not":    func(a []any) any { return !a[0].(bool) },
-	"and":    func(a []any) any { return !slices.Contains(a, any(false)) },
-	"equals": func(a []any) any { return reflect.DeepEqual(a[0], a[1]) },
-	"empty":  func(a []any) any { return a[0] == nil || reflect.ValueOf(a[0]).Len() == 0 },
-	"null":   func([]any) any { return nil },
-	"length": func(a []any) any { return float64(reflect.ValueOf(a[0]).Len()) },
+	"not":     func(a []any) any { return !a[0].(bool) },
+	"and":     func(a []any) any { return !slices.Contains(a, any(false)) },
+	"equals":  func(a []any) any { return reflect.DeepEqual(a[0], a[1]) },
+	"empty":   func(a []any) any { return a[0] == nil || reflect.ValueOf(a[0]).Len() == 0 },
+	"null":    func([]any) any { return nil },
+	"length":  func(a []any) any { return float64(reflect.ValueOf(a[0]).Len()) },
+	"replace": func(a []any) any { return strings.ReplaceAll(fmt.Sprint(a[0]), fmt.Sprint(a[1]), fmt.Sprint(a[2])) },
 	"format": func(a []any) any {
 		text := a[0].(string)
 		for i, v := range a[1:] {

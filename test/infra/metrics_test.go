@@ -10,7 +10,7 @@ import (
 // watched are the platform's metrics that an alert looks at: of which module's resource,
 // how they are summed up, and for which dimension.
 var watched = map[string]struct{ of, aggregation, dimension string }{
-	"DeadletteredMessages": {"servicebus", "Maximum", ""},
+	"DeadletteredMessages": {"servicebus", "Maximum", "EntityName=entity-events"},
 	"ThrottledRequests":    {"servicebus", "Total", ""},
 	"TotalRequests":        {"cosmos", "Count", "StatusCode=429"},
 }

@@ -115,6 +115,7 @@ func TestTopicAndSubscriptionKeepWhatTheProtocolNeeds(t *testing.T) {
 		require.Greater(t, defaults.Inbox.EarlyWait, seconds(t, sub.get("properties.lockDuration")))
 		require.Equal(t, true, sub.get("properties.deadLetteringOnMessageExpiration"))
 		require.Equal(t, 100.0, sub.get("properties.maxDeliveryCount"), "doctor says why")
+		require.Equal(t, 100, defaults.Inbox.Deliveries)
 		require.LessOrEqual(t, seconds(t, sub.get("properties.lockDuration")), 5*time.Minute)
 		for _, r := range []resource{topic, sub} {
 			require.Nil(t, r.get("properties.autoDeleteOnIdle"))

@@ -85,9 +85,9 @@ var Simulated = []Mutant{
 	{
 		Name: "the store answers before its disk has it",
 		Edit: Edit{
-			File: "local/minicosmos/internal/store/store.go",
-			Old:  "g.err = s.db.Apply(g.batch, pebble.Sync)\n",
-			New:  "g.err = s.db.Apply(g.batch, pebble.NoSync)\n",
+			File: "local/disk/disk.go",
+			Old:  "done <- errors.Join(db.Apply(b, pebble.Sync), b.Close())",
+			New:  "done <- errors.Join(db.Apply(b, pebble.NoSync), b.Close())",
 		},
 		Breaks: TrueAnswers,
 	},

@@ -250,25 +250,35 @@ await run({
   }),
 
   'throughput': async (c, db) => {
-    const { container } = await db.containers.create({ id: 'sold', partitionKey: { paths: ['/pk'] }, throughput: 400 });
+    const { container } = await db.containers.create({ id: 'sold', partitionKey: { paths: ['/pk'] }, throughput: 600 });
     const { resource } = await container.readOffer();
-    same(resource.content.offerThroughput, 400);
-    same((await c.readOffer()).resource, undefined);
+    same(resource.content.offerThroughput, 600);
+    same((await c.readOffer()).resource.content.offerThroughput, 400);
   },
 
   'policies are echoed': on(
     {
       vectorEmbeddingPolicy: { vectorEmbeddings: [{ path: '/v', dataType: 'float32', dimensions: 3, distanceFunction: 'cosine' }] },
       conflictResolutionPolicy: { mode: 'LastWriterWins', conflictResolutionPath: '/_ts' },
-      computedProperties: [{ name: 'lower', query: 'SELECT VALUE LOWER(c.name) FROM c' }],
     },
     async (c) => {
       const { resource } = await c.read();
       same(resource.vectorEmbeddingPolicy.vectorEmbeddings[0].path, '/v');
       same(resource.conflictResolutionPolicy.mode, 'LastWriterWins');
-      same(resource.computedProperties[0].name, 'lower');
     },
   ),
+
+  'what would be echoed and not done is refused': async (c, db) => {
+    const make = (settings) => code(db.containers.create({ id: 'refused', partitionKey: { paths: ['/pk'] }, ...settings }));
+    same(await make({ computedProperties: [{ name: 'lower', query: 'SELECT VALUE LOWER(c.name) FROM c' }] }), 400);
+    same(await make({ geospatialConfig: { type: 'Geometry' } }), 400);
+    same(await code(c.items.create({ id: '1', pk: 'a' }, { preTriggerInclude: ['t'] })), 400);
+    same(await code(c.scripts.storedProcedures.create({ id: 's', body: 'function () {}' })), 405);
+    same((await c.conflicts.readAll().fetchAll()).resources, []);
+    same((await db.users.readAll().fetchAll()).resources, []);
+    await put(c, { id: '1', pk: 'a', a: 1, b: 1 });
+    same(await code(all(c.items.query('SELECT * FROM c ORDER BY c.a, c.b', inside))), 400);
+  },
 
   'documents that are refused': async (c) => {
     same(await code(c.items.create({ id: 'big', pk: 'a', data: 'x'.repeat(2 ** 21) })), 413);

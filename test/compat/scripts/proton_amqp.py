@@ -133,7 +133,7 @@ def answered(connection, delivery, state):
     """answered says what has become of a message, and waits until the broker has settled it."""
     delivery.update(state)
     connection.wait(lambda: delivery.settled, msg="settlement", timeout=LIMIT)
-    same(delivery.remote_state, Delivery.ACCEPTED)
+    same(delivery.remote_state, state)
     delivery.settle()
 
 

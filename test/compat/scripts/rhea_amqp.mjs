@@ -49,12 +49,12 @@ await run({
     await stored(client, 'queue', ...['released', 'failed', 'deferred', 'rejected', 'dead'].map((body) => ({ body })));
     const receiver = await client.receiver('queue');
     const [r, f, d, x, dead] = (await take(receiver, 5)).map((c) => c.delivery);
-    isAccepted(await answered(receiver, r, released().described()));
-    isAccepted(await answered(receiver, f, modified({ delivery_failed: true, message_annotations: { noted: 'once' } }).described()));
-    isAccepted(await answered(receiver, d, modified({ undeliverable_here: true }).described()));
-    isAccepted(await answered(receiver, x, rejected().described()));
+    is('released', await answered(receiver, r, released().described()));
+    is('modified', await answered(receiver, f, modified({ delivery_failed: true, message_annotations: { noted: 'once' } }).described()));
+    is('modified', await answered(receiver, d, modified({ undeliverable_here: true }).described()));
+    is('rejected', await answered(receiver, x, rejected().described()));
     const error = { condition: 'com.microsoft:dead-letter', info: { DeadLetterReason: 'why', DeadLetterErrorDescription: 'because', extra: 7 } };
-    isAccepted(await answered(receiver, dead, rejected({ error }).described()));
+    is('rejected', await answered(receiver, dead, rejected({ error }).described()));
     const queue = await bus.peek('queue');
     assert.deepEqual(queue.map((m) => m.DeliveryCount), [0, 1, 0]);
     assert.equal(queue[1].Properties.noted, 'once');
