@@ -84,6 +84,10 @@ param logRetentionInDays int = 30
 @minValue(-1)
 param logDailyQuotaGb int = -1
 
+// How often an event is delivered. Times RELAYBOX_INBOX_HOLD it is the outage of the store that is
+// borne: a day, with a restart every hour.
+var maxDeliveries = 100
+
 // Names of the app's entities, the same as in local.settings.json.example.
 var names = {
   database: 'relaybox'
@@ -173,6 +177,7 @@ module serviceBus 'modules/servicebus.bicep' = {
     messagingUnits: serviceBusMessagingUnits
     topic: names.topic
     subscription: names.subscription
+    maxDeliveries: maxDeliveries
     duplicateDetectionWindow: duplicateDetectionWindow
     exactScaling: exactScaling
     publicNetworkAccess: !closedBus
@@ -282,8 +287,11 @@ module app 'modules/app.bicep' = {
         SERVICEBUS_CONNECTION__clientId: identity.outputs.clientId
         EVENTS_TOPIC: names.topic
         EVENTS_SUBSCRIPTION: names.subscription
+        RELAYBOX_MAX_DELIVERIES: '${maxDeliveries}'
         DISPATCH_SCHEDULE: dispatchSchedule
         INBOX_SCHEDULE: '30 * * * * *'
+        // One threshold for the alert and for GET /api/health.
+        RELAYBOX_HEALTH_OLDEST: '${oldestPendingAlertSeconds}s'
       },
       empty(kindContainers) ? {} : { COSMOS_KIND_CONTAINERS: join(kindSetting, ',') }
     )
@@ -303,6 +311,19 @@ module alerts 'modules/alerts.bicep' = {
     namespaceId: serviceBus.outputs.id
     accountId: cosmos.outputs.id
     oldestPendingSeconds: oldestPendingAlertSeconds
+    topic: names.topic
+  }
+}
+
+module workbook 'modules/workbook.bicep' = {
+  name: 'workbook'
+  params: {
+    name: 'relaybox-${suffix}'
+    location: location
+    tags: tags
+    componentId: monitoring.outputs.componentId
+    namespaceId: serviceBus.outputs.id
+    topic: names.topic
   }
 }
 

@@ -25,8 +25,13 @@ param accountId string
 @minValue(60)
 param oldestPendingSeconds int
 
+@description('Name of the topic, whose messages the alert on dead letters counts.')
+param topic string
+
 // The handler logs one JSON object a line; its attribute signal is stable (handler/app/observe.go,
-// entity/consume.go, functions/OutboxDispatcher).
+// entity/consume.go, functions/OutboxDispatcher, functions/InboxSweeper). What is a state, and not
+// something that happened, is read from what every sweep counts: an alert on the line of its
+// beginning would end while the state lasts.
 var logAlerts = [
   {
     name: 'oldest-pending'
@@ -52,12 +57,12 @@ var logAlerts = [
   }
   {
     name: 'parked'
-    text: 'An event was refused while others got through and is parked, or a key waits behind one. It fires for as long as one is there.'
+    text: 'Events were refused while others got through and are parked; their keys wait. It fires for as long as one is there.'
     severity: 2
     window: 'PT10M'
-    query: 'traces | where message has \'"signal":"parked"\' or message has \'"signal":"blocked"\' or (message has \'"signal":"sweep"\' and toint(parse_json(message).standing) > 0)'
-    measure: ''
-    aggregation: 'Count'
+    query: 'traces | where message has \'"signal":"sweep"\' | extend parked = todouble(parse_json(message).standing) | project timestamp, parked'
+    measure: 'parked'
+    aggregation: 'Maximum'
     operator: 'GreaterThan'
     threshold: 0
   }
@@ -85,21 +90,32 @@ var logAlerts = [
   }
   {
     name: 'gap'
-    text: 'The consumer has gone on without an event, or waits for one that does not come.'
+    text: 'The consumer has gone on without an event.'
     severity: 2
     window: 'PT10M'
-    query: 'traces | where message has \'"signal":"gap"\' or message has \'"signal":"gap-blocked"\' or message has \'"signal":"gave-up"\' or message has \'"signal":"too-old"\''
+    query: 'traces | where message has \'"signal":"gap"\' or message has \'"signal":"gave-up"\' or message has \'"signal":"too-old"\''
     measure: ''
     aggregation: 'Count'
     operator: 'GreaterThan'
     threshold: 0
   }
   {
-    name: 'server-errors'
-    text: 'HTTP requests are answered with 5xx.'
+    name: 'gap-blocked'
+    text: 'The consumer waits, under the strict policy, for an event that does not come. It fires for as long as a key waits.'
     severity: 2
     window: 'PT10M'
-    query: 'requests | where toint(resultCode) >= 500 | project timestamp, count = itemCount'
+    query: 'traces | where message has \'"signal":"inbox-sweep"\' | extend blocked = todouble(parse_json(message).blocked) | project timestamp, blocked'
+    measure: 'blocked'
+    aggregation: 'Maximum'
+    operator: 'GreaterThan'
+    threshold: 0
+  }
+  {
+    name: 'server-errors'
+    text: 'HTTP requests are answered with 5xx, those of /api/health apart: the states that it tells have alerts of their own.'
+    severity: 2
+    window: 'PT10M'
+    query: 'requests | where toint(resultCode) >= 500 and name != \'Health\' | project timestamp, count = itemCount'
     measure: 'count'
     aggregation: 'Total'
     operator: 'GreaterThan'
@@ -110,13 +126,19 @@ var logAlerts = [
 var metricAlerts = [
   {
     name: 'dead-letters'
-    text: 'Messages are in the dead-letter queue of the subscription: the consumer refused them for good, or they expired.'
+    text: 'Messages are in a dead-letter queue of the topic: the consumer refused them for good, or they expired.'
     severity: 2
     scope: namespaceId
     metric: 'DeadletteredMessages'
     aggregation: 'Maximum'
     threshold: 0
-    dimensions: []
+    dimensions: [
+      {
+        name: 'EntityName'
+        operator: 'Include'
+        values: [topic]
+      }
+    ]
   }
   {
     name: 'bus-throttled'

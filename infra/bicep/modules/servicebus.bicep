@@ -31,6 +31,10 @@ param topic string
 @description('Subscription of ConsumeEvent.')
 param subscription string
 
+@description('How often the broker delivers a message before it is a dead letter. The app must be told the same number.')
+@minValue(1)
+param maxDeliveries int
+
 @description('How long the broker remembers message ids, as an ISO 8601 duration of up to seven days. It must be longer than a dispatcher can pause.')
 param duplicateDetectionWindow string
 
@@ -89,8 +93,7 @@ resource namespace 'Microsoft.ServiceBus/namespaces@2024-01-01' = {
       properties: {
         // The consumer keeps the order by the events' numbers.
         requiresSession: false
-        // Times RELAYBOX_INBOX_HOLD it is the outage of the store that is borne: a day, with a restart every hour.
-        maxDeliveryCount: 100
+        maxDeliveryCount: maxDeliveries
         lockDuration: 'PT1M'
         defaultMessageTimeToLive: 'P14D'
         deadLetteringOnMessageExpiration: true
