@@ -37,6 +37,16 @@ func TestFits(t *testing.T) {
 	}
 }
 
+// TestNothingElseAnswersForHealth: a kind of that name is told to take another route.
+func TestNothingElseAnswersForHealth(t *testing.T) {
+	t.Parallel()
+	triggers, err := Triggers()
+	require.NoError(t, err)
+	todo := handlers(Deps{}, entity.Deps{})
+	todo["Records"], triggers["Records"] = made(http.NotFoundHandler(), nil), Trigger{Type: httpTrigger, Route: "health/{id:maxlength(9)}/{action?}", Methods: []string{"put", "get"}}
+	require.ErrorContains(t, fits(todo, triggers), "functions/Records/function.json: GET health/{id:maxlength(9)}/{action?} is answered by functions/Health already: give one of them another route")
+}
+
 // TestFitsWhatNobodyWouldServe: each of these is fine with the host, and the requests would
 // fail.
 func TestFitsWhatNobodyWouldServe(t *testing.T) {

@@ -16,6 +16,7 @@ import (
 	"github.com/relaybox/relaybox/entity"
 	"github.com/relaybox/relaybox/examples/orders"
 	consumeevent "github.com/relaybox/relaybox/functions/ConsumeEvent"
+	healthfunction "github.com/relaybox/relaybox/functions/Health"
 	inboxsweeper "github.com/relaybox/relaybox/functions/InboxSweeper"
 	openapifunction "github.com/relaybox/relaybox/functions/OpenAPI"
 	ordersfunction "github.com/relaybox/relaybox/functions/Orders"
@@ -38,6 +39,7 @@ func handlers(d Deps, e entity.Deps) map[string]function {
 		"ReadProfile":      made(readprofile.New(e)),
 		"Orders":           made(ordersfunction.New(e)),
 		"OpenAPI":          made(openapifunction.New(OpenAPI, d.Logger), nil),
+		"Health":           made(healthfunction.New(d.Health, d.Logger), nil),
 		"OutboxDispatcher": made(outboxdispatcher.New(d.Sweeper, d.Logger), nil),
 		"ConsumeEvent":     made(consumeevent.New(e.Kinds, d.Inbox, d.Logger), nil),
 		"InboxSweeper":     made(inboxsweeper.New(d.Inbox, d.Logger), nil),
@@ -88,6 +90,7 @@ type Deps struct {
 	Reader  entity.Reader
 	Sweeper outboxdispatcher.Sweeper
 	Inbox   Inbox
+	Health  healthfunction.Checker
 	// Logger may be nil: then nothing is logged.
 	Logger *slog.Logger
 	// Deadline ends an invocation; keep it below functionTimeout. Default 28 minutes.

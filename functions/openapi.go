@@ -25,7 +25,7 @@ func OpenAPI() ([]byte, error) {
 	var routes []api.Route
 	for _, name := range slices.Sorted(maps.Keys(triggers)) {
 		if t := triggers[name]; t.Type == httpTrigger {
-			r := api.Route{Function: name, Route: t.Route, Methods: t.Methods, Document: name == "OpenAPI"}
+			r := api.Route{Function: name, Route: t.Route, Methods: t.Methods, Document: name == "OpenAPI", Health: name == "Health"}
 			r.Kind, r.Serves = entity.Serves(todo[name].handler)
 			routes = append(routes, r)
 		}

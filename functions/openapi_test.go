@@ -35,6 +35,7 @@ func TestEveryHTTPFunctionIsDescribed(t *testing.T) {
 		"getOrder": "get /orders/{id}", "headOrder": "head /orders/{id}", "putOrder": "put /orders/{id}",
 		"patchOrder": "patch /orders/{id}", "deleteOrder": "delete /orders/{id}",
 		"shipOrder": "post /orders/{id}/ship", "cancelOrder": "post /orders/{id}/cancel",
+		"getHealth": "get /health", "headHealth": "head /health", "getLiveness": "get /health/live", "getReadiness": "get /health/ready",
 		"getDescription": "get /openapi.json", "headDescription": "head /openapi.json",
 	} {
 		require.Equal(t, address, got[operation], operation)

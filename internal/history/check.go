@@ -36,11 +36,16 @@ func Check(calls []Call, limit time.Duration) Verdict { return Start{}.Check(cal
 
 // Check is the function Check for an entity that was there already.
 func (from Start) Check(calls []Call, limit time.Duration) Verdict {
-	calls = slices.Clone(calls)
-	slices.SortStableFunc(calls, func(a, b Call) int { return a.Start.Compare(b.Start) })
+	calls = slices.SortedStableFunc(slices.Values(calls), func(a, b Call) int { return a.Start.Compare(b.Start) })
 	if reason := lies(calls); reason != "" {
 		return Verdict{Broken, reason}
 	}
+	return from.search(from.joined(calls), limit)
+}
+
+// search looks for an order.
+func (from Start) search(calls []Call, limit time.Duration) Verdict {
+	slices.SortStableFunc(calls, func(a, b Call) int { return a.Start.Compare(b.Start) })
 	operations, model := operations(calls), modelFrom(from.state())
 	result, info := porcupine.CheckOperationsVerbose(model, operations, limit)
 	switch result {

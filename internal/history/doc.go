@@ -21,7 +21,8 @@
 // A call whose answer was lost is Open: it may take effect at any moment after its start, or
 // never. What the world has seen of it since can be noted as its Effect, which makes the
 // search short. A call that was told that nothing was stored must have had no effect; it
-// takes no part in the order. Of equal calls without answer and effect only one order is
+// takes no part in the order. Calls under one Idempotency-Key whose effects were noted are
+// judged as one call (join.go). Of equal calls without answer and effect only one order is
 // tried, that of their starts: they can change places.
 //
 // Reads without Cache-Control: no-cache are session reads, which may be old. They take no

@@ -96,6 +96,8 @@ func (s state) read(c *Call) (bool, state) {
 // repeat is a call whose Idempotency-Key was used before.
 func (s state) repeat(c *Call, r receipt) (bool, state) {
 	switch {
+	case c.Effect > 0:
+		return false, s // a repetition changes nothing
 	case c.Outcome == Open:
 		return true, s
 	case r.request != c.request():
