@@ -326,7 +326,7 @@ func TestWhatSomebodyElseHolds(t *testing.T) {
 	t.Parallel()
 	c := newCemetery(t, func(o *minibus.Options) { o.Config.Topics[0].Subscriptions[0].LockDuration = 5 * time.Minute })
 	c.bury("why", "a:1", "a:2", "b:1")
-	other, d := c.open(0), c.open(time.Second)
+	other, d := c.open(0), c.open(5*time.Second)
 	plan, err := d.PlanRedrive(t.Context(), every, 0)
 	require.NoError(t, err)
 	_, err = other.receiver.ReceiveMessages(t.Context(), 1, nil)

@@ -29,7 +29,7 @@ func topology(o *minibus.Options) {
 // closed closes c with the test, and finds that this leaves nothing open.
 func closed(t *testing.T, c *Client) *Client {
 	t.Cleanup(func() {
-		ctx, cancel := context.WithTimeout(context.WithoutCancel(t.Context()), 10*time.Second)
+		ctx, cancel := context.WithTimeout(context.WithoutCancel(t.Context()), time.Minute)
 		defer cancel()
 		require.NoError(t, c.Close(ctx))
 	})
@@ -113,7 +113,7 @@ func TestOutage(t *testing.T) {
 		require.Equal(t, "unavailable, unavailable", outcome(p.Publish(t.Context(), events(names))))
 		network.Heal()
 		require.Equal(t, "ok, ok", outcome(p.Publish(t.Context(), events(names))))
-		require.Less(t, time.Since(start), 3*time.Second)
+		require.Less(t, time.Since(start), 30*time.Second)
 		network.Cut()
 	}
 	require.Len(t, received(bus, "a"), 3)
@@ -250,7 +250,7 @@ func TestAnIdleConnectionIsGivenUp(t *testing.T) {
 	}
 	send(1)
 	first := current()
-	require.Eventually(t, func() bool { return current() == nil }, 10*time.Second, 10*time.Millisecond)
+	require.Eventually(t, func() bool { return current() == nil }, time.Minute, 10*time.Millisecond)
 	send(2)
 	require.NotSame(t, first, current())
 	require.Len(t, received(bus.Server, "k"), 2)
@@ -265,7 +265,7 @@ func TestAClosedClientHasHungUp(t *testing.T) {
 	require.NoError(t, before.Ready(t.Context()))
 	require.NotZero(t, bus.Links())
 	require.NoError(t, c.Close(t.Context()))
-	require.Eventually(t, func() bool { return bus.Links() == 0 }, 10*time.Second, 5*time.Millisecond)
+	require.Eventually(t, func() bool { return bus.Links() == 0 }, time.Minute, 5*time.Millisecond)
 	for _, p := range []*Publisher{before, c.Publisher("events", PublisherOptions{})} {
 		require.ErrorContains(t, errors.Join(p.Publish(t.Context(), []outbox.Event{{Key: "k", Seq: 1, ID: "e", Envelope: []byte("{}")}})...), errClosed.Error())
 		_, err := c.attach(t.Context(), "events")

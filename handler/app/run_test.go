@@ -212,7 +212,7 @@ func TestFromTheStartToTheTopic(t *testing.T) {
 	w := httptest.NewRecorder()
 	a.ServeHTTP(w, r)
 	require.Equal(t, http.StatusCreated, w.Code, w.Body.String())
-	require.Eventually(t, func() bool { return len(bus.Peek("events/Subscriptions/all")) == 1 }, 30*time.Second, 10*time.Millisecond)
+	require.Eventually(t, func() bool { return len(bus.Peek("events/Subscriptions/all")) == 1 }, time.Minute, 10*time.Millisecond)
 	require.NotEmpty(t, store.Documents("relaybox", "own-entities"))
 	require.Empty(t, store.Documents("relaybox", "entities"))
 	w = httptest.NewRecorder()
@@ -221,7 +221,7 @@ func TestFromTheStartToTheTopic(t *testing.T) {
 
 	cancel()
 	<-done
-	require.Eventually(t, func() bool { return bus.Links() == 0 }, 5*time.Second, 5*time.Millisecond, "links of the app's")
+	require.Eventually(t, func() bool { return bus.Links() == 0 }, time.Minute, 5*time.Millisecond, "links of the app's")
 	for _, want := range []string{"containers cannot be created; trying again", "containers are there", "signal=sweep", "msg=published key=profile:p-1"} {
 		require.Contains(t, lines.String(), want)
 	}

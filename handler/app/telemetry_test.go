@@ -39,7 +39,7 @@ func TestTheAppTellsUntilItsEnd(t *testing.T) {
 	w := httptest.NewRecorder()
 	a.ServeHTTP(w, r)
 	require.Equal(t, http.StatusCreated, w.Code, w.Body.String())
-	require.Eventually(t, func() bool { return len(bus.Peek("events/Subscriptions/all")) == 1 }, 30*time.Second, 10*time.Millisecond)
+	require.Eventually(t, func() bool { return len(bus.Peek("events/Subscriptions/all")) == 1 }, time.Minute, 10*time.Millisecond)
 	w = httptest.NewRecorder()
 	a.ServeHTTP(w, httptest.NewRequest("POST", "/OutboxDispatcher", strings.NewReader(`{"Data":{"timer":{}},"Metadata":{}}`)))
 	require.Equal(t, http.StatusOK, w.Code, w.Body.String())

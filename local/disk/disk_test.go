@@ -119,7 +119,7 @@ func TestCloseWithoutRoom(t *testing.T) {
 	s.Fill(0)
 	done := make(chan error, 1)
 	go func() { done <- db.Commit(b, 1) }()
-	require.Eventually(t, func() bool { return db.guard.waiting.Load() > 0 }, 5*time.Second, time.Millisecond)
+	require.Eventually(t, func() bool { return db.guard.waiting.Load() > 0 }, time.Minute, time.Millisecond)
 	_ = db.Close() // it may say that it could not
 	require.Error(t, <-done)
 	s.Resize(64 << 20)
@@ -306,7 +306,7 @@ func TestWaiters(t *testing.T) {
 	s.Fill(0)
 	done := make(chan error, 1)
 	go func() { done <- db.Commit(b, 1) }()
-	require.Eventually(t, db.Waits, 5*time.Second, time.Millisecond)
+	require.Eventually(t, db.Waits, time.Minute, time.Millisecond)
 	require.ErrorContains(t, db.Room(0), "make room there")
 	s.Resize(64 << 20)
 	require.NoError(t, <-done)

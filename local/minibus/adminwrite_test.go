@@ -146,7 +146,7 @@ func TestAdminUpdates(t *testing.T) {
 	updated, err := a.UpdateQueue(t.Context(), "plain", queue.QueueProperties, nil)
 	require.NoError(t, err)
 	require.EqualValues(t, 7, *updated.MaxDeliveryCount)
-	require.Eventually(t, func() bool { return bus.Links() < links }, 10*time.Second, time.Millisecond, "links are detached")
+	require.Eventually(t, func() bool { return bus.Links() < links }, time.Minute, time.Millisecond, "links are detached")
 	send(t, s, "2")
 	m := receive(t, r, 1)[0]
 	require.Greater(t, time.Until(*m.LockedUntil), 90*time.Second)
@@ -174,7 +174,7 @@ func TestDisabledEntities(t *testing.T) {
 	require.Len(t, bus.Peek("forwarding/$Transfer/$DeadLetterQueue"), 1, "what is forwarded waits, too")
 	set(admin.EntityStatusReceiveDisabled)
 	send(t, sender(t, once(t, bus), "plain"), "z")
-	_, err = receiver(t, once(t, bus), "plain", nil).ReceiveMessages(within(t, 5*time.Second), 1, nil)
+	_, err = receiver(t, once(t, bus), "plain", nil).ReceiveMessages(within(t, time.Minute), 1, nil)
 	require.ErrorContains(t, err, "com.microsoft:entity-disabled")
 	set(admin.EntityStatusActive)
 	require.Equal(t, "z", string(receive(t, receiver(t, once(t, bus), "plain", nil), 1)[0].Body))
@@ -246,17 +246,17 @@ func TestAdminDeleteInUse(t *testing.T) {
 	held := receive(t, r, 1)[0]
 	parked := make(chan error, 1)
 	go func() {
-		_, err := c.AcceptNextSessionForQueue(within(t, 20*time.Second), "sessions", nil)
+		_, err := c.AcceptNextSessionForQueue(within(t, time.Minute), "sessions", nil)
 		parked <- err
 	}()
-	require.Eventually(t, func() bool { return bus.Links() > 6 }, 10*time.Second, time.Millisecond)
+	require.Eventually(t, func() bool { return bus.Links() > 6 }, time.Minute, time.Millisecond)
 	for _, queue := range []string{"plain", "sessions"} {
 		_, err := a.DeleteQueue(t.Context(), queue, nil)
 		require.NoError(t, err)
 	}
 	require.Error(t, <-parked)
-	require.Error(t, r.CompleteMessage(within(t, 5*time.Second), held, nil))
-	require.Error(t, s.SendMessage(within(t, 5*time.Second), message("late"), nil))
+	require.Error(t, r.CompleteMessage(within(t, time.Minute), held, nil))
+	require.Error(t, s.SendMessage(within(t, time.Minute), message("late"), nil))
 	send(t, sender(t, c, "forwarding"), "homeless")
 	dead := bus.Peek("forwarding/$Transfer/$DeadLetterQueue")
 	require.Len(t, dead, 1)
@@ -356,7 +356,7 @@ func TestAutoDeleteOnIdle(t *testing.T) {
 	require.Nil(t, bus.Peek("idle"))
 	require.NotNil(t, bus.Peek("used"), "a receiver is open")
 	require.NoError(t, r.Close(t.Context()))
-	require.Eventually(t, func() bool { return bus.Advance(6*time.Minute) == nil && bus.Peek("used") == nil }, 10*time.Second, time.Millisecond)
+	require.Eventually(t, func() bool { return bus.Advance(6*time.Minute) == nil && bus.Peek("used") == nil }, time.Minute, time.Millisecond)
 }
 
 // A message that a rule cannot judge is dead-lettered where the subscription wants that.

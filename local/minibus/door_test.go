@@ -102,7 +102,7 @@ func TestStrangers(t *testing.T) {
 			}
 		}
 		got := make([]byte, len(answer))
-		require.NoError(t, nc.SetReadDeadline(time.Now().Add(10*time.Second)))
+		require.NoError(t, nc.SetReadDeadline(time.Now().Add(time.Minute)))
 		_, err = io.ReadFull(bufio.NewReader(nc), got)
 		require.NoError(t, err, first)
 		require.Equal(t, answer, string(got), first)
@@ -126,9 +126,9 @@ func TestSilentClients(t *testing.T) {
 	send(t, sender(t, connect(t, bus.ConnectionString()), "plain"), "x")
 	closing := time.Now()
 	require.NoError(t, bus.Close())
-	require.Less(t, time.Since(closing), 10*time.Second)
+	require.Less(t, time.Since(closing), time.Minute)
 	for _, nc := range silent {
-		require.NoError(t, nc.SetReadDeadline(time.Now().Add(10*time.Second)))
+		require.NoError(t, nc.SetReadDeadline(time.Now().Add(time.Minute)))
 		_, err := nc.Read(make([]byte, 1))
 		require.Error(t, err)
 		require.NotErrorIs(t, err, context.DeadlineExceeded)

@@ -56,9 +56,9 @@ func TestEntityKeys(t *testing.T) {
 		require.Equal(t, azservicebus.CodeUnauthorizedAccess, fault.Code)
 	}
 	try := func(c *azservicebus.Client, queue string) error {
-		return sender(t, c, queue).SendMessage(within(t, 10*time.Second), &azservicebus.Message{}, nil)
+		return sender(t, c, queue).SendMessage(within(t, time.Minute), &azservicebus.Message{}, nil)
 	}
-	_, err = receiver(t, sends, "orders", nil).ReceiveMessages(within(t, 10*time.Second), 1, nil)
+	_, err = receiver(t, sends, "orders", nil).ReceiveMessages(within(t, time.Minute), 1, nil)
 	refused(err)
 	refused(try(sends, "orders/more"))
 	refused(try(sends, "plain"))

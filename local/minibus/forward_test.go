@@ -204,7 +204,7 @@ func TestForwardingIsExclusive(t *testing.T) {
 	})
 	c, a := connect(t, bus.ConnectionString()), administer(t, bus, bus.ConnectionString())
 	for queue, sub := range map[string]azservicebus.SubQueue{"src": 0, "dead": azservicebus.SubQueueDeadLetter} {
-		_, err := receiver(t, c, queue, &azservicebus.ReceiverOptions{SubQueue: sub}).ReceiveMessages(within(t, 10*time.Second), 1, nil)
+		_, err := receiver(t, c, queue, &azservicebus.ReceiverOptions{SubQueue: sub}).ReceiveMessages(within(t, time.Minute), 1, nil)
 		require.ErrorContains(t, err, "its messages are forwarded to 'dst'")
 	}
 	_, err := a.CreateQueue(t.Context(), "new", &admin.CreateQueueOptions{Properties: &admin.QueueProperties{RequiresSession: new(true), ForwardTo: new("dst")}})

@@ -77,7 +77,7 @@ func TestDeferredInWhatForwards(t *testing.T) {
 	require.NoError(t, r.DeferMessage(t.Context(), m, nil))
 	require.NoError(t, r.Close(t.Context()))
 	changeQueue(t, a, "src", func(p *admin.QueueProperties) { p.ForwardTo = new("dst") })
-	got, err := receiver(t, c, "src", nil).ReceiveDeferredMessages(within(t, 10*time.Second), []int64{*m.SequenceNumber}, nil)
+	got, err := receiver(t, c, "src", nil).ReceiveDeferredMessages(within(t, time.Minute), []int64{*m.SequenceNumber}, nil)
 	require.NoError(t, err)
 	require.Equal(t, []string{"deferred"}, bodies(got))
 }
@@ -105,7 +105,7 @@ func TestLongBacklogKeepsItsOrder(t *testing.T) {
 	c, a := connect(t, bus.ConnectionString()), administer(t, bus, bus.ConnectionString())
 	s := sender(t, c, "src")
 	sendMany(t, s, n)
-	next, ctx, stop := n, within(t, 20*time.Second), make(chan struct{})
+	next, ctx, stop := n, within(t, time.Minute), make(chan struct{})
 	var sending sync.WaitGroup
 	sending.Go(func() {
 		for {

@@ -63,7 +63,7 @@ func TestFilledWhileIdle(t *testing.T) {
 	time.Sleep(100 * time.Millisecond)
 	small.Fill(0)
 	for range 3 {
-		require.ErrorContains(t, s.SendMessage(within(t, 5*time.Second), &azservicebus.Message{Body: []byte("x")}, nil), "the disk of bus is full")
+		require.ErrorContains(t, s.SendMessage(within(t, time.Minute), &azservicebus.Message{Body: []byte("x")}, nil), "the disk of bus is full")
 	}
 	small.Resize(128 << 20)
 	send(t, s, "after")
@@ -80,12 +80,12 @@ func TestCloseOnAFullDisk(t *testing.T) {
 	small.Fill(0)
 	told := make(chan error, 1)
 	go func() {
-		told <- s.SendMessage(within(t, 5*time.Second), &azservicebus.Message{Body: []byte(strings.Repeat("x", 100_000))}, nil)
+		told <- s.SendMessage(within(t, time.Minute), &azservicebus.Message{Body: []byte(strings.Repeat("x", 100_000))}, nil)
 	}()
 	time.Sleep(200 * time.Millisecond)
 	began := time.Now()
 	_ = bus.Close() // it may say that it had no room
-	require.Less(t, time.Since(began), 8*time.Second)
+	require.Less(t, time.Since(began), time.Minute)
 	require.Error(t, <-told)
 }
 

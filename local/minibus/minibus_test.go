@@ -73,7 +73,7 @@ func receive(t *testing.T, r interface {
 	ReceiveMessages(context.Context, int, *azservicebus.ReceiveMessagesOptions) ([]*azservicebus.ReceivedMessage, error)
 }, n int) []*azservicebus.ReceivedMessage {
 	t.Helper()
-	ctx := within(t, 10*time.Second)
+	ctx := within(t, time.Minute)
 	var all []*azservicebus.ReceivedMessage
 	for len(all) < n {
 		got, err := r.ReceiveMessages(ctx, n-len(all), nil)
@@ -94,14 +94,14 @@ func bodies(messages []*azservicebus.ReceivedMessage) []string {
 func send(t *testing.T, s *azservicebus.Sender, bodies ...string) {
 	t.Helper()
 	for _, b := range bodies {
-		require.NoError(t, s.SendMessage(within(t, 10*time.Second), &azservicebus.Message{Body: []byte(b)}, nil))
+		require.NoError(t, s.SendMessage(within(t, time.Minute), &azservicebus.Message{Body: []byte(b)}, nil))
 	}
 }
 
 func sendTo(t *testing.T, s *azservicebus.Sender, session string, bodies ...string) {
 	t.Helper()
 	for _, b := range bodies {
-		require.NoError(t, s.SendMessage(within(t, 10*time.Second), &azservicebus.Message{Body: []byte(b), SessionID: &session}, nil))
+		require.NoError(t, s.SendMessage(within(t, time.Minute), &azservicebus.Message{Body: []byte(b), SessionID: &session}, nil))
 	}
 }
 

@@ -40,7 +40,7 @@ func copies(t *testing.T, bus *minibus.Instance, c *azservicebus.Client, subscri
 
 func publish(t *testing.T, c *azservicebus.Client, m *azservicebus.Message) {
 	t.Helper()
-	require.NoError(t, sender(t, c, "t").SendMessage(within(t, 10*time.Second), m, nil))
+	require.NoError(t, sender(t, c, "t").SendMessage(within(t, time.Minute), m, nil))
 }
 
 func TestSQLRulePicks(t *testing.T) {
@@ -169,7 +169,7 @@ func TestRuleActionAndSessions(t *testing.T) {
 	bus := minibus.RunT(t, ruled(s))
 	c := connect(t, bus.ConnectionString())
 	publish(t, c, &azservicebus.Message{SessionID: new("a"), ApplicationProperties: map[string]any{"tenant": "b", "long": strings.Repeat("x", 129)}})
-	owner, err := c.AcceptSessionForSubscription(within(t, 5*time.Second), "t", "s", "b", nil)
+	owner, err := c.AcceptSessionForSubscription(within(t, time.Minute), "t", "s", "b", nil)
 	require.NoError(t, err)
 	require.Equal(t, "in", receive(t, owner, 1)[0].ApplicationProperties["RuleName"])
 	dead := bus.Peek("t/Subscriptions/s/$DeadLetterQueue")

@@ -28,10 +28,10 @@ func TestSessionsKeepOrder(t *testing.T) {
 		sendTo(t, s, "a", fmt.Sprint("a", i))
 		sendTo(t, s, "b", fmt.Sprint("b", i))
 	}
-	a, err := c.AcceptNextSessionForQueue(within(t, 5*time.Second), "sessions", nil)
+	a, err := c.AcceptNextSessionForQueue(within(t, time.Minute), "sessions", nil)
 	require.NoError(t, err)
 	require.Equal(t, "a", a.SessionID(), "the session with the oldest message comes first")
-	b, err := c.AcceptSessionForQueue(within(t, 5*time.Second), "sessions", "b", nil)
+	b, err := c.AcceptSessionForQueue(within(t, time.Minute), "sessions", "b", nil)
 	require.NoError(t, err)
 
 	m := receive(t, a, 1)[0]
@@ -44,7 +44,7 @@ func TestSessionsKeepOrder(t *testing.T) {
 
 	// Closing gives unsettled messages back: first, in order, uncounted.
 	require.NoError(t, b.Close(t.Context()))
-	b, err = c.AcceptSessionForQueue(within(t, 5*time.Second), "sessions", "b", nil)
+	b, err = c.AcceptSessionForQueue(within(t, time.Minute), "sessions", "b", nil)
 	require.NoError(t, err)
 	got = receive(t, b, 3)
 	require.Equal(t, []string{"b1", "b2", "b3"}, bodies(got))
@@ -55,12 +55,12 @@ func TestSessionHasOneOwner(t *testing.T) {
 	t.Parallel()
 	bus := minibus.RunT(t, topology)
 	c := connect(t, bus.ConnectionString())
-	first, err := c.AcceptSessionForQueue(within(t, 5*time.Second), "sessions", "s", nil)
+	first, err := c.AcceptSessionForQueue(within(t, time.Minute), "sessions", "s", nil)
 	require.NoError(t, err)
-	_, err = c.AcceptSessionForQueue(within(t, 5*time.Second), "sessions", "s", nil)
+	_, err = c.AcceptSessionForQueue(within(t, time.Minute), "sessions", "s", nil)
 	require.ErrorContains(t, err, "com.microsoft:session-cannot-be-locked")
 	require.NoError(t, first.Close(t.Context()))
-	_, err = c.AcceptSessionForQueue(within(t, 5*time.Second), "sessions", "s", nil)
+	_, err = c.AcceptSessionForQueue(within(t, time.Minute), "sessions", "s", nil)
 	require.NoError(t, err)
 }
 
@@ -70,7 +70,7 @@ func TestNextSessionWaits(t *testing.T) {
 	c := connect(t, bus.ConnectionString())
 	accepted := make(chan string, 1)
 	go func() {
-		r, err := c.AcceptNextSessionForQueue(within(t, 10*time.Second), "sessions", nil)
+		r, err := c.AcceptNextSessionForQueue(within(t, time.Minute), "sessions", nil)
 		if err != nil {
 			accepted <- err.Error()
 			return
@@ -86,7 +86,7 @@ func TestSessionLock(t *testing.T) {
 	bus := minibus.RunT(t, topology)
 	c := connect(t, bus.ConnectionString())
 	sendTo(t, sender(t, c, "shortsessions"), "s", "x")
-	r, err := c.AcceptSessionForQueue(within(t, 5*time.Second), "shortsessions", "s", nil)
+	r, err := c.AcceptSessionForQueue(within(t, time.Minute), "shortsessions", "s", nil)
 	require.NoError(t, err)
 	m := receive(t, r, 1)[0]
 	before := r.LockedUntil()
@@ -94,7 +94,7 @@ func TestSessionLock(t *testing.T) {
 	require.False(t, r.LockedUntil().Before(before))
 
 	// The next owner gets it as soon as the lock has expired; the failed delivery is counted.
-	next, err := c.AcceptNextSessionForQueue(within(t, 5*time.Second), "shortsessions", nil)
+	next, err := c.AcceptNextSessionForQueue(within(t, time.Minute), "shortsessions", nil)
 	require.NoError(t, err)
 	require.EqualValues(t, 2, receive(t, next, 1)[0].DeliveryCount)
 	// The SDK answers a lost session lock by trying to accept the session again, for longer than a test should take.
@@ -106,7 +106,7 @@ func TestSessionState(t *testing.T) {
 	bus := minibus.RunT(t, topology)
 	c := connect(t, bus.ConnectionString())
 	with := func(use func(*azservicebus.SessionReceiver)) {
-		r, err := c.AcceptSessionForQueue(within(t, 5*time.Second), "sessions", "s", nil)
+		r, err := c.AcceptSessionForQueue(within(t, time.Minute), "sessions", "s", nil)
 		require.NoError(t, err)
 		use(r)
 		require.NoError(t, r.Close(context.Background()))
@@ -139,7 +139,7 @@ func TestListSessions(t *testing.T) {
 		require.NoError(t, batch.AddMessage(&azservicebus.Message{SessionID: new(fmt.Sprintf("s%03d", i))}, nil))
 	}
 	require.NoError(t, s.SendMessageBatch(t.Context(), batch, nil))
-	r, err := c.AcceptSessionForQueue(within(t, 5*time.Second), "sessions", "state only", nil)
+	r, err := c.AcceptSessionForQueue(within(t, time.Minute), "sessions", "state only", nil)
 	require.NoError(t, err)
 	require.NoError(t, r.SetSessionState(t.Context(), []byte("x"), nil))
 
@@ -164,11 +164,11 @@ func TestSessionReceiversAndOthers(t *testing.T) {
 	t.Parallel()
 	bus := minibus.RunT(t, topology)
 	c := connect(t, bus.ConnectionString())
-	_, err := receiver(t, c, "sessions", nil).ReceiveMessages(within(t, 5*time.Second), 1, nil)
+	_, err := receiver(t, c, "sessions", nil).ReceiveMessages(within(t, time.Minute), 1, nil)
 	require.ErrorContains(t, err, "It is not possible for an entity that requires sessions to create a non-sessionful message receiver.")
-	_, err = c.AcceptSessionForQueue(within(t, 5*time.Second), "plain", "s", nil)
+	_, err = c.AcceptSessionForQueue(within(t, time.Minute), "plain", "s", nil)
 	require.ErrorContains(t, err, "A sessionful message receiver cannot be created on an entity that does not require sessions.")
-	err = sender(t, c, "sessions").SendMessage(within(t, 5*time.Second), &azservicebus.Message{}, nil)
+	err = sender(t, c, "sessions").SendMessage(within(t, time.Minute), &azservicebus.Message{}, nil)
 	require.ErrorContains(t, err, "The SessionId was not set on a message, and it cannot be sent to the entity.")
 	require.Zero(t, bus.Counts("sessions"))
 }

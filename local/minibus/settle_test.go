@@ -58,7 +58,7 @@ func TestSettlements(t *testing.T) {
 		require.NoError(t, r.DeadLetterMessage(t.Context(), m, &azservicebus.DeadLetterOptions{
 			Reason: new("bad"), ErrorDescription: new("really bad"), PropertiesToModify: map[string]any{"extra": int64(7)},
 		}))
-		require.Less(t, time.Since(started), time.Second)
+		require.Less(t, time.Since(started), 30*time.Second)
 		require.Equal(t, 1, bus.Counts("plain").DeadLetter)
 		dead := receiver(t, c, "plain", &azservicebus.ReceiverOptions{SubQueue: azservicebus.SubQueueDeadLetter})
 		m = receive(t, dead, 1)[0]
@@ -170,7 +170,7 @@ func TestTimeToLive(t *testing.T) {
 	for _, queue := range []string{"plain", "late"} {
 		require.NoError(t, sender(t, c, queue).SendMessage(t.Context(), &azservicebus.Message{TimeToLive: new(100 * time.Millisecond)}, nil))
 	}
-	require.Eventually(t, func() bool { return bus.Counts("plain").Active+bus.Counts("late").Active == 0 }, 5*time.Second, 5*time.Millisecond)
+	require.Eventually(t, func() bool { return bus.Counts("plain").Active+bus.Counts("late").Active == 0 }, time.Minute, 5*time.Millisecond)
 	require.Zero(t, bus.Counts("plain").DeadLetter)
 	require.Equal(t, "TTLExpiredException", bus.Peek("late/$DeadLetterQueue")[0].Properties["DeadLetterReason"])
 }

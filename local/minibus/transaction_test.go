@@ -130,7 +130,7 @@ func TestRollback(t *testing.T) {
 			w.settleIn(txn, &amqpwire.Accepted{})
 			w.post(handleOut, txn, "x")
 			end(w, txn)
-			require.Eventually(t, func() bool { return name != "connection cut" || bus.Links() == others }, 5*time.Second, time.Millisecond)
+			require.Eventually(t, func() bool { return name != "connection cut" || bus.Links() == others }, time.Minute, time.Millisecond)
 			require.Empty(t, bus.Peek("out"))
 			require.Equal(t, minibus.Counts{Active: 1, Locked: 1}, bus.Counts("in"))
 			require.NoError(t, bus.Advance(2*time.Minute))

@@ -106,7 +106,7 @@ func TestWebSockets(t *testing.T) {
 			require.NoError(t, c.Close(t.Context()))
 		})
 	}
-	require.Eventually(t, func() bool { return bus.Links() == 0 }, 5*time.Second, 5*time.Millisecond)
+	require.Eventually(t, func() bool { return bus.Links() == 0 }, time.Minute, 5*time.Millisecond)
 }
 
 // Who does not want AMQP, or is a page of somebody else's, is told so.

@@ -36,7 +36,7 @@ func dialWith(t *testing.T, bus *minibus.Instance, entity string, life time.Dura
 	nc, err := net.Dial("tcp", bus.Addr)
 	require.NoError(t, err)
 	t.Cleanup(func() { nc.Close() })
-	require.NoError(t, nc.SetDeadline(time.Now().Add(20*time.Second)))
+	require.NoError(t, nc.SetDeadline(time.Now().Add(time.Minute)))
 	_, err = nc.Write([]byte("AMQP\x00\x01\x00\x00"))
 	require.NoError(t, err)
 	var header [8]byte

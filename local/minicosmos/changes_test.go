@@ -141,7 +141,7 @@ func TestChangeFeedWithoutExpired(t *testing.T) {
 	_, err := c.CreateItem(context.Background(), pk("a"), doc(t, m{"id": "1", "pk": "a", "ttl": 1}), nil)
 	require.NoError(t, err)
 	put(t, c, "a", "2", 0)
-	require.Eventually(t, func() bool { return ids((&follower{c: c}).drain(t)) == "2" }, 5*time.Second, 50*time.Millisecond)
+	require.Eventually(t, func() bool { return ids((&follower{c: c}).drain(t)) == "2" }, time.Minute, 50*time.Millisecond)
 }
 
 // Shuffle mixes a transaction, not the transactions.

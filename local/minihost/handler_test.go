@@ -179,7 +179,7 @@ func (s *scripted) requests() []seen {
 // wait returns the next call that satisfies ok.
 func (s *scripted) wait(t *testing.T, ok func(seen) bool) seen {
 	t.Helper()
-	limit := time.After(10 * time.Second)
+	limit := time.After(time.Minute)
 	for {
 		select {
 		case req := <-s.calls:
@@ -283,7 +283,7 @@ func (s *started) result(t *testing.T) error {
 	case err := <-s.done:
 		s.done <- nil
 		return err
-	case <-time.After(15 * time.Second):
+	case <-time.After(time.Minute):
 		t.Fatal("Run did not end\n" + s.log.String())
 		return nil
 	}

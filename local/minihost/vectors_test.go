@@ -132,7 +132,7 @@ func exchangeRaw(t *testing.T, addr, raw string) (status string, fs wire.Fields,
 	c, err := net.Dial("tcp4", addr)
 	require.NoError(t, err)
 	defer func() { _ = c.Close() }()
-	require.NoError(t, c.SetDeadline(time.Now().Add(10*time.Second)))
+	require.NoError(t, c.SetDeadline(time.Now().Add(time.Minute)))
 	_, err = io.WriteString(c, raw)
 	require.NoError(t, err)
 	method, _, _ := strings.Cut(raw, " ")

@@ -95,7 +95,7 @@ func TestCloseLeavesTheBooks(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, 1, l.Live())
 	require.NoError(t, c.Close())
-	require.Eventually(t, func() bool { return l.Live() == 0 }, 5*time.Second, time.Millisecond)
+	require.Eventually(t, func() bool { return l.Live() == 0 }, time.Minute, time.Millisecond)
 }
 
 func TestDelayIsLatencyNotBandwidth(t *testing.T) {
@@ -103,7 +103,7 @@ func TestDelayIsLatencyNotBandwidth(t *testing.T) {
 	l := listen(t)
 	l.Delay(40 * time.Millisecond)
 	c := dial(t, l)
-	const words = 20
+	const words = 400
 	start := time.Now()
 	for range words {
 		_, err := c.Write([]byte("ping"))

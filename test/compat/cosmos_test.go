@@ -135,7 +135,7 @@ func startVercel(t testing.TB) (endpoint string) {
 			err = c.Close()
 		}
 		return err == nil
-	}, 20*time.Second, 20*time.Millisecond)
+	}, time.Minute, 20*time.Millisecond)
 	return "http://127.0.0.1:" + port
 }
 

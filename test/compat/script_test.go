@@ -180,7 +180,7 @@ func (s *talk) play(t *testing.T, name string) {
 				t.Skip(line.Skip)
 			}
 			require.Empty(t, line.Error)
-			require.Eventually(t, func() bool { return bus.Links() == 0 }, 5*time.Second, 5*time.Millisecond, "links of clients that were closed")
+			require.Eventually(t, func() bool { return bus.Links() == 0 }, time.Minute, 5*time.Millisecond, "links of clients that were closed")
 			return
 		}
 		var g given

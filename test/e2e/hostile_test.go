@@ -170,7 +170,7 @@ func TestNothingIsSmuggled(t *testing.T) {
 	} {
 		conn, err := net.Dial("tcp", strings.TrimPrefix(s.HostURL, "http://"))
 		require.NoError(t, err)
-		require.NoError(t, conn.SetDeadline(time.Now().Add(20*time.Second)))
+		require.NoError(t, conn.SetDeadline(time.Now().Add(time.Minute)))
 		_, err = io.WriteString(conn, first+smuggled)
 		if err != nil {
 			require.True(t, errors.Is(err, syscall.ECONNRESET) || errors.Is(err, syscall.EPIPE), "%s: %v", name, err)

@@ -142,7 +142,7 @@ func (s *system) put(id, name string) {
 
 func (s *system) eventually(done func() bool, format string, args ...any) {
 	s.t.Helper()
-	require.Eventuallyf(s.t, done, 30*time.Second, 20*time.Millisecond, format, args...)
+	require.Eventuallyf(s.t, done, time.Minute, 20*time.Millisecond, format, args...)
 }
 
 // model is the consumer's read model of an entity.

@@ -21,7 +21,7 @@ func startHandler(tb testing.TB) time.Duration {
 	require.NoError(tb, err)
 	addr := free.Addr().(*net.TCPAddr)
 	require.NoError(tb, free.Close())
-	ctx, cancel := context.WithTimeout(tb.Context(), 20*time.Second)
+	ctx, cancel := context.WithTimeout(tb.Context(), time.Minute)
 	cmd := exec.CommandContext(ctx, filepath.Join(assembled, "handler"))
 	cmd.Env = []string{
 		fmt.Sprintf("FUNCTIONS_CUSTOMHANDLER_PORT=%d", addr.Port),
@@ -57,7 +57,7 @@ func TestHandlerAnswersAtOnce(t *testing.T) {
 		fastest = min(fastest, startHandler(t))
 	}
 	t.Logf("GET / answered after %v", fastest)
-	require.Less(t, fastest, 500*time.Millisecond)
+	require.Less(t, fastest, 2*time.Second)
 }
 
 func BenchmarkHandlerStart(b *testing.B) {

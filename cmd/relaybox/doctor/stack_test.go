@@ -328,7 +328,7 @@ func TestSilenceDoesNotHang(t *testing.T) {
 	values["SERVICEBUS_CONNECTION"] = "Endpoint=sb://" + l.Addr().String() + ";SharedAccessKeyName=a;SharedAccessKey=b;UseDevelopmentEmulator=true"
 	began := time.Now()
 	r := Run(t.Context(), Options{Settings: settingsFile(t, values), App: assembled(t), BusAdmin: l.Addr().String(), Environment: map[string]string{}, Timeout: time.Second})
-	require.Less(t, time.Since(began), 5*time.Second)
+	require.Less(t, time.Since(began), 30*time.Second)
 	for _, subject := range []string{"account", "sending"} {
 		require.Contains(t, r.of(subject)[0].Found, "no answer in time", subject)
 	}

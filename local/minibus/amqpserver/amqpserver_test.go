@@ -105,7 +105,7 @@ func serve(t *testing.T, b Backend) (dial func() *wire) {
 		c, err := net.Dial("tcp", l.Addr().String())
 		require.NoError(t, err)
 		t.Cleanup(func() { c.Close() })
-		require.NoError(t, c.SetDeadline(time.Now().Add(10*time.Second)))
+		require.NoError(t, c.SetDeadline(time.Now().Add(time.Minute)))
 		return &wire{t, c, amqpwire.NewFrameReader(c, 1<<20)}
 	}
 }
@@ -337,5 +337,5 @@ func TestCloseLeavesNothing(t *testing.T) {
 	require.NoError(t, <-served)
 	silent.Close()
 	// One more is Eventually's own.
-	require.Eventually(t, func() bool { return runtime.NumGoroutine() <= before+1 }, 5*time.Second, time.Millisecond)
+	require.Eventually(t, func() bool { return runtime.NumGoroutine() <= before+1 }, time.Minute, time.Millisecond)
 }

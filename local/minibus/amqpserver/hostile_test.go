@@ -117,7 +117,7 @@ func TestHostileNumbers(t *testing.T) {
 		expect[*amqpwire.Disposition](w)
 	}
 	w.send(0, &amqpwire.Disposition{Role: amqpwire.RoleReceiver, First: 7, Last: new(uint32(3)), State: &amqpwire.Accepted{}})
-	require.Less(t, time.Since(began), 5*time.Second)
+	require.Less(t, time.Since(began), 30*time.Second)
 	require.IsType(t, &amqpwire.Accepted{}, w.post(0, 3, []byte("still here")))
 }
 

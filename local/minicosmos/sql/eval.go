@@ -166,7 +166,7 @@ func (n *node) evalLike(e *env) Value {
 	if !ok1 || !ok2 {
 		return Value{}
 	}
-	return BoolOf(like(text, pattern, n.name, e.budget.step))
+	return BoolOf(like(text, pattern, n.name, e.budget.work))
 }
 
 func (n *node) evalCall(e *env) Value {

@@ -23,7 +23,7 @@ func FuzzParse(f *testing.F) {
 	}
 	docs := parseAll(f, readVectors(f, "cosmos-sql.json").Documents)[:4]
 	f.Fuzz(func(t *testing.T, text string) {
-		stuck := time.AfterFunc(10*time.Second, func() { panic("nothing ends this query") })
+		stuck := time.AfterFunc(time.Minute, func() { panic("nothing ends this query") })
 		defer stuck.Stop()
 		q, err := Parse(text)
 		if err != nil {
@@ -40,7 +40,7 @@ func FuzzParse(f *testing.F) {
 		for range 50 {
 			start := time.Now()
 			page, err := q.Run(ctx, nil, over(docs), from, Limits{Rows: 2, Bytes: 1 << 16, Looked: 3})
-			require.Less(t, time.Since(start), 5*time.Second, "the context did not end it")
+			require.Less(t, time.Since(start), 30*time.Second, "the context did not end it")
 			if err != nil {
 				require.True(t, errors.Is(err, context.DeadlineExceeded) || errors.Is(err, ErrParameter) || errors.Is(err, ErrCount) || errors.Is(err, ErrMemory) || errors.Is(err, ErrPattern) || errors.Is(err, ErrTerms), err)
 				return

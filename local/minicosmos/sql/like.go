@@ -20,13 +20,20 @@ func (l likeElement) matches(r rune) bool {
 	return in != l.negated
 }
 
-// like matches a whole text against a LIKE pattern in time linear in their product; step
-// may end it.
-func like(text, pattern, escape string, step func() error) bool {
+// comparedPerStep is how many characters a pattern is compared with in the time of a row.
+const comparedPerStep = 64
+
+// like matches a whole text against a LIKE pattern in time linear in their product; work, which
+// hears what that takes, may end it.
+func like(text, pattern, escape string, work func(rows int) error) bool {
 	elements := parseLike([]rune(pattern), []rune(escape))
 	runes := []rune(text)
 	star, mark, e := -1, 0, 0
+	compared := 0 // since work has heard of it
 	for i := 0; i < len(runes); {
+		if e < len(elements) {
+			compared += 1 + len(elements[e].set)
+		}
 		switch {
 		case e < len(elements) && elements[e].many:
 			star, mark = e, i
@@ -34,7 +41,8 @@ func like(text, pattern, escape string, step func() error) bool {
 		case e < len(elements) && elements[e].matches(runes[i]):
 			e++
 			i++
-		case star >= 0 && step() == nil: // let the last % take one more
+		case star >= 0 && work(1+compared/comparedPerStep) == nil: // let the last % take one more
+			compared = 0
 			mark++
 			e, i = star+1, mark
 		default:
@@ -46,6 +54,10 @@ func like(text, pattern, escape string, step func() error) bool {
 
 func parseLike(p, escape []rune) []likeElement {
 	var elements []likeElement
+	closed := len(p) // behind the last bracket that closes
+	for closed > 0 && p[closed-1] != ']' {
+		closed--
+	}
 	for i := 0; i < len(p); i++ {
 		switch r := p[i]; {
 		case len(escape) == 1 && r == escape[0] && i+1 < len(p):
@@ -55,8 +67,8 @@ func parseLike(p, escape []rune) []likeElement {
 			elements = append(elements, likeElement{many: true})
 		case r == '_':
 			elements = append(elements, likeElement{any: true})
-		case r == '[':
-			set, size := parseSet(p[i:])
+		case r == '[' && i < closed:
+			set, size := parseSet(p[i:closed])
 			elements = append(elements, set)
 			i += size - 1
 		default:
@@ -66,7 +78,7 @@ func parseLike(p, escape []rune) []likeElement {
 	return elements
 }
 
-// parseSet takes [abc], [a-c], [^a]; a bracket that is never closed is itself.
+// parseSet takes [abc], [a-c], [^a]; an empty one is its bracket.
 func parseSet(p []rune) (set likeElement, size int) {
 	end := slices.Index(p, ']')
 	if end <= 1 {
