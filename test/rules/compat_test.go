@@ -57,12 +57,12 @@ var evidence = map[string]string{
 	"administration REST":                                                  "TestAdminCreatesAndDeletes",
 	"keys of an entity":                                                    "TestEntityKeys",
 	"TLS, HTTP and AMQP on one port":                                       "TestOnePort",
-	"transactions: send and settle in one, across entities":                "TestTransactions",
-	"AMQP over WebSockets":                                                 "TestWebSockets",
-	"faults on demand":                                                     "TestFaultsOnSend",
-	"transfer dead-letter queues":                                          "TestTransferDeadLetters",
-	"time and state for tests":                                             "TestAdvance",
-	"disabled entities, AutoDeleteOnIdle":                                  "TestDisabledEntities",
+	"transactions: send, settle, schedule, cancel and set a session's state in one, across entities": "TestSessionStateInATransaction",
+	"AMQP over WebSockets":                "TestWebSockets",
+	"faults on demand":                    "TestFaultsOnSend",
+	"transfer dead-letter queues":         "TestTransferDeadLetters",
+	"time and state for tests":            "TestAdvance",
+	"disabled entities, AutoDeleteOnIdle": "TestDisabledEntities",
 }
 
 // behaviours of Service Bus that clients of minibus rely on, each with the tests that fail when it is missing. Those

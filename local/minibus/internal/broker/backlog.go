@@ -2,11 +2,12 @@ package broker
 
 import (
 	"container/heap"
+	"slices"
 	"sort"
 )
 
-// backlog holds an entity's messages in the order of their sequence numbers, whatever their state. Numbers only grow, so
-// it is a slice with holes; the holes are closed when they are the majority.
+// backlog holds an entity's messages in the order of their sequence numbers, whatever their state. Numbers grow, but for
+// the few that a transaction reserved, so it is a slice with holes; the holes are closed when they are the majority.
 type backlog struct {
 	entries []entry
 	live    int
@@ -18,7 +19,11 @@ type entry struct {
 }
 
 func (b *backlog) add(m *message) {
-	b.entries = append(b.entries, entry{m.seq, m})
+	at := len(b.entries)
+	if at > 0 && b.entries[at-1].seq > m.seq { // its number was reserved
+		at = b.from(m.seq)
+	}
+	b.entries = slices.Insert(b.entries, at, entry{m.seq, m})
 	b.live++
 }
 

@@ -96,7 +96,7 @@ func (e *Entity) Accept(batch []*content.Content) ([]int64, error) {
 	if err := e.admits(batch, nil); err != nil {
 		return nil, err
 	}
-	return e.take(batch), nil
+	return e.take(batch, nil), nil
 }
 
 // admits says whether the entity takes messages. promised are the bytes of those that entities have been given already,
@@ -132,8 +132,9 @@ func sizeOf(batch []*content.Content) (sum int) {
 	return sum
 }
 
-// take makes messages that the entity admits part of it, and returns their sequence numbers.
-func (e *Entity) take(batch []*content.Content) []int64 {
+// take makes messages that the entity admits part of it, and returns their sequence numbers. Those that are scheduled have
+// the reserved ones, if there are any; one that is due by now has become another message, as when its time comes.
+func (e *Entity) take(batch []*content.Content, reserved []int64) []int64 {
 	now := e.b.Now()
 	e.times.accessed = now
 	numbers := make([]int64, len(batch))
@@ -143,7 +144,26 @@ func (e *Entity) take(batch []*content.Content) []int64 {
 			numbers[i] = e.last
 			continue
 		}
-		numbers[i] = e.put(&message{kept: c, due: c.Due, enqueued: now}, now)
+		m := &message{kept: c, due: c.Due, enqueued: now}
+		switch {
+		case reserved == nil:
+		case c.Due > now:
+			m.seq = reserved[i]
+		default:
+			m.origin = reserved[i]
+		}
+		numbers[i] = e.put(m, now)
+	}
+	e.storeSequence()
+	return numbers
+}
+
+// reserve draws sequence numbers.
+func (e *Entity) reserve(n int) []int64 {
+	numbers := make([]int64, n)
+	for i := range numbers {
+		e.last++
+		numbers[i] = e.last
 	}
 	e.storeSequence()
 	return numbers
@@ -169,10 +189,14 @@ func (e *Entity) Manage(do func() error) error {
 	return e.b.fault(fault.OnManage, e).Around(do)
 }
 
-// put makes a message part of the entity, or passes it on if the entity forwards or is a topic.
+// put makes a message part of the entity, or passes it on if the entity forwards or is a topic. It draws a sequence number
+// for one that has none.
 func (e *Entity) put(m *message, now int64) int64 {
-	e.last++
-	m.in, m.seq, m.place, m.size = e, e.last, nowhere, m.kept.Size
+	if m.seq == 0 {
+		e.last++
+		m.seq = e.last
+	}
+	m.in, m.place, m.size = e, nowhere, m.kept.Size
 	m.alarm = clock.NewAlarm(m)
 	switch {
 	case m.due > now:

@@ -53,16 +53,26 @@ func (e *Entity) ReceiveDeferred(r *Receivers, numbers []int64, session string, 
 func (e *Entity) CancelScheduled(numbers []int64) bool {
 	var found []*message
 	for _, seq := range numbers {
-		m := e.log.get(seq)
-		if m == nil || m.state != Scheduled {
+		m := e.scheduled(seq)
+		if m == nil {
 			return false
 		}
 		found = append(found, m)
 	}
 	for _, m := range found {
-		e.remove(m)
+		if e.scheduled(m.seq) != nil { // it may be named twice
+			e.remove(m)
+		}
 	}
 	return true
+}
+
+// scheduled is a message that is not due yet, or nil.
+func (e *Entity) scheduled(seq int64) *message {
+	if m := e.log.get(seq); m != nil && m.state == Scheduled {
+		return m
+	}
+	return nil
 }
 
 // DeleteBefore removes messages that were enqueued before a time and that nobody has locked, at most so many, the oldest

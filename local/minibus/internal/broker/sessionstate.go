@@ -32,19 +32,30 @@ func (e *Entity) SessionState(r *Receivers, id string) ([]byte, error) {
 
 // SetSessionState stores a state; an empty one clears it.
 func (e *Entity) SetSessionState(r *Receivers, id string, state []byte) error {
-	s, err := e.ownedBy(r, id)
-	if err != nil {
+	if err := e.mayHave(r, id, state); err != nil {
+		return err
+	}
+	e.sessions[id].setState(bytes.Clone(state))
+	return nil
+}
+
+// mayHave says whether a connection may store a state.
+func (e *Entity) mayHave(r *Receivers, id string, state []byte) error {
+	if _, err := e.ownedBy(r, id); err != nil {
 		return err
 	}
 	if len(state) > maxSessionStateKB<<10 {
 		return amqpwire.Errorf(amqpwire.CondResourceLimit, "The session state is larger than 256 KB.")
 	}
-	s.state, s.stateAt = nil, e.b.Now()
+	return nil
+}
+
+func (s *session) setState(state []byte) {
+	s.state, s.stateAt = nil, s.in.b.Now()
 	if len(state) > 0 {
-		s.state = bytes.Clone(state)
+		s.state = state
 	}
 	s.storeState()
-	return nil
 }
 
 // SessionIDs are those of sessions with messages or a state or, by their states, of those whose state has been set since.

@@ -34,12 +34,27 @@ type Transaction struct {
 
 	sent    []sending
 	settled []settling
+	deeds   []deed
 	tokens  map[amqpwire.UUID]bool
+	called  map[scheduled]bool // off
 }
 
 type sending struct {
-	to    *Entity
-	batch []*content.Content
+	to       *Entity
+	batch    []*content.Content
+	reserved []int64 // the sequence numbers that the client has been told, of what is scheduled
+}
+
+// deed is what else a request asks for.
+type deed struct {
+	can func() error
+	do  func()
+}
+
+// scheduled names a message.
+type scheduled struct {
+	in  *Entity
+	seq int64
 }
 
 type settling struct {
@@ -58,7 +73,7 @@ func (b *Broker) Begin(r *Receivers, by any) ([]byte, error) {
 		return nil, amqpwire.Errorf(amqpwire.CondResourceLimit, "The connection has %d transactions that have not ended.", maxTransactions)
 	}
 	id := uuid.New()
-	t := &Transaction{b: b, of: r, by: by, id: string(id[:]), tokens: map[amqpwire.UUID]bool{}}
+	t := &Transaction{b: b, of: r, by: by, id: string(id[:]), tokens: map[amqpwire.UUID]bool{}, called: map[scheduled]bool{}}
 	t.alarm = clock.NewAlarm(t)
 	b.clock.Set(&t.alarm, b.Now()+maxTransactionTime)
 	r.transactions[t.id] = t
@@ -85,7 +100,7 @@ func (t *Transaction) Ring(int64) {
 // letGo forgets what is part of the transaction.
 func (t *Transaction) letGo() {
 	t.of.transactional -= t.bytes
-	t.sent, t.settled, t.tokens, t.bytes = nil, nil, nil, 0
+	t.sent, t.settled, t.deeds, t.tokens, t.called, t.bytes = nil, nil, nil, nil, nil, 0
 }
 
 // Spoil has a transaction be rolled back, because a part of it was refused and its owner has not been told.
@@ -132,19 +147,86 @@ func (e *Entity) SendIn(r *Receivers, id []byte, batch []*content.Content) error
 	e.b.mu.Lock()
 	defer e.b.mu.Unlock()
 	return e.b.faults.Next(fault.OnSend, e.Key, func(session string) bool { return hasSession(batch, session) }).Around(func() error {
-		t, err := r.transaction(id)
-		if err == nil {
-			err = e.admits(batch, nil)
-		}
-		if err == nil {
-			err = t.join(len(batch), sizeOf(batch))
-		}
-		if err != nil {
-			return err
-		}
-		t.sent = append(t.sent, sending{e, batch})
-		return nil
+		_, err := e.enlist(r, id, batch, false)
+		return err
 	})
+}
+
+// ScheduleIn has messages be scheduled when a transaction of a connection is committed. Their sequence numbers are theirs
+// now. The caller holds Broker.mu.
+func (e *Entity) ScheduleIn(r *Receivers, id []byte, batch []*content.Content) ([]int64, error) {
+	return e.enlist(r, id, batch, true)
+}
+
+func (e *Entity) enlist(r *Receivers, id []byte, batch []*content.Content, numbered bool) (reserved []int64, err error) {
+	t, err := r.transaction(id)
+	if err == nil {
+		err = e.admits(batch, nil)
+	}
+	if err == nil {
+		err = t.join(len(batch), sizeOf(batch))
+	}
+	if err != nil {
+		return nil, err
+	}
+	if numbered {
+		reserved = e.reserve(len(batch))
+	}
+	t.sent = append(t.sent, sending{e, batch, reserved})
+	return reserved, nil
+}
+
+// CancelScheduledIn has scheduled messages be removed when a transaction of a connection is committed: all, or nothing of it
+// happens. It says whether they are there. The caller holds Broker.mu.
+func (e *Entity) CancelScheduledIn(r *Receivers, id []byte, numbers []int64) (bool, error) {
+	t, err := r.transaction(id)
+	if err != nil {
+		return false, err
+	}
+	for _, seq := range numbers {
+		if e.scheduled(seq) == nil || t.called[scheduled{e, seq}] {
+			return false, nil
+		}
+	}
+	if err := t.join(len(numbers), 0); err != nil {
+		return false, err
+	}
+	for _, seq := range numbers {
+		if t.called[scheduled{e, seq}] {
+			continue // it is named twice
+		}
+		t.called[scheduled{e, seq}] = true
+		t.deeds = append(t.deeds, deed{
+			can: func() error {
+				if e.scheduled(seq) == nil {
+					return amqpwire.Errorf(amqpwire.CondNotFound, "The scheduled message %d does not exist any more.", seq)
+				}
+				return nil
+			},
+			do: func() { e.remove(e.scheduled(seq)) },
+		})
+	}
+	return true, nil
+}
+
+// SetSessionStateIn has a state be stored when a transaction of a connection is committed. The caller holds Broker.mu.
+func (e *Entity) SetSessionStateIn(r *Receivers, txn []byte, id string, state []byte) error {
+	t, err := r.transaction(txn)
+	if err == nil {
+		err = e.mayHave(r, id, state)
+	}
+	if err == nil {
+		err = t.join(1, len(state))
+	}
+	if err != nil {
+		return err
+	}
+	state = bytes.Clone(state)
+	t.deeds = append(t.deeds, deed{
+		can: func() error { return e.mayHave(r, id, state) },
+		do:  func() { e.sessions[id].setState(state) },
+	})
+	return nil
 }
 
 // SettleIn implements amqpserver.EnlistedSource: the message stays locked until the transaction ends, and if it is rolled
@@ -270,8 +352,16 @@ func (t *Transaction) commit() error {
 			return rolledBack(err)
 		}
 	}
+	for _, d := range t.deeds {
+		if err := d.can(); err != nil {
+			return rolledBack(err)
+		}
+	}
 	for _, s := range t.sent {
-		s.to.take(s.batch)
+		s.to.take(s.batch, s.reserved)
+	}
+	for _, d := range t.deeds {
+		d.do()
 	}
 	for _, s := range t.settled {
 		m := s.in.locks[s.token]

@@ -80,7 +80,13 @@ func (g *manager) schedule(r *request) (response, error) {
 		}
 		batch = append(batch, c)
 	}
-	numbers, err := g.in.Accept(batch)
+	var numbers []int64
+	var err error
+	if r.txn != nil {
+		numbers, err = g.in.ScheduleIn(g.peer.receivers, r.txn, batch)
+	} else {
+		numbers, err = g.in.Accept(batch)
+	}
 	if err != nil {
 		return response{}, err
 	}
@@ -89,7 +95,18 @@ func (g *manager) schedule(r *request) (response, error) {
 
 // cancelScheduled removes messages that are not due yet: all or none.
 func (g *manager) cancelScheduled(r *request) (response, error) {
-	if !g.in.CancelScheduled(r.numbers("sequence-numbers")) {
+	numbers := r.numbers("sequence-numbers")
+	var there bool
+	var err error
+	if r.txn != nil {
+		there, err = g.in.CancelScheduledIn(g.peer.receivers, r.txn, numbers)
+	} else {
+		there = g.in.CancelScheduled(numbers)
+	}
+	if err != nil {
+		return response{}, err
+	}
+	if !there {
 		return failure(404, condMessageNotFound, "The scheduled message does not exist: it may have been enqueued or cancelled already."), nil
 	}
 	return succeed(), nil

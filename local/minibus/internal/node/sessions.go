@@ -48,7 +48,12 @@ func (g *manager) setSessionState(r *request) (response, error) {
 		return response{}, err
 	}
 	state, _ := r.field("session-state").([]byte)
-	if err := g.in.SetSessionState(g.peer.receivers, id, state); err != nil {
+	if r.txn != nil {
+		err = g.in.SetSessionStateIn(g.peer.receivers, r.txn, id, state)
+	} else {
+		err = g.in.SetSessionState(g.peer.receivers, id, state)
+	}
+	if err != nil {
 		return response{}, err
 	}
 	return succeed(), nil

@@ -135,6 +135,18 @@ final class Settling {
             s.commitTransaction(txn);
             Bus.same(bus.active("queue"), 1);
         });
+        c.add("a transaction schedules when it is committed", bus -> {
+            var s = bus.sender("queue");
+            var txn = s.createTransaction();
+            s.scheduleMessage(new ServiceBusMessage("x"), OffsetDateTime.now().plusHours(1), txn);
+            s.rollbackTransaction(txn);
+            txn = s.createTransaction();
+            s.scheduleMessage(new ServiceBusMessage("y"), OffsetDateTime.now().plusHours(1), txn);
+            s.commitTransaction(txn);
+            bus.advance(3601);
+            Bus.same(Bus.bodies(Bus.receive(bus.receiver("queue"), 1)), List.of("y"));
+            Bus.same(bus.active("queue"), 1);
+        });
         c.add("a transaction that is rolled back sends nothing", bus -> {
             var s = bus.sender("queue");
             var txn = s.createTransaction();
