@@ -438,7 +438,7 @@ func (b *bare) fillInBulk(ctx context.Context, t *trial, keys []string) error {
 
 func (b *bare) drain(ctx context.Context, key string) (n int, err error) {
 	pk := azcosmos.NewPartitionKeyString(key)
-	page, err := b.outbox.NewQueryItemsPager("SELECT * FROM c WHERE c.pending = true ORDER BY c.seq", pk, &azcosmos.QueryOptions{PageSizeHint: drainPage}).NextPage(ctx)
+	page, err := b.outbox.NewQueryItemsPager("SELECT * FROM c WHERE c.pending = true AND c.seq > 0 ORDER BY c.seq", pk, &azcosmos.QueryOptions{PageSizeHint: drainPage}).NextPage(ctx)
 	if err != nil || len(page.Items) == 0 {
 		return 0, err
 	}
