@@ -75,7 +75,7 @@ func TestCloseOnAFullDisk(t *testing.T) {
 		require.Error(t, <-writers)
 	}
 	began := time.Now()
-	_ = s.Close()                                     // it may say that it had no room
+	_ = s.Close()                                   // it may say that it had no room
 	require.Less(t, time.Since(began), time.Minute) // five for connections that have asked nothing yet
 }
 

@@ -71,7 +71,8 @@ type indexWorld struct {
 	fs       crashable
 	a        *account.Account
 	c        *account.Container
-	narrowed int // queries that looked at fewer documents than a scan
+	scope    partition.Key // of queries; nil: all
+	narrowed int           // queries that looked at fewer documents than a scan
 }
 
 func newIndexWorld(t *testing.T, seed uint64) *indexWorld {

@@ -14,6 +14,7 @@ import (
 	"github.com/relaybox/relaybox/local/disk"
 	"github.com/relaybox/relaybox/local/minicosmos/internal/account"
 	reach "github.com/relaybox/relaybox/local/minicosmos/internal/query"
+	"github.com/relaybox/relaybox/local/minicosmos/partition"
 	"github.com/relaybox/relaybox/local/minicosmos/sql"
 	"github.com/relaybox/relaybox/test/linear"
 )
@@ -49,7 +50,7 @@ func openIndexed(t *testing.T, indexing string, n int, document func(i int) stri
 func (w *indexWorld) pages(text string, rows int) (all []string, looked int) {
 	q, err := sql.Parse(text)
 	require.NoError(w.t, err)
-	scope := reach.Scope{Part: reach.Part{ID: -1}}
+	scope := reach.Scope{Part: reach.Part{ID: -1}, Key: w.scope}
 	for cursor, page := (sql.Cursor{}), 0; ; page++ {
 		at, bad := reach.See(w.a, w.c, nil, nil)
 		require.Nil(w.t, bad)
@@ -122,6 +123,24 @@ func TestIndexLongOr(t *testing.T) {
 			require.LessOrEqual(t, looked, 256)
 		}
 	})
+}
+
+// TestIndexOfAPartition: whoever reads a logical partition page by page reads it once, not once for each page.
+func TestIndexOfAPartition(t *testing.T) {
+	t.Parallel()
+	for _, indexing := range []string{`{}`, `{"includedPaths":[{"path":"/pk/?"}],"excludedPaths":[{"path":"/*"}]}`} {
+		for _, text := range []string{"SELECT VALUE c.n FROM c", "SELECT VALUE c.n FROM c WHERE c.n >= 0"} {
+			linear.Check(t, indexing+text, 600, func(documents int) func() {
+				w := openIndexed(t, indexing, documents, func(i int) string { return fmt.Sprintf(`{"id":"%d","pk":"p","n":%d}`, documents-i, i) })
+				w.scope = partition.Key{sql.StringOf("p")}
+				return func() {
+					all, looked := w.pages(text, 10)
+					require.Len(t, all, documents)
+					require.LessOrEqual(t, looked, documents+documents/10, "and one more a page")
+				}
+			})
+		}
+	}
 }
 
 // TestIndexUnselective: a page of what nearly all documents satisfy does not read the rows of the whole container.

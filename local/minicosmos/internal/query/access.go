@@ -5,6 +5,7 @@ import (
 	"errors"
 	"iter"
 	"math"
+	"slices"
 	"strings"
 	"time"
 
@@ -148,15 +149,39 @@ func (a *Access) last() int {
 
 // way is how documents are looked at that no condition leaves few of; everything is a scan of all.
 func (a *Access) way() (set, error) {
-	s, err := a.streamed(a.conditions)
+	key, err := a.keyed()
+	if err != nil {
+		return nil, err
+	}
+	s, err := a.streamed(append(a.conditions[:len(a.conditions):len(a.conditions)], key...))
 	switch {
 	case s != nil || err != nil:
-		return a.withOver(s, err)
+		return a.withOver(s, err, key...)
 	case a.pk == nil:
 		return everything{}, nil
 	}
-	numbers, _, err := a.located(math.MaxInt)
+	most := math.MaxInt
+	if a.sorting == nil { // whoever sorts wants them all
+		if most, err = a.worthListing(); err != nil {
+			return nil, err
+		}
+	}
+	numbers, all, err := a.located(most)
+	if !all && err == nil {
+		return everything{}, nil
+	}
 	return newList(numbers), err
+}
+
+// worthListing is how many documents of the scope's key are put in order for each page that wants some of them. Of more,
+// the pages together take less when each reads the container's documents on from where the last one ended.
+func (a *Access) worthListing() (int, error) {
+	last, err := a.at.Last(document.Key(a.c.Number, document.KindDocument))
+	if last == nil || err != nil {
+		return 0, err
+	}
+	documents := document.LastNumber(last) // or fewer
+	return int(max(math.Sqrt(400*float64(documents)), float64(documents)/8)), nil
 }
 
 // some looks at documents from a number on, at no more than limit of them: more tells that there may be more, from next on,
@@ -209,12 +234,31 @@ func (a *Access) scoped() []*condition {
 	return append(a.conditions[:len(a.conditions):len(a.conditions)], &condition{partition: true})
 }
 
-// withOver adds the documents that have no terms where terms were asked.
-func (a *Access) withOver(s set, err error) (set, error) {
+// keyed is what the scope's key says of paths that WHERE says nothing of: their rows come in order of number, and the key's
+// locators do not.
+func (a *Access) keyed() (list []*condition, err error) {
+	for i, path := range a.c.PK.Segments()[:len(a.sc.Key)] {
+		v := a.sc.Key[i]
+		if !v.IsDefined() || slices.ContainsFunc(a.conditions, func(c *condition) bool { return slices.Equal(c.path, path) }) {
+			continue
+		}
+		c, err := a.rows(&sql.Filter{Path: path, Spans: []sql.Span{{Kind: v.Kind(), Low: v, High: v}}})
+		if err != nil {
+			return nil, err
+		}
+		if c != nil {
+			list = append(list, c)
+		}
+	}
+	return list, nil
+}
+
+// withOver adds the documents that have no terms where terms were asked, by WHERE or besides.
+func (a *Access) withOver(s set, err error, besides ...*condition) (set, error) {
 	if err != nil {
 		return nil, err
 	}
-	for _, c := range a.conditions {
+	for _, c := range append(a.conditions[:len(a.conditions):len(a.conditions)], besides...) {
 		if c.usesTerms() {
 			over, err := a.over()
 			return union{s, over}, err

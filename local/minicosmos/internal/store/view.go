@@ -1,6 +1,7 @@
 package store
 
 import (
+	"bytes"
 	"errors"
 	"sync/atomic"
 
@@ -58,6 +59,19 @@ func (v *View) Scan(prefix, from []byte, visit func(key, value []byte) (bool, er
 		}
 	}
 	return it.Error()
+}
+
+// Last is the last key under prefix, nil if there is none.
+func (v *View) Last(prefix []byte) (key []byte, err error) {
+	it, err := v.Iterator(prefix, nil)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { err = errors.Join(err, it.Close()) }()
+	if it.Last() {
+		key = bytes.Clone(it.Key())
+	}
+	return key, it.Error()
 }
 
 // Iterator runs over the keys under prefix from the key from on (nil: the first).
