@@ -10,6 +10,7 @@ import (
 	"mime"
 	"net"
 	"net/http"
+	"sync"
 	"time"
 
 	"github.com/relaybox/relaybox/local/hostname"
@@ -32,16 +33,28 @@ const (
 )
 
 // Serve serves the page until ctx ends, and closes the listener. When it returns nobody looks, and
-// acts that were under way have had a moment to end.
+// nobody acts: what was under way has had a moment to end, and was cut then.
 func Serve(ctx context.Context, l net.Listener, s Source) error {
+	acts, cut := context.WithCancel(context.WithoutCancel(ctx))
+	defer cut()
 	shared := newLive(s)
+	var conns sync.WaitGroup // those that are open, or whose request is not done
 	server := &http.Server{
-		Handler: handler(s, shared), ReadHeaderTimeout: 10 * time.Second, ReadTimeout: 30 * time.Second, MaxHeaderBytes: 32 << 10,
+		Handler: handler(acts, s, shared), ReadHeaderTimeout: 10 * time.Second, ReadTimeout: 30 * time.Second, MaxHeaderBytes: 32 << 10,
 		BaseContext: func(net.Listener) context.Context { return ctx }, // streams end with it
+		ConnState: func(_ net.Conn, state http.ConnState) {
+			switch state {
+			case http.StateNew: // before Serve can return
+				conns.Add(1)
+			case http.StateClosed:
+				conns.Done()
+			}
+		},
 	}
 	closed := make(chan struct{})
 	stop := context.AfterFunc(ctx, func() {
 		defer close(closed)
+		defer cut()
 		ended, cancel := context.WithTimeout(context.Background(), closeTime)
 		defer cancel()
 		_ = server.Shutdown(ended)
@@ -49,25 +62,28 @@ func Serve(ctx context.Context, l net.Listener, s Source) error {
 	})
 	err := server.Serve(l)
 	if stop() { // it has failed by itself
+		cut()
 		_ = server.Close()
-		shared.work.Wait()
-		return err
+	} else {
+		<-closed
+		err = nil
 	}
-	<-closed
+	conns.Wait()
 	shared.work.Wait()
-	return nil
+	return err
 }
 
 // Handler answers GET / with the page, GET /live with a stream of snapshots, and POST /act.
-func Handler(s Source) http.Handler { return handler(s, newLive(s)) }
+func Handler(s Source) http.Handler { return handler(context.Background(), s, newLive(s)) }
 
-func handler(s Source, shared *live) http.Handler {
+// handler has acts end with their context, and not with their request.
+func handler(acts context.Context, s Source, shared *live) http.Handler {
 	mux := http.NewServeMux()
 	for path, file := range map[string]string{"GET /{$}": "page.html", "GET /page.css": "page.css", "GET /page.js": "page.js"} {
 		mux.HandleFunc(path, func(w http.ResponseWriter, r *http.Request) { http.ServeFileFS(w, r, files, file) })
 	}
 	mux.HandleFunc("GET /live", shared.serve)
-	mux.HandleFunc("POST /act", func(w http.ResponseWriter, r *http.Request) { act(w, r, s) })
+	mux.HandleFunc("POST /act", func(w http.ResponseWriter, r *http.Request) { act(acts, w, r, s) })
 	return guard(http.NewCrossOriginProtection().Handler(mux))
 }
 
@@ -146,7 +162,7 @@ func (s *Snapshot) of(text string) *Snapshot {
 }
 
 // act reads an act, has it done, and answers with what came of it.
-func act(w http.ResponseWriter, r *http.Request, s Source) {
+func act(ctx context.Context, w http.ResponseWriter, r *http.Request, s Source) {
 	answer := func(status int, member, text string) {
 		w.Header().Set("Content-Type", "application/json")
 		w.WriteHeader(status)
@@ -174,7 +190,7 @@ func act(w http.ResponseWriter, r *http.Request, s Source) {
 	}
 	_ = http.NewResponseController(w).SetReadDeadline(time.Time{})
 	// Whoever closes the page in the middle has still meant it.
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(r.Context()), actTime)
+	ctx, cancel := context.WithTimeout(ctx, actTime)
 	defer cancel()
 	said, err := s.Act(ctx, a)
 	if err != nil {
