@@ -20,11 +20,16 @@ const modelDocID = "model"
 
 const (
 	earlyQuery   = "SELECT TOP %d * FROM c WHERE c.earlySince > 0 ORDER BY c.seq"
+	fromQuery    = "SELECT * FROM c WHERE c.earlySince > 0 AND c.seq >= @from ORDER BY c.seq"
 	waitingQuery = "SELECT c.pk FROM c WHERE c.earlySince < @before"
 )
 
-// waitingPage is how many rows a page of Waiting asks for.
-const waitingPage = 500
+// waitingPage is how many rows a page of Waiting asks for, earlyPage how many events, with their
+// data, one of EachEarly.
+const (
+	waitingPage = 500
+	earlyPage   = 100
+)
 
 // InboxOptions tunes an Inbox; the zero value works.
 type InboxOptions struct {
@@ -165,8 +170,41 @@ func (i *Inbox) Early(ctx context.Context, key string, limit int) ([]inbox.Early
 	if err != nil {
 		return nil, transient(what, err)
 	}
-	early := make([]inbox.Early, 0, len(r.Items))
-	for _, row := range r.Items {
+	return earlyOf(what, r.Items)
+}
+
+// EachEarly visits all early events of a key from a number on, page by page, the lowest numbers
+// first. Incarnations may have a number each.
+func (i *Inbox) EachEarly(ctx context.Context, key string, from int64, visit func([]inbox.Early) error) error {
+	what := op{"read early events of", key}
+	if err := checkKey(what); err != nil {
+		return err
+	}
+	q := azcosmos.QueryOptions{PageSizeHint: earlyPage, QueryParameters: []azcosmos.QueryParameter{{Name: "@from", Value: from}}}
+	for {
+		r, err := i.rooms.of(key).page(ctx, what, fromQuery, azcosmos.NewPartitionKeyString(key), q)
+		if err != nil {
+			return transient(what, err)
+		}
+		early, err := earlyOf(what, r.Items)
+		if err != nil {
+			return err
+		}
+		if len(early) > 0 {
+			if err := visit(early); err != nil {
+				return err
+			}
+		}
+		if q.ContinuationToken = r.ContinuationToken; q.ContinuationToken == nil {
+			return nil
+		}
+	}
+}
+
+// earlyOf reads a page.
+func earlyOf(what op, rows [][]byte) ([]inbox.Early, error) {
+	early := make([]inbox.Early, 0, len(rows))
+	for _, row := range rows {
 		var d earlyDoc
 		if err := json.Unmarshal(row, &d); err != nil {
 			return nil, fmt.Errorf("%s: %w", what, err)

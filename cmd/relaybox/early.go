@@ -3,9 +3,9 @@ package main
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
-	"slices"
 	"time"
 
 	"github.com/relaybox/relaybox/azure/cosmos"
@@ -15,9 +15,6 @@ import (
 
 // stateEarly is an event that the consumer has, and that waits there for one before it.
 const stateEarly eventState = "early"
-
-// earlyPage is how many early events of a key are read at once.
-const earlyPage = 100
 
 // consumer is the consumer's store.
 func (d *desk) consumer() *cosmos.Inbox {
@@ -52,23 +49,21 @@ func (e *events) walkEarly(ctx context.Context, d *desk, visit func(one inbox.Ea
 		if e.choice.kind != "" && e.choice.kind != kind {
 			return nil
 		}
-		all, err := in.Early(ctx, key, earlyPage)
-		if err != nil || len(all) == 0 {
-			return err
-		}
-		model, err := in.Load(ctx, key)
-		if err != nil {
-			return err
-		}
-		for _, one := range all {
-			if !e.choice.agrees(key, kind, now.Sub(one.Since)) || e.choice.eventType != "" && e.choice.eventType != one.Event.Type {
-				continue
-			}
-			if err := visit(one, model.LastSeq); err != nil {
+		return in.EachEarly(ctx, key, 0, func(page []inbox.Early) error {
+			model, err := in.Load(ctx, key)
+			if err != nil {
 				return err
 			}
-		}
-		return nil
+			for _, one := range page {
+				if !e.choice.agrees(key, kind, now.Sub(one.Since)) || e.choice.eventType != "" && e.choice.eventType != one.Event.Type {
+					continue
+				}
+				if err := visit(one, model.LastSeq); err != nil {
+					return err
+				}
+			}
+			return nil
+		})
 	}
 	if e.choice.key != "" {
 		return each(e.choice.key)
@@ -94,21 +89,26 @@ func earlyRow(one inbox.Early, after int64, now time.Time) string {
 // showEarly prints an event that the consumer has, and that waits there for one before it.
 func (d *desk) showEarly(ctx context.Context, out io.Writer, name eventName, asJSON bool) (found bool, _ error) {
 	in := d.consumer()
-	all, err := in.Early(ctx, name.key, earlyPage)
-	if err != nil {
-		return false, fmt.Errorf("it was sent, and the consumer cannot be asked: %w", err)
+	var event *inbox.Early
+	err := in.EachEarly(ctx, name.key, name.seq, func(page []inbox.Early) error {
+		if page[0].Event.Seq == name.seq {
+			event = &page[0]
+		}
+		return errEnough
+	})
+	if err != nil && !errors.Is(err, errEnough) {
+		return false, fmt.Errorf("it is not in the outbox, and the consumer cannot be asked: %w", err)
 	}
-	i := slices.IndexFunc(all, func(one inbox.Early) bool { return one.Event.Seq == name.seq })
-	if i < 0 {
+	if event == nil {
 		return false, nil
 	}
 	model, err := in.Load(ctx, name.key)
 	if err != nil {
 		return false, err
 	}
-	one, now := earlyAsJSON(all[i], model.LastSeq), time.Now()
+	one, now := earlyAsJSON(*event, model.LastSeq), time.Now()
 	if asJSON {
-		one.Data = all[i].Event.Data
+		one.Data = event.Event.Data
 		return true, json.NewEncoder(out).Encode(one)
 	}
 	table, row := sheet(out)
@@ -124,6 +124,6 @@ func (d *desk) showEarly(ctx context.Context, out io.Writer, name eventName, asJ
 	if err := table.Flush(); err != nil {
 		return true, err
 	}
-	_, err = fmt.Fprintf(out, "data (%s)\n%s\n", plural(len(all[i].Event.Data), "byte"), bodyText(all[i].Event.Data))
+	_, err = fmt.Fprintf(out, "data (%s)\n%s\n", plural(len(event.Event.Data), "byte"), bodyText(event.Event.Data))
 	return true, err
 }

@@ -2,6 +2,7 @@ package main
 
 import (
 	"encoding/json"
+	"fmt"
 	"testing"
 	"time"
 
@@ -84,4 +85,23 @@ func TestAnEarlyEventIsShown(t *testing.T) {
 	status, _, said = l.call("show profile:sent 2")
 	require.Equal(t, exitFailed, status)
 	require.Contains(t, said, goneText)
+}
+
+// TestAKeyWithManyEarlyEvents is listed whole, and each of them shown: a predecessor that is missing for long
+// gathers all that its entity does meanwhile.
+func TestAKeyWithManyEarlyEvents(t *testing.T) {
+	t.Parallel()
+	l := some(t)
+	const last = 203
+	numbers := make([]int64, 0, last)
+	for n := int64(2); n <= last; n++ {
+		numbers = append(numbers, n)
+	}
+	l.hear("profile:sent", numbers...)
+	for _, filter := range []string{"--early", "--early --key profile:sent"} {
+		require.Equal(t, len(numbers), len(l.must(0, "list "+filter).Events), filter)
+	}
+	status, out, said := l.call(fmt.Sprintf("show profile:sent %d", last))
+	require.Zero(t, status, said)
+	require.Contains(t, out, "waits for event 1")
 }

@@ -42,14 +42,12 @@ Exit status: 0 shown, 1 it is not stored: it was sent, or never written.`,
 			defer d.Close()
 			one, err := d.event(cmd.Context(), name.key, name.seq)
 			if errors.Is(err, outbox.ErrGone) {
-				why, sent, err := d.absence(cmd.Context(), name)
-				if err != nil {
+				if found, err := d.showEarly(cmd.Context(), cmd.OutOrStdout(), name, e.asJSON); err != nil || found {
 					return err
 				}
-				if sent {
-					if found, err := d.showEarly(cmd.Context(), cmd.OutOrStdout(), name, e.asJSON); err != nil || found {
-						return err
-					}
+				why, _, err := d.absence(cmd.Context(), name)
+				if err != nil {
+					return err
 				}
 				return fmt.Errorf("%s is not stored: %s", name, why)
 			}
