@@ -125,6 +125,7 @@ func TestStatuses(t *testing.T) {
 		"doctor --settings testdata/none":   {exitFailed, ""},
 		"deadletters":                       {0, ""},
 		"deadletters lst":                   {exitUsage, "did you mean list?"},
+		"deadletters lst --settings x":      {exitUsage, "did you mean list?"},
 		"deadletters list --max -1":         {exitUsage, "--max -1"},
 		"deadletters list --older-than -1s": {exitUsage, "--older-than -1s"},
 		"deadletters list --older-than 2h --newer-than 1h": {exitUsage, "leave no dead letter"},

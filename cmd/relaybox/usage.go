@@ -14,6 +14,9 @@ const farthest = 2
 // unknownFlag puts the nearest flag beside what the parser says of one that is not there. It
 // holds for the verbs too.
 func unknownFlag(cmd *cobra.Command, err error) error {
+	if cmd.HasSubCommands() && cmd.Flags().NArg() > 0 { // its flags may be those of the verb that is meant
+		return unknownVerb(cmd, cmd.Flags().Args())
+	}
 	name, unknown := strings.CutPrefix(err.Error(), "unknown flag: --")
 	if !unknown {
 		return usage("%w; see %s --help", err, cmd.CommandPath())
