@@ -69,6 +69,7 @@ func terminal(r io.Reader) bool {
 func whereFlags(cmd *cobra.Command, where *doctor.Options) {
 	flags := cmd.Flags()
 	flags.StringVar(&where.Settings, "settings", "", "settings file (default: those of a relaybox up that runs, or else local.settings.json, or else the environment alone)")
+	flags.StringVar(&where.Data, "data", "", "data folder of the relaybox up that is meant (default .relaybox in the source tree, or here)")
 	flags.BoolVar(&where.ManagedIdentity, "managed-identity", false, "use the app's managed identity instead of yours")
 }
 

@@ -280,6 +280,11 @@ func TestUpServesThePage(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, http.StatusOK, got.StatusCode)
 	require.NoError(t, got.Body.Close())
+	// Who has not started it finds it, too.
+	for _, verb := range []string{"status", "doctor"} {
+		_, said, _ := called(ctx, verb, "--data", cfg.Data)
+		require.Contains(t, said, p.url(), verb)
+	}
 	cancel()
 	require.NoError(t, <-ended)
 	require.Contains(t, out.String(), "Look at it: "+p.url())

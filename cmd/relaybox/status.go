@@ -94,8 +94,10 @@ type state struct {
 	Pauses      []outbox.Halt `json:"pauses"`
 	EarlyKeys   *int          `json:"keysThatWaitForAnEvent"`
 	DeadLetters *int          `json:"deadLetters"`
-	Red         []string      `json:"red"`
-	Unknown     []string      `json:"unknown"`
+	// Page is where a relaybox up shows the same.
+	Page    string   `json:"page,omitempty"`
+	Red     []string `json:"red"`
+	Unknown []string `json:"unknown"`
 }
 
 type outboxState struct {
@@ -110,7 +112,7 @@ type outboxState struct {
 
 // look finds everything out at once.
 func (s *statusFlags) look(ctx context.Context, d *desk) *state {
-	st := &state{At: time.Now().UTC(), Red: []string{}, Unknown: []string{}}
+	st := &state{At: time.Now().UTC(), Page: d.where.Page, Red: []string{}, Unknown: []string{}}
 	var all sync.WaitGroup
 	var mu sync.Mutex // guards Unknown
 	for what, find := range map[string]func() error{
@@ -230,6 +232,9 @@ func (st *state) print(out io.Writer, asJSON bool) error {
 	}
 	for _, h := range st.Pauses {
 		row("paused", printable(fmt.Sprintf("%s, since %s by %s: %s", paused(h), h.At.Format(time.RFC3339), h.Author, dash(h.Reason))))
+	}
+	if st.Page != "" {
+		row("page", st.Page)
 	}
 	_ = table.Flush()
 	for _, why := range st.Red {

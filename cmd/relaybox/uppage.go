@@ -66,7 +66,7 @@ func (f *upFlags) openPage(cfg *stack.Config) (*livePage, error) {
 		return nil, fmt.Errorf("the page cannot listen on %s: %w; %s another with --page-addr 127.0.0.1:PORT, or do without it with --page-addr off", f.page, err, cureOf(err))
 	}
 	p := &livePage{listener: l, trail: page.NewTrail(time.Now()), stop: func() {}}
-	cfg.BusWatch = follow(p.trail, cfg.Planned())
+	cfg.BusWatch, cfg.Page = follow(p.trail, cfg.Planned()), p.url()
 	return p, nil
 }
 

@@ -47,6 +47,8 @@ type Config struct {
 	// Leave says which of the Settings, besides Defaults and connections, may stand in the data
 	// folder while the stack runs: see Running. Nil: none.
 	Leave func(name string) bool
+	// Page is the URL of a page that shows the stack, to be left there, too; "": there is none.
+	Page string
 	// Topology is the bus's; nil makes the topic and subscription that Settings name.
 	Topology *minibus.Config
 	// BusPremium makes the bus a namespace of the Premium tier: minibus.Options.Premium.

@@ -24,6 +24,8 @@ type Running struct {
 	// BusAdmin host:port. Parts that do not run are empty.
 	App                         string `json:",omitempty"`
 	Host, Cosmos, Bus, BusAdmin string `json:",omitempty"`
+	// Page is the URL of a page that shows the stack: Config.Page.
+	Page string `json:",omitempty"`
 	// Values are the application settings that the host runs with, as far as Config.Leave
 	// lets them be written down.
 	Values map[string]string
@@ -76,7 +78,7 @@ func (s *Stack) leave() error {
 	}
 	r := Running{
 		PID: os.Getpid(), Started: time.Now().UTC().Truncate(time.Second),
-		Host: s.HostURL, Cosmos: s.CosmosURL, Bus: s.BusAddr, BusAdmin: s.BusAdminAddr, Values: map[string]string{},
+		Host: s.HostURL, Cosmos: s.CosmosURL, Bus: s.BusAddr, BusAdmin: s.BusAdminAddr, Page: s.cfg.Page, Values: map[string]string{},
 	}
 	if s.HostURL != "" {
 		var err error

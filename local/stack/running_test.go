@@ -18,7 +18,7 @@ func TestRunningIsLeftAndRemoved(t *testing.T) {
 	require.ErrorIs(t, err, stack.ErrNotRunning)
 
 	s := stack.RunT(t, only(stack.Cosmos, stack.Bus), func(c *stack.Config) {
-		c.Data, c.BusAdminAddr = data, "127.0.0.1:0"
+		c.Data, c.BusAdminAddr, c.Page = data, "127.0.0.1:0", "http://127.0.0.1:7075/"
 		c.Settings = map[string]string{"EVENTS_TOPIC": "mine", "RELAYBOX_X": "1", "PASSWORD": "secret", "COSMOS_CONNECTION__accountEndpoint": "https://a"}
 		c.Leave = func(name string) bool { return name == "RELAYBOX_X" }
 	})
@@ -26,6 +26,7 @@ func TestRunningIsLeftAndRemoved(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, os.Getpid(), r.PID)
 	require.Equal(t, []string{"", s.CosmosURL, s.BusAddr, s.BusAdminAddr}, []string{r.Host, r.Cosmos, r.Bus, r.BusAdmin})
+	require.Equal(t, "http://127.0.0.1:7075/", r.Page)
 	require.Equal(t, s.CosmosConnection, r.Values["COSMOS_CONNECTION"])
 	require.Equal(t, s.BusConnection, r.Values["SERVICEBUS_CONNECTION"])
 	require.Equal(t, "mine", r.Values["EVENTS_TOPIC"])

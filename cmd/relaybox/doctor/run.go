@@ -69,7 +69,7 @@ func Run(ctx context.Context, o Options) Report {
 	report := Report{make([]Group, 5)}
 	var checks sync.WaitGroup
 	for i, check := range []func() Group{
-		func() Group { return Group{"Settings of " + settings.Source, CheckSettings(settings)} },
+		func() Group { return Group{settings.title(), CheckSettings(settings)} },
 		func() Group {
 			return checkApp(o.App, o.Home, settings, HostNeeds{Deadline: c.Deadline, Hold: c.Inbox.Hold, Waiting: c.Inbox.Waiting})
 		},

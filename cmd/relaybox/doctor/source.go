@@ -24,7 +24,15 @@ type Settings struct {
 	// File is what the file says, Values the same with the environment over it.
 	File, Values map[string]string
 
-	app, busAdmin string // of a relaybox up; else ""
+	app, busAdmin, page string // of a relaybox up; else ""
+}
+
+// title says whose settings they are, and where somebody can look at it.
+func (s Settings) title() string {
+	if s.page == "" {
+		return "Settings of " + s.Source
+	}
+	return "Settings of " + s.Source + ", which shows itself at " + s.page
 }
 
 // DataFolder is where relaybox up keeps its data, in the home folder.
@@ -43,7 +51,7 @@ func (o Options) read() (Settings, error) {
 	switch {
 	case err == nil:
 		// They are what the app has already: its environment is not ours.
-		return Settings{Source: "relaybox up on " + data, File: up.Values, Values: up.Values, app: up.App, busAdmin: up.BusAdmin}, nil
+		return Settings{Source: "relaybox up on " + data, File: up.Values, Values: up.Values, app: up.App, busAdmin: up.BusAdmin, page: up.Page}, nil
 	case o.Data != "" || !errors.Is(err, stack.ErrNotRunning):
 		return Settings{}, err
 	}
