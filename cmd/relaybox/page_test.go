@@ -31,16 +31,17 @@ type looked struct {
 func newLooked(t *testing.T) *looked {
 	t.Helper()
 	l, data := &looked{}, t.TempDir()
-	trail := page.NewTrail(time.Now().Add(-time.Minute))
+	heard := newFollower(page.NewTrail(time.Now().Add(-time.Minute)), stack.Defaults())
+	t.Cleanup(heard.close)
 	s := stack.RunT(t, func(c *stack.Config) {
 		c.Only, c.Data = []stack.Part{stack.Cosmos, stack.Bus}, data
 		c.Settings = map[string]string{"COSMOS_KIND_CONTAINERS": "order=orders/order-views"}
-		c.BusWatch = follow(trail, stack.Defaults())
+		c.BusWatch = heard.hear
 		c.Leave = func(string) bool { return true }
 	})
 	l.ledger = ledgerOf(t, maps.Clone(s.Settings))
 	var err error
-	l.pageSource, err = newPageSource(s, data, trail, &l.kept)
+	l.pageSource, err = newPageSource(s, data, heard, &l.kept)
 	require.NoError(t, err)
 	t.Cleanup(l.desk.Close)
 	return l
@@ -168,6 +169,23 @@ func TestThePageFollowsAnEvent(t *testing.T) {
 	require.Zero(t, s.Broker.DeadLetters)
 	require.Equal(t, 1, s.Flow.ToEffect.N)
 	require.GreaterOrEqual(t, s.Flow.ToEffect.P50, 2000.0)
+}
+
+// TestTheBusDoesNotReadForThePage: it is locked while it tells of a message.
+func TestTheBusDoesNotReadForThePage(t *testing.T) {
+	t.Parallel()
+	f := &follower{trail: page.NewTrail(time.Now()), topic: "events", subs: "events/Subscriptions/s", told: make(chan step, 2), done: make(chan struct{})}
+	defer f.close()
+	f.hear(minibus.Passage{Step: minibus.Published, Entity: "EVENTS", Message: minibus.Message{MessageID: "m", Body: []byte(orderOne)}})
+	f.hear(minibus.Passage{Step: minibus.Completed, Entity: "events/subscriptions/S", Message: minibus.Message{MessageID: "m"}})
+	f.hear(minibus.Passage{Step: minibus.Published, Entity: "another", Message: minibus.Message{Body: []byte(orderOne)}})
+	_, events := f.trail.Show(time.Now(), nil)
+	require.Empty(t, events)
+	go f.read()
+	f.catchUp()
+	_, events = f.trail.Show(time.Now(), nil)
+	require.Len(t, events, 1)
+	require.Equal(t, page.Consumed, events[0].State)
 }
 
 // TestThePageSwitchesFaults, and leaves alone what others have switched on.

@@ -6,14 +6,12 @@ import (
 	"fmt"
 	"io"
 	"slices"
-	"strings"
 	"sync"
 	"time"
 
 	"github.com/relaybox/relaybox/cmd/relaybox/doctor"
 	"github.com/relaybox/relaybox/cmd/relaybox/page"
 	"github.com/relaybox/relaybox/inbox"
-	"github.com/relaybox/relaybox/local/minibus"
 	"github.com/relaybox/relaybox/local/stack"
 	"github.com/relaybox/relaybox/outbox"
 )
@@ -32,8 +30,7 @@ const (
 // and the bus from inside, because it is in this process.
 type pageSource struct {
 	stack *stack.Stack
-	trail *page.Trail
-	subs  string // path of the consumer's subscription
+	heard *follower
 	where doctor.Options
 	desk  *desk     // for looks
 	out   io.Writer // for records that the store does not take
@@ -43,45 +40,15 @@ type pageSource struct {
 }
 
 // newPageSource opens the stack that runs on a data folder. The caller closes its desk.
-func newPageSource(s *stack.Stack, data string, trail *page.Trail, out io.Writer) (*pageSource, error) {
-	p := &pageSource{stack: s, trail: trail, subs: consumerPath(s.Settings), where: doctor.Options{Data: data}, out: out}
+func newPageSource(s *stack.Stack, data string, heard *follower, out io.Writer) (*pageSource, error) {
+	p := &pageSource{stack: s, heard: heard, where: doctor.Options{Data: data}, out: out}
 	var err error
 	p.desk, err = p.open(lookPatience)
 	return p, err
 }
 
-func consumerPath(settings map[string]string) string {
-	return settings["EVENTS_TOPIC"] + "/Subscriptions/" + settings["EVENTS_SUBSCRIPTION"]
-}
-
 func (p *pageSource) open(patience time.Duration) (*desk, error) {
 	return (&events{where: p.where}).open(patience)
-}
-
-// follow has a trail hear of the messages of the consumer's subscription.
-func follow(trail *page.Trail, settings map[string]string) func(minibus.Passage) {
-	topic, subs := settings["EVENTS_TOPIC"], consumerPath(settings)
-	return func(p minibus.Passage) {
-		now := time.Now()
-		switch {
-		case p.Step == minibus.Published && strings.EqualFold(p.Entity, topic):
-			if e, err := inbox.Decode(p.Message.Body); err == nil { // else it is nothing of ours
-				trail.Sent(page.Way{ID: e.ID, Key: e.Key, Seq: e.Seq, Type: e.Type, Trace: traceID(e.TraceParent), Written: e.Time}, p.Message.MessageID, now)
-			}
-		case !strings.EqualFold(p.Entity, subs):
-		case p.Step == minibus.Completed:
-			trail.Consumed(p.Message.MessageID, now)
-		case p.Step == minibus.DeadLettered:
-			trail.Dead(p.Message.MessageID, now)
-		}
-	}
-}
-
-// traceID is the second part of a W3C traceparent.
-func traceID(parent string) string {
-	_, rest, _ := strings.Cut(parent, "-")
-	id, _, _ := strings.Cut(rest, "-")
-	return id
 }
 
 // Look implements page.Source.
@@ -126,7 +93,8 @@ func (p *pageSource) Look(ctx context.Context) *page.Snapshot {
 	all.Wait()
 	s.Broker, s.Letters = p.broker()
 	s.Faults, s.OtherFaults = p.switches()
-	s.Flow, s.Events = p.trail.Show(time.Now(), waiting)
+	p.heard.catchUp()
+	s.Flow, s.Events = p.heard.trail.Show(time.Now(), waiting)
 	return s
 }
 
@@ -160,10 +128,10 @@ const (
 
 // broker counts what the consumer's subscription has, and lists its dead letters.
 func (p *pageSource) broker() (*page.Broker, []page.Letter) {
-	counts := p.stack.Bus.Counts(p.subs)
+	counts := p.stack.Bus.Counts(p.heard.subs)
 	letters := []page.Letter{}
 	if counts.DeadLetter > 0 && counts.DeadLetter <= maxPeeked {
-		for _, m := range p.stack.Bus.Peek(p.subs + "/$DeadLetterQueue") {
+		for _, m := range p.stack.Bus.Peek(p.heard.subs + "/$DeadLetterQueue") {
 			if len(letters) == maxListed {
 				break
 			}

@@ -42,7 +42,7 @@ func (f *upFlags) noPage() bool { return f.page == "" || f.page == "off" }
 // livePage is the page of a stack; nil: there is none.
 type livePage struct {
 	listener net.Listener
-	trail    *page.Trail
+	heard    *follower
 	stop     context.CancelFunc
 	work     sync.WaitGroup
 }
@@ -65,8 +65,8 @@ func (f *upFlags) openPage(cfg *stack.Config) (*livePage, error) {
 	if err != nil {
 		return nil, fmt.Errorf("the page cannot listen on %s: %w; %s another with --page-addr 127.0.0.1:PORT, or do without it with --page-addr off", f.page, err, cureOf(err))
 	}
-	p := &livePage{listener: l, trail: page.NewTrail(time.Now()), stop: func() {}}
-	cfg.BusWatch, cfg.Page = follow(p.trail, cfg.Planned()), p.url()
+	p := &livePage{listener: l, heard: newFollower(page.NewTrail(time.Now()), cfg.Planned()), stop: func() {}}
+	cfg.BusWatch, cfg.Page = p.heard.hear, p.url()
 	return p, nil
 }
 
@@ -94,7 +94,7 @@ func (p *livePage) serve(ctx context.Context, s *stack.Stack, cfg stack.Config, 
 	if p == nil {
 		return
 	}
-	source, err := newPageSource(s, cfg.Data, p.trail, stderr)
+	source, err := newPageSource(s, cfg.Data, p.heard, stderr)
 	if err != nil {
 		cfg.Notice(fmt.Sprintf("there is no page: %v", err))
 		_ = p.listener.Close() // nobody has come yet
@@ -125,6 +125,7 @@ func (p *livePage) close() {
 	}
 	p.stop()
 	p.work.Wait()
+	p.heard.close()
 	if p.listener != nil {
 		_ = p.listener.Close() // of a stack that never ran; else it is closed
 	}
