@@ -215,3 +215,20 @@ func TestPatch(t *testing.T) {
 	_, err = c.PatchItem(ctx, pk("a"), "1", set, ifMatch(`"stale"`))
 	require.Equal(t, http.StatusPreconditionFailed, status(t, err))
 }
+
+// A patch cannot nest a document so deeply that nothing can read its container any more.
+func TestPatchBeyondTheDepth(t *testing.T) {
+	t.Parallel()
+	_, c := startContainer(t, outboxLike("c"))
+	ctx := context.Background()
+	deep := func(n int) string { return strings.Repeat(`{"a":`, n) + "{}" + strings.Repeat(`}`, n) }
+	_, err := c.CreateItem(ctx, pk("a"), []byte(`{"id":"1","pk":"a","a":`+deep(100)+`}`), nil)
+	require.NoError(t, err)
+	var p azcosmos.PatchOperations
+	p.AppendAdd(strings.Repeat("/a", 102), json.RawMessage(deep(100)))
+	_, err = c.PatchItem(ctx, pk("a"), "1", p, nil)
+	require.Equal(t, 400, status(t, err))
+	found, err := query(t, c, "SELECT VALUE c.id FROM c", pk("a"), nil)
+	require.NoError(t, err)
+	require.Equal(t, []string{`"1"`}, found)
+}

@@ -93,6 +93,15 @@ func (v Value) Get(name string) Value {
 	return Value{}
 }
 
+// Depth is how deep the innermost part of the value is: ParseJSON reads up to MaxDepth.
+func (v Value) Depth() int {
+	depth := 0
+	for _, item := range v.items {
+		depth = max(depth, 1+item.Depth())
+	}
+	return depth
+}
+
 // finder is Get for all names of a wide object.
 func (v Value) finder() func(name string) Value {
 	if len(v.names) < indexedWidth {

@@ -1,6 +1,7 @@
 package document
 
 import (
+	"math"
 	"slices"
 	"strconv"
 	"strings"
@@ -119,6 +120,9 @@ func (p *Patch) Apply(doc sql.Value, pk *partition.Definition) (sql.Value, *refu
 			return doc, bad
 		}
 	}
+	if doc.Depth() > sql.MaxDepth {
+		return doc, refusal.BadRequest("The patched document is nested more than %d levels deep.", sql.MaxDepth)
+	}
 	return doc, nil
 }
 
@@ -218,6 +222,9 @@ func (op patchOperation) increment(old sql.Value) (sql.Value, *refusal.Error) {
 		return old, refusal.BadRequest("The patch operation incr needs a number at its path.")
 	}
 	by, _ := op.value.Number()
+	if math.IsInf(n+by, 0) {
+		return old, refusal.BadRequest("The patch operation incr leads to a number that is too large.")
+	}
 	return sql.NumberOf(n + by), nil
 }
 
