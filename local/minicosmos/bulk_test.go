@@ -114,3 +114,60 @@ func TestBulkThatEnds(t *testing.T) {
 	require.Equal(t, []struct{ StatusCode int }{{201}, {409}, {424}}, results)
 	require.Len(t, s.Documents("db", "c"), 1)
 }
+
+// What a bulk has stored is not refused because the answer would be too large: its documents are left out, and a read that
+// has no room is refused for itself, with what tells clients to send it again.
+func TestBulkWithALargeAnswer(t *testing.T) {
+	t.Parallel()
+	s, c := startContainer(t, outboxLike("c"))
+	const documents = 8
+	operations := func(one string) string {
+		list := make([]string, documents)
+		for i := range list {
+			list[i] = strings.ReplaceAll(one, "#", string(rune('a'+i)))
+		}
+		return "[" + strings.Join(list, ",") + "]"
+	}
+	for i := range documents {
+		key := string(rune('a' + i))
+		_, err := c.CreateItem(t.Context(), pk(key), doc(t, m{"id": "1", "pk": key, "n": 0, "text": strings.Repeat("x", 1<<20)}), nil)
+		require.NoError(t, err)
+	}
+	send := func(body string) (code int, results []struct {
+		StatusCode, SubStatusCode int
+		ETag                      string
+		ResourceBody              json.RawMessage
+	}) {
+		r := signed(t, "POST", "/dbs/db/colls/c/docs", "docs", "dbs/db/colls/c", strings.NewReader(body), time.Now())
+		r.Header.Set("x-ms-cosmos-is-batch-request", "True")
+		w := serve(s.Server, r)
+		require.Less(t, w.Body.Len(), 5<<20)
+		require.NoError(t, json.Unmarshal(w.Body.Bytes(), &results), "%.200s", w.Body)
+		return w.Code, results
+	}
+	code, results := send(operations(`{"operationType":"Patch","id":"1","partitionKey":"[\"#\"]","resourceBody":{"operations":[{"op":"incr","path":"/n","value":1}]}}`))
+	require.Equal(t, 200, code)
+	shown := 0
+	for _, r := range results {
+		require.Equal(t, 200, r.StatusCode)
+		require.NotEmpty(t, r.ETag)
+		if r.ResourceBody != nil {
+			shown++
+		}
+	}
+	require.Equal(t, 3, shown, "as many as 4 MB have room for")
+	for _, d := range s.Documents("db", "c") {
+		require.Contains(t, string(d), `"n":1,`)
+	}
+
+	code, results = send(operations(`{"operationType":"Read","id":"1","partitionKey":"[\"#\"]"}`))
+	require.Equal(t, 207, code)
+	for i, r := range results {
+		if i < 3 {
+			require.Equal(t, 200, r.StatusCode)
+			continue
+		}
+		require.Equal(t, []int{413, 3402}, []int{r.StatusCode, r.SubStatusCode})
+		require.Less(t, len(r.ResourceBody), 1000)
+	}
+}

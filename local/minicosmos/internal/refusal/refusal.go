@@ -30,6 +30,7 @@ const (
 	substatusPartitionKeyMismatch = 1001
 	SubstatusRangeGone            = 1002 // with 410
 	substatusSession              = 1002 // with 404
+	substatusAnswerTooLarge       = 3402 // with 413
 )
 
 // Refusals that need no detail.
@@ -53,6 +54,9 @@ var (
 	// TooLarge: the request, a document or a batch exceeds 2 MB.
 	TooLarge = &Error{Status: http.StatusRequestEntityTooLarge, Code: "RequestEntityTooLarge",
 		Message: "Request size is too large: requests, documents and batches are limited to 2 MB."}
+	// AnswerTooLarge: what a bulk reads does not fit into its answer. Read it again, with less beside it.
+	AnswerTooLarge = &Error{Status: http.StatusRequestEntityTooLarge, Substatus: substatusAnswerTooLarge, Code: "RequestEntityTooLarge",
+		Message: "The answer to a bulk is limited to 4 MB: read this document again."}
 	// KeyMismatch: the partition key in the header is not the document's.
 	KeyMismatch = &Error{Status: http.StatusBadRequest, Substatus: substatusPartitionKeyMismatch, Code: "BadRequest",
 		Message: "PartitionKey extracted from document doesn't match the one specified in the header."}

@@ -51,10 +51,9 @@ func (s *Service) bulk(r *call, c *account.Container) (*wire.Answer, *refusal.Er
 	all.Wait()
 	a, w := &wire.Answer{Status: http.StatusOK, Count: -1}, newResults(r, &c.Home)
 	size := 0
-	for _, one := range answers {
-		if size += len(one.Body); size > pageBytes {
-			return nil, refusal.TooLarge
-		}
+	for i, one := range answers {
+		one = fitting(one, &operations[i], pageBytes-size)
+		size += len(one.Body)
 		if one.Status < http.StatusBadRequest {
 			a.Items++
 		}
@@ -69,6 +68,19 @@ func (s *Service) bulk(r *call, c *account.Container) (*wire.Answer, *refusal.Er
 	}
 	a.Body, a.Rows = w.end(), w.rows
 	return a, nil
+}
+
+// fitting is an operation's answer where so many bytes are left: what was written is told without its document, and a read
+// is refused.
+func fitting(one *wire.Answer, op *operation, left int) *wire.Answer {
+	switch {
+	case len(one.Body) <= left || one.Status >= http.StatusBadRequest:
+	case op.kind == "Read":
+		return wire.Refuse(refusal.AnswerTooLarge)
+	default:
+		one.Body = nil
+	}
+	return one
 }
 
 // byKey groups the numbers of operations by their partition key, in order.
