@@ -73,7 +73,10 @@ func (c *collector) add(e *env, number uint64) (enough bool, err error) {
 func (c *collector) take(e *env, number uint64, row int) error {
 	v := c.s.project(e)
 	if !v.IsDefined() || c.full() {
-		return nil
+		return e.budget.failed
+	}
+	if !e.budget.over(v.weight()) {
+		return e.budget.failed
 	}
 	if c.seen != nil {
 		signature := string(v.appendCanonical(nil))

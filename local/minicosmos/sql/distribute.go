@@ -71,7 +71,7 @@ const orderFilter = "({documentdb-formattableorderbyquery-filter})"
 
 // Distribute says how a query is answered over several ranges; its error is for the client.
 func (q *Query) Distribute(params []Param) (*Distribution, error) {
-	e, err := q.env(context.Background(), params)
+	e, err := q.env(newBudget(context.Background()), params)
 	if err != nil {
 		return nil, err
 	}

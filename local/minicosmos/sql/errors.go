@@ -45,6 +45,8 @@ var (
 	// ErrMemory is returned by Run when ORDER BY RANK, DISTINCT, GROUP BY or a subquery would
 	// have to hold more than the budget.
 	ErrMemory = errors.New("the query needs too much memory")
+	// ErrEffort is returned by Matches for a condition that takes too long.
+	ErrEffort = errors.New("the condition takes too long")
 	// ErrPattern is returned by Run for a regular expression that this package cannot
 	// evaluate, but the service may.
 	ErrPattern = errors.New("the regular expression is not supported here")

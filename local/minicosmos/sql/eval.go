@@ -1,6 +1,7 @@
 package sql
 
 import (
+	"fmt"
 	"math"
 	"time"
 )
@@ -28,9 +29,9 @@ func (n *node) eval(e *env) Value {
 	case opIdent:
 		return e.slots[n.slot]
 	case opMember:
-		return n.kids[0].eval(e).Get(n.name)
+		return e.get(n.kids[0].eval(e), n.name)
 	case opIndex:
-		return index(n.kids[0].eval(e), n.kids[1].eval(e))
+		return e.index(n.kids[0].eval(e), n.kids[1].eval(e))
 	case opArray:
 		return n.evalArray(e)
 	case opObject:
@@ -60,12 +61,23 @@ func (n *node) eval(e *env) Value {
 	case opScalar, opExists, opArrayOf, opFirst, opLast, opAll:
 		return n.evalSubquery(e)
 	}
-	return binary(n.op, n.kids[0].eval(e), n.kids[1].eval(e))
+	return e.binary(n.op, n.kids[0].eval(e), n.kids[1].eval(e))
 }
 
-func index(base, at Value) Value {
+// wide is from how many names on it takes as long as a row to look for one.
+const wide = 256
+
+// get is a property that may have to be looked for among many.
+func (e *env) get(base Value, name string) Value {
+	if len(base.names) >= wide && e.budget.work(len(base.names)/wide) != nil {
+		return Value{}
+	}
+	return base.Get(name)
+}
+
+func (e *env) index(base, at Value) Value {
 	if name, ok := at.Str(); ok {
-		return base.Get(name)
+		return e.get(base, name)
 	}
 	i, ok := at.Number()
 	if !ok || i != math.Trunc(i) || i < 0 || i > math.MaxInt32 {
@@ -75,9 +87,13 @@ func index(base, at Value) Value {
 }
 
 func (n *node) evalArray(e *env) Value {
-	items := make([]Value, 0, len(n.kids))
+	items, held := make([]Value, 0, len(n.kids)), 0
 	for _, kid := range n.kids {
-		if v := kid.eval(e); v.IsDefined() {
+		v := kid.eval(e)
+		if held += v.weight(); e.budget.built(held) != nil {
+			return Value{}
+		}
+		if v.IsDefined() {
 			items = append(items, v)
 		}
 	}
@@ -86,8 +102,13 @@ func (n *node) evalArray(e *env) Value {
 
 func (n *node) evalObject(e *env) Value {
 	var b objectBuilder
+	held := 0
 	for i, kid := range n.kids {
-		if v := kid.eval(e); v.IsDefined() {
+		v := kid.eval(e)
+		if held += v.weight(); e.budget.built(held) != nil {
+			return Value{}
+		}
+		if v.IsDefined() {
 			b.set(n.names[i], v)
 		}
 	}
@@ -137,7 +158,7 @@ func (n *node) evalCoalesce(e *env) Value {
 func (n *node) evalIn(e *env) Value {
 	left, result := n.kids[0].eval(e), BoolOf(false)
 	for _, kid := range n.kids[1:] {
-		v := binary(opEqual, left, kid.eval(e))
+		v := e.binary(opEqual, left, kid.eval(e))
 		switch {
 		case v.truth():
 			return v
@@ -150,7 +171,7 @@ func (n *node) evalIn(e *env) Value {
 
 func (n *node) evalBetween(e *env) Value {
 	v := n.kids[0].eval(e)
-	low, high := binary(opGreaterEqual, v, n.kids[1].eval(e)), binary(opLessEqual, v, n.kids[2].eval(e))
+	low, high := e.binary(opGreaterEqual, v, n.kids[1].eval(e)), e.binary(opLessEqual, v, n.kids[2].eval(e))
 	switch {
 	case low.kind == Bool && !low.truth(), high.kind == Bool && !high.truth():
 		return BoolOf(false)
@@ -163,16 +184,22 @@ func (n *node) evalBetween(e *env) Value {
 func (n *node) evalLike(e *env) Value {
 	text, ok1 := n.kids[0].eval(e).Str()
 	pattern, ok2 := n.kids[1].eval(e).Str()
-	if !ok1 || !ok2 {
+	if !ok1 || !ok2 || !e.budget.over(len(text)+len(pattern)) {
 		return Value{}
 	}
 	return BoolOf(like(text, pattern, n.name, e.budget.work))
 }
 
 func (n *node) evalCall(e *env) Value {
-	args := make([]Value, len(n.kids))
+	args, held := make([]Value, len(n.kids)), 0
 	for i, kid := range n.kids {
 		args[i] = kid.eval(e)
+		if held += args[i].weight(); e.budget.built(held) != nil {
+			return Value{}
+		}
+	}
+	if !e.budget.over(held) {
+		return Value{}
 	}
 	if n.fn.in != nil {
 		return n.fn.in(e, args)
@@ -208,8 +235,14 @@ func integer(v Value) (int64, bool) {
 	return int64(v.num), true
 }
 
-func binary(op op, a, b Value) Value {
+// maxJoined bounds the strings that || builds.
+const maxJoined = 8 << 20
+
+func (e *env) binary(op op, a, b Value) Value {
 	if !a.IsDefined() || !b.IsDefined() {
+		return Value{}
+	}
+	if a.kind >= String && a.kind == b.kind && !e.budget.over(min(a.weight(), b.weight())) {
 		return Value{}
 	}
 	switch op {
@@ -221,6 +254,10 @@ func binary(op op, a, b Value) Value {
 		return relation(op, a, b)
 	case opConcat:
 		if a.kind != String || b.kind != String {
+			return Value{}
+		}
+		if len(a.str)+len(b.str) > maxJoined {
+			e.budget.fail(fmt.Errorf("%w: a string of more than %d MB", ErrMemory, maxJoined>>20))
 			return Value{}
 		}
 		return StringOf(a.str + b.str)

@@ -1,9 +1,6 @@
 package sql
 
-import (
-	"context"
-	"strings"
-)
+import "strings"
 
 // Element stands in a Path for any element of an array. A property of that name is taken for one: a filter may be too wide.
 const Element = "\x00"
@@ -44,12 +41,15 @@ func (s Span) IsPoint() bool { return s.point().IsDefined() }
 // maxSpans bounds the values that are listed for one path; a longer list is looked at document by document.
 const maxSpans = 256
 
+// planningSteps is how long the constants of a filter may take, in rows: what takes longer says nothing.
+const planningSteps = 1 << 12
+
 // Filter returns what WHERE says of paths of the document, nil for nothing.
 func (q *Query) Filter(params []Param) *Filter {
 	if len(q.root.from) == 0 || q.root.from[0].derived {
 		return nil
 	}
-	e, err := q.env(context.Background(), params)
+	e, err := q.env(limitedBudget(planningSteps), params)
 	if err != nil {
 		return nil
 	}
@@ -195,15 +195,17 @@ func (pl *planner) relation(op op, left, right *node) *Filter {
 func (pl *planner) in(n *node) *Filter {
 	parts := make([]*Filter, 0, len(n.kids)-1)
 	spans := make([]Span, 0, len(n.kids)-1)
+	left, constant := pl.scalar(n.kids[0])
 	for _, kid := range n.kids[1:] {
-		if v, ok := pl.scalar(kid); ok {
+		switch v, ok := pl.scalar(kid); {
+		case ok:
 			spans = append(spans, exactly(v))
+			parts = append(parts, equality(pl.at(n.kids[0], exactly(v))))
+		case constant:
+			parts = append(parts, equality(pl.at(kid, exactly(left))))
+		default:
+			return nil
 		}
-		f := pl.relation(opEqual, n.kids[0], kid)
-		if f == nil {
-			f = pl.relation(opEqual, kid, n.kids[0])
-		}
-		parts = append(parts, f)
 	}
 	if len(spans) == len(parts) {
 		return equality(pl.at(n.kids[0], spans...))
@@ -229,20 +231,22 @@ func (pl *planner) prefix(n *node, start string) *Filter {
 	return pl.at(n, Span{Kind: String, Low: StringOf(start), Prefix: true})
 }
 
-// path returns where in the document an expression looks.
-func (pl *planner) path(n *node) ([]string, bool) {
+// path returns where in the document an expression looks; not below what a document can have.
+func (pl *planner) path(n *node) ([]string, bool) { return pl.pathWithin(n, MaxDepth) }
+
+func (pl *planner) pathWithin(n *node, depth int) ([]string, bool) {
 	switch {
-	case n == nil:
+	case n == nil || depth < 0:
 	case n.op == opRoot:
 		return nil, true
 	case n.op == opIdent:
 		path, ok := pl.paths[n.slot]
-		return path, ok
+		return path, ok && len(path) <= depth
 	case n.op == opMember:
-		base, ok := pl.path(n.kids[0])
+		base, ok := pl.pathWithin(n.kids[0], depth-1)
 		return below(base, n.name), ok
 	case n.op == opIndex && n.kids[1].op == opLiteral:
-		base, ok := pl.path(n.kids[0])
+		base, ok := pl.pathWithin(n.kids[0], depth-1)
 		if name, isName := n.kids[1].value.Str(); isName {
 			return below(base, name), ok
 		}
@@ -271,5 +275,6 @@ func (pl *planner) constant(n *node) (v Value, ok bool) {
 	if varies {
 		return Value{}, false
 	}
-	return n.eval(pl.e), true
+	v = n.eval(pl.e)
+	return v, pl.e.budget.failed == nil
 }

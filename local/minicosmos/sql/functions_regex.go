@@ -36,9 +36,15 @@ func (e *env) compile(a []Value) *pattern {
 	if known {
 		return p
 	}
+	if e.budget.failed != nil {
+		return nil
+	}
 	p, err := compile(key[0], key[1])
 	if err != nil {
 		e.budget.fail(err)
+	}
+	if p != nil && e.budget.work(p.size/compiledPerStep) != nil {
+		return nil
 	}
 	if e.patterns == nil {
 		e.patterns = map[[2]string]*pattern{}
@@ -60,6 +66,9 @@ func (p *pattern) over(e *env, text Value) bool {
 	}
 	return e.budget.work(1+p.size*len(text.str)/matchingPerStep) == nil
 }
+
+// compiledPerStep is how many instructions are made in the time of a row.
+const compiledPerStep = 16
 
 // matchingPerStep is how much of maxMatching takes as long as a row.
 const matchingPerStep = 1 << 10

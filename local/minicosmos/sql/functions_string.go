@@ -6,8 +6,8 @@ import (
 	"unicode"
 )
 
-// maxBuilt bounds the strings that REPLICATE, REPLACE and CONCAT build.
-const maxBuilt = 1 << 20
+// maxString bounds the strings that REPLICATE, REPLACE and CONCAT build.
+const maxString = 1 << 20
 
 // str makes a function of one string.
 func str(f func(string) Value) *function {
@@ -55,9 +55,9 @@ var stringFunctions = map[string]*function{
 	"CONTAINS": contains, "STARTSWITH": search(strings.HasPrefix), "ENDSWITH": search(strings.HasSuffix),
 	"STRINGEQUALS": search(func(a, b string) bool { return a == b }),
 	"LOWER":        text(strings.ToLower), "UPPER": text(strings.ToUpper), "REVERSE": text(reverse),
-	"LTRIM":   trim(strings.TrimLeft, func(s string) string { return strings.TrimLeftFunc(s, unicode.IsSpace) }),
-	"RTRIM":   trim(strings.TrimRight, func(s string) string { return strings.TrimRightFunc(s, unicode.IsSpace) }),
-	"TRIM":    trim(strings.Trim, strings.TrimSpace),
+	"LTRIM":   trim(strings.TrimLeftFunc),
+	"RTRIM":   trim(strings.TrimRightFunc),
+	"TRIM":    trim(strings.TrimFunc),
 	"LENGTH":  str(func(s string) Value { return NumberOf(float64(length16(s))) }),
 	"LEFT":    fixed(2, func(a []Value) Value { return substring(a[0], NumberOf(0), a[1]) }),
 	"RIGHT":   fixed(2, right),
@@ -118,15 +118,19 @@ func reverse(s string) string {
 	return string(runes)
 }
 
-func trim(cut func(s, set string) string, blanks func(string) string) *function {
+func trim(cut func(s string, what func(rune) bool) string) *function {
 	return &function{min: 1, max: 2, call: func(a []Value) Value {
 		switch {
 		case a[0].kind != String || len(a) > 1 && a[1].kind != String:
 			return Value{}
-		case len(a) > 1:
-			return StringOf(cut(a[0].str, a[1].str))
+		case len(a) == 1:
+			return StringOf(cut(a[0].str, unicode.IsSpace))
 		}
-		return StringOf(blanks(a[0].str))
+		set := map[rune]bool{}
+		for _, r := range a[1].str {
+			set[r] = true
+		}
+		return StringOf(cut(a[0].str, func(r rune) bool { return set[r] }))
 	}}
 }
 
@@ -152,7 +156,7 @@ func right(a []Value) Value {
 func concat(a []Value) Value {
 	var b strings.Builder
 	for _, v := range a {
-		if v.kind != String || b.Len()+len(v.str) > maxBuilt {
+		if v.kind != String || b.Len()+len(v.str) > maxString {
 			return Value{}
 		}
 		b.WriteString(v.str)
@@ -167,7 +171,7 @@ func replace(a []Value) Value {
 	if a[1].str == "" {
 		return a[0]
 	}
-	if growth := len(a[2].str) - len(a[1].str); growth > 0 && len(a[0].str)+strings.Count(a[0].str, a[1].str)*growth > maxBuilt {
+	if growth := len(a[2].str) - len(a[1].str); growth > 0 && len(a[0].str)+strings.Count(a[0].str, a[1].str)*growth > maxString {
 		return Value{}
 	}
 	return StringOf(strings.ReplaceAll(a[0].str, a[1].str, a[2].str))
@@ -228,7 +232,7 @@ func stringJoin(a []Value) Value {
 	}
 	parts, size := make([]string, len(a[0].items)), 0
 	for i, v := range a[0].items {
-		if size += len(v.str) + len(a[1].str); v.kind != String || size > maxBuilt {
+		if size += len(v.str) + len(a[1].str); v.kind != String || size > maxString {
 			return Value{}
 		}
 		parts[i] = v.str

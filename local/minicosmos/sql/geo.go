@@ -230,6 +230,9 @@ func (p polygon) side(e *env, at position) int {
 func (s *shape) side(e *env, at position) int {
 	side := -1
 	for _, l := range s.lines {
+		if e.lookAt(l) != nil {
+			break
+		}
 		for i := range l {
 			if onEdge(at, l[max(0, i-1)], l[i]) {
 				side = 0

@@ -50,13 +50,17 @@ func (s *selection) groupedNames() (names []string, known bool) {
 func (g *groups) add(e *env) error {
 	var signature []byte
 	for _, n := range g.s.groupBy {
-		signature = append(n.eval(e).appendCanonical(signature), 0)
+		v := n.eval(e)
+		if !e.budget.over(v.weight()) || e.budget.built(len(signature)+v.weight()) != nil {
+			return e.budget.failed
+		}
+		signature = append(v.appendCanonical(signature), 0)
 	}
 	gr := g.index[string(signature)]
 	if gr == nil {
 		gr = g.open(e)
 		g.index[string(signature)] = gr
-		held := len(signature) + 128*(1+len(gr.slots))
+		held := len(signature) + 128*(1+len(gr.slots)+len(gr.accumulators))
 		if len(g.s.groupBy) > 0 {
 			held += gr.root.weight()
 		}

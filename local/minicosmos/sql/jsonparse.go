@@ -161,7 +161,9 @@ func (p *jsonParser) array(depth int) (Value, error) {
 			return Value{}, err
 		}
 	}
-	return Value{kind: Array, items: p.popItems(first), str: p.text(start, odd)}, nil
+	v := ArrayOf(p.popItems(first))
+	v.str = p.text(start, odd)
+	return v, nil
 }
 
 // popItems takes what is on the stack from first on.
@@ -228,7 +230,9 @@ func (p *jsonParser) object(depth int) (Value, error) {
 			return Value{}, err
 		}
 	}
-	return Value{kind: Object, names: p.popNames(o.names), items: p.popItems(o.items), str: p.text(start, odd)}, nil
+	v := ObjectOf(p.popNames(o.names), p.popItems(o.items))
+	v.str = p.text(start, odd)
+	return v, nil
 }
 
 // name reads a property's name and the colon behind it.

@@ -1,6 +1,9 @@
 package sql
 
-import "math"
+import (
+	"errors"
+	"math"
+)
 
 // result is a projected row with its place in the order.
 type result struct {
@@ -11,14 +14,18 @@ type result struct {
 	row    int    // among the document's rows
 }
 
-// rows calls visit on every row that FROM makes of the document and WHERE lets through.
+// rows calls visit on every row that FROM makes of the document and WHERE lets through, until that says errEnough.
 func (s *selection) rows(e *env, visit func() error) error {
-	return s.bind(e, 0, func() error {
+	err := s.bind(e, 0, func() error {
 		if !s.passes(e) {
 			return nil
 		}
 		return visit()
 	})
+	if errors.Is(err, errEnough) {
+		return nil
+	}
+	return err
 }
 
 // passes tells whether WHERE lets the row through that e stands on.
@@ -96,8 +103,13 @@ func (s *selection) project(e *env) Value {
 		return s.value.eval(e)
 	}
 	var b objectBuilder
+	held := 0
 	for _, it := range s.items {
-		if v := it.expr.eval(e); v.IsDefined() {
+		v := it.expr.eval(e)
+		if held += v.weight(); e.budget.built(held) != nil {
+			return Value{}
+		}
+		if v.IsDefined() {
 			b.set(it.name, v)
 		}
 	}
@@ -108,9 +120,12 @@ func (s *selection) keys(e *env) []Value {
 	if len(s.orderBy) == 0 || s.scores != nil {
 		return nil
 	}
-	keys := make([]Value, len(s.orderBy))
+	keys, held := make([]Value, len(s.orderBy)), 0
 	for i, o := range s.orderBy {
 		keys[i] = o.expr.eval(e)
+		if held += keys[i].weight(); !e.budget.over(held) || e.budget.built(held) != nil {
+			break
+		}
 	}
 	return keys
 }

@@ -51,10 +51,14 @@ type Cursor struct {
 
 // Run evaluates one page. params must hold what the query names.
 func (q *Query) Run(ctx context.Context, params []Param, src Source, from Cursor, limits Limits) (Page, error) {
-	e, err := q.env(ctx, params)
+	e, err := q.env(newBudget(ctx), params)
 	if err != nil {
 		return Page{}, err
 	}
+	return q.run(e, src, from, limits)
+}
+
+func (q *Query) run(e *env, src Source, from Cursor, limits Limits) (_ Page, err error) {
 	r := &run{s: q.root, e: e, src: src, from: from, limits: limits}
 	if r.offset, r.limit, err = q.root.window(e); err != nil {
 		return Page{}, err
@@ -73,27 +77,31 @@ func (q *Query) Run(ctx context.Context, params []Param, src Source, from Cursor
 	return r.page, err
 }
 
-// Matches tells whether WHERE holds for one document.
+// matchingSteps is how long Matches may take, in rows: some tenths of a second.
+const matchingSteps = 1 << 20
+
+// Matches tells whether WHERE holds for one document. It is asked while others wait to write, so nobody's context but a
+// bound of its own ends it: ErrEffort.
 func (q *Query) Matches(doc Value) (bool, error) {
-	if len(q.root.from) > 0 && q.root.from[0].derived {
-		page, err := q.Run(context.Background(), nil, each([]Value{doc}), Cursor{}, Limits{Rows: 1, Bytes: math.MaxInt, Looked: math.MaxInt / 2})
-		return len(page.Rows) > 0, err
-	}
-	e, err := q.env(context.Background(), nil)
+	e, err := q.env(limitedBudget(matchingSteps), nil)
 	if err != nil {
 		return false, err
+	}
+	if len(q.root.from) > 0 && q.root.from[0].derived {
+		page, err := q.run(e, each([]Value{doc}), Cursor{}, Limits{Rows: 1, Bytes: math.MaxInt, Looked: math.MaxInt / 2})
+		return len(page.Rows) > 0, err
 	}
 	e.root = doc
 	found := false
 	err = q.root.rows(e, func() error {
 		found = true
-		return nil
+		return errEnough
 	})
 	return found, cmp.Or(err, e.budget.failed)
 }
 
-func (q *Query) env(ctx context.Context, params []Param) (*env, error) {
-	e := &env{slots: make([]Value, q.slots), params: make([]Value, len(q.params)), budget: newBudget(ctx), now: time.Now()}
+func (q *Query) env(b *budget, params []Param) (*env, error) {
+	e := &env{slots: make([]Value, q.slots), params: make([]Value, len(q.params)), budget: b, now: time.Now()}
 	find := named(params)
 	for i, name := range q.params {
 		v, ok := find(name)
@@ -190,7 +198,7 @@ func (r *run) documents(from uint64, visit func(number uint64) (stop bool, err e
 			r.page.Looked++
 		}
 		r.e.root, r.sorted = item.Doc, item.Sorted
-		if err := r.e.budget.step(); err != nil {
+		if err := r.e.budget.work(1 + item.Doc.weight()/bytesPerStep); err != nil {
 			return err
 		}
 		stop, err := visit(item.Number)
@@ -232,29 +240,29 @@ func (r *run) streamed() error {
 		}
 		stop := false
 		err := r.s.rows(r.e, func() error {
-			if row++; stop || row <= skip {
+			if row++; row <= skip {
 				return nil
 			}
 			v := r.s.project(r.e)
 			switch {
 			case !v.IsDefined():
 				return nil
-			case seen >= r.end():
-				stop = true
-				return nil
 			case seen >= r.offset && !r.fits(v):
 				r.page.Next = &Cursor{Number: number, Row: row - 1, Seen: seen}
 				stop = true
-				return nil
+				return errEnough
 			}
 			seen++
-			if r.limits.Eager && len(r.page.Rows) == r.limits.Rows {
+			if stop = seen >= r.end(); r.limits.Eager && len(r.page.Rows) == r.limits.Rows {
 				r.page.Next = &Cursor{Number: number, Row: row, Seen: seen}
 				stop = true
 			}
+			if stop {
+				return errEnough
+			}
 			return nil
 		})
-		return stop || seen >= r.end(), err
+		return stop, err
 	})
 }
 
@@ -277,11 +285,13 @@ func (r *run) ordered() error {
 		err = r.s.rows(r.e, func() error {
 			row++
 			next := result{keys: r.s.keys(r.e), number: number, row: row}
-			if enough || after.keys != nil && r.s.compare(next, after) <= 0 {
+			if after.keys != nil && r.s.compare(next, after) <= 0 {
 				return nil
 			}
 			if !best.wants(next) {
-				enough = best.settled(next, r.sorted)
+				if enough = best.settled(next, r.sorted); enough {
+					return errEnough
+				}
 				return nil
 			}
 			if next.value = r.s.project(r.e); next.value.IsDefined() {

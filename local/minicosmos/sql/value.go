@@ -21,7 +21,7 @@ const (
 // what changes one returns another.
 type Value struct {
 	kind  Kind
-	num   float64  // Number; Bool as 0 or 1
+	num   float64  // Number; Bool as 0 or 1; of an Array or Object its weight
 	str   string   // String; else the text it was parsed from if AppendJSON writes the same, or ""
 	items []Value  // an Array's elements, an Object's values
 	names []string // an Object's names, parallel to items
@@ -47,11 +47,11 @@ func NumberOf(f float64) Value { return Value{kind: Number, num: f} }
 func StringOf(s string) Value { return Value{kind: String, str: s} }
 
 // ArrayOf returns an array; it keeps items.
-func ArrayOf(items []Value) Value { return Value{kind: Array, items: items} }
+func ArrayOf(items []Value) Value { return Value{kind: Array, num: weigh(nil, items), items: items} }
 
 // ObjectOf returns an object; it keeps both slices, which run parallel.
 func ObjectOf(names []string, items []Value) Value {
-	return Value{kind: Object, names: names, items: items}
+	return Value{kind: Object, num: weigh(names, items), names: names, items: items}
 }
 
 // Kind returns the value's type.
