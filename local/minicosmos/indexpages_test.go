@@ -163,7 +163,8 @@ func TestIndexUnselective(t *testing.T) {
 		})
 	}
 	all := took("SELECT * FROM c")
-	require.Less(t, took("SELECT * FROM c WHERE c.n >= 0 AND c.m >= 0"), 12*all)
+	const least = time.Millisecond // what a thread's clock may not see
+	require.Less(t, took("SELECT * FROM c WHERE c.n >= 0 AND c.m >= 0"), 12*max(all, least))
 }
 
 // TestPolicyOfTheView: a view that is older than the policy is not read by the numbers that paths have in the new one.
