@@ -74,9 +74,9 @@ func TestUntypedPartsAreLookedInto(t *testing.T) {
 // TestNoShapeTakesLong: what a client may send is read in time in its length.
 func TestNoShapeTakesLong(t *testing.T) {
 	t.Parallel()
-	const size = 16 << 10
+	const size = 8 << 10
 	small := bodies(size)
-	large := bodies(8 * size)
+	large := bodies(linear.Times * size)
 	for name := range small {
 		linear.Check(t, name, size, func(of int) func() {
 			text := large[name]

@@ -97,7 +97,7 @@ func TestIndexTies(t *testing.T) {
 func TestIndexLongOr(t *testing.T) {
 	t.Parallel()
 	w := openIndexed(t, `{}`, 3000, func(i int) string { return fmt.Sprintf(`{"id":"%d","pk":"p","n":%d}`, i, i) })
-	linear.Check(t, "values", 1000, func(values int) func() {
+	linear.Check(t, "values", 500, func(values int) func() {
 		any := make([]string, values)
 		for i := range any {
 			any[i] = fmt.Sprintf("c.n = %d", 2000+i*7919%values)
@@ -132,7 +132,7 @@ func TestIndexOfAPartition(t *testing.T) {
 		`{}`: "SELECT VALUE c.n FROM c",
 		`{"includedPaths":[{"path":"/pk/?"}],"excludedPaths":[{"path":"/*"}]}`: "SELECT VALUE c.n FROM c WHERE c.n >= 0",
 	} {
-		linear.Check(t, indexing+text, 300, func(documents int) func() {
+		linear.Check(t, indexing+text, 150, func(documents int) func() {
 			w := openIndexed(t, indexing, documents, func(i int) string { return fmt.Sprintf(`{"id":"%d","pk":"p","n":%d}`, documents-i, i) })
 			w.scope = partition.Key{sql.StringOf("p")}
 			return func() {

@@ -33,7 +33,7 @@ func TestCheck(t *testing.T) {
 	})
 	h := &heard{TB: t}
 	equal := 0
-	Check(h, "each with each", 1000, func(size int) func() {
+	Check(h, "each with each", 2000, func(size int) func() {
 		l := list(size)
 		return func() {
 			for _, one := range l {

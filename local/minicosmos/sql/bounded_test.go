@@ -122,9 +122,9 @@ func TestParsingIsLinear(t *testing.T) {
 		size int
 		text func(size int) string
 	}{
-		"a column": {3000, func(n int) string { return "SELECT " + strings.Repeat("c.a + ", n) + "1 AS s FROM c GROUP BY c.a" }},
-		"a group":  {3000, func(n int) string { return "SELECT COUNT(1) AS n FROM c GROUP BY c.a" + strings.Repeat(" + c.a", n) }},
-		"depth": {18, func(n int) string {
+		"a column": {2000, func(n int) string { return "SELECT " + strings.Repeat("c.a + ", n) + "1 AS s FROM c GROUP BY c.a" }},
+		"a group":  {2000, func(n int) string { return "SELECT COUNT(1) AS n FROM c GROUP BY c.a" + strings.Repeat(" + c.a", n) }},
+		"depth": {9, func(n int) string {
 			return "SELECT VALUE " + strings.Repeat("LOWER(", n) + "c.a" + strings.Repeat(")", n) + " FROM c GROUP BY c.a"
 		}},
 	} {
@@ -141,7 +141,7 @@ func TestParsingIsLinear(t *testing.T) {
 // So do parameters, whose number only the query's length bounds.
 func TestParametersAreLinear(t *testing.T) {
 	t.Parallel()
-	linear.Check(t, "parameters", 3000, func(size int) func() {
+	linear.Check(t, "parameters", 2000, func(size int) func() {
 		names, params := make([]string, size), make([]Param, size)
 		for i := range names {
 			names[i] = "@p" + strconv.Itoa(i)
@@ -197,7 +197,7 @@ func TestGroupsAreBounded(t *testing.T) {
 func TestOffsetsAreSorted(t *testing.T) {
 	t.Parallel()
 	for order, descending := range map[string]bool{"ASC": false, "DESC": true} {
-		linear.Check(t, order, 5000, func(documents int) func() {
+		linear.Check(t, order, 2500, func(documents int) func() {
 			docs := make([]Value, documents)
 			for i := range docs {
 				docs[i] = ObjectOf([]string{"n"}, []Value{NumberOf(float64((i * 7919) % documents))}) // a permutation
