@@ -1,13 +1,12 @@
 package minibus_test
 
 import (
-	"bufio"
 	"context"
 	"fmt"
+	"io"
 	"math/rand/v2"
 	"net"
 	"os"
-	"os/exec"
 	"strconv"
 	"strings"
 	"sync"
@@ -18,17 +17,14 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/relaybox/relaybox/local/minibus"
+	"github.com/relaybox/relaybox/test/victim"
 )
 
-// victimDir, in the environment, makes the test binary a broker on that folder, to be killed.
-const victimDir = "MINIBUS_VICTIM_DIR"
-
 func TestMain(m *testing.M) {
-	if dir := os.Getenv(victimDir); dir != "" {
-		fmt.Fprintln(os.Stderr, victim(dir))
-		os.Exit(1)
-	}
-	os.Exit(m.Run())
+	os.Exit(victim.Main(m, map[string]victim.Server{
+		"killable": serves(killable),
+		"stepped":  serves(stepped),
+	}))
 }
 
 func killable(dir string) minibus.Options {
@@ -38,18 +34,20 @@ func killable(dir string) minibus.Options {
 	}}}
 }
 
-// victim serves until it is killed.
-func victim(dir string) error {
-	bus, err := minibus.Open(killable(dir))
-	if err != nil {
-		return err
+// serves is a broker on a folder in a process of its own, to be killed.
+func serves(options func(dir string) minibus.Options) victim.Server {
+	return func(arguments []string, ready io.Writer) error {
+		bus, err := minibus.Open(options(arguments[0]))
+		if err != nil {
+			return err
+		}
+		l, err := net.Listen("tcp", "127.0.0.1:0")
+		if err != nil {
+			return err
+		}
+		fmt.Fprintln(ready, l.Addr())
+		return bus.Serve(l)
 	}
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		return err
-	}
-	fmt.Println(l.Addr())
-	return bus.Serve(l)
 }
 
 // ledger is what clients have been told, and what they do not know. A confirmed thing is in one set, one whose answer
@@ -130,14 +128,10 @@ func (l *ledger) live(t *testing.T, life int, lifetime time.Duration) {
 	t.Helper()
 	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()
-	cmd := exec.CommandContext(ctx, os.Args[0]) //nolint:gosec // ourselves
-	cmd.Env, cmd.Stderr = append(os.Environ(), victimDir+"="+l.dir), os.Stderr
-	out, err := cmd.StdoutPipe()
+	broker, err := victim.Start("killable", l.dir)
 	require.NoError(t, err)
-	require.NoError(t, cmd.Start())
-	addr, err := bufio.NewReader(out).ReadString('\n')
-	require.NoError(t, err)
-	c, err := azservicebus.NewClientFromConnectionString(minibus.DefaultPolicy.ConnectionString(strings.TrimSpace(addr)),
+	defer broker.Kill()
+	c, err := azservicebus.NewClientFromConnectionString(minibus.DefaultPolicy.ConnectionString(broker.At),
 		&azservicebus.ClientOptions{RetryOptions: azservicebus.RetryOptions{MaxRetries: -1}})
 	require.NoError(t, err)
 	var clients, idle sync.WaitGroup
@@ -158,8 +152,7 @@ func (l *ledger) live(t *testing.T, life int, lifetime time.Duration) {
 	}
 	timer := time.NewTimer(lifetime) // the moment of death is what is tried here
 	<-timer.C
-	require.NoError(t, cmd.Process.Kill())
-	_ = cmd.Wait() // killed
+	broker.Kill()
 	cancel()
 	gone := make(chan struct{})
 	go func() {

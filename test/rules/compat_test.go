@@ -1,6 +1,7 @@
 package rules_test
 
 import (
+	"fmt"
 	"maps"
 	"os"
 	"path/filepath"
@@ -171,6 +172,10 @@ func TestCompatIsTrue(t *testing.T) {
 	for _, name := range listed {
 		require.Contains(t, string(text), "| "+name[1]+" |", "a test of azcosmos that does not pass")
 	}
+	walked, err := os.ReadFile(filepath.Join(root(t), "local", "minibus", "steplist_test.go"))
+	require.NoError(t, err)
+	steps := len(regexp.MustCompile(`(?m)^	\{"`).FindAll(walked, -1))
+	require.Contains(t, string(text), fmt.Sprintf("goes through %d steps", steps), "the steps between which minibus is harmed")
 	require.Contains(t, string(text), "`forward`, `default` and `admin` cases are equal")
 	vectors, err := os.ReadFile(filepath.Join(root(t), "local", "minihost", "vectors_test.go"))
 	require.NoError(t, err)

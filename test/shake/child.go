@@ -1,25 +1,17 @@
 package shake
 
 import (
-	"bufio"
 	"crypto/tls"
 	"fmt"
+	"io"
 	"net"
 	"net/url"
-	"os"
-	"os/exec"
 	"strconv"
-	"strings"
 	"testing"
 
 	"github.com/relaybox/relaybox/local/minicosmos"
 	"github.com/relaybox/relaybox/local/selfsigned"
-)
-
-const (
-	childDir    = "SHAKE_DIR" // set where the test binary is to be a server
-	childRanges = "SHAKE_RANGES"
-	childTLS    = "SHAKE_TLS"
+	"github.com/relaybox/relaybox/test/victim"
 )
 
 // child is how the servers on a folder are started.
@@ -31,55 +23,35 @@ type child struct {
 
 // process is one of them.
 type process struct {
-	cmd *exec.Cmd
-	at  *url.URL
+	*victim.Process
+	at *url.URL
 }
 
-// start starts the test binary as a server.
+const serverName = "minicosmos"
+
 func (c child) start() (*process, error) {
-	cmd := exec.Command(os.Args[0], "-test.run=^$")
-	cmd.Env = append(os.Environ(), childDir+"="+c.dir, childRanges+"="+strconv.Itoa(c.ranges), childTLS+"="+strconv.FormatBool(c.tls))
-	cmd.Stderr = os.Stderr
-	out, err := cmd.StdoutPipe()
+	p, err := victim.Start(serverName, c.dir, strconv.Itoa(c.ranges), strconv.FormatBool(c.tls))
 	if err != nil {
 		return nil, err
 	}
-	if err := cmd.Start(); err != nil {
+	at, err := url.Parse(p.At)
+	if err != nil {
+		p.Kill()
 		return nil, err
 	}
-	p := &process{cmd: cmd}
-	line, err := bufio.NewReader(out).ReadString('\n')
-	if err == nil {
-		p.at, err = url.Parse(strings.TrimSpace(line))
-	}
-	if err != nil {
-		p.kill()
-		return nil, fmt.Errorf("the server does not start: %w", err)
-	}
-	return p, nil
-}
-
-func (p *process) kill() {
-	_ = p.cmd.Process.Kill() // it may be dead already
-	_ = p.cmd.Wait()         // "signal: killed"
+	return &process{p, at}, nil
 }
 
 // Main is for TestMain: it runs the tests, or is a server of theirs.
-func Main(m *testing.M) int {
-	dir := os.Getenv(childDir)
-	if dir == "" {
-		return m.Run()
-	}
-	fmt.Fprintln(os.Stderr, serve(dir))
-	return 1
-}
+func Main(m *testing.M) int { return victim.Main(m, map[string]victim.Server{serverName: serve}) }
 
-func serve(dir string) error {
-	ranges, err := strconv.Atoi(os.Getenv(childRanges))
+// serve serves what is in a folder, with a number of ranges, and over TLS or not.
+func serve(arguments []string, ready io.Writer) error {
+	ranges, err := strconv.Atoi(arguments[1])
 	if err != nil {
 		return err
 	}
-	s, err := minicosmos.Open(minicosmos.Options{Dir: dir, Ranges: ranges})
+	s, err := minicosmos.Open(minicosmos.Options{Dir: arguments[0], Ranges: ranges})
 	if err != nil {
 		return err
 	}
@@ -87,14 +59,14 @@ func serve(dir string) error {
 	if err != nil {
 		return err
 	}
-	if os.Getenv(childTLS) != "true" {
-		fmt.Printf("http://%s\n", l.Addr())
+	if arguments[2] != "true" {
+		fmt.Fprintf(ready, "http://%s\n", l.Addr())
 		return s.Serve(l)
 	}
 	certificate, err := selfsigned.Certificate("minicosmos")
 	if err != nil {
 		return err
 	}
-	fmt.Printf("https://%s\n", l.Addr())
+	fmt.Fprintf(ready, "https://%s\n", l.Addr())
 	return s.ServeTLS(l, &tls.Config{Certificates: []tls.Certificate{certificate}, MinVersion: tls.VersionTLS12})
 }

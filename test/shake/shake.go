@@ -78,7 +78,7 @@ func Start(t *testing.T, way Way, ranges int, l net.Listener, certificate *tls.C
 	t.Helper()
 	s := &Server{way: way, child: child{dir: t.TempDir(), ranges: ranges, tls: certificate != nil}}
 	require.NoError(t, s.start())
-	t.Cleanup(func() { s.running.kill() })
+	t.Cleanup(func() { s.running.Kill() })
 	proxy := &httputil.ReverseProxy{
 		Rewrite: func(r *httputil.ProxyRequest) {
 			at := s.at()
@@ -129,7 +129,7 @@ func (s *Server) next() error {
 	}
 	s.passing.Lock()
 	defer s.passing.Unlock()
-	s.running.kill()
+	s.running.Kill()
 	s.mu.Lock()
 	s.kills++
 	s.mu.Unlock()
