@@ -19,7 +19,7 @@ import (
 
 func TestUnknownEntity(t *testing.T) {
 	t.Parallel()
-	c := connect(t, minibus.RunT(t, topology).ConnectionString())
+	c := connect(t, runT(t, topology).ConnectionString())
 	started := time.Now()
 	requireCode(t, sender(t, c, "nowhere").SendMessage(t.Context(), &azservicebus.Message{}, nil), azservicebus.CodeNotFound)
 	_, err := receiver(t, c, "nowhere", nil).ReceiveMessages(t.Context(), 1, nil)
@@ -30,7 +30,7 @@ func TestUnknownEntity(t *testing.T) {
 func TestTokens(t *testing.T) {
 	t.Parallel()
 	listener := minibus.Policy{Name: "reader", Key: "secret", Claims: []minibus.Claim{minibus.Listen}}
-	bus := minibus.RunT(t, topology, func(o *minibus.Options) { o.Policies = []minibus.Policy{minibus.DefaultPolicy, listener} })
+	bus := runT(t, topology, func(o *minibus.Options) { o.Policies = []minibus.Policy{minibus.DefaultPolicy, listener} })
 	fails := func(connection, text string) {
 		t.Helper()
 		err := sender(t, connect(t, connection), "plain").SendMessage(t.Context(), &azservicebus.Message{}, nil)

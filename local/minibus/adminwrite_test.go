@@ -79,7 +79,7 @@ func TestAdminCreatesAndDeletes(t *testing.T) {
 
 func TestAdminChangesRules(t *testing.T) {
 	t.Parallel()
-	bus := minibus.RunT(t, topology)
+	bus := runT(t, topology)
 	a, c := administer(t, bus, bus.ConnectionString()), connect(t, bus.ConnectionString())
 	at := time.Date(2026, 11, 24, 1, 2, 3, 0, time.UTC)
 	filters := map[string]admin.RuleFilter{
@@ -134,7 +134,7 @@ func TestAdminChangesRules(t *testing.T) {
 // What an update changes holds at once; clients are detached and attach again by themselves.
 func TestAdminUpdates(t *testing.T) {
 	t.Parallel()
-	bus := minibus.RunT(t, topology)
+	bus := runT(t, topology)
 	a, c := administer(t, bus, bus.ConnectionString()), connect(t, bus.ConnectionString())
 	s, r := sender(t, c, "plain"), receiver(t, c, "plain", nil)
 	send(t, s, "1")

@@ -43,7 +43,7 @@ func authorize(t *testing.T, s *amqp.Session, bus *minibus.Instance, entity stri
 // One link each way to $cbs at a time: a second is refused, and another connection is not concerned.
 func TestTokensHaveOneLink(t *testing.T) {
 	t.Parallel()
-	bus := minibus.RunT(t, topology)
+	bus := runT(t, topology)
 	s := rawSession(t, bus)
 	first, err := s.NewSender(t.Context(), "$cbs", nil)
 	require.NoError(t, err)
@@ -83,7 +83,7 @@ func TestAnonymousClients(t *testing.T) {
 // A client that takes its credit back gets what is there, and an answer; the link goes on.
 func TestDrain(t *testing.T) {
 	t.Parallel()
-	bus := minibus.RunT(t, topology)
+	bus := runT(t, topology)
 	s := rawSession(t, bus)
 	authorize(t, s, bus, "plain")
 	r, err := s.NewReceiver(t.Context(), "plain", &amqp.ReceiverOptions{Credit: -1})
@@ -105,7 +105,7 @@ func TestDrain(t *testing.T) {
 // Settling twice never waits.
 func TestSettleTwice(t *testing.T) {
 	t.Parallel()
-	bus := minibus.RunT(t, topology)
+	bus := runT(t, topology)
 	c := connect(t, bus.ConnectionString())
 	send(t, sender(t, c, "plain"), "x")
 	r := receiver(t, c, "plain", nil)
@@ -125,7 +125,7 @@ func TestSettleTwice(t *testing.T) {
 // after it has closed its receiver.
 func TestReceiveAndDeleteKeepsWhatHasArrived(t *testing.T) {
 	t.Parallel()
-	bus := minibus.RunT(t, topology)
+	bus := runT(t, topology)
 	c := connect(t, bus.ConnectionString())
 	s := sender(t, c, "plain")
 	send(t, s, "1")

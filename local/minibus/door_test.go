@@ -86,7 +86,7 @@ func TestOwnCertificate(t *testing.T) {
 // What is no protocol that the door knows is told which is, and cut.
 func TestStrangers(t *testing.T) {
 	t.Parallel()
-	bus := minibus.RunT(t)
+	bus := runT(t)
 	for first, answer := range map[string]string{
 		"AMQP\x00\x00\x09\x01":             "AMQP\x03\x01\x00\x00",
 		"hello, is this it?":               "AMQP\x03\x01\x00\x00",

@@ -30,7 +30,7 @@ func crash(fs *vfs.MemFS) *vfs.MemFS {
 func TestCrashLosesNothingConfirmed(t *testing.T) {
 	t.Parallel()
 	fs := vfs.NewCrashableMem()
-	first := minibus.RunT(t, onDisk(fs))
+	first := runT(t, onDisk(fs))
 	c := connect(t, first.ConnectionString())
 	s, r := sender(t, c, "plain"), receiver(t, c, "plain", nil)
 	send(t, s, "completed", "abandoned", "deferred", "dead", "active", "locked")
@@ -48,7 +48,7 @@ func TestCrashLosesNothingConfirmed(t *testing.T) {
 	require.NoError(t, err)
 	require.NoError(t, owner.SetSessionState(t.Context(), []byte("state"), nil))
 
-	second := minibus.RunT(t, onDisk(crash(fs)))
+	second := runT(t, onDisk(crash(fs)))
 	c = connect(t, second.ConnectionString())
 	require.Equal(t, minibus.Counts{Active: 3, Deferred: 1, Scheduled: 1, DeadLetter: 1}, second.Counts("plain"))
 	require.Equal(t, "bad", second.Peek("plain/$DeadLetterQueue")[0].Properties["DeadLetterReason"])
@@ -154,6 +154,7 @@ func TestRestartOnRealDisk(t *testing.T) {
 		topology(&o)
 		s, err := minibus.Open(o)
 		require.NoError(t, err)
+		underFaults(t, s)
 		l, err := net.Listen("tcp", "127.0.0.1:0")
 		require.NoError(t, err)
 		served := make(chan error, 1)

@@ -22,6 +22,7 @@ func inBubble(t *testing.T, test func(t *testing.T, bus *minibus.Server, c *azse
 		topology(&o)
 		bus, err := minibus.Open(o)
 		require.NoError(t, err)
+		underFaults(t, bus)
 		pipe := netsim.NewPipe()
 		served := make(chan error, 1)
 		go func() { served <- bus.Serve(pipe) }()

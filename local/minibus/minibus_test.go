@@ -41,9 +41,11 @@ func topology(o *minibus.Options) {
 // connect makes a client and has it closed.
 func connect(t *testing.T, connection string) *azservicebus.Client {
 	t.Helper()
-	c, err := azservicebus.NewClientFromConnectionString(connection, &azservicebus.ClientOptions{
-		RetryOptions: azservicebus.RetryOptions{MaxRetries: 1, RetryDelay: 10 * time.Millisecond},
-	})
+	retries := azservicebus.RetryOptions{MaxRetries: 1, RetryDelay: 10 * time.Millisecond}
+	if wayOf(t) != "" {
+		retries = azservicebus.RetryOptions{MaxRetries: 50, RetryDelay: time.Millisecond, MaxRetryDelay: 10 * time.Millisecond}
+	}
+	c, err := azservicebus.NewClientFromConnectionString(connection, &azservicebus.ClientOptions{RetryOptions: retries})
 	require.NoError(t, err)
 	t.Cleanup(func() { require.NoError(t, c.Close(context.Background())) })
 	return c

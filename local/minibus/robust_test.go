@@ -16,7 +16,7 @@ import (
 
 func TestManyLinksOnOneConnection(t *testing.T) {
 	t.Parallel()
-	bus := minibus.RunT(t, topology)
+	bus := runT(t, topology)
 	c := connect(t, bus.ConnectionString())
 	var wg sync.WaitGroup
 	for i := range 20 {
@@ -51,7 +51,7 @@ func TestManyLinksOnOneConnection(t *testing.T) {
 func TestConcurrentReceivers(t *testing.T) {
 	t.Parallel()
 	const total = 10_000
-	bus := minibus.RunT(t, topology)
+	bus := runT(t, topology)
 	c := connect(t, bus.ConnectionString())
 	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
 	defer cancel()
@@ -108,6 +108,7 @@ func TestCutConnections(t *testing.T) {
 	topology(&o)
 	bus, err := minibus.Open(o)
 	require.NoError(t, err)
+	underFaults(t, bus)
 	l := netsim.Wrap(listen(t))
 	served := make(chan error, 1)
 	go func() { served <- bus.Serve(l) }()

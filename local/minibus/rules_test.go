@@ -65,7 +65,7 @@ func TestSQLRulePicks(t *testing.T) {
 	for i, text := range append(matches, misses...) {
 		subscriptions = append(subscriptions, with(string(rune('a'+i)), minibus.Rule{Name: "r", SQL: text}))
 	}
-	bus := minibus.RunT(t, ruled(subscriptions...))
+	bus := runT(t, ruled(subscriptions...))
 	c := connect(t, bus.ConnectionString())
 	publish(t, c, m)
 	for i, s := range subscriptions {
@@ -93,7 +93,7 @@ func TestSQLRuleWithoutProperties(t *testing.T) {
 func TestRuleActions(t *testing.T) {
 	t.Parallel()
 	at := time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC).Local() // as the client gives it back
-	bus := minibus.RunT(t, ruled(
+	bus := runT(t, ruled(
 		with("s",
 			minibus.Rule{Name: "one", SQL: "n = 7"}, minibus.Rule{Name: "two", Correlation: &minibus.CorrelationFilter{Label: "l"}}, minibus.Rule{Name: "all"},
 			minibus.Rule{Name: "change", SQL: "n = 7", Action: "SET N = n + 1; SET sys.Label = 'new ' + sys.Label; SET sys.MessageId = 'other'; SET sys.CorrelationId = n; " +

@@ -16,7 +16,7 @@ import (
 
 func TestMessagesRoundTrip(t *testing.T) {
 	t.Parallel()
-	bus := minibus.RunT(t, topology)
+	bus := runT(t, topology)
 	c := connect(t, bus.ConnectionString())
 	s, r := sender(t, c, "plain"), receiver(t, c, "plain", nil)
 	now := time.UnixMilli(time.Now().UnixMilli())
@@ -63,7 +63,7 @@ func TestMessagesRoundTrip(t *testing.T) {
 
 func TestSizes(t *testing.T) {
 	t.Parallel()
-	bus := minibus.RunT(t, topology)
+	bus := runT(t, topology)
 	c := connect(t, bus.ConnectionString())
 	s, r := sender(t, c, "plain"), receiver(t, c, "plain", nil)
 	large := bytes.Repeat([]byte("0123456789"), 20_000)
@@ -97,7 +97,7 @@ func TestSizes(t *testing.T) {
 
 func TestDuplicates(t *testing.T) {
 	t.Parallel()
-	bus := minibus.RunT(t, topology)
+	bus := runT(t, topology)
 	c := connect(t, bus.ConnectionString())
 	s, r := sender(t, c, "dedup"), receiver(t, c, "dedup", nil)
 	msg := func() *azservicebus.Message { return &azservicebus.Message{MessageID: new("same")} }
@@ -122,7 +122,7 @@ func TestDuplicates(t *testing.T) {
 
 func TestSchedules(t *testing.T) {
 	t.Parallel()
-	bus := minibus.RunT(t, topology)
+	bus := runT(t, topology)
 	c := connect(t, bus.ConnectionString())
 	s, r := sender(t, c, "plain"), receiver(t, c, "plain", nil)
 	due := time.Now().Add(200 * time.Millisecond)
@@ -145,7 +145,7 @@ func TestSchedules(t *testing.T) {
 
 func TestTopics(t *testing.T) {
 	t.Parallel()
-	bus := minibus.RunT(t, topology)
+	bus := runT(t, topology)
 	c := connect(t, bus.ConnectionString())
 	s := sender(t, c, "events")
 	id := "twin"

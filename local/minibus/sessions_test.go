@@ -21,7 +21,7 @@ func requireCode(t *testing.T, err error, code azservicebus.Code) {
 
 func TestSessionsKeepOrder(t *testing.T) {
 	t.Parallel()
-	bus := minibus.RunT(t, topology)
+	bus := runT(t, topology)
 	c := connect(t, bus.ConnectionString())
 	s := sender(t, c, "sessions")
 	for i := 1; i <= 3; i++ {
@@ -53,7 +53,7 @@ func TestSessionsKeepOrder(t *testing.T) {
 
 func TestSessionHasOneOwner(t *testing.T) {
 	t.Parallel()
-	bus := minibus.RunT(t, topology)
+	bus := runT(t, topology)
 	c := connect(t, bus.ConnectionString())
 	first, err := c.AcceptSessionForQueue(within(t, time.Minute), "sessions", "s", nil)
 	require.NoError(t, err)
@@ -83,7 +83,7 @@ func TestNextSessionWaits(t *testing.T) {
 
 func TestSessionLock(t *testing.T) {
 	t.Parallel()
-	bus := minibus.RunT(t, topology)
+	bus := runT(t, topology)
 	c := connect(t, bus.ConnectionString())
 	sendTo(t, sender(t, c, "shortsessions"), "s", "x")
 	r, err := c.AcceptSessionForQueue(within(t, time.Minute), "shortsessions", "s", nil)
@@ -103,7 +103,7 @@ func TestSessionLock(t *testing.T) {
 
 func TestSessionState(t *testing.T) {
 	t.Parallel()
-	bus := minibus.RunT(t, topology)
+	bus := runT(t, topology)
 	c := connect(t, bus.ConnectionString())
 	with := func(use func(*azservicebus.SessionReceiver)) {
 		r, err := c.AcceptSessionForQueue(within(t, time.Minute), "sessions", "s", nil)
@@ -130,7 +130,7 @@ func TestSessionState(t *testing.T) {
 
 func TestListSessions(t *testing.T) {
 	t.Parallel()
-	bus := minibus.RunT(t, topology)
+	bus := runT(t, topology)
 	c := connect(t, bus.ConnectionString())
 	s := sender(t, c, "sessions")
 	batch, err := s.NewMessageBatch(t.Context(), nil)
@@ -162,7 +162,7 @@ func TestListSessions(t *testing.T) {
 
 func TestSessionReceiversAndOthers(t *testing.T) {
 	t.Parallel()
-	bus := minibus.RunT(t, topology)
+	bus := runT(t, topology)
 	c := connect(t, bus.ConnectionString())
 	_, err := receiver(t, c, "sessions", nil).ReceiveMessages(within(t, time.Minute), 1, nil)
 	require.ErrorContains(t, err, "It is not possible for an entity that requires sessions to create a non-sessionful message receiver.")

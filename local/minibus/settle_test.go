@@ -13,7 +13,7 @@ import (
 
 func TestSendReceiveComplete(t *testing.T) {
 	t.Parallel()
-	bus := minibus.RunT(t, topology)
+	bus := runT(t, topology)
 	c := connect(t, bus.ConnectionString())
 	send(t, sender(t, c, "plain"), "one", "two", "three")
 	require.Equal(t, 3, bus.Counts("plain").Active)
@@ -33,7 +33,7 @@ func TestSendReceiveComplete(t *testing.T) {
 
 func TestSettlements(t *testing.T) {
 	t.Parallel()
-	bus := minibus.RunT(t, topology)
+	bus := runT(t, topology)
 	c := connect(t, bus.ConnectionString())
 	s, r := sender(t, c, "plain"), receiver(t, c, "plain", nil)
 	one := func(body string) *azservicebus.ReceivedMessage {
@@ -106,7 +106,7 @@ func TestSettlements(t *testing.T) {
 
 func TestLocksExpire(t *testing.T) {
 	t.Parallel()
-	bus := minibus.RunT(t, topology)
+	bus := runT(t, topology)
 	c := connect(t, bus.ConnectionString())
 	send(t, sender(t, c, "short"), "x")
 	r := receiver(t, c, "short", nil)
@@ -133,7 +133,7 @@ func TestLocksExpire(t *testing.T) {
 
 func TestMaxDeliveries(t *testing.T) {
 	t.Parallel()
-	bus := minibus.RunT(t, topology)
+	bus := runT(t, topology)
 	c := connect(t, bus.ConnectionString())
 	send(t, sender(t, c, "plain"), "x")
 	r := receiver(t, c, "plain", nil)
@@ -148,7 +148,7 @@ func TestMaxDeliveries(t *testing.T) {
 
 func TestUnusedCreditLosesNothing(t *testing.T) {
 	t.Parallel()
-	bus := minibus.RunT(t, topology)
+	bus := runT(t, topology)
 	c := connect(t, bus.ConnectionString())
 	r := receiver(t, c, "plain", nil)
 	_, err := r.ReceiveMessages(within(t, 50*time.Millisecond), 5, nil)
@@ -165,7 +165,7 @@ func TestUnusedCreditLosesNothing(t *testing.T) {
 
 func TestTimeToLive(t *testing.T) {
 	t.Parallel()
-	bus := minibus.RunT(t, topology)
+	bus := runT(t, topology)
 	c := connect(t, bus.ConnectionString())
 	for _, queue := range []string{"plain", "late"} {
 		require.NoError(t, sender(t, c, queue).SendMessage(t.Context(), &azservicebus.Message{TimeToLive: new(100 * time.Millisecond)}, nil))
@@ -177,7 +177,7 @@ func TestTimeToLive(t *testing.T) {
 
 func TestPeekChangesNothing(t *testing.T) {
 	t.Parallel()
-	bus := minibus.RunT(t, topology)
+	bus := runT(t, topology)
 	c := connect(t, bus.ConnectionString())
 	s, r := sender(t, c, "plain"), receiver(t, c, "plain", nil)
 	send(t, s, "active", "locked", "deferred")

@@ -120,6 +120,9 @@ var behaviours = [...]string{
 	49: "TestCrashLosesNothingConfirmed, TestRestartOnRealDisk",                                          // restart
 }
 
+// withoutBroker is the test of a server that nobody stands behind: there is nothing whose faults could be switched on.
+const withoutBroker = "TestFaults"
+
 // TestBehavioursHaveTests: none is without, and every test and case is there.
 func TestBehavioursHaveTests(t *testing.T) {
 	t.Parallel()
@@ -132,6 +135,8 @@ func TestBehavioursHaveTests(t *testing.T) {
 		require.NoError(t, err)
 		scripts += string(text)
 	}
+	shaken, err := os.ReadFile(filepath.Join(root(t), "local", "minibus", "behaviours_test.go"))
+	require.NoError(t, err)
 	for number, names := range behaviours[1:] {
 		require.NotEmpty(t, names, "behaviour %d", number+1)
 		for len(names) > 0 {
@@ -141,6 +146,9 @@ func TestBehavioursHaveTests(t *testing.T) {
 			}
 			test, script, both := strings.Cut(name, ", ")
 			require.Contains(t, tests, test, "behaviour %d", number+1)
+			if test != withoutBroker {
+				require.Regexp(t, "	\""+test+"\": +"+test+",", string(shaken), "behaviour %d runs under faults too", number+1)
+			}
 			if both {
 				require.Contains(t, scripts, "'"+script+"':", "behaviour %d", number+1)
 			}
