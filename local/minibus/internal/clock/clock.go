@@ -42,6 +42,9 @@ func (c *Clock) hurry() {
 // ringAtOnce bounds how long the lock is held when many alarms are due.
 const ringAtOnce = 512
 
+// longest is how long, in milliseconds, to sleep without another look: alarms may be further away than a time.Duration is long.
+const longest = int64(time.Hour / time.Millisecond)
+
 // ringDue rings what is due and returns how long to sleep then; 0 means that there is more to do.
 func (c *Clock) ringDue(now int64) (rang bool, sleep time.Duration) {
 	for range ringAtOnce {
@@ -50,7 +53,7 @@ func (c *Clock) ringDue(now int64) (rang bool, sleep time.Duration) {
 		}
 		first := c.heap[0]
 		if first.at > now {
-			return rang, time.Duration(first.at-now) * time.Millisecond
+			return rang, time.Duration(min(first.at-now, longest)) * time.Millisecond
 		}
 		c.Cancel(first)
 		first.owner.Ring(now)
