@@ -141,6 +141,11 @@ func (e *Entity) settle(token amqpwire.UUID, outcome amqpwire.State) error {
 	if err != nil {
 		return err
 	}
+	return e.finish(m, outcome)
+}
+
+// finish acts on the outcome of a message that is held.
+func (e *Entity) finish(m *message, outcome amqpwire.State) error {
 	switch o := outcome.(type) {
 	case *amqpwire.Accepted:
 		e.complete(m)

@@ -347,8 +347,10 @@ func (t *Transaction) commit() error {
 			return rolledBack(err)
 		}
 	}
-	for _, s := range t.settled {
-		if _, err := s.in.held(s.token); err != nil {
+	held := make([]*message, len(t.settled)) // and so they stay, also if their locks should end while this is done
+	for i, s := range t.settled {
+		var err error
+		if held[i], err = s.in.held(s.token); err != nil {
 			return rolledBack(err)
 		}
 	}
@@ -363,19 +365,16 @@ func (t *Transaction) commit() error {
 	for _, d := range t.deeds {
 		d.do()
 	}
-	for _, s := range t.settled {
-		m := s.in.locks[s.token]
-		switch {
-		case m == nil: // settle says so
+	for i, s := range t.settled {
+		switch m := held[i]; {
 		case s.again:
 			s.in.fail(m, nil)
-			continue
 		case s.by != nil:
 			s.by(Held{s.in, []*message{m}})
-			continue
-		}
-		if err := s.in.settle(s.token, s.state); err != nil {
-			t.b.log.Error("a message cannot be settled in its transaction", "entity", s.in.Path, "error", err) // it was held, and the state is good
+		default:
+			if err := s.in.finish(m, s.state); err != nil {
+				t.b.log.Error("a message cannot be settled in its transaction", "entity", s.in.Path, "error", err) // the state is good
+			}
 		}
 	}
 	return nil
