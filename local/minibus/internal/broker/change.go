@@ -115,7 +115,7 @@ func (e *Entity) parts() []*Entity {
 // clear ends everything that an entity has under way.
 func (e *Entity) clear() {
 	for _, w := range slices.Clone(e.waiting) {
-		w.leave()
+		w.consumer.detach()
 		w.consumer.link.Attached(nil, NotFound(e.Path))
 	}
 	for m := range e.log.all(0) {

@@ -192,7 +192,7 @@ func (w *waiter) leave() {
 
 // Ring implements clock.Ringer.
 func (w *waiter) Ring(int64) {
-	w.leave()
+	w.consumer.detach() // the link never was one: nobody else will
 	w.consumer.link.Attached(nil, amqpwire.Errorf(condTimeout,
 		"The operation did not complete within the allotted timeout. No session with messages became available."))
 }
