@@ -1,6 +1,8 @@
 package minibus_test
 
 import (
+	"bytes"
+	"log/slog"
 	"net/http"
 	"strings"
 	"testing"
@@ -377,4 +379,58 @@ func TestFilterErrors(t *testing.T) {
 	dead := bus.Peek("events/Subscriptions/strict/$DeadLetterQueue")
 	require.Len(t, dead, 1)
 	require.Contains(t, dead[0].Properties["DeadLetterErrorDescription"], "rule r: ")
+}
+
+// What the configuration has, and a client has deleted, stays deleted with what was in it; and what a client has made in its
+// place, of another kind or with other settings, stays: after each of several restarts.
+func TestDeletedAndMadeAnewSurvives(t *testing.T) {
+	t.Parallel()
+	fs, logged := vfs.NewCrashableMem(), &bytes.Buffer{}
+	run := func(fs vfs.FS) (*minibus.Instance, *admin.Client) {
+		bus := minibus.RunT(t, func(o *minibus.Options) {
+			o.Dir, o.FS, o.Logger = "bus", fs, slog.New(slog.NewTextHandler(logged, &slog.HandlerOptions{Level: slog.LevelWarn}))
+			o.Config = &minibus.Config{
+				Queues: []minibus.Queue{{Name: "q"}, {Name: "k"}},
+				Topics: []minibus.Topic{{Name: "t", Subscriptions: []minibus.Subscription{{Name: "s"}}}},
+			}
+		})
+		return bus, administer(t, bus, bus.ConnectionString())
+	}
+	bus, a := run(fs)
+	for _, name := range []string{"q", "k"} {
+		_, err := a.DeleteQueue(t.Context(), name, nil)
+		require.NoError(t, err)
+	}
+	_, err := a.DeleteTopic(t.Context(), "t", nil)
+	require.NoError(t, err)
+	_, err = a.CreateQueue(t.Context(), "q", &admin.CreateQueueOptions{Properties: &admin.QueueProperties{RequiresSession: new(true), MaxDeliveryCount: new(int32(7))}})
+	require.NoError(t, err)
+	_, err = a.CreateTopic(t.Context(), "k", nil)
+	require.NoError(t, err)
+	sendTo(t, sender(t, connect(t, bus.ConnectionString()), "q"), "session", "x")
+
+	fs = crash(fs)
+	bus, a = run(fs)
+	require.Nil(t, bus.Peek("t/Subscriptions/s"))
+	_, err = a.CreateTopic(t.Context(), "t", nil)
+	require.NoError(t, err)
+
+	for range 2 {
+		fs = crash(fs)
+		bus, a = run(fs)
+		require.Nil(t, bus.Peek("t/Subscriptions/s"))
+		queue, err := a.GetQueue(t.Context(), "q", nil)
+		require.NoError(t, err)
+		require.True(t, *queue.RequiresSession)
+		require.EqualValues(t, 7, *queue.MaxDeliveryCount)
+		require.Equal(t, "session", bus.Peek("q")[0].SessionID)
+		topic, err := a.GetTopic(t.Context(), "k", nil)
+		require.NoError(t, err)
+		require.NotNil(t, topic)
+	}
+	_, err = a.DeleteQueue(t.Context(), "q", nil)
+	require.NoError(t, err)
+	bus, _ = run(crash(fs))
+	require.Nil(t, bus.Peek("q"), "it is the configured one that is deleted")
+	require.NotContains(t, logged.String(), "the configuration of an entity has changed")
 }

@@ -32,7 +32,8 @@ type Broker struct {
 
 	mu       sync.Mutex // guards the rest; taken after an amqpserver connection's lock
 	entities map[string]*Entity
-	times    times // of the namespace
+	digests  map[string]uint64 // of what the configuration says of entities, also of those that clients have deleted
+	times    times             // of the namespace
 	journal  *journal.Journal
 	scratch  []byte     // of the message being delivered
 	record   []byte     // of the message being stored
@@ -59,7 +60,7 @@ type Options struct {
 
 // Open makes a broker and loads what its store holds. Close it; KeepTime must have returned by then.
 func Open(o Options) (*Broker, error) {
-	b := &Broker{log: o.Logger, tier: o.Tier, maxBytes: o.MaxEntityBytes, maxWarm: o.CacheBytes, watch: o.Watch, clock: clock.New(), entities: map[string]*Entity{}}
+	b := &Broker{log: o.Logger, tier: o.Tier, maxBytes: o.MaxEntityBytes, maxWarm: o.CacheBytes, watch: o.Watch, clock: clock.New(), entities: map[string]*Entity{}, digests: map[string]uint64{}}
 	if err := b.build(o.Config); err != nil {
 		return nil, err
 	}

@@ -24,6 +24,7 @@ func (b *Broker) build(c *topology.Config) error {
 			return fmt.Errorf("%w: %w", topology.ErrConfig, err)
 		}
 		e.configured = e.Digest()
+		b.digests[e.Key] = e.configured
 	}
 	return nil
 }
@@ -35,6 +36,7 @@ func (b *Broker) add(d topology.Description) (*Entity, error) {
 		Description: d, b: b, Key: strings.ToLower(path),
 		links: map[amqpserver.Link]struct{}{}, locks: map[amqpwire.UUID]*message{}, hungry: map[*consumer]struct{}{}, sessions: map[string]*session{},
 	}
+	e.configured = b.digests[e.Key]
 	e.history = history{until: map[string]int64{}, alarm: clock.NewAlarm(e)}
 	if path == "" || len(path) > 1024 {
 		return nil, fmt.Errorf("%w: an entity name must have 1 to 1024 characters, %q has not", topology.ErrConfig, path)

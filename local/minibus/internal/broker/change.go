@@ -36,6 +36,7 @@ func (b *Broker) Create(p *atom.Proposal) (*Entity, error) {
 	if err != nil {
 		return nil, err
 	}
+	e.made = true
 	now := b.Now()
 	e.times = times{created: now, updated: now, accessed: now}
 	b.changed(e)

@@ -19,6 +19,7 @@ type Entity struct {
 	b          *Broker
 	Key        string // its path in lower case: in the store and in lookups
 	configured uint64 // digest of what the configuration says; 0: it has no such entity
+	made       bool   // by a client, and not what is configured
 
 	dead          *Entity   // dead-letter queue; nil in one
 	transferDead  *Entity   // transfer dead-letter queue; of a dead-letter queue, where its messages go that cannot be forwarded

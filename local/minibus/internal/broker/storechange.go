@@ -18,6 +18,7 @@ import (
 type changeRecord struct {
 	Configured  uint64        // digest of what the configuration said then
 	Deleted     bool          `json:",omitempty"`
+	Made        bool          `json:",omitempty"` // anew, in the place of what is configured
 	Kind        topology.Kind `json:",omitempty"`
 	Path        string        `json:",omitempty"`
 	Description string        `json:",omitempty"` // as in ATOM
@@ -26,7 +27,7 @@ type changeRecord struct {
 
 func (e *Entity) storeChange() {
 	var v atom.View
-	r := changeRecord{Configured: e.configured, Kind: e.Kind, Path: e.Path, Description: atom.TextOf(v.Entity(e.Tell()))}
+	r := changeRecord{Configured: e.configured, Made: e.made && e.configured != 0, Kind: e.Kind, Path: e.Path, Description: atom.TextOf(v.Entity(e.Tell()))}
 	for _, rule := range e.Rules {
 		r.Rules = append(r.Rules, atom.TextOf(v.Rule(e.Path, e.times.told(), rule)))
 	}
@@ -73,17 +74,17 @@ func (b *Broker) restoreChanges() error {
 }
 
 func (b *Broker) restoreChange(path string, r changeRecord) error {
-	e, configured := b.entities[path], uint64(0)
-	if e != nil {
-		configured = e.configured
-	}
-	if configured != r.Configured {
+	e := b.entities[path]
+	if b.digests[path] != r.Configured {
 		b.log.Warn("the configuration of an entity has changed and goes over what clients had changed", "entity", path)
 		b.journal.Delete(journal.Key(journal.KindChange, path, 0))
 		return nil
 	}
-	if r.Deleted {
+	if e != nil && (r.Deleted || r.Made) {
 		b.forgetEntity(e)
+		e = nil
+	}
+	if r.Deleted {
 		return nil
 	}
 	p, err := b.parseChange(r, e)
@@ -101,7 +102,9 @@ func (b *Broker) restoreChange(path string, r changeRecord) error {
 		e.apply(p)
 		return nil
 	}
-	_, err = b.add(p.Description)
+	if e, err = b.add(p.Description); err == nil {
+		e.made = true
+	}
 	return err
 }
 
