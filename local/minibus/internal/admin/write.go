@@ -95,7 +95,7 @@ func (a *Handler) putEntity(r *adminRequest, text []byte) (any, *atom.Refusal) {
 	if e == nil {
 		return a.create(p, v)
 	}
-	if err := a.b.CheckForwards(p.Description, nil); err != nil {
+	if err := a.b.CheckForwards(p.Description, e); err != nil {
 		return nil, badRequest(err)
 	}
 	e.Update(p)
