@@ -96,10 +96,12 @@ func (yes) Respond(request []byte) ([]byte, error) {
 // endless always has a message.
 type endless struct{ message []byte }
 
-func (e endless) Take(n int, emit func(tag, payload []byte)) int {
-	for range n {
+func (e endless) Take(n int, emit func(tag, payload []byte) (room bool)) int {
+	for i := range n {
 		tag := uuid.New()
-		emit(tag[:], e.message)
+		if !emit(tag[:], e.message) {
+			return i + 1
+		}
 	}
 	return n
 }

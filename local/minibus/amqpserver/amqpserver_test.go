@@ -63,12 +63,12 @@ type memSource struct {
 
 func (s *memSource) Describe(*amqpwire.Attach) {}
 
-func (s *memSource) Take(n int, emit func(tag, payload []byte)) int {
+func (s *memSource) Take(n int, emit func(tag, payload []byte) bool) int {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	got := min(n, len(s.stored))
-	for _, payload := range s.stored[:got] {
-		emit([]byte("tag"), payload)
+	got := 0
+	for room := true; room && got < min(n, len(s.stored)); got++ {
+		room = emit([]byte("tag"), s.stored[got])
 	}
 	if s.stored = s.stored[got:]; got < n {
 		s.waiting = append(s.waiting, s.link)

@@ -91,9 +91,9 @@ type (
 
 // Source gives a client what it receives.
 type Source interface {
-	// Take emits at most n deliveries and returns their number. If it is below n, the source calls Link.Wake when there
-	// may be more. tag and payload are only read during emit.
-	Take(n int, emit func(tag, payload []byte)) int
+	// Take emits at most n deliveries and returns their number. It ends when emit says that there is no room for more. If it is
+	// below n and there is room, the source calls Link.Wake when there may be more. tag and payload are only read during emit.
+	Take(n int, emit func(tag, payload []byte) (room bool)) int
 	// Settle acts on the client's verdict. The error, if any, is told to the client.
 	Settle(tag []byte, state amqpwire.State) error
 	// Describe completes the attach frame that accepts the link.
@@ -122,14 +122,14 @@ type Replies struct {
 }
 
 // Take implements Source.
-func (r *Replies) Take(n int, emit func(tag, payload []byte)) int {
-	n = min(n, len(r.queue))
-	for i, reply := range r.queue[:n] {
-		emit(nil, reply)
-		r.queue[i] = nil
+func (r *Replies) Take(n int, emit func(tag, payload []byte) (room bool)) int {
+	taken := 0
+	for room := true; room && taken < min(n, len(r.queue)); taken++ {
+		room = emit(nil, r.queue[taken])
+		r.queue[taken] = nil
 	}
-	r.queue = r.queue[n:]
-	return n
+	r.queue = r.queue[taken:]
+	return taken
 }
 
 // Settle implements Source: replies are sent settled.

@@ -21,6 +21,7 @@ const (
 	maxBacklog      = 4 << 20  // and above this one nothing is read either
 	maxPartial      = 16 << 20 // bytes of messages that have not arrived completely; more, where four of the largest are
 	maxReplies      = 4096     // replies waiting for credit, per link
+	maxUnsent       = 64 << 20 // and their bytes, of all links
 	takeAtOnce      = 64       // deliveries pulled at a time
 	maxTakes        = 4        // pulls of one link in a row, so that links share a connection fairly
 	heartbeatEvery  = 15 * time.Second
@@ -45,6 +46,7 @@ type conn struct {
 	sessions map[uint16]*session // by channel; both directions use the client's number
 	ready    []*link             // may have something to send
 	partial  int                 // bytes in unfinished messages
+	unsent   int                 // bytes in replies that wait for credit
 	position uint64              // of the backend, that out must not be ahead of
 	closing  bool                // a close frame has been queued: write it, then end
 	cutting  bool                // end without writing anything more

@@ -5,6 +5,7 @@ import (
 	"encoding/binary"
 	"io"
 	"math"
+	"net"
 	"runtime"
 	"testing"
 	"time"
@@ -179,4 +180,52 @@ func TestClientThatNeverReads(t *testing.T) {
 	runtime.GC()
 	runtime.ReadMemStats(&after)
 	require.Less(t, int64(after.HeapAlloc)-int64(before.HeapAlloc), int64(64<<20))
+}
+
+// Output is bounded by its bytes, not by a number of messages: there are large ones.
+func TestLargeMessagesAreTakenAsTheyGoOut(t *testing.T) {
+	t.Parallel()
+	b := &memBackend{}
+	for range 64 {
+		b.stored = append(b.stored, make([]byte, maxOutput))
+	}
+	ours, theirs := net.Pipe()
+	t.Cleanup(func() { ours.Close(); theirs.Close() })
+	c := newConn(New(b, nil), ours)
+	c.maxFrame = maxFrameSize
+	s := &session{conn: c, out: outWindow{left: 1 << 20}, unsettled: map[uint32]*delivery{}}
+	l := &link{session: s, credit: 64}
+	l.source = &memSource{b, l}
+	require.False(t, l.pump(), "there is more")
+	require.Less(t, len(c.out), 3*maxOutput)
+	require.Len(t, s.unsettled, 64-len(b.stored))
+}
+
+// Replies that a client asks for and does not take are bounded by their bytes.
+func TestRepliesThatNobodyTakesAreBounded(t *testing.T) {
+	t.Parallel()
+	ours, theirs := net.Pipe()
+	t.Cleanup(func() { ours.Close(); theirs.Close() })
+	c := newConn(New(&memBackend{}, nil), ours)
+	s := &session{conn: c, links: map[uint32]*link{}, unsettled: map[uint32]*delivery{}, out: outWindow{left: 1 << 20}}
+	c.sessions[0] = s
+	to, replies := &link{session: s, address: "node"}, &Replies{}
+	to.source, to.replies = replies, replies
+	s.links[0] = to
+	from := &link{session: s, address: "node"}
+	ask := func() error { return from.respond(func() ([]byte, error) { return make([]byte, 1<<20), nil }) }
+	asked := 0
+	for ; ask() == nil; asked++ {
+		require.Less(t, asked, 1000)
+	}
+	require.Len(t, replies.queue, maxUnsent>>20)
+	to.credit = 2
+	to.pump()
+	c.out = nil // it has been written
+	require.True(t, to.pump())
+	require.NoError(t, ask(), "two have been taken")
+	require.NoError(t, ask())
+	require.Error(t, ask())
+	to.release()
+	require.Zero(t, c.unsent)
 }

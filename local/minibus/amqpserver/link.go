@@ -122,6 +122,12 @@ func (l *link) release() {
 		l.cancel()
 		l.cancel = nil
 	}
+	if l.replies != nil {
+		for _, reply := range l.replies.queue {
+			s.conn.unsent -= len(reply)
+		}
+		l.replies.queue = nil
+	}
 	if l.detached {
 		return // the backend has been told when we detached
 	}

@@ -28,16 +28,22 @@ func (l *link) pump() (finished bool) {
 	if l.gone || l.detached || l.source == nil || s.ended {
 		return true
 	}
+	room := true // messages may be large
+	emit := func(tag, payload []byte) bool {
+		l.emit(tag, payload)
+		room = len(s.conn.out) <= maxOutput && len(s.held) == 0
+		return room
+	}
 	for range maxTakes {
 		n := min(l.credit, s.out.left, takeAtOnce)
-		if n == 0 || len(s.held) > 0 {
+		if n == 0 || len(s.held) > 0 || !room {
 			break
 		}
-		got := l.source.Take(int(n), l.emit)
+		got := l.source.Take(int(n), emit)
 		if got > 0 {
 			s.conn.rely()
 		}
-		if got < int(n) {
+		if got < int(n) && room {
 			l.giveBack()
 			return true // the source wakes the link
 		}
@@ -70,6 +76,9 @@ func (l *link) emit(tag, payload []byte) {
 	}
 	if !settled {
 		s.unsettled[id] = &delivery{link: l, tag: append([]byte(nil), tag...)}
+	}
+	if l.replies != nil {
+		s.conn.unsent -= len(payload)
 	}
 	l.credit--
 	l.sent++

@@ -161,8 +161,8 @@ func (l *link) respond(do func() (reply []byte, err error)) error {
 	if to == nil {
 		return amqpwire.Errorf(amqpwire.CondNotAllowed, "there is no receiving link from %q for the reply", l.address)
 	}
-	if len(to.replies.queue) >= maxReplies {
-		return amqpwire.Errorf(amqpwire.CondResourceLimit, "%d replies wait for credit", maxReplies)
+	if unsent := l.session.conn.unsent; len(to.replies.queue) >= maxReplies || unsent >= maxUnsent {
+		return amqpwire.Errorf(amqpwire.CondResourceLimit, "%d replies wait for credit, and %d bytes on the connection", len(to.replies.queue), unsent)
 	}
 	reply, err := do()
 	l.session.conn.watchLapse()
@@ -171,6 +171,10 @@ func (l *link) respond(do func() (reply []byte, err error)) error {
 		return err
 	}
 	l.session.conn.conclude(err, func(error) {
+		if to.gone || to.detached {
+			return
+		}
+		to.session.conn.unsent += len(reply)
 		to.replies.queue = append(to.replies.queue, reply)
 		to.queue()
 	})

@@ -21,11 +21,15 @@ type consumer struct {
 }
 
 // Take implements amqpserver.Source.
-func (c *consumer) Take(n int, emit func(tag, payload []byte)) int {
+func (c *consumer) Take(n int, emit func(tag, payload []byte) (room bool)) int {
 	b := c.in.b
 	b.mu.Lock()
 	defer b.mu.Unlock()
+	room := true
 	for i := range n {
+		if !room {
+			return i
+		}
 		m := c.next()
 		if m == nil {
 			return i
@@ -42,14 +46,14 @@ func (c *consumer) Take(n int, emit func(tag, payload []byte)) int {
 		if c.deletes {
 			b.scratch = m.appendTo(b.scratch[:0], form{})
 			c.in.remove(m)
-			emit(nil, b.scratch)
+			room = emit(nil, b.scratch)
 			c.spoil(f, m)
 			continue
 		}
 		c.in.lock(m)
 		b.scratch = m.appendTo(b.scratch[:0], form{lock: true})
 		tag := lockTag(m.token)
-		emit(tag[:], b.scratch)
+		room = emit(tag[:], b.scratch)
 		c.in.rest(m)
 		c.spoil(f, m)
 	}

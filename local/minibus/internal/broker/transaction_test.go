@@ -36,7 +36,7 @@ func TestLockEndsDuringCommit(t *testing.T) {
 		require.NoError(t, err)
 		c := &consumer{with: r, in: in}
 		var tags [][]byte
-		require.Equal(t, 2, c.Take(2, func(tag, _ []byte) { tags = append(tags, append([]byte{}, tag...)) }))
+		require.Equal(t, 2, c.Take(2, func(tag, _ []byte) bool { tags = append(tags, append([]byte{}, tag...)); return true }))
 		id, err := b.Begin(r, nil)
 		require.NoError(t, err)
 		require.NoError(t, out.SendIn(r, id, []*content.Content{{Size: 1}}))
