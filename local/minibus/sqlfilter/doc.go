@@ -11,7 +11,7 @@
 // computed from an unknown is unknown, and a condition that is unknown does not match. A
 // system property that does not exist is an error, and the rule does not match either.
 //
-// A text and a number, a boolean or an id make a text with +, and newid() is an id, which equals its text.
+// A text and a number, a boolean or an id make a text with +, of at most 256 KB, and newid() is an id, which equals its text.
 // Which system properties there are, and what a name may begin with, is for whoever has the messages to say: a Filter
 // and an Action tell their [Name]s.
 //

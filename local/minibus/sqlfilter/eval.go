@@ -97,8 +97,11 @@ func (c computed) eval(m Message) (any, error) {
 	if err != nil || left == nil || right == nil {
 		return nil, err
 	}
-	if joined, ok := join(left, right); ok && c.op == "+" {
-		return joined, nil
+	if c.op == "+" {
+		joined, ok, err := join(left, right)
+		if ok || err != nil {
+			return joined, err
+		}
 	}
 	switch l := left.(type) {
 	case int64:
@@ -119,13 +122,23 @@ func (c computed) eval(m Message) (any, error) {
 	return nil, fmt.Errorf("%T %s %T: %w", left, c.op, right, ErrOperand)
 }
 
+// maxText bounds a text that is put together, in bytes: no property is larger, and a short condition could take one
+// hundreds of times.
+const maxText = 256 << 10
+
 // join puts a text and what stands beside it together, as C# does.
-func join(left, right any) (string, bool) {
+func join(left, right any) (joined string, ok bool, err error) {
 	_, leftIsText := left.(string)
 	_, rightIsText := right.(string)
 	l, ok := written(left)
 	r, too := written(right)
-	return l + r, (leftIsText || rightIsText) && ok && too
+	switch {
+	case !leftIsText && !rightIsText || !ok || !too:
+		return "", false, nil
+	case len(l)+len(r) > maxText:
+		return "", false, fmt.Errorf("a text of %d bytes is too long: %w", len(l)+len(r), ErrOperand)
+	}
+	return l + r, true, nil
 }
 
 // written is a value as C# writes it into a text.
