@@ -1,6 +1,7 @@
 package minibus_test
 
 import (
+	"context"
 	"errors"
 	"os"
 	"path/filepath"
@@ -117,4 +118,31 @@ func TestDamagedStore(t *testing.T) {
 	require.NoError(t, err)
 	require.Zero(t, open.Counts("plain").Active)
 	require.NoError(t, open.Close())
+}
+
+// On a full disk a session's state and a rule are refused like a message, and do not take the room that settlements need.
+func TestStatesAndRulesOnAFullDisk(t *testing.T) {
+	t.Parallel()
+	small := disktest.NewSmall("bus", 64<<20)
+	bus := minibus.RunT(t, onDisk(small))
+	c, err := azservicebus.NewClientFromConnectionString(bus.ConnectionString(), &azservicebus.ClientOptions{RetryOptions: azservicebus.RetryOptions{MaxRetries: -1}})
+	require.NoError(t, err)
+	t.Cleanup(func() { _ = c.Close(context.Background()) }) // the broker may be gone
+	sendTo(t, sender(t, c, "sessions"), "k", "x")
+	owner, err := c.AcceptSessionForQueue(t.Context(), "sessions", "k", nil)
+	require.NoError(t, err)
+	s := rawSession(t, bus)
+	authorize(t, s, bus, "events/Subscriptions/all")
+	require.NoError(t, owner.SetSessionState(t.Context(), []byte("before"), nil))
+	time.Sleep(100 * time.Millisecond) // what has been seen of the disk is good for half of that
+	small.Fill(0)
+	refused := owner.SetSessionState(within(t, time.Minute), []byte(disktest.Text(200_000)), nil)
+	require.ErrorContains(t, refused, "the disk of bus is full")
+	status, _ := manageRule(t, s, "add-rule", map[string]any{"rule-name": "r", "rule-description": map[string]any{}})
+	require.EqualValues(t, 500, status)
+	small.Resize(128 << 20)
+	state, err := owner.GetSessionState(t.Context(), nil)
+	require.NoError(t, err)
+	require.Equal(t, "before", string(state))
+	require.NoError(t, owner.SetSessionState(t.Context(), []byte("after"), nil))
 }

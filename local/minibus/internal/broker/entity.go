@@ -120,7 +120,12 @@ func (e *Entity) admits(batch []*content.Content, promised map[*Entity]int) erro
 			promised[target] += size
 		}
 	}
-	if err := e.b.journal.Room(size); err != nil {
+	return e.b.hasRoom(size)
+}
+
+// hasRoom refuses what would be stored while the disk is full.
+func (b *Broker) hasRoom(size int) error {
+	if err := b.journal.Room(size); err != nil {
 		return amqpwire.Errorf(amqpwire.CondResourceLimit, "Nothing was stored: %v.", err)
 	}
 	return nil

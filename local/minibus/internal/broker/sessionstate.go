@@ -47,7 +47,10 @@ func (e *Entity) mayHave(r *Receivers, id string, state []byte) error {
 	if len(state) > maxSessionStateKB<<10 {
 		return amqpwire.Errorf(amqpwire.CondResourceLimit, "The session state is larger than 256 KB.")
 	}
-	return nil
+	if len(state) == 0 {
+		return nil
+	}
+	return e.b.hasRoom(len(state))
 }
 
 func (s *session) setState(state []byte) {

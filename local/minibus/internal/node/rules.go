@@ -22,6 +22,9 @@ func (g *manager) addRule(r *request) (response, error) {
 	if err != nil {
 		return response{}, amqpwire.Errorf(condArgument, "rule '%s': %v", name, err)
 	}
+	if err := g.peer.nodes.Room(); err != nil {
+		return response{}, amqpwire.Errorf(amqpwire.CondResourceLimit, "Nothing was stored: %v.", err)
+	}
 	switch err := g.in.AddRule(given); {
 	case errors.Is(err, broker.ErrRuleExists):
 		return failure(409, condExists, "The messaging entity '"+g.in.Path+"/Rules/"+name+"' already exists."), nil
