@@ -195,7 +195,6 @@ func TestAdminRefusals(t *testing.T) {
 		"DefaultMessageTimeToLive: 'PT0.5S' must be an ISO 8601 duration of PT1S or more":      {DefaultMessageTimeToLive: new("PT0.5S")},
 		"DuplicateDetectionHistoryTimeWindow: 'P8D' must be":                                   {DuplicateDetectionHistoryTimeWindow: new("P8D")},
 		"AutoDeleteOnIdle: 'PT1M' must be":                                                     {AutoDeleteOnIdle: new("PT1M")},
-		"EnablePartitioning: partitioned entities are not supported here: leave it out":        {EnablePartitioning: new(true)},
 		"Status: 'Asleep' must be Active":                                                      {Status: new(admin.EntityStatus("Asleep"))},
 		"UserMetadata: it has 1025 characters":                                                 {UserMetadata: new(strings.Repeat("x", 1025))},
 		"MaxMessageSizeInKilobytes: '1024' must be a whole number from 1 to 256":               {MaxMessageSizeInKilobytes: new(int64(1024))},

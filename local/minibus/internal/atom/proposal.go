@@ -2,6 +2,7 @@ package atom
 
 import (
 	"cmp"
+	"errors"
 	"fmt"
 	"regexp"
 	"slices"
@@ -61,7 +62,7 @@ var sharedElements = map[string]elementReader{
 	"EnableBatchedOperations":   flag(func(p *Proposal, on bool) error { p.Settings.Unbatched = !on; return nil }),
 	"Status":                    readStatus,
 	"UserMetadata":              readMetadata,
-	"EnablePartitioning":        off("partitioned entities are not supported here"),
+	"EnablePartitioning":        flag(readPartitioning),
 	"EnableExpress":             off("express entities are not supported here"),
 	"IsAnonymousAccessible":     off("every client needs a token here"),
 	"AuthorizationRules":        readKeys,
@@ -84,7 +85,7 @@ var topicElements = map[string]elementReader{
 	"RequiresDuplicateDetection":          flag(func(p *Proposal, on bool) error { return p.fixed(&p.detect, on, "RequiresDuplicateDetection") }),
 	"DuplicateDetectionHistoryTimeWindow": between(func(p *Proposal) *time.Duration { return &p.Settings.Window }, 20*time.Second, 7*24*time.Hour),
 	"FilteringMessagesBeforePublishing":   ignored, "SubscriptionCount": ignored, "SqlFilterCount": ignored, "CorrelationFilterCount": ignored,
-	"EnableSubscriptionPartitioning": off("partitioned entities are not supported here"),
+	"EnableSubscriptionPartitioning": off("subscriptions are as their topic here"),
 }
 
 var subscriptionElements = map[string]elementReader{
@@ -243,6 +244,17 @@ func readMessageSize(p *Proposal, e Element) error {
 		return nil
 	}
 	return number(func(p *Proposal) *int { return &p.Settings.MaxMessageKB }, 1, p.tier.LargestKB)(p, e)
+}
+
+// readPartitioning reads what queues and topics of Standard namespaces may be; a Premium one is partitioned as a whole.
+func readPartitioning(p *Proposal, on bool) error {
+	switch {
+	case on && p.Kind == topology.SubscriptionKind:
+		return errors.New("a subscription is as its topic: leave it out or send false")
+	case on && !p.existing && p.tier == topology.Premium:
+		return errors.New("a Premium namespace has no partitioned entities among others: leave it out or send false")
+	}
+	return p.fixed(&p.Settings.Partitioned, on, "EnablePartitioning")
 }
 
 func readStatus(p *Proposal, e Element) error {

@@ -117,7 +117,7 @@ func (v View) queue(e Entity) queueDescription {
 		EnableBatchedOperations: !e.Settings.Unbatched, SizeInBytes: e.Size, MessageCount: c.total(), Status: e.Settings.StatusText(),
 		ForwardTo: v.address(e.ForwardTo), ForwardDeadLetteredMessagesTo: v.address(e.ForwardDeadTo),
 		CreatedAt: atomTime(e.Created), UpdatedAt: atomTime(e.Updated), AccessedAt: atomTime(e.Accessed),
-		SupportOrdering: true, CountDetails: c, AutoDeleteOnIdle: topology.FormatDuration(e.Settings.Idle), UserMetadata: e.Settings.Metadata, EntityAvailabilityStatus: available,
+		EnablePartitioning: e.Settings.Partitioned, SupportOrdering: !e.Settings.Partitioned, CountDetails: c, AutoDeleteOnIdle: topology.FormatDuration(e.Settings.Idle), UserMetadata: e.Settings.Metadata, EntityAvailabilityStatus: available,
 		MaxMessageSizeInKilobytes: e.MessageKB, AuthorizationRules: describeKeys(e),
 	}
 }
@@ -128,7 +128,7 @@ func (v View) topic(e Entity) topicDescription {
 		RequiresDuplicateDetection: e.Settings.Duplicates > 0, DuplicateDetectionHistoryTimeWindow: topology.FormatDuration(e.Settings.Window),
 		EnableBatchedOperations: !e.Settings.Unbatched, SizeInBytes: e.Size, Status: e.Settings.StatusText(), UserMetadata: e.Settings.Metadata,
 		CreatedAt: atomTime(e.Created), UpdatedAt: atomTime(e.Updated), AccessedAt: atomTime(e.Accessed),
-		SupportOrdering: true, CountDetails: e.counts(), SubscriptionCount: e.Subscriptions, AutoDeleteOnIdle: topology.FormatDuration(e.Settings.Idle),
+		EnablePartitioning: e.Settings.Partitioned, SupportOrdering: !e.Settings.Partitioned, CountDetails: e.counts(), SubscriptionCount: e.Subscriptions, AutoDeleteOnIdle: topology.FormatDuration(e.Settings.Idle),
 		EntityAvailabilityStatus: available, MaxMessageSizeInKilobytes: e.MessageKB, AuthorizationRules: describeKeys(e), SQLFilterCount: e.SQLFilters, CorrelationFilterCount: e.CorrelationFilters,
 	}
 }

@@ -37,11 +37,17 @@ func (b *Broker) Create(p *atom.Proposal) (*Entity, error) {
 		return nil, err
 	}
 	e.made = true
+	if e.Settings.Partitioned { // a quota for each partition, which are told together
+		e.Settings.MaxMB = partitions * max(1, e.quota()>>20)
+	}
 	now := b.Now()
 	e.times = times{created: now, updated: now, accessed: now}
 	b.changed(e)
 	return e, nil
 }
+
+// partitions are those of an entity, as with the service.
+const partitions = 16
 
 // Update changes what may change. Clients are detached a little later, as by the service: their next operation finds a
 // link that is gone, and attaches again.

@@ -110,6 +110,9 @@ func (e *Entity) admits(batch []*content.Content, promised map[*Entity]int) erro
 		if e.Settings.RequiresSession && !c.HasSession {
 			return amqpwire.Errorf(amqpwire.CondNotAllowed, noSession)
 		}
+		if key, ok := c.PartitionKey(); e.Settings.Partitioned && ok && c.HasSession && key != c.SessionID {
+			return amqpwire.Errorf(amqpwire.CondNotAllowed, "The PartitionKey '%s' must be the SessionId '%s': '%s' is partitioned.", key, c.SessionID, e.Path)
+		}
 	}
 	size := sizeOf(batch)
 	for _, target := range append([]*Entity{e}, e.subscriptions...) {
@@ -145,7 +148,7 @@ func (e *Entity) take(batch []*content.Content, reserved []int64) []int64 {
 	e.times.accessed = now
 	numbers := make([]int64, len(batch))
 	for i, c := range batch {
-		if e.Settings.Duplicates > 0 && !c.Generated && !e.remember(c.MessageID, now) {
+		if e.Settings.Duplicates > 0 && !c.Generated && !e.remember(e.identity(c), now) {
 			e.last++ // a duplicate is accepted and dropped: the sender must not see a difference
 			numbers[i] = e.last
 			continue
@@ -162,6 +165,21 @@ func (e *Entity) take(batch []*content.Content, reserved []int64) []int64 {
 	}
 	e.storeSequence()
 	return numbers
+}
+
+// identity is what tells messages apart in duplicate detection: partitions know nothing of each other.
+func (e *Entity) identity(c *content.Content) string {
+	if !e.Settings.Partitioned {
+		return c.MessageID
+	}
+	key, ok := c.PartitionKey()
+	switch {
+	case c.HasSession:
+		key = c.SessionID
+	case !ok:
+		return c.MessageID // which is the key, too
+	}
+	return fmt.Sprintf("%d %s %s", len(key), key, c.MessageID)
 }
 
 // reserve draws sequence numbers.

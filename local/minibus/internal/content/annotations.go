@@ -57,6 +57,11 @@ func (a Annotations) With(key string, value any) Annotations {
 	return out
 }
 
+// PartitionKey is what the sender says of the partition.
+func (c *Content) PartitionKey() (key string, ok bool) {
+	return amqpwire.Text(c.MessageAnn.Value(AnnPartitionKey))
+}
+
 // Value is that of an annotation, or nil.
 func (a Annotations) Value(key string) any {
 	for r := amqpwire.NewReader(a.Pairs); r.Len() > 0; {

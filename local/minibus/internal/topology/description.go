@@ -52,6 +52,7 @@ type Settings struct {
 	MaxMB        int           // quota; 0: the broker's
 	MaxMessageKB int           // of one message; 0: the tier's
 	Idle         time.Duration // AutoDeleteOnIdle; 0: never
+	Partitioned  bool          // as the service spreads an entity over several brokers; here there is one
 }
 
 // StatusText is the status as it is written.
@@ -73,6 +74,9 @@ func (d Description) Digest() uint64 {
 	fmt.Fprintf(h, " status:%s metadata:%s unbatched:%t filterErrors:%t maxMB:%d idle:%d}", s.Status, s.Metadata, s.Unbatched, s.FilterErrors, s.MaxMB, s.Idle)
 	if s.MaxMessageKB > 0 { // earlier versions had none
 		fmt.Fprintf(h, " maxMessageKB:%d", s.MaxMessageKB)
+	}
+	if s.Partitioned { // nor these
+		fmt.Fprint(h, " partitioned")
 	}
 	fmt.Fprintf(h, " > %s > %s", d.ForwardTo, d.ForwardDeadTo)
 	for _, r := range d.Rules {
