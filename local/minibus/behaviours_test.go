@@ -81,6 +81,7 @@ var leftOut = map[string]map[string]string{
 		"TestSchedules":                           "it looks at what is due in half a second, and a client that was cut may need longer",
 		"TestConcurrentReceivers":                 "what was under way to a receiver that is cut is locked for a minute",
 		"TestManyLinksOnOneConnection":            "the same",
+		"TestCutConnections":                      "it cuts by itself, and counts deliveries",
 		"TestUnusedCreditLosesNothing":            "the same",
 		"TestReceiveAndDeleteKeepsWhatHasArrived": "credit ends with its link",
 	},
