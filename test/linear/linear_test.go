@@ -45,6 +45,6 @@ func TestCheck(t *testing.T) {
 			}
 		}
 	})
-	require.Contains(t, h.failed, "each with each: ")
+	require.Contains(t, h.failed, "each with each")
 	require.Positive(t, equal)
 }
