@@ -250,7 +250,7 @@ func TestARedriveIsSentSoon(t *testing.T) {
 		time.Sleep(2 * time.Hour)
 		_, err := outbox.NewOperator(s, s, "ann", "").Redrive(t.Context(), s.Events("k:1")[0])
 		require.NoError(t, err)
-		time.Sleep(2 * time.Second)
+		time.Sleep(10 * time.Second) // a few looks; the pause of a key that failed is minutes
 		require.Equal(t, []int64{1, 2, 3}, p.Seqs("k:1"))
 	})
 }
