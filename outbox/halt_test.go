@@ -3,6 +3,7 @@ package outbox_test
 import (
 	"context"
 	"fmt"
+	"slices"
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
@@ -233,26 +234,54 @@ func TestPausesThatComeLate(t *testing.T) {
 	})
 }
 
-// TestARedriveIsSentSoon, however often a look has found the key's followers before.
+// backwards is a store whose search shows the newest events first, on pages of one.
+type backwards struct{ *outboxtest.MemStore }
+
+func (s backwards) Find(ctx context.Context, visit func([]outbox.Head) error) error {
+	var all []outbox.Head
+	if err := s.MemStore.Find(ctx, func(heads []outbox.Head) error {
+		all = append(all, heads...)
+		return nil
+	}); err != nil {
+		return err
+	}
+	for _, h := range slices.Backward(all) {
+		if err := visit([]outbox.Head{h}); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// TestARedriveIsSentSoon, however often a look has found the key's followers before, and in
+// whatever order one shows them.
 func TestARedriveIsSentSoon(t *testing.T) {
 	t.Parallel()
-	synctest.Test(t, func(t *testing.T) {
-		s, p := &outboxtest.MemStore{}, &outboxtest.MemPublisher{}
-		for range 3 {
-			fill(t, s, 1, "k:1")
-			time.Sleep(time.Millisecond)
-		}
-		require.NoError(t, s.Park(t.Context(), s.Events("k:1")[0], outbox.Fault{Reason: "r", At: time.Now(), Next: time.Now().Add(24 * time.Hour)}))
-		ctx, stop := context.WithCancel(t.Context())
-		go outbox.NewFastPath(outbox.NewDispatcher(s, p, outbox.DispatcherOptions{}), outbox.FastPathOptions{}).Run(ctx)
-		defer synctest.Wait()
-		defer stop()
-		time.Sleep(2 * time.Hour)
-		_, err := outbox.NewOperator(s, s, "ann", "").Redrive(t.Context(), s.Events("k:1")[0])
-		require.NoError(t, err)
-		time.Sleep(10 * time.Second) // a few looks; the pause of a key that failed is minutes
-		require.Equal(t, []int64{1, 2, 3}, p.Seqs("k:1"))
-	})
+	for name, shown := range map[string]func(*outboxtest.MemStore) outbox.Queue{
+		"on one page": func(s *outboxtest.MemStore) outbox.Queue { return s },
+		"backwards":   func(s *outboxtest.MemStore) outbox.Queue { return backwards{s} },
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				s, p := &outboxtest.MemStore{}, &outboxtest.MemPublisher{}
+				for range 3 {
+					fill(t, s, 1, "k:1")
+					time.Sleep(time.Millisecond)
+				}
+				require.NoError(t, s.Park(t.Context(), s.Events("k:1")[0], outbox.Fault{Reason: "r", At: time.Now(), Next: time.Now().Add(24 * time.Hour)}))
+				ctx, stop := context.WithCancel(t.Context())
+				go outbox.NewFastPath(outbox.NewDispatcher(shown(s), p, outbox.DispatcherOptions{}), outbox.FastPathOptions{}).Run(ctx)
+				defer synctest.Wait()
+				defer stop()
+				time.Sleep(2 * time.Hour)
+				_, err := outbox.NewOperator(s, s, "ann", "").Redrive(t.Context(), s.Events("k:1")[0])
+				require.NoError(t, err)
+				time.Sleep(2 * time.Second) // one look; the pause of a key that failed is minutes
+				require.Equal(t, []int64{1, 2, 3}, p.Seqs("k:1"))
+			})
+		})
+	}
 }
 
 // TestWhatIsPaused: the acts of pausing and their answers.

@@ -41,11 +41,13 @@ type orphans struct {
 	fails int                // failed looks in a row
 }
 
-// orphan is a key that a look has handed on, and that may come up again.
+// orphan is a key that a look has shown, and what looks have done with it.
 type orphan struct {
 	drains int
 	next   time.Time // not handed on again before
-	oldest time.Time // of its events, as the last look has shown it
+	oldest time.Time // of its events, as far as this look has shown them
+	before time.Time // the same of the look before this one; zero if that has not shown the key
+	handed bool      // by this look
 }
 
 // run looks at once, and then again and again until ctx ends. The moments are spread over
@@ -84,17 +86,19 @@ func (o *orphans) look(ctx context.Context) error {
 		rand.Shuffle(len(heads), func(i, j int) { heads[i], heads[j] = heads[j], heads[i] }) // others look, too
 		before := len(found)
 		for _, h := range heads {
-			if _, ok := seen[h.Key]; ok || h.young(now, orphanAge) {
+			if h.young(now, orphanAge) {
 				continue
 			}
-			if one := o.known[h.Key]; one != nil && h.CreatedAt.Before(one.oldest) {
-				delete(o.known, h.Key) // an operator has put one back, before those that have waited for it
+			one, ok := seen[h.Key]
+			if !ok {
+				one = o.known[h.Key].again()
+				seen[h.Key] = one
 			}
-			if o.free(ctx, h.Key, now, seen) {
-				found = append(found, h.Key)
+			if back := one.shows(h); ok && !back || one.handed || !o.free(ctx, h.Key, one, now) {
+				continue
 			}
-			seen[h.Key].oldest = h.CreatedAt
-			if len(found) >= orphanKeys {
+			one.handed = true
+			if found = append(found, h.Key); len(found) >= orphanKeys {
 				return errEnough
 			}
 		}
@@ -119,15 +123,35 @@ func (o *orphans) look(ctx context.Context) error {
 	return err
 }
 
-// free notes the key, and says whether it should be tried: it does not wait, and was not tried
-// a moment ago, and nobody here is at it. One that is paused is tried as soon as it is not.
-func (o *orphans) free(ctx context.Context, key string, now time.Time, seen map[string]*orphan) bool {
-	one := o.known[key]
-	halted, err := o.f.d.halts.of(ctx, key)
-	if one == nil || halted {
-		one = &orphan{}
+// again is what a look begins with that shows the key of one, or of none that is known.
+func (one *orphan) again() *orphan {
+	if one == nil {
+		return &orphan{}
 	}
-	seen[key] = one
+	return &orphan{drains: one.drains, next: one.next, before: one.oldest}
+}
+
+// shows notes an event of the key, which a look may show in any order. True: an operator has put it
+// back, before those that have waited for it, so that the key is worth a drain at once.
+func (one *orphan) shows(h Head) (back bool) {
+	if !one.oldest.IsZero() && !h.CreatedAt.Before(one.oldest) {
+		return false
+	}
+	one.oldest = h.CreatedAt
+	if !h.CreatedAt.Before(one.before) {
+		return false
+	}
+	one.drains, one.next = 0, time.Time{}
+	return true
+}
+
+// free says whether the key should be tried: it does not wait, and was not tried a moment ago, and
+// nobody here is at it. One that is paused is tried as soon as it is not.
+func (o *orphans) free(ctx context.Context, key string, one *orphan, now time.Time) bool {
+	halted, err := o.f.d.halts.of(ctx, key)
+	if halted {
+		one.drains, one.next = 0, time.Time{}
+	}
 	if halted || err != nil {
 		return false
 	}
