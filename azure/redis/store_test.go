@@ -1,0 +1,229 @@
+package redis_test
+
+import (
+	"context"
+	"errors"
+	"net"
+	"os"
+	"testing"
+	"time"
+
+	"github.com/Azure/azure-sdk-for-go/sdk/azcore"
+	"github.com/Azure/azure-sdk-for-go/sdk/azcore/policy"
+	"github.com/alicebob/miniredis/v2"
+	"github.com/golang-jwt/jwt/v5"
+	"github.com/stretchr/testify/require"
+
+	"github.com/relaybox/relaybox/azure/redis"
+	"github.com/relaybox/relaybox/cache"
+	"github.com/relaybox/relaybox/cache/cachetest"
+	"github.com/relaybox/relaybox/outbox"
+)
+
+func open(t *testing.T, c redis.Connection, opts redis.Options) *redis.Store {
+	t.Helper()
+	s, err := redis.Open(c, opts)
+	require.NoError(t, err)
+	t.Cleanup(func() { require.NoError(t, s.Close()) })
+	return s
+}
+
+func plain(t *testing.T, test func(t *testing.T)) { test(t) }
+
+// TestStore over a server in this process.
+func TestStore(t *testing.T) {
+	t.Parallel()
+	cachetest.TestStore(t, func(t *testing.T) cachetest.Subject {
+		server := miniredis.RunT(t)
+		return cachetest.Subject{Store: open(t, redis.Connection{URL: "redis://" + server.Addr()}, redis.Options{Life: cachetest.Life}), Pass: server.FastForward}
+	}, plain)
+}
+
+// TestStoreOfAServer over a real one, which REDIS_URL names. Its time is real, so there a life is short.
+func TestStoreOfAServer(t *testing.T) {
+	t.Parallel()
+	url := os.Getenv("REDIS_URL")
+	if url == "" {
+		t.Skip("REDIS_URL names no server")
+	}
+	const day = 300 // times as fast
+	cachetest.TestStore(t, func(t *testing.T) cachetest.Subject {
+		return cachetest.Subject{
+			Store: open(t, redis.Connection{URL: url}, redis.Options{Prefix: t.Name() + time.Now().String() + ":", Life: cachetest.Life / day}),
+			Pass:  func(d time.Duration) { time.Sleep(d / day) },
+		}
+	}, plain)
+}
+
+// TestPrefixesPartApps that share a server.
+func TestPrefixesPartApps(t *testing.T) {
+	t.Parallel()
+	server := miniredis.RunT(t)
+	one := open(t, redis.Connection{URL: "redis://" + server.Addr()}, redis.Options{Prefix: "one:"})
+	other := open(t, redis.Connection{URL: "redis://" + server.Addr()}, redis.Options{Prefix: "other:"})
+	require.NoError(t, one.Put(t.Context(), cache.Entry{Entity: outbox.Entity{Key: "k:1", Version: 1}}))
+	_, ok, err := other.Get(t.Context(), "k:1")
+	require.NoError(t, err)
+	require.False(t, ok)
+	require.Equal(t, []string{"one:k:1"}, server.Keys())
+	require.Equal(t, 5*time.Minute, server.TTL("one:k:1"), "by default")
+}
+
+// TestWhatIsNoEntry is a fault, and is replaced by one that is.
+func TestWhatIsNoEntry(t *testing.T) {
+	t.Parallel()
+	server := miniredis.RunT(t)
+	s := open(t, redis.Connection{URL: "redis://" + server.Addr()}, redis.Options{})
+	server.HSet("k:1", "head", "{")
+	_, _, err := s.Get(t.Context(), "k:1")
+	require.ErrorContains(t, err, `get "k:1": what is stored is no entry`)
+	require.NoError(t, server.Set("k:2", "text"))
+	_, _, err = s.Get(t.Context(), "k:2")
+	require.ErrorContains(t, err, "WRONGTYPE")
+	require.NoError(t, s.Put(t.Context(), cache.Entry{Entity: outbox.Entity{Key: "k:1", Version: 1}}))
+	_, ok, err := s.Get(t.Context(), "k:1")
+	require.NoError(t, err)
+	require.True(t, ok)
+}
+
+// TestAnOutage: it fails while the server is away, and works again with it, a script that it has
+// forgotten included.
+func TestAnOutage(t *testing.T) {
+	t.Parallel()
+	server := miniredis.RunT(t)
+	s := open(t, redis.Connection{URL: "redis://" + server.Addr()}, redis.Options{})
+	e := cache.Entry{Entity: outbox.Entity{Key: "k:1", Version: 1}}
+	require.NoError(t, s.Put(t.Context(), e))
+	server.Close()
+	require.Error(t, s.Put(t.Context(), e))
+	_, _, err := s.Get(t.Context(), "k:1")
+	require.Error(t, err)
+	require.NoError(t, server.Restart())
+	server.FlushAll()
+	require.Eventually(t, func() bool { return s.Put(t.Context(), e) == nil }, time.Minute, time.Millisecond)
+	_, ok, err := s.Get(t.Context(), "k:1")
+	require.NoError(t, err)
+	require.True(t, ok)
+}
+
+// TestAServerThatSaysNothing is waited for as long as the context says.
+func TestAServerThatSaysNothing(t *testing.T) {
+	t.Parallel()
+	silent, err := net.Listen("tcp", "127.0.0.1:0")
+	require.NoError(t, err)
+	defer func() { _ = silent.Close() }()
+	s := open(t, redis.Connection{URL: "redis://" + silent.Addr().String()}, redis.Options{})
+	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Millisecond)
+	defer cancel()
+	_, _, err = s.Get(ctx, "k:1")
+	require.Error(t, err)
+	require.ErrorIs(t, ctx.Err(), context.DeadlineExceeded)
+}
+
+// credential has tokens of an identity.
+type credential struct {
+	token string
+	err   error
+	asked chan policy.TokenRequestOptions
+}
+
+func (c credential) GetToken(_ context.Context, opts policy.TokenRequestOptions) (azcore.AccessToken, error) {
+	if c.asked != nil {
+		c.asked <- opts
+	}
+	return azcore.AccessToken{Token: c.token, ExpiresOn: time.Now().Add(time.Hour)}, c.err
+}
+
+func tokenOf(t *testing.T, oid string) string {
+	t.Helper()
+	claims := jwt.MapClaims{"sub": "s"}
+	if oid != "" {
+		claims["oid"] = oid
+	}
+	token, err := jwt.NewWithClaims(jwt.SigningMethodHS256, claims).SignedString([]byte("k"))
+	require.NoError(t, err)
+	return token
+}
+
+// TestIdentityIsTheUser: the object id and the token are name and password, over TLS.
+func TestIdentityIsTheUser(t *testing.T) {
+	t.Parallel()
+	certificate, roots := selfSigned(t)
+	for name, c := range map[string]struct {
+		principal, oid, user string
+		fault                string
+	}{
+		"by the token":    {"", "object-1", "object-1", ""},
+		"by the setting":  {"object-2", "object-1", "object-2", ""},
+		"by a bare token": {"object-2", "", "object-2", ""},
+		"by nothing":      {"", "", "object-1", "identity: its token names no object id (oid), so give the principal id"},
+		"somebody else's": {"object-3", "", "object-1", "WRONGPASS"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			server := miniredis.NewMiniRedis()
+			require.NoError(t, server.StartTLS(certificate))
+			t.Cleanup(server.Close)
+			token := tokenOf(t, c.oid)
+			server.RequireUserAuth(c.user, token)
+			asked := make(chan policy.TokenRequestOptions, 10)
+			s := open(t, redis.Connection{Host: server.Addr(), Principal: c.principal}, redis.Options{Credential: credential{token: token, asked: asked}})
+			redis.Trust(s, roots)
+			err := s.Ready(t.Context())
+			require.Equal(t, []string{"https://redis.azure.com/.default"}, (<-asked).Scopes)
+			if c.fault != "" {
+				require.ErrorContains(t, err, c.fault)
+				require.NotContains(t, err.Error(), token)
+				return
+			}
+			require.NoError(t, err)
+		})
+	}
+}
+
+// TestAnIdentityWithoutAToken is told as such.
+func TestAnIdentityWithoutAToken(t *testing.T) {
+	t.Parallel()
+	server := miniredis.RunT(t)
+	s := open(t, redis.Connection{Host: server.Addr()}, redis.Options{Credential: credential{err: errors.New("no identity here")}})
+	redis.Trust(s, nil)
+	require.ErrorContains(t, s.Ready(t.Context()), "identity: no identity here")
+}
+
+func TestValidate(t *testing.T) {
+	t.Parallel()
+	const secret = "c2VjcmV0"
+	for name, c := range map[string]struct {
+		connection redis.Connection
+		fault      string
+	}{
+		"host":              {redis.Connection{Host: "x.westeurope.redis.azure.net"}, ""},
+		"host and port":     {redis.Connection{Host: "x.westeurope.redis.azure.net:10000", ClientID: "id"}, ""},
+		"managed":           {redis.Connection{Host: "x", Credential: "managedidentity"}, ""},
+		"url":               {redis.Connection{URL: "redis://localhost:6379"}, ""},
+		"url, whole":        {redis.Connection{URL: "redis://u:" + secret + "@localhost:6379/3"}, ""},
+		"url over TLS":      {redis.Connection{URL: "rediss://:" + secret + "@x.westeurope.redis.azure.net:10000"}, ""},
+		"nothing":           {redis.Connection{}, "neither a host name nor a URL is set"},
+		"both":              {redis.Connection{URL: "redis://localhost", Host: "x"}, "both a host name and a URL are set"},
+		"unknown identity":  {redis.Connection{Host: "x", Credential: "magic"}, `credential "magic" is not known`},
+		"url for a host":    {redis.Connection{Host: "redis://:" + secret + "@x"}, "it is not a name like"},
+		"string for a host": {redis.Connection{Host: "x:10000,password=" + secret + ",ssl=True"}, "it looks like a connection string"},
+		"another scheme":    {redis.Connection{URL: "http://:" + secret + "@x"}, "it is not a URL like"},
+		"no URL":            {redis.Connection{URL: "x:10000,password=" + secret + ",ssl=True"}, "it is not a URL like"},
+		"broken URL":        {redis.Connection{URL: "redis://:" + secret + "%zz@x"}, "it is not a URL like"},
+		"no database":       {redis.Connection{URL: "redis://:" + secret + "@x/y"}, "the database is a number"},
+		"parameters":        {redis.Connection{URL: "redis://:" + secret + "@x?db=1"}, "it has parameters"},
+		"no TLS in Azure":   {redis.Connection{URL: "redis://:" + secret + "@x.Redis.Cache.Windows.net:6379"}, "without TLS"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			err := c.connection.Validate()
+			if c.fault == "" {
+				require.NoError(t, err)
+				return
+			}
+			require.ErrorContains(t, err, c.fault)
+			require.NotContains(t, err.Error(), secret)
+		})
+	}
+}
