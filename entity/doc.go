@@ -34,7 +34,7 @@
 //
 // It does not promise that a request without an Idempotency-Key is carried out once when
 // the client repeats it, nor that a GET shows another instance's newest write, unless it
-// asks for that with Cache-Control: no-cache.
+// asks for that with Cache-Control: no-cache. With max-age it may be as old as that says.
 //
 // # The way of a request
 //

@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/relaybox/relaybox/entity/problem"
 	"github.com/relaybox/relaybox/entity/request"
@@ -27,10 +28,18 @@ type Reader interface {
 	Barrier(ctx context.Context, key string) error
 }
 
-// Deps are what the HTTP functions of all kinds need. Logger may be nil.
+// Cache is a shortcut for reads that say how old their answer may be; *cache.Reads is one.
+type Cache interface {
+	// Recent returns the entity as it was at most age ago, how old the answer is, and whether it was
+	// there without a read of the store.
+	Recent(ctx context.Context, key string, age time.Duration) (e outbox.Entity, old time.Duration, hit bool, err error)
+}
+
+// Deps are what the HTTP functions of all kinds need. Logger and Cache may be nil.
 type Deps struct {
 	Writer Writer
 	Reader Reader
+	Cache  Cache
 	Kinds  *Kinds
 	Logger *slog.Logger
 }
@@ -67,7 +76,7 @@ func (k Kind[T, V]) serve(d Deps, p part) (http.Handler, error) {
 		methods = append(methods, p.methods(true)...)
 	}
 	return resource{kind: k.Name, methods: methods, HandlerFunc: func(w http.ResponseWriter, r *http.Request) {
-		answer, err := k.answer(d, p, r)
+		answer, err := k.answer(d, p, w.Header(), r)
 		if err == nil && answer.Status >= http.StatusBadRequest {
 			err = problem.Kept(answer)
 		}
@@ -79,7 +88,8 @@ func (k Kind[T, V]) serve(d Deps, p part) (http.Handler, error) {
 	}}, nil
 }
 
-func (k Kind[T, V]) answer(d Deps, p part, r *http.Request) (outbox.Answer, error) {
+// answer carries the request out. What else there is to say about the answer goes to its headers.
+func (k Kind[T, V]) answer(d Deps, p part, h http.Header, r *http.Request) (outbox.Answer, error) {
 	action := r.PathValue("action")
 	if action != "" {
 		if _, ok := k.Actions[action]; !ok {
@@ -93,7 +103,7 @@ func (k Kind[T, V]) answer(d Deps, p part, r *http.Request) (outbox.Answer, erro
 		return outbox.Answer{}, bad
 	}
 	if r.Method == http.MethodGet || r.Method == http.MethodHead {
-		return k.read(d.Reader, r)
+		return k.read(d, h, r)
 	}
 	return k.write(d.Writer, r)
 }
@@ -122,10 +132,8 @@ func (k Kind[T, V]) offer() string {
 	return "there are: " + strings.Join(slices.Sorted(maps.Keys(k.Actions)), ", ") + "."
 }
 
-// read answers GET and HEAD with the entity that the store shows, and 304 to a client that
-// has it already. A replica may lag behind what other instances have written; with
-// Cache-Control: no-cache the entity is as new as the request.
-func (k Kind[T, V]) read(store Reader, r *http.Request) (outbox.Answer, error) {
+// read answers GET and HEAD with the entity, and 304 to a client that has it already.
+func (k Kind[T, V]) read(d Deps, h http.Header, r *http.Request) (outbox.Answer, error) {
 	id, err := request.ID(r)
 	if err != nil {
 		return outbox.Answer{}, err
@@ -134,13 +142,7 @@ func (k Kind[T, V]) read(store Reader, r *http.Request) (outbox.Answer, error) {
 	if err != nil {
 		return outbox.Answer{}, err
 	}
-	key := outbox.Key(k.Name, id)
-	if request.Current(r.Header) {
-		if err := store.Barrier(r.Context(), key); err != nil {
-			return outbox.Answer{}, err
-		}
-	}
-	e, err := store.Load(r.Context(), key)
+	e, err := d.load(r.Context(), outbox.Key(k.Name, id), request.FreshnessOf(r.Header), conditions, h)
 	switch {
 	case err != nil:
 		return outbox.Answer{}, err
@@ -157,6 +159,35 @@ func (k Kind[T, V]) read(store Reader, r *http.Request) (outbox.Answer, error) {
 		return outbox.Answer{}, fmt.Errorf("stored entity %q is not a JSON object", e.Key)
 	}
 	return render("")(e, http.StatusOK), nil
+}
+
+// load reads the entity as new as it is asked for. By default it is as the store shows it, where a
+// replica may lag behind what other instances have written; no-cache wants it as new as the request.
+func (d Deps) load(ctx context.Context, key string, fresh request.Freshness, c request.Conditions, h http.Header) (outbox.Entity, error) {
+	switch {
+	case fresh.Current:
+		if err := d.Reader.Barrier(ctx, key); err != nil {
+			return outbox.Entity{}, err
+		}
+	case fresh.MaxAge > 0 && d.Cache != nil:
+		return d.recent(ctx, key, fresh.MaxAge, c, h)
+	}
+	return d.Reader.Load(ctx, key)
+}
+
+// recent takes an entity that the cache has, unless the client names another version, which may be a
+// newer one: nobody who names what they have goes back. The headers say how old it is.
+func (d Deps) recent(ctx context.Context, key string, age time.Duration, c request.Conditions, h http.Header) (outbox.Entity, error) {
+	e, old, hit, err := d.Cache.Recent(ctx, key, age)
+	if err == nil && hit && !c.Agree(e) {
+		e, old, hit, err = d.Cache.Recent(ctx, key, 0)
+	}
+	if err != nil {
+		return outbox.Entity{}, err
+	}
+	h.Set("Age", strconv.Itoa(int(old/time.Second)))
+	h.Set("X-Cache", map[bool]string{true: "HIT", false: "MISS"}[hit])
+	return e, nil
 }
 
 func (k Kind[T, V]) missing(id string) error {

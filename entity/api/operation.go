@@ -41,7 +41,8 @@ func entityOperation(method string, k Kind) object {
 	switch method {
 	case "get", "head":
 		answers["200"] = shown(method, name, "The entity.")
-		answers["304"] = object{"description": "The client has this version already.", "headers": headerRefs("ETag", "Cache-Control")}
+		answers["200"].(object)["headers"] = headerRefs("ETag", "Cache-Control", "Age", "X-Cache")
+		answers["304"] = object{"description": "The client has this version already.", "headers": headerRefs("ETag", "Cache-Control", "Age", "X-Cache")}
 	case "put":
 		answers["200"] = shown(method, name, "The entity as it is now.")
 		created := shown(method, name, "The entity is new.")

@@ -84,6 +84,8 @@ func headersOf(status int) object {
 var headers = object{
 	"ETag":            header(true, "The entity tag of the version, for If-Match and If-None-Match.", object{"type": "string", "pattern": `^".+"$`}),
 	"CacheControl":    header(true, "How long it may be kept.", object{"type": "string"}),
+	"Age":             header(false, "How many seconds ago the entity was as it is shown; only where max-age has asked a cache.", object{"type": "integer", "minimum": 0}),
+	"XCache":          header(false, "HIT if the cache had it, MISS if the store was read; only where max-age has asked a cache.", object{"type": "string", "enum": []string{"HIT", "MISS"}}),
 	"Location":        header(true, "The address of the new entity.", object{"type": "string"}),
 	"RetryAfter":      header(true, "Seconds after which the same request may succeed.", object{"type": "integer", "minimum": 1}),
 	"RetryAfterIfAny": header(false, "Seconds after which the same request may succeed, if that is a matter of time.", object{"type": "integer", "minimum": 1}),
@@ -104,7 +106,7 @@ var parameters = object{
 	"IfMatch":        parameter("If-Match", "Only if the entity is at one of these versions: entity tags, or * for any.", object{"type": "string"}),
 	"IfNoneMatch":    parameter("If-None-Match", "Only if the entity is at none of these versions; * on PUT: only if there is none.", object{"type": "string"}),
 	"IdempotencyKey": parameter("Idempotency-Key", "Carry the request out once, however often it is sent within 24 hours: each time it gets the first answer, 404, 409 and 412 included.", object{"type": "string", "minLength": 1}),
-	"Fresh":          parameter("Cache-Control", "no-cache: the entity as it is now, where a replica may lag behind what another instance has written.", object{"type": "string"}),
+	"Fresh":          parameter("Cache-Control", "no-cache: the entity as it is now, where a replica may lag behind what another instance has written. max-age=N: one that a cache has may do, if it was so no more than N seconds ago.", object{"type": "string"}),
 	"TraceParent":    parameter("traceparent", "The W3C trace that the events belong to.", object{"type": "string"}),
 	"TraceState":     parameter("tracestate", "What the systems of the trace add to it.", object{"type": "string"}),
 }

@@ -4,6 +4,7 @@ import (
 	"net/http"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/relaybox/relaybox/entity/problem"
 	"github.com/relaybox/relaybox/outbox"
@@ -56,6 +57,12 @@ func (c Conditions) Known(e outbox.Entity) bool {
 	return c.noneMatch != nil && c.noneMatch.weak(e)
 }
 
+// Agree says whether e is what the client names, if it names anything: of another version it may have
+// seen a newer one.
+func (c Conditions) Agree(e outbox.Entity) bool {
+	return (c.match == nil || c.match.strong(e)) && (c.noneMatch == nil || c.noneMatch.weak(e))
+}
+
 // strong is the comparison of If-Match: weak tags never match (RFC 9110 §8.8.3.2).
 func (t *tags) strong(e outbox.Entity) bool { return t.matches(e, false) }
 
@@ -73,17 +80,52 @@ func (t *tags) matches(e outbox.Entity, weak bool) bool {
 	return t.any
 }
 
-// Current says whether Cache-Control has no-cache: the client does not want what a replica or
-// a cache has kept (RFC 9111 §5.2.1.4).
-func Current(h http.Header) bool {
+// Freshness is how new the answer of a read has to be, as Cache-Control says (RFC 9111 §5.2.1).
+type Freshness struct {
+	// Current: no-cache. The client does not want what a replica or a cache has kept.
+	Current bool
+	// MaxAge is how old the answer may be, the smallest that is named; 0 for as new as any read is.
+	MaxAge time.Duration
+}
+
+// maxAge is above all that anybody can mean, and far below what a Duration holds.
+const maxAge = 366 * 24 * time.Hour
+
+// FreshnessOf reads Cache-Control. What cannot be read is left out: it is advice, and the answer is new
+// without it.
+func FreshnessOf(h http.Header) (f Freshness) {
+	aged := false
 	for _, line := range h.Values("Cache-Control") {
 		for directive := range strings.SplitSeq(line, ",") {
-			if strings.EqualFold(strings.Trim(directive, " \t"), "no-cache") {
-				return true
+			name, value, _ := strings.Cut(strings.Trim(directive, " \t"), "=")
+			switch {
+			case strings.EqualFold(name, "no-cache"):
+				f.Current = true
+			case strings.EqualFold(name, "max-age"):
+				age, ok := secondsOf(value)
+				if ok && (!aged || age < f.MaxAge) {
+					f.MaxAge, aged = age, true
+				}
 			}
 		}
 	}
-	return false
+	return f
+}
+
+// secondsOf reads delta-seconds, which may be quoted: senders should not, recipients must not mind
+// (RFC 9111 §5.2).
+func secondsOf(s string) (time.Duration, bool) {
+	if n := len(s); n > 1 && s[0] == '"' && s[n-1] == '"' {
+		s = s[1 : n-1]
+	}
+	if s == "" || strings.Trim(s, "0123456789") != "" {
+		return 0, false
+	}
+	n, err := strconv.ParseInt(s, 10, 64)
+	if err != nil || n > int64(maxAge/time.Second) { // too large to count
+		return maxAge, true
+	}
+	return time.Duration(n) * time.Second, true
 }
 
 // Tag is the entity tag of a version: strong, and another one for every change that ever

@@ -109,3 +109,33 @@ func FuzzParseTags(f *testing.F) {
 		require.Equal(t, tags, again)
 	})
 }
+
+func TestAgree(t *testing.T) {
+	t.Parallel()
+	third := outbox.Entity{Key: "p-1", Version: 3, Incarnation: outbox.Incarnation{ID: "i"}}
+	for name, c := range map[string]struct {
+		match, noneMatch string
+		want             bool
+	}{
+		"nothing":           {"", "", true},
+		"known":             {"", `"2-i", W/"3-i"`, true},
+		"another is known":  {"", `"4-i"`, false},
+		"any":               {"", "*", true},
+		"matches":           {`"3-i"`, "", true},
+		"another matches":   {`"4-i"`, "", false},
+		"both":              {`"3-i"`, `"3-i"`, true},
+		"one of both":       {`"3-i"`, `"4-i"`, false},
+		"the other of both": {`"4-i"`, `"3-i"`, false},
+	} {
+		h := http.Header{}
+		if c.match != "" {
+			h.Set("If-Match", c.match)
+		}
+		if c.noneMatch != "" {
+			h.Set("If-None-Match", c.noneMatch)
+		}
+		conditions, err := ParseConditions(h)
+		require.NoError(t, err, name)
+		require.Equal(t, c.want, conditions.Agree(third), name)
+	}
+}
