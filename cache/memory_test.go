@@ -15,10 +15,8 @@ import (
 
 func TestMemory(t *testing.T) {
 	t.Parallel()
-	cachetest.TestStore(t, func(t *testing.T) cachetest.Subject {
-		m := cache.NewMemory(8<<20, cachetest.Life)
-		t.Cleanup(m.Close)
-		return cachetest.Subject{Store: m, Pass: time.Sleep}
+	cachetest.TestStore(t, func(*testing.T) cachetest.Subject {
+		return cachetest.Subject{Store: cache.NewMemory(8<<20, cachetest.Life), Pass: time.Sleep}
 	}, synctest.Test)
 }
 
@@ -27,7 +25,6 @@ func TestMemoryIsBounded(t *testing.T) {
 	t.Parallel()
 	const limit = 1 << 20
 	m := cache.NewMemory(limit, time.Hour)
-	defer m.Close()
 	for i := range 5_000 {
 		e := outbox.Entity{Key: fmt.Sprint("k:", i), Version: 1, Data: make([]byte, 1000)}
 		require.NoError(t, m.Put(t.Context(), cache.Entry{Entity: e, At: time.Now()}))

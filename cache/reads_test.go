@@ -74,12 +74,7 @@ func (f *faulty) Put(ctx context.Context, e cache.Entry) error {
 	return f.Store.Put(ctx, e)
 }
 
-func memory(t *testing.T) *cache.Memory {
-	t.Helper()
-	m := cache.NewMemory(1<<20, time.Hour)
-	t.Cleanup(m.Close)
-	return m
-}
+func memory() *cache.Memory { return cache.NewMemory(1<<20, time.Hour) }
 
 func reading(t *testing.T, r *cache.Reads, age time.Duration) (version int64, old time.Duration, hit bool) {
 	t.Helper()
@@ -94,7 +89,7 @@ func TestNobodyIsShownMoreThanTheyAllow(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		s := &source{MemStore: &outboxtest.MemStore{}, takes: 10 * time.Millisecond}
-		r := cache.New(s, memory(t), cache.Options{})
+		r := cache.New(s, memory(), cache.Options{})
 		s.write(t)
 		expect := func(age time.Duration, version int64, old time.Duration, hit bool) {
 			t.Helper()
@@ -123,7 +118,7 @@ func TestWhatIsKeptIsForReadingOnly(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		s := &source{MemStore: &outboxtest.MemStore{}}
-		r := cache.New(s, memory(t), cache.Options{})
+		r := cache.New(s, memory(), cache.Options{})
 		s.write(t)
 		for range 2 {
 			e, _, _, err := r.Recent(t.Context(), "k:1", time.Minute)
@@ -138,7 +133,7 @@ func TestManyWhoMissCostOneRead(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		s := &source{MemStore: &outboxtest.MemStore{}, takes: time.Second}
-		r := cache.New(s, memory(t), cache.Options{})
+		r := cache.New(s, memory(), cache.Options{})
 		s.write(t)
 		impatient, leave := context.WithTimeoutCause(t.Context(), 100*time.Millisecond, errors.New("gone"))
 		defer leave()
@@ -167,7 +162,7 @@ func TestAReadThatBeganTooEarlyIsNotShared(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		s := &source{MemStore: &outboxtest.MemStore{}, takes: 3 * time.Second}
-		r := cache.New(s, memory(t), cache.Options{})
+		r := cache.New(s, memory(), cache.Options{})
 		s.write(t)
 		var wg sync.WaitGroup
 		wg.Go(func() { reading(t, r, time.Minute) })
@@ -185,7 +180,7 @@ func TestAFaultOfTheSourceIsTold(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		s := &source{MemStore: &outboxtest.MemStore{}}
-		r := cache.New(s, memory(t), cache.Options{LoadTime: 10 * time.Second})
+		r := cache.New(s, memory(), cache.Options{LoadTime: 10 * time.Second})
 		s.write(t)
 		s.fault = func(string) error { return &outbox.Error{Class: outbox.Throttled, RetryAfter: time.Second} }
 		_, _, _, err := r.Recent(t.Context(), "k:1", time.Minute)
@@ -208,7 +203,7 @@ func TestWhatNeverWasIsNotKept(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		s := &source{MemStore: &outboxtest.MemStore{}}
-		r := cache.New(s, memory(t), cache.Options{})
+		r := cache.New(s, memory(), cache.Options{})
 		version, _, hit := reading(t, r, time.Minute)
 		require.Zero(t, version)
 		require.False(t, hit)
@@ -234,7 +229,7 @@ func TestACacheThatDoesNotWorkCostsTime(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				s := &source{MemStore: &outboxtest.MemStore{}}
 				works := func(context.Context) error { return nil }
-				f := &faulty{Store: memory(t), fault: fault}
+				f := &faulty{Store: memory(), fault: fault}
 				var failed []cache.Failed
 				var back []cache.Back
 				r := cache.New(s, f, cache.Options{Observer: func(sig cache.Signal) {
@@ -278,7 +273,7 @@ func TestWhoLeavesSaysNothingAboutTheCache(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		s := &source{MemStore: &outboxtest.MemStore{}}
-		f := &faulty{Store: memory(t), fault: func(ctx context.Context) error {
+		f := &faulty{Store: memory(), fault: func(ctx context.Context) error {
 			select {
 			case <-time.After(50 * time.Millisecond):
 				return nil
@@ -309,11 +304,11 @@ func TestAWipeCostsReads(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		s := &source{MemStore: &outboxtest.MemStore{}}
-		f := &faulty{Store: memory(t), fault: func(context.Context) error { return nil }}
+		f := &faulty{Store: memory(), fault: func(context.Context) error { return nil }}
 		r := cache.New(s, f, cache.Options{})
 		s.write(t)
 		reading(t, r, time.Minute)
-		f.Store = memory(t)
+		f.Store = memory()
 		version, _, hit := reading(t, r, time.Minute)
 		require.EqualValues(t, 1, version)
 		require.False(t, hit)

@@ -88,6 +88,7 @@ type Inbox interface {
 type Deps struct {
 	Writer  entity.Writer
 	Reader  entity.Reader
+	Cache   entity.Cache // may be nil
 	Sweeper outboxdispatcher.Sweeper
 	Inbox   Inbox
 	Health  healthfunction.Checker
@@ -127,7 +128,7 @@ func New(d Deps) (http.Handler, error) {
 	if err != nil {
 		return nil, err
 	}
-	parts := entity.Deps{Writer: d.Writer, Reader: d.Reader, Kinds: known, Logger: d.Logger}
+	parts := entity.Deps{Writer: d.Writer, Reader: d.Reader, Cache: d.Cache, Kinds: known, Logger: d.Logger}
 	todo := handlers(d, parts)
 	for name, other := range d.Edition.Functions {
 		todo[name] = made(other(parts))

@@ -61,12 +61,11 @@ func (s *Store) Ready(ctx context.Context) error {
 // Close closes all connections.
 func (s *Store) Close() error { return s.client.Close() }
 
-// An entry is a hash: its place in the order of the key's entries, what describes the entity, and its
+// An entry is a hash of these, and of its rank among the key's entries: what describes the entity, and its
 // data as it is.
 const (
-	fieldOrder = "order"
-	fieldHead  = "head"
-	fieldData  = "data"
+	fieldHead = "head"
+	fieldData = "data"
 )
 
 // head is what is stored beside the data.
@@ -102,12 +101,12 @@ func (s *Store) Get(ctx context.Context, key string) (cache.Entry, bool, error) 
 	return e, true, nil
 }
 
-// newer replaces an entry by one that comes behind it: KEYS the entry; ARGV its order, head, data, and
+// newer replaces an entry by one that comes behind it: KEYS the entry; ARGV its rank, head, data, and
 // life in milliseconds.
 var newer = goredis.NewScript(`
-local order = redis.call('HGET', KEYS[1], 'order')
-if order and order >= ARGV[1] then return 0 end
-redis.call('HSET', KEYS[1], 'order', ARGV[1], 'head', ARGV[2], 'data', ARGV[3])
+local rank = redis.call('HGET', KEYS[1], 'rank')
+if rank and rank >= ARGV[1] then return 0 end
+redis.call('HSET', KEYS[1], 'rank', ARGV[1], 'head', ARGV[2], 'data', ARGV[3])
 redis.call('PEXPIRE', KEYS[1], ARGV[4])
 return 1`)
 
@@ -120,7 +119,7 @@ func (s *Store) Put(ctx context.Context, e cache.Entry) error {
 	if err != nil {
 		return fmt.Errorf("put %q: %w", e.Entity.Key, err)
 	}
-	err = newer.Run(ctx, s.client, []string{s.name(e.Entity.Key)}, order(e), described, []byte(e.Entity.Data), s.opts.Life.Milliseconds()).Err()
+	err = newer.Run(ctx, s.client, []string{s.name(e.Entity.Key)}, rank(e), described, []byte(e.Entity.Data), s.opts.Life.Milliseconds()).Err()
 	if err != nil && !errors.Is(err, goredis.Nil) {
 		return fmt.Errorf("put %q: %w", e.Entity.Key, err)
 	}
@@ -129,9 +128,9 @@ func (s *Store) Put(ctx context.Context, e cache.Entry) error {
 
 func (s *Store) name(key string) string { return s.opts.Prefix + key }
 
-// order is cache.Compare as a text: of two entries the later has the greater one, in any collation,
+// rank is cache.Compare as a text: of two entries the later has the greater one, in any collation,
 // because all have the same length and are made of digits but for the dots.
-func order(e cache.Entry) string {
+func rank(e cache.Entry) string {
 	const stamp = "20060102150405.000000000"
 	in := e.Entity.Incarnation
 	return strings.Join([]string{

@@ -17,6 +17,7 @@ import (
 
 	"github.com/relaybox/relaybox/azfunc"
 	"github.com/relaybox/relaybox/azure/cosmos"
+	"github.com/relaybox/relaybox/azure/redis"
 	"github.com/relaybox/relaybox/azure/servicebus"
 	"github.com/relaybox/relaybox/entity"
 	"github.com/relaybox/relaybox/entity/problem"
@@ -52,6 +53,8 @@ type App struct {
 	fast      *outbox.FastPath
 	functions http.Handler
 	telemetry *telemetry.Telemetry
+	// shared is the cache of reads that instances share, nil without one.
+	shared *redis.Store
 	// containers are the names of all that the app uses.
 	containers []string
 	// ready is closed when the app may touch its containers: at once in Azure, after
@@ -91,8 +94,14 @@ func New(cfg config.Config, log *slog.Logger, opts Options) (*App, error) {
 		consumer = tell.Inbox(in, cfg.Bus.Topic, cfg.Bus.Subscription)
 	}
 
+	cached, shared, err := reads(cfg, log, entities, tell)
+	if err != nil {
+		faults = append(faults, err)
+	}
+	a.shared = shared
+
 	a.functions, err = functions.New(functions.Deps{
-		Writer: writer, Reader: entities, Sweeper: dispatcher, Inbox: consumer, Logger: log, Deadline: cfg.Deadline, Edition: opts.Edition,
+		Writer: writer, Reader: entities, Cache: cached, Sweeper: dispatcher, Inbox: consumer, Logger: log, Deadline: cfg.Deadline, Edition: opts.Edition,
 		Follow: tell.Follow(timers()), Health: health.New(a.sources(entities, views, reach), healthOptions(cfg, log)),
 	})
 	if faults = append(faults, config.Faults(err)...); len(faults) > 0 {
@@ -133,12 +142,14 @@ func (a *App) Run(ctx context.Context) {
 	var wg sync.WaitGroup
 	wg.Go(func() { a.warm(ctx) })
 	wg.Go(func() { a.greet(ctx) })
+	wg.Go(func() { a.meet(ctx) })
 	wg.Go(func() { a.dispatch(ctx) })
 	wg.Wait()
 	closing, cancel := context.WithTimeout(context.WithoutCancel(ctx), Grace)
 	defer cancel()
 	a.hangUp(closing)
 	a.store.Close()
+	a.leave()
 	if err := a.telemetry.Close(closing); err != nil {
 		a.log.Warn("the last telemetry was not taken", "error", err)
 	}
@@ -200,6 +211,25 @@ func (a *App) warm(ctx context.Context) {
 func (a *App) greet(ctx context.Context) {
 	if err := a.publisher.Ready(ctx); err != nil && ctx.Err() == nil {
 		a.log.Warn("service bus does not answer yet; events wait in the outbox", "error", err)
+	}
+}
+
+// meet connects to the cache that instances share ahead of the first read, which has little patience.
+func (a *App) meet(ctx context.Context) {
+	if a.shared == nil {
+		return
+	}
+	if err := a.shared.Ready(ctx); err != nil && ctx.Err() == nil {
+		a.log.Warn("redis does not answer yet; reads go to the store", "error", err)
+	}
+}
+
+func (a *App) leave() {
+	if a.shared == nil {
+		return
+	}
+	if err := a.shared.Close(); err != nil {
+		a.log.Warn("redis client did not close", "error", err)
 	}
 }
 

@@ -16,6 +16,7 @@ import (
 	"github.com/caarlos0/env/v11"
 
 	"github.com/relaybox/relaybox/azure/cosmos"
+	"github.com/relaybox/relaybox/azure/redis"
 	"github.com/relaybox/relaybox/azure/servicebus"
 	"github.com/relaybox/relaybox/inbox"
 )
@@ -42,6 +43,20 @@ type Config struct {
 		Topic            string `env:"EVENTS_TOPIC"`
 		Subscription     string `env:"EVENTS_SUBSCRIPTION"` // its binding is the host's; ours is to name it
 		Partitioned      bool   `env:"EVENTS_TOPIC_PARTITIONED"`
+	}
+	// ReadCache answers reads that say how old their answer may be.
+	ReadCache struct {
+		// Name is off, memory or redis; "" is redis where Redis is set, else memory.
+		Name  string        `env:"RELAYBOX_READ_CACHE"`
+		Bytes int           `env:"RELAYBOX_READ_CACHE_BYTES" envDefault:"16777216"` // of memory
+		Life  time.Duration `env:"RELAYBOX_READ_CACHE_LIFE" envDefault:"5m"`
+	}
+	Redis struct {
+		URL        string `env:"REDIS_CONNECTION"`
+		Host       string `env:"REDIS_CONNECTION__redisHostName"`
+		ClientID   string `env:"REDIS_CONNECTION__clientId"`
+		Credential string `env:"REDIS_CONNECTION__credential"`
+		Principal  string `env:"REDIS_CONNECTION__principalId"`
 	}
 	Outbox struct {
 		Source         string        `env:"RELAYBOX_SOURCE" envDefault:"/relaybox"`
@@ -212,6 +227,13 @@ func (c *Config) faults() []error {
 	fault(c.Outbox.Attempts < 2 || c.Outbox.Attempts > 10, "RELAYBOX_PARK_AFTER", "is %d, and one refusal does not tell a message from a destination that refuses everything: it must be from 2 to 10", c.Outbox.Attempts)
 	fault(c.Outbox.MaxEventBytes < 1024, "RELAYBOX_MAX_EVENT_BYTES", "is %d: it must be at least 1024", c.Outbox.MaxEventBytes)
 	fault(c.CacheBytes < 0, "RELAYBOX_CACHE_BYTES", "is %d: it must be at least 0, which keeps nothing", c.CacheBytes)
+	cached := c.CacheOfReads()
+	fault(cached == "", "RELAYBOX_READ_CACHE", "is %q: use off, memory or redis", c.ReadCache.Name)
+	fault(c.ReadCache.Bytes < 1, "RELAYBOX_READ_CACHE_BYTES", "is %d: it must be at least 1; for no cache set RELAYBOX_READ_CACHE to off", c.ReadCache.Bytes)
+	fault(c.ReadCache.Life < time.Second || c.ReadCache.Life > 24*time.Hour, "RELAYBOX_READ_CACHE_LIFE", "is %v: it must be from 1s to 24h", c.ReadCache.Life)
+	if err := c.RedisConnection().Validate(); cached == RedisCache && err != nil {
+		fault(true, "REDIS_CONNECTION", "is not usable: %v; in Azure set REDIS_CONNECTION__redisHostName to NAME.REGION.redis.azure.net, for another server set REDIS_CONNECTION to its URL", err)
+	}
 	fault(c.Inbox.Wait <= 0, "RELAYBOX_INBOX_WAIT", "is %v: it must be above zero", c.Inbox.Wait)
 	fault(c.Inbox.Waiting < 1, "RELAYBOX_INBOX_WAITING", "is %d: it must be at least 1, and at most half of maxConcurrentCalls in host.json", c.Inbox.Waiting)
 	fault(c.Inbox.EarlyWait < c.Inbox.Wait, "RELAYBOX_EARLY_WAIT", "is %v: it must be longer than the lock of the subscription, and at least RELAYBOX_INBOX_WAIT (%v)", c.Inbox.EarlyWait, c.Inbox.Wait)
@@ -236,6 +258,32 @@ func (c *Config) BusConnection() servicebus.Connection {
 		ConnectionString: c.Bus.ConnectionString, Namespace: c.Bus.Namespace,
 		ClientID: c.Bus.ClientID, Credential: c.Bus.Credential,
 	}
+}
+
+// RedisConnection says how to reach the cache that instances share.
+func (c *Config) RedisConnection() redis.Connection {
+	return redis.Connection{URL: c.Redis.URL, Host: c.Redis.Host, ClientID: c.Redis.ClientID, Credential: c.Redis.Credential, Principal: c.Redis.Principal}
+}
+
+// The caches of reads.
+const (
+	NoCache     = "off"
+	MemoryCache = "memory"
+	RedisCache  = "redis"
+)
+
+// CacheOfReads is one of NoCache, MemoryCache and RedisCache; "" for a name that is none.
+func (c *Config) CacheOfReads() string {
+	switch name := strings.ToLower(c.ReadCache.Name); name {
+	case NoCache, MemoryCache, RedisCache:
+		return name
+	case "":
+		if c.Redis.URL != "" || c.Redis.Host != "" {
+			return RedisCache
+		}
+		return MemoryCache
+	}
+	return ""
 }
 
 // Policy is what the consumer does about a gap; -1 for a name that is none.

@@ -10,6 +10,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/relaybox/relaybox/azure/redis"
 	"github.com/relaybox/relaybox/inbox"
 )
 
@@ -79,6 +80,10 @@ func TestEveryFaultNamesItsSetting(t *testing.T) {
 		"RELAYBOX_PARK_AFTER":          "1",
 		"RELAYBOX_MAX_EVENT_BYTES":     "7",
 		"RELAYBOX_CACHE_BYTES":         "-1",
+		"RELAYBOX_READ_CACHE":          "disk",
+		"RELAYBOX_READ_CACHE_BYTES":    "0",
+		"RELAYBOX_READ_CACHE_LIFE":     "0s",
+		"REDIS_CONNECTION":             "localhost:6379,password=" + key,
 		"RELAYBOX_INBOX_WAIT":          "0s",
 		"RELAYBOX_INBOX_WAITING":       "0",
 		"RELAYBOX_EARLY_WAIT":          "0s",
@@ -121,6 +126,9 @@ func TestLimits(t *testing.T) {
 		{"RELAYBOX_PARK_AFTER", "10", "11"},
 		{"RELAYBOX_MAX_EVENT_BYTES", "1024", "1023"},
 		{"RELAYBOX_CACHE_BYTES", "0", "-1"},
+		{"RELAYBOX_READ_CACHE_BYTES", "1", "0"},
+		{"RELAYBOX_READ_CACHE_LIFE", "1s", "999ms"},
+		{"RELAYBOX_READ_CACHE_LIFE", "24h", "24h1s"},
 		{"RELAYBOX_INBOX_WAIT", "1ns", "0s"},
 		{"RELAYBOX_INBOX_WAIT", "3m", "-1s"},
 		{"RELAYBOX_INBOX_WAITING", "1", "0"},
@@ -153,6 +161,9 @@ func TestSecretsAreNotRepeated(t *testing.T) {
 		{"COSMOS_CONNECTION": "AccountEndpoint=AccountKey=" + key + ";AccountKey=x"},
 		{"SERVICEBUS_CONNECTION": "Endpoint=" + key},
 		{"COSMOS_DATABASE": emulators["COSMOS_CONNECTION"]},
+		{"REDIS_CONNECTION": "http://:" + key + "@localhost"},
+		{"REDIS_CONNECTION__redisHostName": "redis://:" + key + "@localhost"},
+		{"RELAYBOX_READ_CACHE": "redis"},
 	} {
 		_, err := Load(with(c))
 		require.Error(t, err)
@@ -292,4 +303,28 @@ func TestAKeyInTheWrongSettingIsNotRepeated(t *testing.T) {
 		_, err = Load(settings)
 		require.ErrorContains(t, err, "COSMOS_KIND_CONTAINERS is a text that may hold a key")
 	}
+}
+
+// TestCacheOfReads: a server that is named is used, unless the setting says otherwise.
+func TestCacheOfReads(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct{ name, url, host, want string }{
+		{"", "", "", MemoryCache},
+		{"", "redis://localhost", "", RedisCache},
+		{"", "", "x.westeurope.redis.azure.net", RedisCache},
+		{"Redis", "redis://localhost", "", RedisCache},
+		{"memory", "redis://localhost", "", MemoryCache},
+		{"off", "redis://localhost", "", NoCache},
+		{"OFF", "", "", NoCache},
+	} {
+		cfg, err := Load(with(map[string]string{"RELAYBOX_READ_CACHE": c.name, "REDIS_CONNECTION": c.url, "REDIS_CONNECTION__redisHostName": c.host}))
+		require.NoError(t, err)
+		require.Equal(t, c.want, cfg.CacheOfReads(), "%+v", c)
+	}
+	cfg, err := Load(with(map[string]string{"REDIS_CONNECTION__redisHostName": "x", "REDIS_CONNECTION__clientId": "c", "REDIS_CONNECTION__credential": "managedidentity", "REDIS_CONNECTION__principalId": "p"}))
+	require.NoError(t, err)
+	require.Equal(t, redis.Connection{Host: "x", ClientID: "c", Credential: "managedidentity", Principal: "p"}, cfg.RedisConnection())
+	// A server that is not used may be named in any way.
+	_, err = Load(with(map[string]string{"RELAYBOX_READ_CACHE": "off", "REDIS_CONNECTION": "nonsense"}))
+	require.NoError(t, err)
 }

@@ -8,6 +8,7 @@ import (
 	"go.opentelemetry.io/otel/metric"
 	"go.opentelemetry.io/otel/trace"
 
+	"github.com/relaybox/relaybox/cache"
 	"github.com/relaybox/relaybox/inbox"
 	"github.com/relaybox/relaybox/outbox"
 )
@@ -44,6 +45,22 @@ func (t *Telemetry) Outbox() outbox.Observer {
 			t.pauses.Add(ctx, 1)
 		case outbox.Swept:
 			t.swept.Store(&swept{s.Report, time.Now()})
+		}
+	}
+}
+
+// Cache counts what the cache of reads tells.
+func (t *Telemetry) Cache() cache.Observer {
+	if t == nil {
+		return nil
+	}
+	ctx := context.Background()
+	return func(s cache.Signal) {
+		switch s := s.(type) {
+		case cache.Answered:
+			t.cached.Add(ctx, 1, metric.WithAttributes(attribute.Bool("relaybox.hit", s.Hit)))
+		case cache.Failed:
+			t.cachePauses.Add(ctx, 1)
 		}
 	}
 }

@@ -29,17 +29,19 @@ type instruments struct {
 	processes metric.Float64Histogram
 	received  metric.Int64Counter
 
-	committed metric.Int64Counter
-	published metric.Int64Counter
-	consumed  metric.Int64Counter
-	missing   metric.Int64Counter
-	skipped   metric.Int64Counter
-	parked    metric.Int64Counter
-	refused   metric.Int64Counter
-	held      metric.Int64Counter
-	pauses    metric.Int64Counter
-	settled   metric.Int64Counter
-	dropped   metric.Int64Counter
+	committed   metric.Int64Counter
+	published   metric.Int64Counter
+	consumed    metric.Int64Counter
+	missing     metric.Int64Counter
+	skipped     metric.Int64Counter
+	parked      metric.Int64Counter
+	refused     metric.Int64Counter
+	held        metric.Int64Counter
+	pauses      metric.Int64Counter
+	settled     metric.Int64Counter
+	dropped     metric.Int64Counter
+	cached      metric.Int64Counter
+	cachePauses metric.Int64Counter
 
 	publishDelay metric.Float64Histogram
 	effectDelay  metric.Float64Histogram
@@ -95,6 +97,8 @@ func (i *instruments) make(meter metric.Meter) error {
 	i.pauses = count("relaybox.broker.pauses", "{pause}", "Times that the broker was left alone for a while")
 	i.settled = count("relaybox.events.settled", "{event}", "Events that left the outbox, by where they were sent from")
 	i.dropped = count("relaybox.fastpath.dropped", "{key}", "Keys that found no room in the fast path and wait for a sweep")
+	i.cached = count("relaybox.cache.reads", "{read}", "Reads that a cache was asked for, by whether it had the entity")
+	i.cachePauses = count("relaybox.cache.pauses", "{pause}", "Times that the cache was left alone because it did not work")
 	return errors.Join(append(faults, i.backlog(meter))...)
 }
 

@@ -17,6 +17,7 @@ import (
 
 	"github.com/relaybox/relaybox/azure/cosmos"
 	"github.com/relaybox/relaybox/azure/servicebus"
+	"github.com/relaybox/relaybox/cache"
 	"github.com/relaybox/relaybox/handler/telemetry"
 	"github.com/relaybox/relaybox/inbox"
 	"github.com/relaybox/relaybox/outbox"
@@ -145,12 +146,18 @@ func TestMetricsOfTrouble(t *testing.T) {
 	} {
 		tell.Consumer()(s)
 	}
+	for _, s := range []cache.Signal{cache.Answered{Hit: true}, cache.Answered{}, cache.Answered{Hit: true}, cache.Failed{Err: away, Times: 1}, cache.Back{}} {
+		tell.Cache()(s)
+	}
 	tell.Bus()(servicebus.Sent{Topic: "events", Events: make([]*outbox.Event, 2), Err: away})
 	tell.Outbox()(outbox.Swept{Report: outbox.Report{Oldest: 90 * time.Second, Keys: 7, Standing: 2, Blocked: 1, Held: 3}})
 	require.Equal(t, []string{
 		"messaging.client.operation.duration s error.type=unavailable,messaging.destination.name=events,messaging.operation.name=send,messaging.operation.type=send,messaging.system=servicebus n=1",
 		"messaging.client.sent.messages {message} error.type=unavailable,messaging.destination.name=events,messaging.operation.name=send,messaging.operation.type=send,messaging.system=servicebus 2",
 		"relaybox.broker.pauses {pause} 1",
+		"relaybox.cache.pauses {pause} 1",
+		"relaybox.cache.reads {read} relaybox.hit=false 1",
+		"relaybox.cache.reads {read} relaybox.hit=true 2",
 		"relaybox.events.held {try} 1",
 		"relaybox.events.missing {event} cloudevents.event_type=t 5",
 		"relaybox.events.parked {event} cloudevents.event_type=t 1",

@@ -80,6 +80,8 @@ var rules = []rule{
 	{room: "outbox", never: sdks, testsToo: true},
 	{room: "inbox", never: ours, but: []string{module + "inbox", module + "internal/pace", module + "internal/recent"}, testsToo: true},
 	{room: "inbox", never: sdks, testsToo: true},
+	{room: "cache", never: ours, but: []string{module + "cache", module + "outbox", module + "internal/pace"}, testsToo: true},
+	{room: "cache", never: sdks, testsToo: true},
 	{room: "health", never: ours, but: []string{module + "health", module + "outbox"}, testsToo: true},
 	{room: "health", never: sdks, testsToo: true},
 	{room: "azfunc", never: ours, but: []string{module + "azfunc"}, testsToo: true},
@@ -90,7 +92,7 @@ var rules = []rule{
 	{room: "functions", never: append([]string{module + "azure", module + "local"}, sdks...)},
 	{room: "azure", never: []string{module + "functions", module + "entity", module + "profile", module + "examples", module + "local"}},
 	{room: "handler", never: []string{module + "local", "github.com/stretchr/testify"}},
-	{room: "handler/telemetry", never: ours, but: []string{module + "handler/telemetry", module + "outbox", module + "inbox", module + "azfunc", module + "azure/cosmos", module + "azure/servicebus", module + "internal/pace"}},
+	{room: "handler/telemetry", never: ours, but: []string{module + "handler/telemetry", module + "outbox", module + "inbox", module + "azfunc", module + "azure/cosmos", module + "azure/servicebus", module + "cache", module + "internal/pace"}},
 	{room: "handler/telemetry/otlp", never: ours, but: []string{module + "handler/telemetry/otlp", module + "internal/pace"}},
 	{room: "local", never: []string{module + "outbox", module + "inbox", module + "entity", module + "profile", module + "examples", module + "functions"}, testsToo: true},
 }

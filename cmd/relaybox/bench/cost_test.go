@@ -174,6 +174,8 @@ func everyDay(s *still, is map[string][]float64) {
 	after("a read", 200, read())
 	after("a read with `Cache-Control: no-cache`", 200, read("Cache-Control", "no-cache"))
 	row("… and the next one within a minute", 200, read("Cache-Control", "no-cache"))
+	after("a read with `Cache-Control: max-age=60` that the cache does not have", 200, read("Cache-Control", "max-age=60"))
+	row("… and one that it has", 200, read("Cache-Control", "max-age=60"))
 	after("32 warm events of one entity at once", 200, func(n int) int {
 		var all sync.WaitGroup
 		for i := range 32 {

@@ -66,9 +66,7 @@ func Run(ctx context.Context, o Options) Report {
 	c, _ := config.Load(settings.Values) // its faults are findings of CheckSettings
 	who := o.identities()
 	bus := busQuestions{config: c, subscription: settings.Values[subscriptionSetting], sessions: takesSessions(o.App, o.Home, settings), adminAddr: strings.TrimPrefix(o.BusAdmin, "http://"), transport: o.Transport}
-	report := Report{make([]Group, 5)}
-	var checks sync.WaitGroup
-	for i, check := range []func() Group{
+	questions := []func() Group{
 		func() Group { return Group{settings.title(), CheckSettings(settings)} },
 		func() Group {
 			return checkApp(o.App, o.Home, settings, HostNeeds{Deadline: c.Deadline, Hold: c.Inbox.Hold, Waiting: c.Inbox.Waiting})
@@ -76,7 +74,13 @@ func Run(ctx context.Context, o Options) Report {
 		func() Group { return checkStorage(ctx, settings, who, o.Transport) },
 		func() Group { return checkCosmos(ctx, c, who, o.Transport) },
 		func() Group { return bus.ask(ctx, who) },
-	} {
+	}
+	if c.CacheOfReads() == config.RedisCache {
+		questions = append(questions, func() Group { return checkReads(ctx, c, who) })
+	}
+	report := Report{make([]Group, len(questions))}
+	var checks sync.WaitGroup
+	for i, check := range questions {
 		checks.Go(func() { report.Groups[i] = check() })
 	}
 	checks.Wait()

@@ -1,0 +1,108 @@
+package e2e_test
+
+import (
+	"io"
+	"net/http"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/alicebob/miniredis/v2"
+	"github.com/stretchr/testify/require"
+
+	"github.com/relaybox/relaybox/local/stack"
+	"github.com/relaybox/relaybox/test/contract"
+)
+
+// shown is what a read that may be old was answered.
+type shown struct {
+	status     int
+	etag, from string
+	age        time.Duration
+	body       string
+}
+
+// recent reads a profile that may be as old as age. It is no part of the history, which knows the
+// present only.
+func (s *system) recent(id string, age time.Duration, headers ...string) shown {
+	s.t.Helper()
+	r, err := http.NewRequestWithContext(s.t.Context(), http.MethodGet, s.HostURL+"/api/profiles/"+id, nil)
+	require.NoError(s.t, err)
+	r.Header.Set("Cache-Control", "max-age="+strconv.Itoa(int(age/time.Second)))
+	for i := 0; i+1 < len(headers); i += 2 {
+		r.Header.Set(headers[i], headers[i+1])
+	}
+	w, err := s.http.Do(r)
+	require.NoError(s.t, err)
+	defer func() { require.NoError(s.t, w.Body.Close()) }()
+	body, err := io.ReadAll(w.Body)
+	require.NoError(s.t, err)
+	require.NoError(s.t, contract.Answer(http.MethodGet, r.URL.Path, w.StatusCode, w.Header, body))
+	old, err := strconv.Atoi(w.Header.Get("Age"))
+	require.NoError(s.t, err)
+	return shown{w.StatusCode, w.Header.Get("ETag"), w.Header.Get("X-Cache"), time.Duration(old) * time.Second, string(body)}
+}
+
+// TestReadsFromMemory is what an app without any setting does.
+func TestReadsFromMemory(t *testing.T) {
+	t.Parallel()
+	s := start(t)
+	first := s.must(201, http.MethodPut, "p-1", `{"displayName":"Ada"}`)
+	require.Equal(t, "MISS", s.recent("p-1", time.Hour).from)
+	got := s.recent("p-1", time.Hour)
+	require.Equal(t, shown{200, first.etag, "HIT", got.age, first.body}, got)
+
+	second := s.must(200, http.MethodPut, "p-1", `{"displayName":"Grace"}`)
+	require.Equal(t, first.etag, s.recent("p-1", time.Hour).etag, "it may be as old")
+	require.Equal(t, second.etag, s.must(200, http.MethodGet, "p-1", "").etag, "nobody said so")
+	require.Equal(t, second.etag, s.must(200, http.MethodGet, "p-1", "", "Cache-Control", "no-cache").etag)
+	require.Equal(t, 304, s.recent("p-1", time.Hour, "If-None-Match", first.etag).status)
+	got = s.recent("p-1", time.Hour, "If-None-Match", second.etag)
+	require.Equal(t, 304, got.status, "who has the newer one is not shown the older one")
+	require.Equal(t, second.etag, got.etag)
+	require.Equal(t, second.etag, s.recent("p-1", time.Hour).etag)
+
+	s.must(204, http.MethodDelete, "p-1", "")
+	require.Equal(t, 200, s.recent("p-1", time.Hour).status)
+	s.killHandler() // and its memory is gone
+	s.eventually(func() bool {
+		got, err := s.call(http.MethodGet, "p-1", "")
+		return err == nil && got.status == 404
+	}, "another handler answers")
+	require.Equal(t, 404, s.recent("p-1", time.Hour).status)
+}
+
+// TestReadsFromRedis: what it holds outlives a handler; without it reads are slower, and nothing else.
+func TestReadsFromRedis(t *testing.T) {
+	t.Parallel()
+	server := miniredis.RunT(t)
+	server.RequireUserAuth("app", "secret")
+	s := start(t, func(c *stack.Config) { c.Settings["REDIS_CONNECTION"] = "redis://app:secret@" + server.Addr() })
+	first := s.must(201, http.MethodPut, "p-1", `{"displayName":"Ada <&> Zoë"}`)
+	s.eventually(func() bool { // it connects beside the first requests
+		return s.recent("p-1", time.Hour).from == "HIT"
+	}, "the cache is used")
+	got := s.recent("p-1", time.Hour)
+	require.Equal(t, shown{200, first.etag, "HIT", got.age, first.body}, got)
+	require.Equal(t, []string{"relaybox:relaybox:profile:p-1"}, server.Keys())
+
+	s.must(200, http.MethodPut, "p-1", `{"displayName":"Grace"}`)
+	s.killHandler()
+	s.eventually(func() bool {
+		r, err := s.call(http.MethodGet, "p-1", "")
+		return err == nil && r.status == 200
+	}, "another handler answers")
+	s.eventually(func() bool { return s.recent("p-1", time.Hour).from == "HIT" }, "it has the cache of the first")
+	require.Equal(t, first.etag, s.recent("p-1", time.Hour).etag)
+
+	server.Close()
+	got = s.recent("p-1", time.Hour)
+	require.Equal(t, "MISS", got.from)
+	require.True(t, strings.Contains(got.body, "Grace"), got.body)
+	require.Equal(t, 200, s.recent("p-1", time.Hour).status)
+	require.NoError(t, server.Restart())
+	server.FlushAll()
+	s.eventually(func() bool { return s.recent("p-1", time.Hour).from == "HIT" }, "it is used again")
+	require.Contains(t, s.recent("p-1", time.Hour).body, "Grace")
+}
