@@ -1,6 +1,7 @@
 package e2e_test
 
 import (
+	"errors"
 	"io"
 	"net/http"
 	"strconv"
@@ -27,21 +28,41 @@ type shown struct {
 // present only.
 func (s *system) recent(id string, age time.Duration, headers ...string) shown {
 	s.t.Helper()
-	r, err := http.NewRequestWithContext(s.t.Context(), http.MethodGet, s.HostURL+"/api/profiles/"+id, nil)
+	got, err := s.tryRecent(id, age, headers...)
 	require.NoError(s.t, err)
+	return got
+}
+
+func (s *system) tryRecent(id string, age time.Duration, headers ...string) (shown, error) {
+	r, err := http.NewRequestWithContext(s.t.Context(), http.MethodGet, s.HostURL+"/api/profiles/"+id, nil)
+	if err != nil {
+		return shown{}, err
+	}
 	r.Header.Set("Cache-Control", "max-age="+strconv.Itoa(int(age/time.Second)))
 	for i := 0; i+1 < len(headers); i += 2 {
 		r.Header.Set(headers[i], headers[i+1])
 	}
 	w, err := s.http.Do(r)
-	require.NoError(s.t, err)
-	defer func() { require.NoError(s.t, w.Body.Close()) }()
+	if err != nil {
+		return shown{}, err
+	}
 	body, err := io.ReadAll(w.Body)
-	require.NoError(s.t, err)
-	require.NoError(s.t, contract.Answer(http.MethodGet, r.URL.Path, w.StatusCode, w.Header, body))
+	if err = errors.Join(err, w.Body.Close()); err != nil {
+		return shown{}, err
+	}
+	if err := contract.Answer(http.MethodGet, r.URL.Path, w.StatusCode, w.Header, body); err != nil {
+		return shown{}, err
+	}
 	old, err := strconv.Atoi(w.Header.Get("Age"))
-	require.NoError(s.t, err)
-	return shown{w.StatusCode, w.Header.Get("ETag"), w.Header.Get("X-Cache"), time.Duration(old) * time.Second, string(body)}
+	return shown{w.StatusCode, w.Header.Get("ETag"), w.Header.Get("X-Cache"), time.Duration(old) * time.Second, string(body)}, err
+}
+
+// hits says whether the cache has a profile by now.
+func (s *system) hits(id string) func() bool {
+	return func() bool {
+		got, err := s.tryRecent(id, time.Hour)
+		return err == nil && got.from == "HIT"
+	}
 }
 
 // TestReadsFromMemory is what an app without any setting does.
@@ -80,9 +101,7 @@ func TestReadsFromRedis(t *testing.T) {
 	server.RequireUserAuth("app", "secret")
 	s := start(t, func(c *stack.Config) { c.Settings["REDIS_CONNECTION"] = "redis://app:secret@" + server.Addr() })
 	first := s.must(201, http.MethodPut, "p-1", `{"displayName":"Ada <&> Zoë"}`)
-	s.eventually(func() bool { // it connects beside the first requests
-		return s.recent("p-1", time.Hour).from == "HIT"
-	}, "the cache is used")
+	s.eventually(s.hits("p-1"), "it connects beside the first requests")
 	got := s.recent("p-1", time.Hour)
 	require.Equal(t, shown{200, first.etag, "HIT", got.age, first.body}, got)
 	require.Equal(t, []string{"relaybox:relaybox:profile:p-1"}, server.Keys())
@@ -93,7 +112,7 @@ func TestReadsFromRedis(t *testing.T) {
 		r, err := s.call(http.MethodGet, "p-1", "")
 		return err == nil && r.status == 200
 	}, "another handler answers")
-	s.eventually(func() bool { return s.recent("p-1", time.Hour).from == "HIT" }, "it has the cache of the first")
+	s.eventually(s.hits("p-1"), "it has the cache of the first")
 	require.Equal(t, first.etag, s.recent("p-1", time.Hour).etag)
 
 	server.Close()
@@ -103,6 +122,6 @@ func TestReadsFromRedis(t *testing.T) {
 	require.Equal(t, 200, s.recent("p-1", time.Hour).status)
 	require.NoError(t, server.Restart())
 	server.FlushAll()
-	s.eventually(func() bool { return s.recent("p-1", time.Hour).from == "HIT" }, "it is used again")
+	s.eventually(s.hits("p-1"), "it is used again")
 	require.Contains(t, s.recent("p-1", time.Hour).body, "Grace")
 }
