@@ -175,12 +175,18 @@ func (d Deps) load(ctx context.Context, key string, fresh request.Freshness, c r
 	return d.Reader.Load(ctx, key)
 }
 
-// recent takes an entity that the cache has, unless the client names another version, which may be a
-// newer one: nobody who names what they have goes back. The headers say how old it is.
+// recent takes an entity that the cache has. The headers say how old it is. A client that names a newer
+// version is not shown an older one: then a read tells, and if that lags, one behind a barrier.
 func (d Deps) recent(ctx context.Context, key string, age time.Duration, c request.Conditions, h http.Header) (outbox.Entity, error) {
 	e, old, hit, err := d.Cache.Recent(ctx, key, age)
-	if err == nil && hit && !c.Agree(e) {
+	if err == nil && hit && c.Ahead(e) {
 		e, old, hit, err = d.Cache.Recent(ctx, key, 0)
+	}
+	if err == nil && c.Ahead(e) {
+		if err = d.Reader.Barrier(ctx, key); err == nil {
+			old, hit = 0, false
+			e, err = d.Reader.Load(ctx, key)
+		}
 	}
 	if err != nil {
 		return outbox.Entity{}, err

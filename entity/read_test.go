@@ -91,7 +91,7 @@ func TestAReadMayBeAsOldAsItSays(t *testing.T) {
 	h.must(200, "PUT", "doors/d", `{"name":"Back"}`)
 	second, err := h.store.Load(t.Context(), "door:d")
 	require.NoError(t, err)
-	gone := outbox.Entity{Key: "door:d", Version: 1, Deleted: true}
+	gone := outbox.Entity{Key: "door:d", Version: 1, Incarnation: first.Incarnation, Deleted: true}
 	for name, c := range map[string]struct {
 		cached                 outbox.Entity
 		control, header, value string
@@ -107,9 +107,10 @@ func TestAReadMayBeAsOldAsItSays(t *testing.T) {
 		"a newer one is known":     {first, "max-age=60", "If-None-Match", request.Tag(second), 304, request.Tag(second), "0", "MISS", []time.Duration{time.Minute, 0}},
 		"matches":                  {first, "max-age=60", "If-Match", request.Tag(first), 200, request.Tag(first), "30", "HIT", []time.Duration{time.Minute}},
 		"a newer one matches":      {first, "max-age=60", "If-Match", request.Tag(second), 200, request.Tag(second), "0", "MISS", []time.Duration{time.Minute, 0}},
-		"an older one matches":     {second, "max-age=60", "If-Match", request.Tag(first), 412, "", "0", "MISS", []time.Duration{time.Minute, 0}},
+		"an older one matches":     {second, "max-age=60", "If-Match", request.Tag(first), 412, "", "30", "HIT", []time.Duration{time.Minute}},
+		"an older one is known":    {second, "max-age=60", "If-None-Match", request.Tag(first), 200, request.Tag(second), "30", "HIT", []time.Duration{time.Minute}},
 		"gone":                     {gone, "max-age=60", "", "", 404, "", "30", "HIT", []time.Duration{time.Minute}},
-		"gone, as far as it knows": {gone, "max-age=60", "If-None-Match", request.Tag(first), 200, request.Tag(second), "0", "MISS", []time.Duration{time.Minute, 0}},
+		"gone, as far as it knows": {gone, "max-age=60", "If-None-Match", request.Tag(second), 304, request.Tag(second), "0", "MISS", []time.Duration{time.Minute, 0}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -143,4 +144,39 @@ func TestAReadMayBeAsOldAsItSays(t *testing.T) {
 	reads.ServeHTTP(w, r)
 	require.Equal(t, 429, w.Code)
 	require.Empty(t, w.Header().Get("Age"))
+}
+
+// TestWhoNamesANewerVersionWaitsForIt: a replica that lags as the cache does is not believed.
+func TestWhoNamesANewerVersionWaitsForIt(t *testing.T) {
+	t.Parallel()
+	h := build(t, map[string]resource{"doors": door()})
+	h.must(201, "PUT", "doors/d", `{"name":"Front"}`)
+	lagging := h.store.Copy()
+	first, err := lagging.Load(t.Context(), "door:d")
+	require.NoError(t, err)
+	h.must(200, "PUT", "doors/d", `{"name":"Back"}`)
+	second, err := h.store.Load(t.Context(), "door:d")
+	require.NoError(t, err)
+	var ops []string
+	store := &outboxtest.FaultyStore{Storage: h.store, Before: func(_ context.Context, op, _ string) error {
+		ops = append(ops, op)
+		return nil
+	}}
+	for name, cache := range map[string]*kept{
+		"a hit":  {store: lagging, e: first, old: time.Second},
+		"a miss": {store: lagging},
+	} {
+		ops = nil
+		reads, err := door().Reads(entity.Deps{Reader: store, Cache: cache, Kinds: h.kinds})
+		require.NoError(t, err)
+		r := httptest.NewRequest("GET", "/api/doors/d", nil)
+		r.SetPathValue("id", "d")
+		r.Header.Set("Cache-Control", "max-age=60")
+		r.Header.Set("If-None-Match", request.Tag(second))
+		w := httptest.NewRecorder()
+		reads.ServeHTTP(w, r)
+		require.Equal(t, 304, w.Code, name)
+		require.Equal(t, []string{"barrier", "load"}, ops, name)
+		require.Equal(t, "MISS", w.Header().Get("X-Cache"), name)
+	}
 }

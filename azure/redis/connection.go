@@ -102,15 +102,16 @@ func parseURL(s string) (*goredis.Options, error) {
 
 func azures(host string) bool {
 	host = strings.ToLower(host)
-	return strings.HasSuffix(host, ".redis.azure.net") || strings.HasSuffix(host, ".redis.cache.windows.net")
+	// Every cloud of Azure, and each generation of the service.
+	return strings.Contains(host, ".redis.azure.") || strings.Contains(host, ".redis.cache.") || strings.Contains(host, ".redisenterprise.cache.")
 }
 
-// basic are the options that all connections have. A connection is given up before the token ends that
-// it was opened with.
+// basic are the options that all connections have. A connection is given up after half the life of a
+// new token; one that was opened with an older one is closed by the server, and found closed.
 func basic() *goredis.Options {
 	return &goredis.Options{
 		MaxRetries: -1, DialerRetries: 1, DialTimeout: 5 * time.Second, ContextTimeoutEnabled: true,
-		MaxActiveConns: 64, PoolSize: 64, MaxIdleConns: 16, ConnMaxIdleTime: 5 * time.Minute, ConnMaxLifetime: 30 * time.Minute,
+		MaxActiveConns: 64, PoolSize: 64, ConnMaxIdleTime: 9 * time.Minute, ConnMaxLifetime: 30 * time.Minute,
 		DisableIdentity:          true,
 		MaintNotificationsConfig: &maintnotifications.Config{Mode: maintnotifications.ModeDisabled},
 	}

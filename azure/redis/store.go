@@ -31,6 +31,7 @@ type Options struct {
 type Store struct {
 	client *goredis.Client
 	opts   Options
+	room   chan struct{} // for commands
 }
 
 // Open returns the store. It does no I/O. Its error is one of the connection's settings.
@@ -43,7 +44,7 @@ func Open(c Connection, opts Options) (*Store, error) {
 	if err != nil {
 		return nil, &access.SettingError{Err: err}
 	}
-	return &Store{client: goredis.NewClient(client), opts: opts}, nil
+	return &Store{client: goredis.NewClient(client), opts: opts, room: make(chan struct{}, client.PoolSize)}, nil
 }
 
 // quiet keeps the client's own log, which every error is told to as well, off standard error.
@@ -55,11 +56,65 @@ func (nobody) Printf(context.Context, string, ...any) {}
 
 // Ready connects, ahead of the first read.
 func (s *Store) Ready(ctx context.Context) error {
-	return s.client.Ping(ctx).Err()
+	_, err := aside(ctx, s, func(ctx context.Context) (string, error) { return s.client.Ping(ctx).Result() })
+	return err
 }
 
 // Close closes all connections.
 func (s *Store) Close() error { return s.client.Close() }
+
+// commandTime bounds a command that nobody waits for any more.
+const commandTime = 5 * time.Second
+
+// errBusy: as many commands as there are connections are under way.
+var errBusy = errors.New("all connections are busy")
+
+// aside lets a command go on when its caller has no time left: a connection that takes longer to set
+// up, over TLS and with a token, than a read can wait is there for the next one.
+func aside[T any](ctx context.Context, s *Store, do func(ctx context.Context) (T, error)) (T, error) {
+	type outcome struct {
+		value T
+		err   error
+	}
+	select {
+	case s.room <- struct{}{}:
+	default:
+		return outcome{}.value, errBusy
+	}
+	ended := make(chan outcome, 1)
+	go func() {
+		defer func() { <-s.room }()
+		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), commandTime)
+		defer cancel()
+		value, err := do(ctx)
+		ended <- outcome{value, told(err)}
+	}()
+	select {
+	case o := <-ended:
+		return o.value, o.err
+	case <-ctx.Done():
+		return outcome{}.value, context.Cause(ctx)
+	}
+}
+
+// told is err without what a server may repeat of a command, which may be a password: what it refuses
+// with begins with a word that says why.
+func told(err error) error {
+	refused, ok := errors.AsType[goredis.Error](err)
+	if !ok {
+		return err
+	}
+	code, _, _ := strings.Cut(refused.Error(), " ")
+	return &Refusal{Code: code}
+}
+
+// Refusal is an answer of the server that is an error.
+type Refusal struct {
+	// Code is its first word, such as WRONGPASS, NOPERM or OOM.
+	Code string
+}
+
+func (r *Refusal) Error() string { return "the server answers " + r.Code }
 
 // An entry is a hash of these, and of its rank among the key's entries: what describes the entity, and its
 // data as it is.
@@ -78,19 +133,21 @@ type head struct {
 	At          time.Time          `json:"at"`
 }
 
-// Get implements cache.Store.
+// Get implements cache.Store. What is there and is no entry is none: a put replaces it.
 func (s *Store) Get(ctx context.Context, key string) (cache.Entry, bool, error) {
-	fields, err := s.client.HMGet(ctx, s.name(key), fieldHead, fieldData).Result()
+	fields, err := aside(ctx, s, func(ctx context.Context) ([]any, error) {
+		return s.client.HMGet(ctx, s.name(key), fieldHead, fieldData).Result()
+	})
+	if refused, ok := errors.AsType[*Refusal](err); ok && refused.Code == "WRONGTYPE" {
+		return cache.Entry{}, false, nil
+	}
 	if err != nil {
 		return cache.Entry{}, false, fmt.Errorf("get %q: %w", key, err)
 	}
 	text, ok := fields[0].(string)
-	if !ok {
-		return cache.Entry{}, false, nil
-	}
 	var h head
-	if err := json.Unmarshal([]byte(text), &h); err != nil {
-		return cache.Entry{}, false, fmt.Errorf("get %q: what is stored is no entry: %w", key, err)
+	if !ok || json.Unmarshal([]byte(text), &h) != nil || h.Version < 1 {
+		return cache.Entry{}, false, nil
 	}
 	e := cache.Entry{At: h.At, Entity: outbox.Entity{
 		Key: key, Version: h.Version, LastSeq: h.LastSeq, Incarnation: h.Incarnation, Deleted: h.Deleted, UpdatedAt: h.UpdatedAt,
@@ -104,8 +161,9 @@ func (s *Store) Get(ctx context.Context, key string) (cache.Entry, bool, error) 
 // newer replaces an entry by one that comes behind it: KEYS the entry; ARGV its rank, head, data, and
 // life in milliseconds.
 var newer = goredis.NewScript(`
+if redis.call('TYPE', KEYS[1]).ok ~= 'hash' then redis.call('DEL', KEYS[1]) end
 local rank = redis.call('HGET', KEYS[1], 'rank')
-if rank and rank >= ARGV[1] then return 0 end
+if rank and #rank == #ARGV[1] and rank >= ARGV[1] then return 0 end
 redis.call('HSET', KEYS[1], 'rank', ARGV[1], 'head', ARGV[2], 'data', ARGV[3])
 redis.call('PEXPIRE', KEYS[1], ARGV[4])
 return 1`)
@@ -119,8 +177,10 @@ func (s *Store) Put(ctx context.Context, e cache.Entry) error {
 	if err != nil {
 		return fmt.Errorf("put %q: %w", e.Entity.Key, err)
 	}
-	err = newer.Run(ctx, s.client, []string{s.name(e.Entity.Key)}, rank(e), described, []byte(e.Entity.Data), s.opts.Life.Milliseconds()).Err()
-	if err != nil && !errors.Is(err, goredis.Nil) {
+	_, err = aside(ctx, s, func(ctx context.Context) (any, error) {
+		return newer.Run(ctx, s.client, []string{s.name(e.Entity.Key)}, rank(e), described, []byte(e.Entity.Data), s.opts.Life.Milliseconds()).Result()
+	})
+	if err != nil {
 		return fmt.Errorf("put %q: %w", e.Entity.Key, err)
 	}
 	return nil

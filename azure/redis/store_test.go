@@ -1,11 +1,15 @@
 package redis_test
 
 import (
+	"bufio"
 	"context"
 	"errors"
+	"io"
 	"net"
 	"os"
 	"strconv"
+	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -70,21 +74,23 @@ func TestPrefixesPartApps(t *testing.T) {
 	require.Equal(t, 5*time.Minute, server.TTL("one:k:1"), "by default")
 }
 
-// TestWhatIsNoEntry is a fault, and is replaced by one that is.
+// TestWhatIsNoEntry is none, and is replaced by one.
 func TestWhatIsNoEntry(t *testing.T) {
 	t.Parallel()
 	server := miniredis.RunT(t)
 	s := open(t, redis.Connection{URL: "redis://" + server.Addr()}, redis.Options{})
-	server.HSet("k:1", "head", "{")
-	_, _, err := s.Get(t.Context(), "k:1")
-	require.ErrorContains(t, err, `get "k:1": what is stored is no entry`)
+	server.HSet("k:1", "head", "{", "rank", "zzz")
 	require.NoError(t, server.Set("k:2", "text"))
-	_, _, err = s.Get(t.Context(), "k:2")
-	require.ErrorContains(t, err, "WRONGTYPE")
-	require.NoError(t, s.Put(t.Context(), cache.Entry{Entity: outbox.Entity{Key: "k:1", Version: 1}}))
-	_, ok, err := s.Get(t.Context(), "k:1")
-	require.NoError(t, err)
-	require.True(t, ok)
+	server.HSet("k:3", "head", "{}")
+	for _, key := range []string{"k:1", "k:2", "k:3"} {
+		_, ok, err := s.Get(t.Context(), key)
+		require.NoError(t, err)
+		require.False(t, ok)
+		require.NoError(t, s.Put(t.Context(), cache.Entry{Entity: outbox.Entity{Key: key, Version: 1}}))
+		_, ok, err = s.Get(t.Context(), key)
+		require.NoError(t, err)
+		require.True(t, ok)
+	}
 }
 
 // TestAnOutage: it fails while the server is away, and works again with it, a script that it has
@@ -107,18 +113,100 @@ func TestAnOutage(t *testing.T) {
 	require.True(t, ok)
 }
 
+// server answers every command with what answer returns for its first word; "" is no answer.
+func answering(t *testing.T, answer func(conn int, command string) string) (addr string) {
+	t.Helper()
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	require.NoError(t, err)
+	t.Cleanup(func() { _ = listener.Close() })
+	go func() {
+		for n := 1; ; n++ {
+			conn, err := listener.Accept()
+			if err != nil {
+				return
+			}
+			go func() {
+				defer func() { _ = conn.Close() }()
+				lines := bufio.NewScanner(conn)
+				for lines.Scan() { // *2 $4 PING …
+					if command := strings.ToUpper(lines.Text()); command != "" && command[0] >= 'A' && command[0] <= 'Z' {
+						_, _ = io.WriteString(conn, answer(n, command))
+					}
+				}
+			}()
+		}
+	}()
+	return listener.Addr().String()
+}
+
 // TestAServerThatSaysNothing is waited for as long as the context says.
 func TestAServerThatSaysNothing(t *testing.T) {
 	t.Parallel()
-	silent, err := net.Listen("tcp", "127.0.0.1:0")
+	s := open(t, redis.Connection{URL: "redis://" + answering(t, func(int, string) string { return "" })}, redis.Options{})
+	gone := errors.New("no more time")
+	ctx, cancel := context.WithCancelCause(t.Context())
+	cancel(gone)
+	_, _, err := s.Get(ctx, "k:1")
+	require.ErrorIs(t, err, gone)
+	require.ErrorIs(t, s.Ready(ctx), gone)
+}
+
+// TestCommandsAreBounded: behind a server that says nothing there are no more than the connections bear.
+func TestCommandsAreBounded(t *testing.T) {
+	t.Parallel()
+	s := open(t, redis.Connection{URL: "redis://" + answering(t, func(int, string) string { return "" })}, redis.Options{})
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	var err error
+	for range 65 {
+		_, _, err = s.Get(ctx, "k:1")
+	}
+	require.ErrorContains(t, err, "all connections are busy")
+}
+
+// TestAConnectionOutlivesWhoAskedForIt: it takes longer to set up than anybody waits, and is there then.
+func TestAConnectionOutlivesWhoAskedForIt(t *testing.T) {
+	t.Parallel()
+	asked, ready := make(chan struct{}), make(chan struct{})
+	var first sync.Once
+	addr := answering(t, func(_ int, command string) string {
+		switch command {
+		case "HELLO":
+			first.Do(func() { close(asked) })
+			<-ready
+			return "%1\r\n$5\r\nproto\r\n:3\r\n"
+		case "HMGET":
+			return "*2\r\n_\r\n_\r\n"
+		case "PING":
+			return "+PONG\r\n"
+		}
+		return ""
+	})
+	s := open(t, redis.Connection{URL: "redis://" + addr}, redis.Options{})
+	ctx, leave := context.WithCancel(t.Context())
+	go func() {
+		<-asked
+		leave()
+	}()
+	_, _, err := s.Get(ctx, "k:1")
+	require.ErrorIs(t, err, context.Canceled)
+	close(ready)
+	require.NoError(t, s.Ready(t.Context()))
+	_, ok, err := s.Get(t.Context(), "k:1")
 	require.NoError(t, err)
-	defer func() { _ = silent.Close() }()
-	s := open(t, redis.Connection{URL: "redis://" + silent.Addr().String()}, redis.Options{})
-	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Millisecond)
-	defer cancel()
-	_, _, err = s.Get(ctx, "k:1")
-	require.Error(t, err)
-	require.ErrorIs(t, ctx.Err(), context.DeadlineExceeded)
+	require.False(t, ok)
+}
+
+// TestAServerThatRepeatsCommands tells no password on.
+func TestAServerThatRepeatsCommands(t *testing.T) {
+	t.Parallel()
+	addr := answering(t, func(_ int, command string) string {
+		return "-ERR unknown command '" + command + "', with args beginning with: 'app' 's3cret'\r\n"
+	})
+	s := open(t, redis.Connection{URL: "redis://app:s3cret@" + addr}, redis.Options{})
+	err := s.Ready(t.Context())
+	require.ErrorContains(t, err, "the server answers ERR")
+	require.NotContains(t, err.Error(), "s3cret")
 }
 
 // credential has tokens of an identity.

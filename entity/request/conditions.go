@@ -2,6 +2,7 @@ package request
 
 import (
 	"net/http"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -57,10 +58,19 @@ func (c Conditions) Known(e outbox.Entity) bool {
 	return c.noneMatch != nil && c.noneMatch.weak(e)
 }
 
-// Agree says whether e is what the client names, if it names anything: of another version it may have
-// seen a newer one.
-func (c Conditions) Agree(e outbox.Entity) bool {
-	return (c.match == nil || c.match.strong(e)) && (c.noneMatch == nil || c.noneMatch.weak(e))
+// Ahead says whether the client names a version that may be newer than e: of a tag of another
+// incarnation nobody knows. What is no tag of ours names none.
+func (c Conditions) Ahead(e outbox.Entity) bool { return c.match.ahead(e) || c.noneMatch.ahead(e) }
+
+func (t *tags) ahead(e outbox.Entity) bool {
+	if t == nil {
+		return false
+	}
+	return slices.ContainsFunc(t.list, func(named tag) bool {
+		number, life, ours := strings.Cut(named.opaque, "-")
+		version, err := strconv.ParseInt(number, 10, 64)
+		return ours && err == nil && (life != e.Incarnation.ID || version > e.Version)
+	})
 }
 
 // strong is the comparison of If-Match: weak tags never match (RFC 9110 §8.8.3.2).

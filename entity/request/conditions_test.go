@@ -110,22 +110,27 @@ func FuzzParseTags(f *testing.F) {
 	})
 }
 
-func TestAgree(t *testing.T) {
+func TestAhead(t *testing.T) {
 	t.Parallel()
 	third := outbox.Entity{Key: "p-1", Version: 3, Incarnation: outbox.Incarnation{ID: "i"}}
 	for name, c := range map[string]struct {
 		match, noneMatch string
 		want             bool
 	}{
-		"nothing":           {"", "", true},
-		"known":             {"", `"2-i", W/"3-i"`, true},
-		"another is known":  {"", `"4-i"`, false},
-		"any":               {"", "*", true},
-		"matches":           {`"3-i"`, "", true},
-		"another matches":   {`"4-i"`, "", false},
-		"both":              {`"3-i"`, `"3-i"`, true},
-		"one of both":       {`"3-i"`, `"4-i"`, false},
-		"the other of both": {`"4-i"`, `"3-i"`, false},
+		"nothing":             {"", "", false},
+		"the same":            {"", `"3-i"`, false},
+		"older":               {"", `"2-i"`, false},
+		"newer":               {"", `"4-i"`, true},
+		"newer and weak":      {"", `W/"4-i"`, true},
+		"one of several":      {"", `"2-i", "10-i"`, true},
+		"another incarnation": {"", `"1-j"`, true},
+		"any":                 {"", "*", false},
+		"none of ours":        {"", `"abc", "x-i", "4"`, false},
+		"matches":             {`"3-i"`, "", false},
+		"older does not":      {`"2-i"`, "", false},
+		"newer matches":       {`"4-i"`, "", true},
+		"both":                {`"3-i"`, `"3-i"`, false},
+		"one of both":         {`"3-i"`, `"4-i"`, true},
 	} {
 		h := http.Header{}
 		if c.match != "" {
@@ -136,6 +141,6 @@ func TestAgree(t *testing.T) {
 		}
 		conditions, err := ParseConditions(h)
 		require.NoError(t, err, name)
-		require.Equal(t, c.want, conditions.Agree(third), name)
+		require.Equal(t, c.want, conditions.Ahead(third), name)
 	}
 }

@@ -1,9 +1,14 @@
 package app
 
 import (
-	"context"
+	"cmp"
+	"crypto/sha256"
+	"encoding/hex"
 	"log/slog"
+	"sync"
+	"time"
 
+	"github.com/relaybox/relaybox/azure/access"
 	"github.com/relaybox/relaybox/azure/redis"
 	"github.com/relaybox/relaybox/cache"
 	"github.com/relaybox/relaybox/entity"
@@ -19,7 +24,7 @@ func reads(cfg config.Config, log *slog.Logger, source cache.Source, tell *telem
 	case config.NoCache:
 		return nil, nil, nil
 	case config.RedisCache:
-		shared, err = redis.Open(cfg.RedisConnection(), redis.Options{Prefix: "relaybox:" + cfg.Cosmos.Database + ":", Life: cfg.ReadCache.Life})
+		shared, err = redis.Open(cfg.RedisConnection(), redis.Options{Prefix: prefix(cfg), Life: cfg.ReadCache.Life})
 		if err != nil {
 			return nil, nil, err
 		}
@@ -30,17 +35,35 @@ func reads(cfg config.Config, log *slog.Logger, source cache.Source, tell *telem
 	return cache.New(source, store, cache.Options{Observer: toldCache(observeCache(log), tell.Cache())}), shared, nil
 }
 
+// prefix parts the apps that share a server, by what they store in.
+func prefix(cfg config.Config) string {
+	of := sha256.Sum256([]byte(cmp.Or(cfg.Cosmos.Endpoint, access.Part(cfg.Cosmos.ConnectionString, "AccountEndpoint")) + "\n" + cfg.Cosmos.Database))
+	return "relaybox:" + hex.EncodeToString(of[:6]) + ":"
+}
+
+// quietTime is how long the log says nothing more about a cache that comes and goes.
+const quietTime = 10 * time.Second
+
+// observeCache logs that the cache does not work, and that it works again, seldom: one that hovers
+// between the two does so many times a second.
 func observeCache(log *slog.Logger) cache.Observer {
+	var mu sync.Mutex
+	var last time.Time // of a warning
+	var warned bool    // of what is not over yet
 	return func(s cache.Signal) {
+		mu.Lock()
+		defer mu.Unlock()
 		switch s := s.(type) {
 		case cache.Failed:
-			level := slog.LevelWarn
-			if s.Times&(s.Times-1) != 0 {
-				level = slog.LevelDebug // the first, the second, the fourth and so on are enough
+			if time.Since(last) >= quietTime {
+				last, warned = time.Now(), true
+				log.Warn("the cache of reads does not work; reads go to the store", "times", s.Times, "for", s.For.String(), "error", s.Err)
 			}
-			log.Log(context.Background(), level, "the cache of reads does not work; reads go to the store", "times", s.Times, "for", s.For.String(), "error", s.Err)
 		case cache.Back:
-			log.Info("the cache of reads works again", "after", s.After.String())
+			if warned {
+				warned = false
+				log.Info("the cache of reads works again", "after", s.After.String())
+			}
 		}
 	}
 }
