@@ -35,7 +35,7 @@ type Entity struct {
 	gone     bool // deleted
 	times    times
 	last     int64  // sequence number
-	bytes    int    // of all messages
+	bytes    int    // of all messages and sessions' states
 	states   [3]int // messages by State
 	log      backlog
 	ready    ready                      // without sessions

@@ -144,10 +144,11 @@ func (b *Broker) Check() error {
 	defer b.mu.Unlock()
 	for _, e := range b.entities {
 		locked, receivable := 0, len(e.ready)
+		bytes, states := 0, [3]int{}
 		for _, s := range e.sessions {
 			receivable += len(s.ready)
+			bytes += len(s.state)
 		}
-		bytes, states := 0, [3]int{}
 		for m := range e.log.all(0) {
 			bytes += m.size
 			states[m.state]++

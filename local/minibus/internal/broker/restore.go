@@ -115,6 +115,7 @@ func (b *Broker) restoreOne(it *pebble.Iterator, orphans map[string]int) error {
 		}
 		s := e.sessionOf(string(rest))
 		s.stateAt, s.state = at, append([]byte{}, v[w:]...)
+		e.bytes += len(s.state)
 	case journal.KindHistory:
 		until, w := binary.Varint(v)
 		if w <= 0 {

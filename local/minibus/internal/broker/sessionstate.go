@@ -41,7 +41,8 @@ func (e *Entity) SetSessionState(r *Receivers, id string, state []byte) error {
 
 // mayHave says whether a connection may store a state.
 func (e *Entity) mayHave(r *Receivers, id string, state []byte) error {
-	if _, err := e.ownedBy(r, id); err != nil {
+	s, err := e.ownedBy(r, id)
+	if err != nil {
 		return err
 	}
 	if len(state) > maxSessionStateKB<<10 {
@@ -50,15 +51,20 @@ func (e *Entity) mayHave(r *Receivers, id string, state []byte) error {
 	if len(state) == 0 {
 		return nil
 	}
+	if more := len(state) - len(s.state); more > 0 && e.bytes+more > e.quota() {
+		return amqpwire.Errorf(amqpwire.CondResourceLimit, "%s", e.full())
+	}
 	return e.b.hasRoom(len(state))
 }
 
 func (s *session) setState(state []byte) {
+	s.in.bytes += len(state) - len(s.state)
 	s.state, s.stateAt = nil, s.in.b.Now()
 	if len(state) > 0 {
 		s.state = state
 	}
 	s.storeState()
+	s.in.callFeeders() // there may be room now
 }
 
 // SessionIDs are those of sessions with messages or a state or, by their states, of those whose state has been set since.

@@ -48,6 +48,7 @@ func Parse(payload []byte) (*Content, error) {
 	if err := c.readProperties(); err != nil {
 		return nil, err
 	}
+	c.Size += len(c.Properties) - len(m.Properties) // a message may be nothing but the id that it is given
 	return c, nil
 }
 
