@@ -3,7 +3,6 @@ package partition
 import (
 	"encoding/binary"
 	"encoding/hex"
-	"math"
 	"strings"
 
 	"github.com/relaybox/relaybox/local/minicosmos/sql"
@@ -94,7 +93,7 @@ func appendHashed(dst []byte, v sql.Value, stringEnd byte) []byte {
 	switch v.Kind() {
 	case sql.Number:
 		n, _ := v.Number()
-		return binary.LittleEndian.AppendUint64(append(dst, markNumber), math.Float64bits(n))
+		return binary.LittleEndian.AppendUint64(append(dst, markNumber), bitsOf(n))
 	case sql.String:
 		s, _ := v.Str()
 		return append(append(append(dst, markString), s...), stringEnd)
@@ -129,7 +128,7 @@ func appendOrdered(dst []byte, v sql.Value) []byte {
 
 // appendOrderedNumber writes eight bits, then seven at a time with a continuation bit.
 func appendOrderedNumber(dst []byte, f float64) []byte {
-	bits := math.Float64bits(f)
+	bits := bitsOf(f)
 	if bits < 1<<63 {
 		bits ^= 1 << 63
 	} else {

@@ -105,12 +105,17 @@ func appendTerminated(dst []byte, s string) []byte {
 	return append(dst, 0, 0)
 }
 
-// orderedBits maps doubles to integers of the same order; the two zeros are one.
-func orderedBits(f float64) uint64 {
+// bitsOf is a double as an integer; the two zeros are one.
+func bitsOf(f float64) uint64 {
 	if f == 0 {
-		f = 0
+		return 0
 	}
-	bits := math.Float64bits(f)
+	return math.Float64bits(f)
+}
+
+// orderedBits maps doubles to integers of the same order.
+func orderedBits(f float64) uint64 {
+	bits := bitsOf(f)
 	if bits&(1<<63) != 0 {
 		return ^bits
 	}
