@@ -195,21 +195,21 @@ func (c *conn) write() {
 	heartbeat := time.NewTimer(heartbeatEvery)
 	defer heartbeat.Stop()
 	defer c.stopReader()
-	var w work
+	w := work{beat: heartbeatEvery}
 	for {
-		due := false
 		select {
 		case <-c.done:
 			return
 		case <-c.wake:
 		case <-heartbeat.C:
-			due = true
+			if c.put(amqpwire.AppendHeartbeat(nil)) != nil {
+				return
+			}
+			heartbeat.Reset(w.beat)
+			continue
 		}
 		w = c.step(w.out[:0])
-		if due && len(w.out) == 0 {
-			w.out = amqpwire.AppendHeartbeat(w.out)
-		}
-		if err := c.srv.backend.Durable(w.position); err != nil {
+		if err := c.durable(w, heartbeat); err != nil {
 			c.log.Error("broker cannot make state durable", "error", err)
 			return
 		}
@@ -217,10 +217,7 @@ func (c *conn) write() {
 			return
 		}
 		if len(w.out) > 0 {
-			if c.net.SetWriteDeadline(time.Now().Add(writeWithin)) != nil {
-				return
-			}
-			if _, err := c.net.Write(w.out); err != nil {
+			if c.put(w.out) != nil {
 				return
 			}
 			heartbeat.Reset(w.beat)
@@ -233,6 +230,30 @@ func (c *conn) write() {
 			c.kick()
 		}
 	}
+}
+
+// durable waits until what w tells has happened for good. On a full disk that takes long: heartbeats, which tell nothing, go on.
+func (c *conn) durable(w work, heartbeat *time.Timer) error {
+	durable := make(chan error, 1)
+	go func() { durable <- c.srv.backend.Durable(w.position) }()
+	for {
+		select {
+		case err := <-durable:
+			return err
+		case <-heartbeat.C:
+			_ = c.put(amqpwire.AppendHeartbeat(nil)) // a connection that is gone ends with the next write
+			heartbeat.Reset(w.beat)
+		}
+	}
+}
+
+// put writes to the client.
+func (c *conn) put(b []byte) error {
+	if err := c.net.SetWriteDeadline(time.Now().Add(writeWithin)); err != nil {
+		return err
+	}
+	_, err := c.net.Write(b)
+	return err
 }
 
 // stopReader ends the other goroutine, wherever it waits.

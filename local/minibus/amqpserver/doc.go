@@ -9,7 +9,7 @@
 //   - A peer that breaks the protocol gets the AMQP error that names the fault and loses its connection, session or
 //     link, and nobody else notices. Memory per connection is bounded: frames, partial messages, links, sessions and
 //     unwritten output.
-//   - An idle connection carries a heartbeat at least every 15 seconds.
+//   - An idle connection carries a heartbeat at least every 15 seconds, also while an answer waits for [Backend.Durable].
 //
 // What it does not promise: resuming links (unsettled maps), distributed transactions, link stealing across connections. A link that ends is gone; what its unsettled deliveries mean then is for the backend to say.
 //
@@ -20,6 +20,7 @@
 //	detach  → answered, gone.   A detach of ours → waits for the client's detach, then gone.
 //
 // Two goroutines own a connection. The reader decodes frames and applies them under conn.mu. The writer waits for
-// wake-ups, pulls deliveries from sources under conn.mu and does all the writing. Lock order: conn.mu, then whatever
+// wake-ups, pulls deliveries from sources under conn.mu and does all the writing; what it waits for Durable with is a
+// goroutine of one call. Lock order: conn.mu, then whatever
 // the backend locks in its methods; the backend calls back only through [Link], which takes conn.postMu alone.
 package amqpserver
