@@ -188,13 +188,23 @@ func (b *Broker) resumeIdle() {
 // Ring implements clock.Ringer: an entity that nobody uses and has used for long enough goes.
 func (i *idleness) Ring(now int64) {
 	e := (*Entity)(i)
-	if len(e.links) > 0 {
+	if e.inUse() {
 		e.times.accessed = now
 	}
-	if last := max(e.times.accessed, e.times.updated); now < last+e.Settings.Idle.Milliseconds() {
+	for _, part := range e.parts() { // whoever uses one uses it
+		e.times.accessed = max(e.times.accessed, part.times.accessed, part.times.updated)
+	}
+	if now < e.times.accessed+e.Settings.Idle.Milliseconds() {
 		e.watchIdle()
 		return
 	}
 	e.b.log.Info("entity deleted because nobody has used it", "entity", e.Path, "for", e.Settings.Idle)
 	e.b.Drop(e)
+}
+
+// inUse says whether an entity that nobody touches is not idle: somebody is connected to it or to a part of it, a message
+// is scheduled, or it forwards, which the service takes for receiving.
+func (e *Entity) inUse() bool {
+	return e.forward != nil || e.states[Scheduled] > 0 ||
+		slices.ContainsFunc(e.parts(), func(part *Entity) bool { return len(part.links)+len(part.waiting) > 0 })
 }

@@ -152,6 +152,7 @@ func (c *consumer) Detach() {
 
 func (c *consumer) detach() {
 	c.gone = true
+	c.in.times.accessed = c.in.b.Now() // it has been receiving until now
 	delete(c.in.hungry, c)
 	delete(c.in.links, c.link)
 	if c.with.byName[c.name] == c {

@@ -210,6 +210,7 @@ func (e *Entity) Manage(do func() error) error {
 	if err := e.open(Anything); err != nil {
 		return err
 	}
+	e.times.accessed = e.b.Now()
 	return e.b.fault(fault.OnManage, e).Around(do)
 }
 
