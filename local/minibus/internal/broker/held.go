@@ -34,6 +34,16 @@ func (h Held) Renew() []amqpwire.Timestamp {
 	return ends
 }
 
+// Bear says whether the changes can be noted in all of them, which are to be rejected or stay.
+func (h Held) Bear(changes []amqpwire.Pair, rejected bool) error {
+	for _, m := range h.list {
+		if err := h.in.bears(m, changes, rejected); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
 // Complete: they have been processed.
 func (h Held) Complete() { h.each(h.in.complete) }
 

@@ -146,53 +146,67 @@ func (e *Entity) settle(token amqpwire.UUID, outcome amqpwire.State) error {
 
 // finish acts on the outcome of a message that is held.
 func (e *Entity) finish(m *message, outcome amqpwire.State) error {
-	switch o := outcome.(type) {
+	changes, err := e.notes(m, outcome)
+	if err != nil {
+		return err
+	}
+	switch o := outcome.(type) { // those that notes knows
 	case *amqpwire.Accepted:
 		e.complete(m)
 	case *amqpwire.Released:
 		e.release(m)
 	case *amqpwire.Modified:
-		changes, err := changesOf(o.MessageAnnotations)
-		if err != nil {
-			return err
-		}
 		if o.UndeliverableHere {
 			e.postpone(m, changes)
 		} else {
 			e.fail(m, changes) // counted although delivery-failed is false: that is what clients send to abandon
 		}
 	case *amqpwire.Rejected:
-		var info amqpwire.Raw
-		if o.Error != nil {
-			info = o.Error.Info
-		}
-		why, err := changesOf(info)
-		if err != nil {
-			return err
-		}
-		e.reject(m, why)
-	default:
-		return amqpwire.Errorf(amqpwire.CondNotImplemented, "the outcome %T", outcome)
+		e.reject(m, changes)
 	}
 	return nil
 }
 
-// settles says whether settle knows an outcome, and can read what is in it.
-func settles(outcome amqpwire.State) error {
-	var notes amqpwire.Raw
+// notes are what an outcome, which finish must know, wants noted in a message.
+func (e *Entity) notes(m *message, outcome amqpwire.State) ([]amqpwire.Pair, error) {
+	var encoded amqpwire.Raw
+	rejects := false
 	switch o := outcome.(type) {
 	case *amqpwire.Accepted, *amqpwire.Released:
 	case *amqpwire.Modified:
-		notes = o.MessageAnnotations
+		encoded = o.MessageAnnotations
 	case *amqpwire.Rejected:
-		if o.Error != nil {
-			notes = o.Error.Info
+		if rejects = true; o.Error != nil {
+			encoded = o.Error.Info
 		}
 	default:
-		return amqpwire.Errorf(amqpwire.CondNotImplemented, "the outcome %T", outcome)
+		return nil, amqpwire.Errorf(amqpwire.CondNotImplemented, "the outcome %T", outcome)
 	}
-	_, err := changesOf(notes)
-	return err
+	changes, err := changesOf(encoded)
+	if err != nil {
+		return nil, err
+	}
+	return changes, e.bears(m, changes, rejects)
+}
+
+// bears refuses to note what would make a message's properties too large: it may be abandoned and deferred any number of
+// times. What is rejected has as much again for the reason, once.
+func (e *Entity) bears(m *message, changes []amqpwire.Pair, rejected bool) error {
+	if len(changes) == 0 {
+		return nil
+	}
+	before, limit := m.content(), maxHeader
+	if rejected && e.Kind != topology.DeadLetterKind {
+		limit *= 2
+	}
+	after, err := before.With(changes)
+	if err != nil {
+		return amqpwire.Errorf(amqpwire.CondDecodeError, "properties to modify: %v", err)
+	}
+	if size := after.HeaderSize(); size > limit && size > before.HeaderSize() {
+		return amqpwire.Errorf(amqpwire.CondMessageSizeExceeded, "The properties of the message would have %d bytes; %d are allowed.", size, limit)
+	}
+	return nil
 }
 
 // changesOf reads a map whose pairs become application properties. Their bytes outlive the frame: they are copied.

@@ -248,10 +248,11 @@ func (c *consumer) SettleIn(id, tag []byte, state amqpwire.State) error {
 		if m := c.in.locks[token]; m != nil && again && f.Do == fault.LoseLock {
 			c.in.fail(m, nil)
 		}
-		if _, err := c.in.held(token); err != nil || t.tokens[token] {
+		m, err := c.in.held(token)
+		if err != nil || t.tokens[token] {
 			return errLockLost
 		}
-		if err := settles(state); err != nil {
+		if _, err := c.in.notes(m, state); err != nil {
 			return err
 		}
 		kept, size := lasting(state)

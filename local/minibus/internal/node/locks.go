@@ -44,6 +44,9 @@ func (g *manager) updateDisposition(r *request) (response, error) {
 	if err != nil {
 		return response{}, err
 	}
+	if err := held.Bear(changes, status == "suspended"); err != nil {
+		return response{}, err
+	}
 	if r.txn == nil {
 		settle(held)
 		return succeed(), nil
