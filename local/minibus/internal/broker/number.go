@@ -23,28 +23,46 @@ type Delivery struct {
 	Encoded []byte
 }
 
+// maxReceived is what the messages may have together that are asked for by their numbers; one alone may have any size.
+const maxReceived = 64 << 20
+
 // ReceiveDeferred hands out the deferred messages of some numbers to a connection: locked, or removed if that is wanted.
-// Of an entity with sessions, only those of the session, which the connection must own.
+// Of an entity with sessions, only those of the session, which the connection must own. If they are too large together,
+// nothing is done.
 func (e *Entity) ReceiveDeferred(r *Receivers, numbers []int64, session string, one, removes bool) ([]Delivery, error) {
 	if e.Settings.RequiresSession {
 		if _, err := e.ownedBy(r, session); err != nil {
 			return nil, err
 		}
 	}
-	var list []Delivery
-	now := e.b.Now()
-	for _, seq := range numbers {
+	wanted := func(seq int64) *message {
 		m := e.log.get(seq)
-		if m == nil || m.state != Deferred || m.locked() || m.expires != 0 && m.expires <= now || one && e.Settings.RequiresSession && m.sessionID() != session {
-			continue
+		if m == nil || m.state != Deferred || m.locked() || m.expires != 0 && m.expires <= e.b.Now() || one && e.Settings.RequiresSession && m.sessionID() != session {
+			return nil
 		}
-		if removes {
+		return m
+	}
+	size := 0
+	for _, seq := range numbers {
+		if m := wanted(seq); m != nil {
+			size += m.size
+		}
+		if size > maxReceived && len(numbers) > 1 {
+			return nil, amqpwire.Errorf(amqpwire.CondResourceLimit, "The messages have more than %d MB together: ask for fewer at a time.", maxReceived>>20)
+		}
+	}
+	var list []Delivery
+	for _, seq := range numbers {
+		m := wanted(seq)
+		switch {
+		case m == nil: // or it is named twice
+		case removes:
 			list = append(list, Delivery{Encoded: m.appendTo(nil, form{state: true})})
 			e.remove(m)
-			continue
+		default:
+			e.lock(m)
+			list = append(list, Delivery{m.token, m.appendTo(nil, form{lock: true, state: true})})
 		}
-		e.lock(m)
-		list = append(list, Delivery{m.token, m.appendTo(nil, form{lock: true, state: true})})
 	}
 	return list, nil
 }

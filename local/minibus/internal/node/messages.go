@@ -11,9 +11,9 @@ import (
 
 // What one answer may hold.
 const (
-	maxPeek      = 256
-	maxPeekBytes = 1 << 20
-	maxDelete    = 4000 // the service's
+	maxPeek   = 256
+	maxAnswer = 1 << 20 // bytes of messages that are peeked at, or of sessions' ids
+	maxDelete = 4000    // the service's
 )
 
 // peek shows messages in any state without locking or counting.
@@ -29,7 +29,7 @@ func (g *manager) peek(r *request) (response, error) {
 	g.in.Peek(r.number("from-sequence-number"), session, one, short, func(encoded []byte) bool {
 		size += len(encoded)
 		list = append(list, amqpwire.Map{{Key: "message", Value: encoded}})
-		return len(list) < limit && size <= maxPeekBytes
+		return len(list) < limit && size <= maxAnswer
 	})
 	if len(list) == 0 {
 		return nothing(), nil

@@ -69,6 +69,13 @@ func (g *manager) listSessions(r *request) (response, error) {
 	ids := g.in.SessionIDs(int64(since), ok && since < yearTenThousand-1)
 	skip := min(max(int(r.number("skip")), 0), len(ids))
 	top := min(max(int(r.number("top")), 0), len(ids)-skip)
+	size := 0
+	for n, id := range ids[skip : skip+top] {
+		if size += len(id); size > maxAnswer {
+			top = n // the client asks on from the skip that it is told
+			break
+		}
+	}
 	if ids = ids[skip : skip+top]; len(ids) == 0 {
 		return nothing(), nil
 	}
