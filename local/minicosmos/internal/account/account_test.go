@@ -106,3 +106,13 @@ func TestNamedByName(t *testing.T) {
 	require.Equal(t, []string{"db", "c", rid}, byName)
 	require.NoError(t, a.Close())
 }
+
+// What runs in the background meets a defect with an error, and not with the end of the process.
+func TestPanicInTheBackground(t *testing.T) {
+	t.Parallel()
+	a := &Account{}
+	require.ErrorContains(t, a.Purge(nil, 0), "panic: ")
+	done, err := a.indexStep(nil)
+	require.ErrorContains(t, err, "panic: ")
+	require.False(t, done)
+}

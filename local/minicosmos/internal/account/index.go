@@ -3,6 +3,8 @@ package account
 import (
 	"encoding/binary"
 	"errors"
+	"fmt"
+	"runtime/debug"
 	"time"
 
 	"github.com/cockroachdb/pebble/v2"
@@ -55,6 +57,7 @@ func (a *Account) startIndex(c *Container) {
 
 // indexStep is one step; done tells that there is no more to do.
 func (a *Account) indexStep(c *Container) (done bool, err error) {
+	defer survive(&err)
 	c.gate.Lock()
 	defer c.gate.Unlock()
 	defer func() { c.indexing = !done }()
@@ -86,6 +89,13 @@ func (a *Account) indexStep(c *Container) (done bool, err error) {
 		return err
 	}, nil)
 	return err == nil && s.At >= s.Goal, err
+}
+
+// survive, deferred, makes a panic of work in the background its error: the process is everybody's.
+func survive(err *error) {
+	if p := recover(); p != nil {
+		*err = fmt.Errorf("panic: %v\n%s", p, debug.Stack())
+	}
 }
 
 // unindexed are the next documents that are to get terms, and the number up to which they all have them then.

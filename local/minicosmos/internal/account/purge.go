@@ -40,7 +40,8 @@ func (a *Account) purger() {
 func full(err error) bool { return errors.As(err, new(*disk.FullError)) }
 
 // Purge takes away what expired in one container by that time.
-func (a *Account) Purge(c *Container, now int64) error {
+func (a *Account) Purge(c *Container, now int64) (err error) {
+	defer survive(&err)
 	for {
 		expired, err := a.Expired(c, now)
 		if err != nil {

@@ -101,7 +101,8 @@ func byKey(operations []operation) [][]int {
 }
 
 // one does one operation of a bulk.
-func (s *Service) one(r *call, c *account.Container, op *operation) *wire.Answer {
+func (s *Service) one(r *call, c *account.Container, op *operation) (answer *wire.Answer) {
+	defer s.recovered(r, func(bad *refusal.Error) { answer = wire.Refuse(bad) })
 	pk, err := partition.ParseHeader(op.key)
 	if err != nil {
 		return wire.Refuse(refusal.BadRequest("%v", err))

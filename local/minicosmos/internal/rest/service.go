@@ -60,17 +60,20 @@ func (s *Service) ServeHTTP(w http.ResponseWriter, hr *http.Request) {
 	a.Write(w, &r.Request)
 }
 
+// recovered, deferred, has a goroutine that works for a request tell its panic and go on: the process is other requests' too.
+func (s *Service) recovered(r *call, tell func(*refusal.Error)) {
+	if p := recover(); p != nil {
+		s.Log.Error("panic in a request", "path", r.URL.Path, "panic", p, "stack", string(debug.Stack()))
+		tell(&refusal.Error{Status: http.StatusInternalServerError, Code: "InternalServerError", Message: "The server has a defect; see its log."})
+	}
+}
+
 func (s *Service) answer(r *call) (a *wire.Answer, bad *refusal.Error, cut bool) {
 	if !s.Account.Enter() {
 		return nil, refusal.Closed, false
 	}
 	defer s.Account.Leave()
-	defer func() {
-		if p := recover(); p != nil {
-			s.Log.Error("panic in a request", "path", r.URL.Path, "panic", p, "stack", string(debug.Stack()))
-			a, bad = nil, &refusal.Error{Status: http.StatusInternalServerError, Code: "InternalServerError", Message: "The server has a defect; see its log."}
-		}
-	}()
+	defer s.recovered(r, func(defect *refusal.Error) { a, bad = nil, defect })
 	if bad := r.Route(); bad != nil {
 		return nil, bad, false
 	}

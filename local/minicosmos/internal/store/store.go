@@ -107,14 +107,26 @@ func (s *Store) join(fill func(*pebble.Batch) error, after func()) (*group, erro
 		}
 	}
 	s.open.size++
-	if err := fill(s.open.batch); err != nil {
-		s.open.err = err // half of the change may be in the batch: nobody's is stored
-	}
+	s.open.fill(fill)
 	if after != nil {
 		s.open.after = append(s.open.after, after)
 	}
 	return s.open, nil
 }
+
+// fill adds a change. Of one that fails or panics half may be in the batch: nobody's is stored.
+func (g *group) fill(fill func(*pebble.Batch) error) {
+	err := errHalf
+	defer func() {
+		if err != nil {
+			g.err = err
+		}
+	}()
+	err = fill(g.batch)
+}
+
+// errHalf is what the others of a group hear when a change has panicked.
+var errHalf = errors.New("another change of the same group has failed half-way: nothing was stored")
 
 // committer makes one group after the other durable. While it waits for the disk the
 // next group fills.
