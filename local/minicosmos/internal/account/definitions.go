@@ -143,26 +143,34 @@ func uniqueOf(properties sql.Value) sql.Value {
 }
 
 // rebuild commits new properties with everything that follows from the policy. The
-// caller holds the container's gate exclusively, so that the view is the last word.
+// caller holds the container's gate exclusively, so that the view is the last word, and
+// all is put together before the commit, which others wait for.
 func (a *Account) rebuild(c *Container, p *document.Policy, properties sql.Value) (err error) {
+	b := a.store.Draft()
+	err = errors.Join(b.Set(numberedKey(0, kindContainer, c.Number), c.encode(properties, c.layout.Load()), nil), a.stageRebuilt(b, c, p))
+	if err == nil {
+		err = a.store.Commit(func(group *pebble.Batch) error { return group.Apply(b, nil) }, nil)
+	}
+	return errors.Join(err, b.Close())
+}
+
+// stageRebuilt adds what is stored beside a container's documents under another policy.
+func (a *Account) stageRebuilt(b *pebble.Batch, c *Container, p *document.Policy) (err error) {
 	v := a.store.Acquire()
 	defer func() { err = errors.Join(err, v.Release()) }()
-	return a.store.Commit(func(b *pebble.Batch) error {
-		err := b.Set(numberedKey(0, kindContainer, c.Number), c.encode(properties, c.layout.Load()), nil)
-		if c.policy.Load().FreshIndex(0) != p.FreshIndex(0) {
-			err = errors.Join(err, c.putFreshIndex(b, p, c.lastNumber))
+	if c.policy.Load().FreshIndex(0) != p.FreshIndex(0) {
+		err = c.putFreshIndex(b, p, c.lastNumber)
+	}
+	for _, kind := range []byte{document.KindExpiry, document.KindChange, document.KindIndex, document.KindKeyIndex} {
+		err = errors.Join(err, b.DeleteRange(document.Key(c.Number, kind), store.Successor(document.Key(c.Number, kind)), nil))
+	}
+	return errors.Join(err, v.Scan(document.Key(c.Number, document.KindDocument), nil, func(_, stored []byte) (bool, error) {
+		r, err := document.Decode(stored)
+		if err != nil {
+			return false, err
 		}
-		for _, kind := range []byte{document.KindExpiry, document.KindChange, document.KindIndex, document.KindKeyIndex} {
-			err = errors.Join(err, b.DeleteRange(document.Key(c.Number, kind), store.Successor(document.Key(c.Number, kind)), nil))
-		}
-		return errors.Join(err, v.Scan(document.Key(c.Number, document.KindDocument), nil, func(_, stored []byte) (bool, error) {
-			r, err := document.Decode(stored)
-			if err != nil {
-				return false, err
-			}
-			doc, err := sql.ParseJSON(r.Body)
-			r.Entries, r.Expiry = p.Entries(doc), p.Expiry(r.Modified, r.TTL)
-			return true, errors.Join(err, document.Put(b, c.Number, r))
-		}))
-	}, nil)
+		doc, err := sql.ParseJSON(r.Body)
+		r.Entries, r.Expiry = p.Entries(doc), p.Expiry(r.Modified, r.TTL)
+		return true, errors.Join(err, document.Put(b, c.Number, r))
+	}))
 }

@@ -86,20 +86,12 @@ func (a *Account) Restore(database, container string, from *Backup) (left *Backu
 	if err != nil {
 		return nil, err
 	}
-	err = a.store.Commit(func(b *pebble.Batch) error {
-		err := errors.Join(dropContainer(b, old), next.offer.Load().put(b),
-			b.Set(document.Key(0, kindNumbers), binary.BigEndian.AppendUint32(nil, next.Number), nil),
-			b.Set(numberedKey(0, kindContainer, next.Number), next.encode(*next.properties.Load(), next.layout.Load()), nil),
-			next.putFreshIndex(b, next.policy.Load(), 0))
-		for _, r := range records {
-			in := next.layout.Load().All[r.Range]
-			*in.LastLSN++
-			next.lastNumber++
-			r.LSN, r.Number = *in.LastLSN, next.lastNumber
-			err = errors.Join(err, document.Put(b, next.Number, r), next.putTerms(b, r))
-		}
-		return errors.Join(err, b.Set(document.Key(next.Number, kindNumbers), next.encodeCounters(next.layout.Load()), nil))
-	}, func() {
+	b := a.store.Draft()
+	defer func() { err = errors.Join(err, b.Close()) }()
+	if err := errors.Join(dropContainer(b, old), next.stage(b, records)); err != nil {
+		return nil, err
+	}
+	err = a.store.Commit(func(group *pebble.Batch) error { return group.Apply(b, nil) }, func() {
 		for _, in := range next.layout.Load().All {
 			in.DurableLSN.Store(*in.LastLSN)
 		}
@@ -111,6 +103,22 @@ func (a *Account) Restore(database, container string, from *Backup) (left *Backu
 	k.lastNumber = next.Number
 	db.containers[container] = next
 	return left, nil
+}
+
+// stage adds a container that nobody has seen yet, with its documents.
+func (c *Container) stage(b *pebble.Batch, records []*document.Record) error {
+	err := errors.Join(c.offer.Load().put(b),
+		b.Set(document.Key(0, kindNumbers), binary.BigEndian.AppendUint32(nil, c.Number), nil),
+		b.Set(numberedKey(0, kindContainer, c.Number), c.encode(*c.properties.Load(), c.layout.Load()), nil),
+		c.putFreshIndex(b, c.policy.Load(), 0))
+	for _, r := range records {
+		in := c.layout.Load().All[r.Range]
+		*in.LastLSN++
+		c.lastNumber++
+		r.LSN, r.Number = *in.LastLSN, c.lastNumber
+		err = errors.Join(err, document.Put(b, c.Number, r), c.putTerms(b, r))
+	}
+	return errors.Join(err, b.Set(document.Key(c.Number, kindNumbers), c.encodeCounters(c.layout.Load()), nil))
 }
 
 // adopt are the records of a backup in the ranges of c, not numbered yet.

@@ -76,6 +76,9 @@ func (s *Store) Close() error {
 	return errors.Join(s.view.Release(), s.db.Close())
 }
 
+// Draft is a batch for a large change, which is put together before it is committed: its fill only applies it. Close it.
+func (s *Store) Draft() *pebble.Batch { return s.db.NewBatch() }
+
 // Commit adds changes to the open group and returns when they are durable and visible.
 // fill is called under Store.mu: what it numbers is committed, and seen, in that order.
 // after runs under Store.mu once the changes are durable, at the moment at which readers see them.
