@@ -15,6 +15,7 @@ type env struct {
 	budget     *budget
 	now        time.Time              // one for all rows
 	patterns   map[[2]string]*pattern // regular expressions by text and modifiers, a few
+	compiled   int                    // bytes of patterns
 }
 
 // eval returns an expression's value; undefined spreads through most operators.

@@ -13,13 +13,15 @@ import (
 const (
 	maxPattern  = 1000    // bytes of a regular expression
 	maxPatterns = 64      // that a run keeps
+	maxCompiled = 8 << 20 // bytes of those
 	maxMatching = 1 << 26 // instructions of a pattern times bytes of a text: about a second
 )
 
 // pattern is a compiled regular expression; re is nil for an invalid one.
 type pattern struct {
-	re   *regexp.Regexp
-	size int // in instructions, each of which a match may try on each byte
+	re     *regexp.Regexp
+	size   int // in instructions, each of which a match may try on each byte
+	weight int // in bytes, about: a class of characters has thousands
 }
 
 // compile returns the expression for a pattern and its modifiers, nil if one of them is
@@ -49,10 +51,16 @@ func (e *env) compile(a []Value) *pattern {
 	if e.patterns == nil {
 		e.patterns = map[[2]string]*pattern{}
 	}
-	if len(e.patterns) == maxPatterns {
+	weight := 0
+	if p != nil {
+		weight = p.weight
+	}
+	if len(e.patterns) == maxPatterns || e.compiled+weight > maxCompiled {
 		clear(e.patterns)
+		e.compiled = 0
 	}
 	e.patterns[key] = p
+	e.compiled += weight
 	return p
 }
 
@@ -107,7 +115,16 @@ func compile(text, modifiers string) (*pattern, error) {
 	if err != nil {
 		return nil, nil
 	}
-	return &pattern{re, len(program.Inst)}, nil
+	return &pattern{re, len(program.Inst), programWeight(program)}, nil
+}
+
+// programWeight is about how many bytes a program holds.
+func programWeight(p *syntax.Prog) int {
+	n := 0
+	for _, i := range p.Inst {
+		n += 40 + 4*len(i.Rune)
+	}
+	return n
 }
 
 // withoutBlanks is what modifier x leaves of a pattern: blanks and comments go, except
