@@ -104,6 +104,36 @@ func TestBuiltValuesAreBounded(t *testing.T) {
 	require.ErrorIs(t, err, ErrMemory, "aggregates of many groups")
 }
 
+// A string that is too large ends the run with the name of what makes it: it is not undefined, which looks like an answer.
+func TestLargeStringsAreRefused(t *testing.T) {
+	t.Parallel()
+	doc := ObjectOf([]string{"t", "l"}, []Value{
+		StringOf(strings.Repeat("x", 1<<20)),
+		ArrayOf([]Value{StringOf(strings.Repeat("a", 1<<20)), StringOf(strings.Repeat("b", 1<<20))}),
+	})
+	for name, text := range map[string]string{
+		"CONCAT":     "CONCAT(c.t" + strings.Repeat(", c.t", 8) + ")",
+		"REPLACE":    "REPLACE(c.t, 'x', 'twelve bytes')",
+		"STRINGJOIN": "STRINGJOIN(c.l, CONCAT(c.t" + strings.Repeat(", c.t", 6) + "))",
+		"||":         "c.t" + strings.Repeat(" || c.t", 8),
+	} {
+		_, err := ask(t.Context(), t, "SELECT VALUE "+text+" FROM c", nil, doc)
+		require.ErrorIs(t, err, ErrMemory, name)
+		require.ErrorContains(t, err, name+" makes a string of more than 8 MB")
+	}
+	for text, want := range map[string]int{
+		"CONCAT(c.t, c.t, c.t)": 3 << 20, "REPLACE(c.t, 'x', 'abc')": 3 << 20, "STRINGJOIN(c.l, c.t)": 3 << 20,
+		"REPLACE(c.t, 'x', '')": 0, "STRINGJOIN([], c.t)": 0,
+	} {
+		page, err := ask(t.Context(), t, "SELECT VALUE LENGTH("+text+") FROM c", nil, doc)
+		require.NoError(t, err, text)
+		require.Equal(t, strconv.Itoa(want), page.Rows[0].String(), text)
+	}
+	page, err := ask(t.Context(), t, "SELECT VALUE CONCAT(c.t"+strings.Repeat(", c.t", 8)+", 1) FROM c", nil, doc)
+	require.NoError(t, err)
+	require.Empty(t, page.Rows, "it is undefined whatever its size")
+}
+
 // Weights are sums that are made once, and stay numbers whatever is built of itself.
 func TestWeights(t *testing.T) {
 	t.Parallel()

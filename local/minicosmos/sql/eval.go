@@ -202,6 +202,10 @@ func (n *node) evalCall(e *env) Value {
 	if !e.budget.over(held) {
 		return Value{}
 	}
+	if n.fn.size != nil && n.fn.size(args) > maxJoined {
+		e.budget.fail(fmt.Errorf("%w: %s makes a string of more than %d MB", ErrMemory, n.name, maxJoined>>20))
+		return Value{}
+	}
 	if n.fn.in != nil {
 		return n.fn.in(e, args)
 	}
@@ -236,7 +240,7 @@ func integer(v Value) (int64, bool) {
 	return int64(v.num), true
 }
 
-// maxJoined bounds the strings that || builds.
+// maxJoined bounds the strings that || and functions build of others. It is a limit of ours: what passes it ends the run.
 const maxJoined = 8 << 20
 
 func (e *env) binary(op op, a, b Value) Value {
@@ -258,7 +262,7 @@ func (e *env) binary(op op, a, b Value) Value {
 			return Value{}
 		}
 		if len(a.str)+len(b.str) > maxJoined {
-			e.budget.fail(fmt.Errorf("%w: a string of more than %d MB", ErrMemory, maxJoined>>20))
+			e.budget.fail(fmt.Errorf("%w: || makes a string of more than %d MB", ErrMemory, maxJoined>>20))
 			return Value{}
 		}
 		return StringOf(a.str + b.str)

@@ -12,6 +12,7 @@ type function struct {
 	min, max int
 	call     func([]Value) Value
 	in       func(*env, []Value) Value
+	size     func([]Value) int // in bytes, of the string that it makes of others; nil: none that is larger than they are
 }
 
 // functions by upper-case name.

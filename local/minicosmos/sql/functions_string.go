@@ -6,9 +6,6 @@ import (
 	"unicode"
 )
 
-// maxString bounds the strings that REPLICATE, REPLACE and CONCAT build.
-const maxString = 1 << 20
-
 // str makes a function of one string.
 func str(f func(string) Value) *function {
 	return fixed(1, func(a []Value) Value {
@@ -61,8 +58,8 @@ var stringFunctions = map[string]*function{
 	"LENGTH":  str(func(s string) Value { return NumberOf(float64(length16(s))) }),
 	"LEFT":    fixed(2, func(a []Value) Value { return substring(a[0], NumberOf(0), a[1]) }),
 	"RIGHT":   fixed(2, right),
-	"CONCAT":  {min: 2, max: -1, call: concat},
-	"REPLACE": fixed(3, replace), "REPLICATE": fixed(2, replicate),
+	"CONCAT":  {min: 2, max: -1, call: concat, size: concatSize},
+	"REPLACE": {min: 3, max: 3, call: replace, size: replaceSize}, "REPLICATE": fixed(2, replicate),
 	"SUBSTRING":       fixed(3, func(a []Value) Value { return substring(a[0], a[1], a[2]) }),
 	"INDEX_OF":        {min: 2, max: 3, call: indexOf},
 	"TOSTRING":        fixed(1, toString),
@@ -71,7 +68,7 @@ var stringFunctions = map[string]*function{
 	"STRINGTONULL":    parsed(Null),
 	"STRINGTONUMBER":  parsed(Number),
 	"STRINGTOOBJECT":  parsed(Object),
-	"STRINGJOIN":      fixed(2, stringJoin),
+	"STRINGJOIN":      {min: 2, max: 2, call: stringJoin, size: joinSize},
 	"STRINGSPLIT":     fixed(2, stringSplit),
 	"REGEXMATCH":      {min: 2, max: 3, in: regexMatch},
 	"REGEXEXTRACT":    {min: 2, max: 4, in: regexExtract},
@@ -156,12 +153,22 @@ func right(a []Value) Value {
 func concat(a []Value) Value {
 	var b strings.Builder
 	for _, v := range a {
-		if v.kind != String || b.Len()+len(v.str) > maxString {
+		if v.kind != String {
 			return Value{}
 		}
 		b.WriteString(v.str)
 	}
 	return StringOf(b.String())
+}
+
+func concatSize(a []Value) (n int) {
+	for _, v := range a {
+		if v.kind != String {
+			return 0
+		}
+		n += len(v.str)
+	}
+	return n
 }
 
 func replace(a []Value) Value {
@@ -171,10 +178,16 @@ func replace(a []Value) Value {
 	if a[1].str == "" {
 		return a[0]
 	}
-	if growth := len(a[2].str) - len(a[1].str); growth > 0 && len(a[0].str)+strings.Count(a[0].str, a[1].str)*growth > maxString {
-		return Value{}
-	}
 	return StringOf(strings.ReplaceAll(a[0].str, a[1].str, a[2].str))
+}
+
+// replaceSize is 0 where nothing grows: what is there already may have any size.
+func replaceSize(a []Value) int {
+	growth := len(a[2].str) - len(a[1].str)
+	if growth <= 0 || concatSize(a) == 0 || a[1].str == "" {
+		return 0
+	}
+	return len(a[0].str) + strings.Count(a[0].str, a[1].str)*growth
 }
 
 // maxReplicated is the documented limit of REPLICATE's result.
@@ -230,14 +243,21 @@ func stringJoin(a []Value) Value {
 	if a[0].kind != Array || a[1].kind != String {
 		return Value{}
 	}
-	parts, size := make([]string, len(a[0].items)), 0
+	parts := make([]string, len(a[0].items))
 	for i, v := range a[0].items {
-		if size += len(v.str) + len(a[1].str); v.kind != String || size > maxString {
+		if v.kind != String {
 			return Value{}
 		}
 		parts[i] = v.str
 	}
 	return StringOf(strings.Join(parts, a[1].str))
+}
+
+func joinSize(a []Value) int {
+	if a[0].kind != Array || a[1].kind != String || len(a[0].items) == 0 {
+		return 0
+	}
+	return concatSize(a[0].items) + (len(a[0].items)-1)*len(a[1].str)
 }
 
 func stringSplit(a []Value) Value {
