@@ -20,6 +20,16 @@ func TestRhea(t *testing.T) {
 	scripts(t, "rhea", "rhea_*.mjs")
 }
 
+// TestServiceBusJSIsHarmed: the cases of TestServiceBusJS end as in peace, when the broker is killed or cut off between two
+// calls of the client.
+func TestServiceBusJSIsHarmed(t *testing.T) {
+	t.Parallel()
+	modules(t, "@azure/service-bus")
+	files, err := filepath.Glob(filepath.Join("scripts", "servicebus_*.mjs"))
+	require.NoError(t, err)
+	harmed(t, func(file string) []string { return []string{"node", file} }, files, sparedJS)
+}
+
 // scripts runs every script of a client.
 func scripts(t *testing.T, client, pattern string) {
 	t.Helper()

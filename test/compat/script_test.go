@@ -34,20 +34,28 @@ type said struct {
 	Peek    string  `json:"peek"`    // an entity whose messages are asked for
 	Counts  string  `json:"counts"`  // an entity whose counts are asked for
 	Links   bool    `json:"links"`   // the number of open links is asked for
+	Step    bool    `json:"step"`    // a client has nothing under way: the broker may be harmed before it goes on
+	Working bool    `json:"working"` // with Step: but messages are handled in the background
+	Held    bool    `json:"held"`    // asked by the test itself: whether a message or session is locked
 }
 
 // given is a line to a script.
 type given struct {
-	ConnectionString string            `json:"connectionString,omitempty"`
-	Admin            string            `json:"admin,omitempty"`       // host:port of the administration interface
-	Certificate      string            `json:"certificate,omitempty"` // PEM, for TLS on the port of ConnectionString
-	Messages         []minibus.Message `json:"messages,omitempty"`
-	Counts           minibus.Counts    `json:"counts"`
-	Links            int               `json:"links"`
+	ConnectionString string          `json:"connectionString,omitempty"`
+	Admin            string          `json:"admin,omitempty"`       // host:port of the administration interface
+	Certificate      string          `json:"certificate,omitempty"` // PEM, for TLS on the port of ConnectionString
+	Harmed           bool            `json:"harmed,omitempty"`      // steps are asked for, and clients are to try again
+	Messages         json.RawMessage `json:"messages,omitempty"`    // a list of minibus.Message
+	Counts           minibus.Counts  `json:"counts"`
+	Links            int             `json:"links"`
+	Held             bool            `json:"held,omitempty"`
 }
 
-// scriptTime is for a whole script, should its own watch fail.
-const scriptTime = 3 * time.Minute
+// The time for a whole script, should its own watch fail.
+const (
+	scriptTime = 3 * time.Minute
+	harmedTime = 8 * time.Minute
+)
 
 // modules looks for a package in the folder that NODE_MODULES names; without it the test is skipped.
 func modules(t *testing.T, name string) {
@@ -83,15 +91,19 @@ func runScript(t *testing.T, program string, args ...string) {
 	for name, faults := range map[string][]minibus.Fault{"in peace": nil, "with delays": delays()} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			runCases(t, faults, program, args...)
+			runCases(t, &talk{faults: faults}, program, args...)
 		})
 	}
 }
 
-func runCases(t *testing.T, faults []minibus.Fault, program string, args ...string) {
+// runCases runs a script whose cases get their brokers from s.
+func runCases(t *testing.T, s *talk, program string, args ...string) {
 	t.Helper()
-	config := topology(t)
-	ctx, cancel := context.WithTimeout(t.Context(), scriptTime)
+	limit := scriptTime
+	if s.harm != nil {
+		limit = harmedTime
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), limit)
 	defer cancel()
 	cmd := exec.CommandContext(ctx, program, args...) //nolint:gosec // the tester's own program
 	var stderr bytes.Buffer
@@ -101,7 +113,7 @@ func runCases(t *testing.T, faults []minibus.Fault, program string, args ...stri
 	out, err := cmd.StdoutPipe()
 	require.NoError(t, err)
 	require.NoError(t, cmd.Start())
-	s := &talk{in: in, out: bufio.NewScanner(out), config: config, faults: faults}
+	s.in, s.out = in, bufio.NewScanner(out)
 	s.out.Buffer(nil, 1<<20)
 	cases := 0
 	for {
@@ -123,22 +135,29 @@ func runCases(t *testing.T, faults []minibus.Fault, program string, args ...stri
 	t.Fatalf("the script has ended early: %v\n%s", cmd.Wait(), &stderr)
 }
 
-// topology is what the scripts rely on.
-func topology(t *testing.T) *minibus.Config {
-	t.Helper()
+// loadTopology is what the scripts rely on.
+func loadTopology() (*minibus.Config, error) {
 	text, err := os.ReadFile(filepath.Join("scripts", "Config.json"))
-	require.NoError(t, err)
-	config, err := minibus.LoadConfig(bytes.NewReader(text))
-	require.NoError(t, err)
-	return config
+	if err != nil {
+		return nil, err
+	}
+	return minibus.LoadConfig(bytes.NewReader(text))
 }
+
+var policies = []minibus.Policy{minibus.DefaultPolicy, {Name: "listener", Key: "listens", Claims: []minibus.Claim{minibus.Listen}}}
 
 // talk is the conversation with a script.
 type talk struct {
-	in     io.Writer
-	out    *bufio.Scanner
-	config *minibus.Config
-	faults []minibus.Fault
+	in  io.Writer
+	out *bufio.Scanner
+
+	faults []minibus.Fault // of brokers that nothing else happens to
+
+	harm    *harm           // nil: none
+	every   int             // how many steps there are from one harm to the next
+	spared  map[string]bool // cases whose broker is not harmed at every step
+	steps   int
+	strikes int
 }
 
 // hear reads the next line.
@@ -163,14 +182,46 @@ func (s *talk) answer(t *testing.T, g given) {
 // play gives a case its broker and serves it until the case has ended.
 func (s *talk) play(t *testing.T, name string) {
 	t.Helper()
-	bus := minibus.RunT(t, func(o *minibus.Options) {
-		o.Config = s.config
-		o.Policies = []minibus.Policy{minibus.DefaultPolicy, {Name: "listener", Key: "listens", Claims: []minibus.Claim{minibus.Listen}}}
-	})
+	if s.harm != nil {
+		s.playHarmed(t, name)
+		return
+	}
+	config, err := loadTopology()
+	require.NoError(t, err)
+	bus := minibus.RunT(t, func(o *minibus.Options) { o.Config, o.Policies = config, policies })
 	require.NoError(t, bus.Inject(s.faults...))
 	certificate, err := bus.CertificatePEM()
 	require.NoError(t, err)
 	s.answer(t, given{ConnectionString: bus.ConnectionString(), Admin: bus.AdminAddr, Certificate: string(certificate)})
+	s.serve(t, name, func(line said) (given, error) { return tell(bus.Server, line) })
+}
+
+// playHarmed is play on a broker that is harmed between steps.
+func (s *talk) playHarmed(t *testing.T, name string) {
+	t.Helper()
+	bus, moved := startHarmed(t, *s.harm), false
+	s.answer(t, bus.given())
+	s.serve(t, name, func(line said) (g given, err error) {
+		if !line.Step {
+			moved = moved || line.Advance > 0
+			return bus.ask(line)
+		}
+		if s.steps++; s.steps%s.every != 0 {
+			return g, nil
+		}
+		if s.spared[name] {
+			if now, err := bus.ask(said{Held: true}); err != nil || now.Held || moved || line.Working {
+				return g, err
+			}
+		}
+		s.strikes++
+		return g, bus.strike()
+	})
+}
+
+// serve answers a case until it has ended, and sees its links end.
+func (s *talk) serve(t *testing.T, name string, ask func(said) (given, error)) {
+	t.Helper()
 	for {
 		line, err := s.hear()
 		require.NoError(t, err)
@@ -180,20 +231,36 @@ func (s *talk) play(t *testing.T, name string) {
 				t.Skip(line.Skip)
 			}
 			require.Empty(t, line.Error)
-			require.Eventually(t, func() bool { return bus.Links() == 0 }, time.Minute, 5*time.Millisecond, "links of clients that were closed")
+			require.Eventually(t, func() bool {
+				now, err := ask(said{Links: true})
+				return err == nil && now.Links == 0
+			}, time.Minute, 5*time.Millisecond, "links of clients that were closed")
 			return
 		}
-		var g given
-		switch {
-		case line.Advance > 0:
-			require.NoError(t, bus.Advance(time.Duration(line.Advance*float64(time.Millisecond))))
-		case line.Peek != "":
-			g.Messages = bus.Peek(line.Peek)
-		case line.Counts != "":
-			g.Counts = bus.Counts(line.Counts)
-		case line.Links:
-			g.Links = bus.Links()
-		}
+		g, err := ask(line)
+		require.NoError(t, err)
 		s.answer(t, g)
 	}
+}
+
+// tell answers what a script asks about a broker.
+func tell(bus *minibus.Server, line said) (g given, err error) {
+	switch {
+	case line.Advance > 0:
+		err = bus.Advance(time.Duration(line.Advance * float64(time.Millisecond)))
+	case line.Peek != "":
+		g.Messages, err = json.Marshal(bus.Peek(line.Peek))
+	case line.Counts != "":
+		g.Counts = bus.Counts(line.Counts)
+	case line.Links:
+		g.Links = bus.Links()
+	case line.Held:
+		for _, entity := range bus.Snapshot() {
+			g.Held = g.Held || entity.Counts.Locked > 0
+			for _, session := range entity.Sessions {
+				g.Held = g.Held || !session.LockedUntil.IsZero()
+			}
+		}
+	}
+	return g, err
 }

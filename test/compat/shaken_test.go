@@ -9,9 +9,14 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/relaybox/relaybox/test/shake"
+	"github.com/relaybox/relaybox/test/victim"
 )
 
-func TestMain(m *testing.M) { os.Exit(shake.Main(m)) }
+func TestMain(m *testing.M) {
+	servers := shake.Servers()
+	servers[busName] = serveBus
+	os.Exit(victim.Main(m, servers))
+}
 
 // TestCosmosJSIsShaken: the cases of TestCosmosJS end as they do in peace.
 func TestCosmosJSIsShaken(t *testing.T) {

@@ -29,6 +29,9 @@ type process struct {
 
 const serverName = "minicosmos"
 
+// Servers are what has to be named to victim.Main, besides a test's own.
+func Servers() map[string]victim.Server { return map[string]victim.Server{serverName: serve} }
+
 func (c child) start() (*process, error) {
 	p, err := victim.Start(serverName, c.dir, strconv.Itoa(c.ranges), strconv.FormatBool(c.tls))
 	if err != nil {
@@ -43,7 +46,7 @@ func (c child) start() (*process, error) {
 }
 
 // Main is for TestMain: it runs the tests, or is a server of theirs.
-func Main(m *testing.M) int { return victim.Main(m, map[string]victim.Server{serverName: serve}) }
+func Main(m *testing.M) int { return victim.Main(m, Servers()) }
 
 // serve serves what is in a folder, with a number of ranges, and over TLS or not.
 func serve(arguments []string, ready io.Writer) error {

@@ -5,10 +5,13 @@ import { load } from './cases.mjs';
 export const sdk = load('@azure/service-bus');
 export const Long = load('long');
 
-// connect makes a client that does not try again: a case wants to see the first answer.
-export function connect(bus, options = {}) {
-  const connectionString = options.connectionString ?? bus.connectionString;
-  return bus.closes(new sdk.ServiceBusClient(connectionString, { retryOptions: { maxRetries: 0, timeoutInMs: 10_000 }, ...options }));
+// retries of a client: none in peace, where a case wants to see the first answer.
+export const retries = (bus) => (bus.harmed ? { maxRetries: 10, retryDelayInMs: 50, maxRetryDelayInMs: 500 } : { maxRetries: 0 });
+
+// connect makes a client.
+export function connect(bus, { connectionString = bus.connectionString, timeoutInMs = bus.harmed ? 3000 : 10_000 } = {}) {
+  const client = new sdk.ServiceBusClient(connectionString, { retryOptions: { ...retries(bus), timeoutInMs } });
+  return bus.steps(bus.closes(client));
 }
 
 // send sends messages with an entity's own sender.
@@ -42,7 +45,8 @@ export async function none(receiver) {
 
 // fails expects an error of the service with a code.
 export async function fails(promise, code, words = /./) {
-  await assert.rejects(promise, (error) => {
+  await assert.rejects(promise, (rejection) => {
+    const error = rejection.errors?.at(-1) ?? rejection; // of a client that tries again
     assert.equal(error.name, 'ServiceBusError', `${error.stack}`);
     assert.equal(error.code, code, error.message);
     assert.match(error.message, words);

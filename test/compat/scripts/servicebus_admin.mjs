@@ -2,10 +2,10 @@
 // the administration interface listens, as the emulator's samples do it.
 import assert from 'node:assert/strict';
 import { run } from './cases.mjs';
-import { connect, one, sdk, send } from './servicebus.mjs';
+import { connect, one, retries, sdk, send } from './servicebus.mjs';
 
 function administer(bus, connectionString = bus.connectionString) {
-  const client = new sdk.ServiceBusAdministrationClient(connectionString, { retryOptions: { maxRetries: 0 } });
+  const client = new sdk.ServiceBusAdministrationClient(connectionString, { retryOptions: retries(bus) });
   const toAdmin = {
     name: 'toAdmin',
     sendRequest: (request, next) => {
@@ -16,12 +16,12 @@ function administer(bus, connectionString = bus.connectionString) {
     },
   };
   client.pipeline.addPolicy(toAdmin, { afterPhase: 'Sign' });
-  return client;
+  return bus.steps(client);
 }
 
 // unchanged has been told nothing but whom to trust.
 const unchanged = (bus) =>
-  new sdk.ServiceBusAdministrationClient(bus.connectionString, { retryOptions: { maxRetries: 0 }, tlsOptions: { ca: bus.certificate } });
+  bus.steps(new sdk.ServiceBusAdministrationClient(bus.connectionString, { retryOptions: retries(bus), tlsOptions: { ca: bus.certificate } }));
 
 async function listed(pages) {
   const all = [];

@@ -12,7 +12,7 @@ await run({
       const began = performance.now();
       assert.deepEqual(await receiver.receiveMessages(10, { maxWaitTimeInMs: 500 }), []);
       const took = performance.now() - began;
-      assert.ok(took > 490 && took < 2000, `took ${took} ms`);
+      assert.ok(took > 490 && bus.inTime(began, 2000), `took ${took} ms`);
       links ??= await bus.links();
       assert.equal(await bus.links(), links);
     }
@@ -31,7 +31,7 @@ await run({
     await send(client, 'queue', { body: 'here' });
     const began = performance.now();
     assert.deepEqual((await waiting).map((m) => m.body), ['here']);
-    assert.ok(performance.now() - began < 5000, 'the first message ends the wait');
+    assert.ok(bus.inTime(began, 5000), 'the first message ends the wait');
   },
 
   'no more than asked for, in order': async (bus) => {

@@ -40,10 +40,10 @@ await run({
   },
 
   'acceptNextSession: none in time is a ServiceTimeout': async (bus) => {
-    const client = connect(bus, { retryOptions: { maxRetries: 0, timeoutInMs: 800 } });
+    const client = connect(bus, { timeoutInMs: 800 });
     const began = performance.now();
     await fails(client.acceptNextSession('sessions'), 'ServiceTimeout');
-    assert.ok(performance.now() - began < 5000);
+    assert.ok(bus.inTime(began, 5000));
   },
 
   'acceptNextSession: waits for a session': async (bus) => {
@@ -71,7 +71,7 @@ await run({
       const began = performance.now();
       assert.deepEqual(await receiver.receiveMessages(10, { maxWaitTimeInMs: 300 }), []);
       const took = performance.now() - began;
-      assert.ok(took > 290 && took < 2000, `took ${took} ms`);
+      assert.ok(took > 290 && bus.inTime(began, 2000), `took ${took} ms`);
       assert.equal(await bus.links(), links);
     }
     await send(client, 'sessions', ...in_('a'));
