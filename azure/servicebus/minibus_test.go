@@ -10,6 +10,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/Azure/go-amqp"
 	"github.com/relaybox/relaybox/local/minibus"
 	"github.com/relaybox/relaybox/local/netsim"
 	"github.com/relaybox/relaybox/outbox"
@@ -17,11 +18,14 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-const subscription = "events/Subscriptions/all"
+const (
+	subscription = "events/Subscriptions/all"
+	window       = 10 * time.Minute // as in infra/bicep; the emulator's own is too short
+)
 
 func topology(o *minibus.Options) {
 	o.Config = &minibus.Config{Topics: []minibus.Topic{{
-		Name: "events", RequiresDuplicateDetection: true,
+		Name: "events", RequiresDuplicateDetection: true, DuplicateDetectionHistoryTimeWindow: window,
 		Subscriptions: []minibus.Subscription{{Name: "all", RequiresSession: true}},
 	}}}
 }
@@ -59,14 +63,20 @@ func TestConformance(t *testing.T) {
 		"OneSessionPerBatch": {OneSessionPerBatch: true},
 	} {
 		t.Run("Publisher"+name, func(t *testing.T) {
-			bus := minibus.RunT(t, topology)
-			p := closed(t, Open(Connection{ConnectionString: bus.ConnectionString()}, Options{})).Publisher("events", opts)
-			outboxtest.TestPublisher(t, func(*testing.T) outboxtest.Broker {
+			outboxtest.TestPublisher(t, func(t *testing.T) outboxtest.Broker {
+				bus, network, conn := behind(t)
+				inject := func(f minibus.Fault) func() {
+					return func() { require.NoError(t, bus.Inject(f)) }
+				}
 				return outboxtest.Broker{
-					Publisher:    p,
-					Received:     func(_ *testing.T, key string) []outbox.Event { return received(bus.Server, key) },
-					Deduplicates: true,
-					TooLarge:     300 << 10,
+					Publisher: closed(t, Open(Connection{ConnectionString: conn}, Options{})).Publisher("events", opts),
+					Received:  func(_ *testing.T, key string) []outbox.Event { return received(bus, key) },
+					Window:    window,
+					Advance:   func(d time.Duration) { require.NoError(t, bus.Advance(d)) },
+					TooLarge:  300 << 10,
+					Down:      network.Cut, Up: network.Heal,
+					Stall: inject(minibus.Fault{On: minibus.OnSend, Do: minibus.Stall}), Resume: bus.ClearFaults,
+					RefuseAll: inject(minibus.Fault{On: minibus.OnSend, Do: minibus.Refuse, Condition: string(amqp.ErrCondNotAllowed), Text: "no"}), TakeAll: bus.ClearFaults,
 				}
 			})
 		})
