@@ -91,6 +91,7 @@ var rules = []rule{
 	{room: "local/hostname", never: ours, but: []string{module + "local/hostname"}, testsToo: true},
 	{room: "functions", never: append([]string{module + "azure", module + "local"}, sdks...)},
 	{room: "azure", never: []string{module + "functions", module + "entity", module + "profile", module + "examples", module + "local"}},
+	{room: "nats", never: ours, but: []string{module + "nats", module + "outbox", module + "internal/pace"}, testsToo: true},
 	{room: "handler", never: []string{module + "local", "github.com/stretchr/testify"}},
 	{room: "handler/telemetry", never: ours, but: []string{module + "handler/telemetry", module + "outbox", module + "inbox", module + "azfunc", module + "azure/cosmos", module + "azure/servicebus", module + "cache", module + "internal/pace"}},
 	{room: "handler/telemetry/otlp", never: ours, but: []string{module + "handler/telemetry/otlp", module + "internal/pace"}},
@@ -230,6 +231,7 @@ func TestHandlerLinksNeitherLocalNorTestify(t *testing.T) {
 	for dep := range strings.FieldsSeq(string(out)) {
 		require.False(t, below(dep, module+"local"), dep)
 		require.NotContains(t, dep, "stretchr/testify")
+		require.False(t, strings.HasPrefix(dep, "github.com/nats-io/nats-server/"), "the server is for tests: %s", dep)
 		require.False(t, strings.HasPrefix(dep, "google.golang.org/grpc"), dep)
 		require.NotEqual(t, "google.golang.org/protobuf/proto", dep, "the runtime of protobuf is larger than what it would do here")
 		require.NotEqual(t, "testing", dep)
