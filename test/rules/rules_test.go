@@ -89,6 +89,7 @@ var rules = []rule{
 	{room: "local/disk", never: ours, but: []string{module + "local/disk", module + "local/private", module + "internal/pace"}, testsToo: true},
 	{room: "local/private", never: ours, but: []string{module + "local/private"}, testsToo: true},
 	{room: "local/hostname", never: ours, but: []string{module + "local/hostname"}, testsToo: true},
+	{room: "local/balancer", never: ours, but: []string{module + "local/balancer", module + "local/netsim"}, testsToo: true},
 	{room: "functions", never: append([]string{module + "azure", module + "local"}, sdks...)},
 	{room: "azure", never: []string{module + "functions", module + "entity", module + "profile", module + "examples", module + "local"}},
 	{room: "nats", never: ours, but: []string{module + "nats", module + "outbox", module + "internal/pace"}, testsToo: true},
