@@ -23,6 +23,8 @@ const oneBatch = 2 * time.Second
 type audit struct {
 	client              *azservicebus.Client
 	topic, subscription string
+	// patience is how long a batch may take to be settled: it comes again when it is not.
+	patience time.Duration
 
 	mu     sync.Mutex // guards what follows
 	byNo   map[int64]busEvent
@@ -38,7 +40,7 @@ func newAudit(connection, topic, subscription string) (*audit, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &audit{client: client, topic: topic, subscription: subscription, byNo: map[int64]busEvent{}, keyOf: map[int64]string{}}, nil
+	return &audit{client: client, topic: topic, subscription: subscription, patience: oneBatch, byNo: map[int64]busEvent{}, keyOf: map[int64]string{}}, nil
 }
 
 // run receives until ctx ends, through every outage.
@@ -73,12 +75,14 @@ func (a *audit) receive(ctx context.Context) {
 }
 
 func (a *audit) batch(ctx context.Context, receiver *azservicebus.Receiver) bool {
-	ctx, cancel := context.WithTimeout(ctx, oneBatch)
-	defer cancel()
-	messages, err := receiver.ReceiveMessages(ctx, 100, nil)
+	receiving, stop := context.WithTimeout(ctx, oneBatch)
+	defer stop()
+	messages, err := receiver.ReceiveMessages(receiving, 100, nil)
 	for _, m := range messages {
 		a.note(m)
 	}
+	ctx, cancel := context.WithTimeout(ctx, a.patience)
+	defer cancel()
 	var settling errgroup.Group // side by side, so that the broker's disk is asked once for all
 	for _, m := range messages {
 		settling.Go(func() error { return receiver.CompleteMessage(ctx, m, nil) })

@@ -50,6 +50,9 @@ func (e evidence) keys() []string {
 	for key := range e.attempts {
 		all[key] = true
 	}
+	for key := range e.shown {
+		all[key] = true
+	}
 	for key := range e.store {
 		all[key] = true
 	}
@@ -89,6 +92,9 @@ func (v *verdict) checkKey(key string, e evidence) {
 	t.events += len(h.events)
 	t.entities += min(1, len(h.events))
 	v.broken = append(v.broken, bad...)
+	if len(bad) == 0 { // else not every version is known
+		v.broken = append(v.broken, h.checkReads(e.shown[key])...)
+	}
 	for _, id := range slices.Concat(stored.leftover, seen.early) {
 		v.broken = append(v.broken, broken(nothingLeft, "%s", id))
 	}

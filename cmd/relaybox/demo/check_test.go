@@ -34,6 +34,18 @@ func TestCheckAcceptsAFlawlessRun(t *testing.T) {
 	}
 }
 
+func TestCheckAcceptsWhatReadersWereShown(t *testing.T) {
+	t.Parallel()
+	w := live(t, 1, 0)
+	for key, p := range w.store {
+		if p.entity.Data != nil {
+			w.shown = map[string]map[reading]bool{key: {{p.entity.Version, string(p.entity.Data)}: true}}
+			require.Empty(t, describe(check(w.evidence).broken))
+		}
+	}
+	require.NotNil(t, w.shown)
+}
+
 func TestCheckFindsUnansweredWritesOnTheBus(t *testing.T) {
 	t.Parallel()
 	for seed := range uint64(8) {
@@ -56,6 +68,14 @@ func TestCheckNamesWhatIsBroken(t *testing.T) {
 			a.intent, a.ifMatch, a.idempotencyKey = another(key), -1, ""
 			a.version = w.store[key].entity.Version + 1
 			w.attempts[key] = append(w.attempts[key], a)
+		}},
+		{"read of another state", trueRead, func(w *world, key string) {
+			e := w.store[key].entity
+			w.shown = map[string]map[reading]bool{key: {{e.Version, `{"displayName":"nobody"}`}: true}}
+		}},
+		{"read of a version that is not there", trueRead, func(w *world, key string) {
+			e := w.store[key].entity
+			w.shown = map[string]map[reading]bool{key: {{e.Version + 1, string(e.Data)}: true}}
 		}},
 		{"lost deletion", noLostWrite, func(w *world, key string) {
 			gone := intent{mark: "gone", verb: remove}

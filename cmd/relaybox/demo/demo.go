@@ -33,6 +33,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/relaybox/relaybox/cmd/relaybox/parts"
 	"github.com/relaybox/relaybox/local/stack"
 )
 
@@ -46,6 +47,12 @@ type Options struct {
 	Writes int
 	// Seed makes the workload; the timing is the machine's own.
 	Seed uint64
+	// Instances, if it is above zero, is how many hosts with their handlers, processes of their own,
+	// stand behind a proxy, and come and go while writes are sent at Rate a second: a run of another
+	// kind, which needs Relaybox, the program that runs them.
+	Instances int
+	Rate      float64
+	Relaybox  string
 	// Out hears of progress and gets the table; JSON, if it is set, gets the Report.
 	Out  io.Writer
 	JSON io.Writer
@@ -76,10 +83,15 @@ const (
 // ErrNotDrained: events were still on their way when the demo's patience ended.
 var ErrNotDrained = errors.New("events are still on their way")
 
+// ErrUnsupported: instances are killed with their host on Linux only.
+var ErrUnsupported = errors.New("several instances need Linux, where a handler dies with its host; leave --instances out")
+
 // run is one run with what it has gathered.
 type run struct {
 	opts    Options
 	stack   *stack.Stack
+	fleet   *fleet // nil: one host, in this process
+	base    string // of the API's URLs
 	watch   *watch
 	audit   *audit
 	journal *journal
@@ -97,7 +109,11 @@ func Run(ctx context.Context, o Options) error {
 	if o.Writes <= 0 {
 		o.Writes = 1000
 	}
-	r := &run{opts: o, journal: newJournal(), http: newHTTP(clients), began: time.Now()}
+	if o.Instances > 0 && !parts.Supported {
+		return ErrUnsupported
+	}
+	r := &run{opts: o, journal: newJournal(), began: time.Now()}
+	r.http = newHTTP(r.crowd())
 	log, err := os.OpenFile(r.logFile(), os.O_CREATE|os.O_WRONLY|os.O_TRUNC, 0o600)
 	if err != nil {
 		return err
@@ -110,14 +126,20 @@ func Run(ctx context.Context, o Options) error {
 	audited := make(chan struct{})
 	go func() { defer close(audited); r.audit.run(auditing) }()
 	defer func() { stopAudit(); <-audited }()
-	err = r.play(ctx)
+	if o.Instances > 0 {
+		if err = r.startFleet(ctx); err == nil {
+			err = r.playFleet(ctx)
+		}
+	} else {
+		err = r.play(ctx)
+	}
 	if err != nil && !errors.Is(err, ErrNotDrained) {
-		return errors.Join(err, r.stack.Close())
+		return errors.Join(err, r.close())
 	}
 	result, checkErr := r.result()
 	stopAudit()
 	<-audited
-	if err := errors.Join(checkErr, r.stack.Close(), r.stack.Err()); err != nil {
+	if err := errors.Join(checkErr, r.close(), r.stack.Err()); err != nil {
 		return err
 	}
 	if err := result.print(o.Out); err != nil {
@@ -129,6 +151,15 @@ func Run(ctx context.Context, o Options) error {
 		}
 	}
 	return errors.Join(result.err(), err)
+}
+
+// close ends the instances, and then what they work on.
+func (r *run) close() error {
+	var err error
+	if r.fleet != nil {
+		err = r.fleet.close()
+	}
+	return errors.Join(err, r.stack.Close())
 }
 
 // logFile holds what the stack and the handler log.
@@ -146,21 +177,35 @@ func (r *run) start(log io.Writer) error {
 	settings["DISPATCH_SCHEDULE"] = "*/2 * * * * *" // the sweep, so that the demo ends soon
 	r.watch = newWatch(settings["COSMOS_INBOX_CONTAINER"])
 	topology := stack.Topology(settings["EVENTS_TOPIC"], settings["EVENTS_SUBSCRIPTION"])
+	var only []stack.Part
+	if r.opts.Instances > 0 {
+		r.watch.outbox = settings["COSMOS_OUTBOX_CONTAINER"]
+		settings["DISPATCH_SCHEDULE"] = stack.Defaults()["DISPATCH_SCHEDULE"] // each has its own
+		topology.Topics[0].Subscriptions[0].LockDuration = fleetLock
+		only = []stack.Part{stack.Cosmos, stack.Bus}
+	}
 	own := topology.Topics[0].Subscriptions[0]
 	own.Name, own.RequiresSession, own.LockDuration = auditName, false, 5*time.Second
+	if r.opts.Instances > 0 {
+		own.LockDuration = fleetPatience
+	}
 	topology.Topics[0].Subscriptions = append(topology.Topics[0].Subscriptions, own)
 	var err error
 	r.stack, err = stack.Start(stack.Config{
-		App: r.opts.App, Data: filepath.Join(r.opts.Dir, "data"), Settings: settings,
+		App: r.opts.App, Data: filepath.Join(r.opts.Dir, "data"), Settings: settings, Only: only,
 		Topology: topology, CosmosFront: r.watch.front,
 		Logger: slog.New(slog.NewTextHandler(log, nil)), HandlerOutput: log, Notice: func(s string) { r.say("%s", s) },
 	})
 	if err != nil {
 		return err
 	}
+	r.base = r.stack.HostURL
 	r.audit, err = newAudit(r.stack.BusConnection, settings["EVENTS_TOPIC"], auditName)
 	if err != nil {
 		return errors.Join(err, r.stack.Close())
+	}
+	if r.opts.Instances > 0 {
+		r.audit.patience = fleetPatience
 	}
 	return nil
 }
@@ -173,7 +218,7 @@ func (r *run) play(ctx context.Context) error {
 		return err
 	}
 	r.say("store, bus, host and app are up; %d writes to %d profiles and %d orders by %d clients", r.opts.Writes, profiles.ids, orders.ids, clients)
-	writes := plan(rand.New(rand.NewPCG(r.opts.Seed, 0)), r.opts.Writes)
+	writes := plan(rand.New(rand.NewPCG(r.opts.Seed, 0)), r.opts.Writes, 1)
 	fast, calm := len(writes)*percentFast/100, len(writes)*percentCalm/100
 
 	began := time.Now()

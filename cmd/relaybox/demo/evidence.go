@@ -12,6 +12,8 @@ import (
 type evidence struct {
 	// attempts: what the clients were told, by key.
 	attempts map[string][]attempt
+	// shown: what readers were shown, by key.
+	shown map[string]map[reading]bool
 	// store: the documents of the container that is written to.
 	store map[string]partition
 	// views: the documents of the consumer's container.

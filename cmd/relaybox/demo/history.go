@@ -214,3 +214,18 @@ func (h *history) checkEntity(stored *entityDoc) (bad []*violation) {
 	}
 	return bad
 }
+
+// checkReads compares what readers were shown of a version with what it holds. How new it was is
+// not looked at: a read may be late.
+func (h *history) checkReads(shown map[reading]bool) (bad []*violation) {
+	for r := range shown {
+		if r.version >= int64(len(h.states)) {
+			bad = append(bad, broken(trueRead, "%s: a reader was shown version %d, and there are %d", h.key, r.version, len(h.states)-1))
+			continue
+		}
+		if got, err := h.kind.parse([]byte(r.body)); err != nil || !same(got, h.states[r.version]) {
+			bad = append(bad, broken(trueRead, "%s: a reader was shown %.200s as version %d, which holds %s", h.key, r.body, r.version, show(h.states[r.version])))
+		}
+	}
+	return bad
+}

@@ -44,9 +44,42 @@ type journal struct {
 	attempts map[string][]attempt
 	// unfinished are the writes that no client got done.
 	unfinished []*violation
+	reads
 }
 
-func newJournal() *journal { return &journal{attempts: map[string][]attempt{}} }
+// reads are what clients were shown, and how long that took.
+type reads struct {
+	shown  map[string]map[reading]bool // by key
+	took   []time.Duration
+	failed int
+}
+
+// reading is what a client was shown: the entity, without what is the server's to set.
+type reading struct {
+	version int64 // 0: there is none
+	body    string
+}
+
+func newJournal() *journal {
+	return &journal{attempts: map[string][]attempt{}, reads: reads{shown: map[string]map[reading]bool{}}}
+}
+
+// read notes a read; ok says whether it was answered.
+func (j *journal) read(key string, shown reading, took time.Duration, ok bool) {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	if !ok {
+		j.failed++
+		return
+	}
+	j.took = append(j.took, took)
+	if j.shown[key] == nil {
+		j.shown[key] = map[reading]bool{}
+	}
+	if shown.version > 0 {
+		j.shown[key][shown] = true
+	}
+}
 
 func (j *journal) add(key string, a attempt) {
 	j.mu.Lock()

@@ -26,12 +26,15 @@ type Report struct {
 	FastP99      float64 `json:"fastPathP99"`
 	PerSecond    float64 `json:"writesPerSecond"`
 	Seconds      float64 `json:"seconds"`
+	// Fleet is of a run with instances.
+	Fleet *Fleet `json:"fleet,omitempty"`
 	// Broken has a line for each invariant that did not hold; none when all did.
 	Broken []string `json:"broken"`
 }
 
+func millis(d time.Duration) float64 { return float64(d.Microseconds()) / 1000 }
+
 func (r report) encode(out io.Writer, seed uint64) error {
-	millis := func(d time.Duration) float64 { return float64(d.Microseconds()) / 1000 }
 	broken := []string{}
 	for _, v := range r.broken {
 		broken = append(broken, v.invariant+": "+v.detail)
@@ -40,6 +43,6 @@ func (r report) encode(out io.Writer, seed uint64) error {
 		Seed: seed, Writes: r.writes, Requests: r.attempts, Acknowledged: r.acknowledged, Declined: r.declined, Unknown: r.unknown,
 		Events: r.events, Published: r.published, Consumed: r.consumed, Dropped: r.dropped, Disorder: r.disorder, Lost: r.lost,
 		P50: millis(percentile(r.all, 50)), P99: millis(percentile(r.all, 99)), FastP50: millis(percentile(r.calm, 50)), FastP99: millis(percentile(r.calm, 99)),
-		PerSecond: r.perSecond, Seconds: r.took.Seconds(), Broken: broken,
+		PerSecond: r.perSecond, Seconds: r.took.Seconds(), Fleet: r.fleet.forPrograms(r.perSecond), Broken: broken,
 	})
 }

@@ -26,13 +26,16 @@ func (p pace) due(n, count int) time.Duration {
 func (r *run) send(ctx context.Context, writes []write, p pace, before func(n int) error) error {
 	feed := make(chan write)
 	var done sync.WaitGroup
-	for n := range clients {
+	for n := range r.crowd() {
 		c := &client{
-			http: r.http, base: r.stack.HostURL + "/api/", journal: r.journal,
+			http: r.http, base: r.base + "/api/", journal: r.journal,
 			rng: rand.New(rand.NewPCG(r.opts.Seed, uint64(n)+1)),
 		}
 		done.Go(func() {
 			for w := range feed {
+				if r.fleet != nil {
+					c.look(ctx, w)
+				}
 				if end := c.do(ctx, w); end == refused || end == unknown {
 					r.journal.giveUp(w, end)
 				}
@@ -75,7 +78,7 @@ func (r *run) awaitApp(ctx context.Context) error {
 	ctx, cancel := context.WithTimeoutCause(ctx, drainLimit, fmt.Errorf("the app does not answer within %v; see %s", drainLimit, r.logFile()))
 	defer cancel()
 	return poll(ctx, 20*time.Millisecond, func() (bool, error) {
-		req, err := http.NewRequestWithContext(ctx, http.MethodGet, r.stack.HostURL+"/api/profiles/nobody", nil)
+		req, err := http.NewRequestWithContext(ctx, http.MethodGet, r.base+"/api/profiles/nobody", nil)
 		if err != nil {
 			return false, err
 		}
@@ -89,7 +92,11 @@ func (r *run) awaitApp(ctx context.Context) error {
 
 // drain waits until every committed event has had its effect and was audited.
 func (r *run) drain(ctx context.Context) error {
-	ctx, cancel := context.WithTimeoutCause(ctx, drainLimit, ErrNotDrained)
+	limit := drainLimit
+	if r.fleet != nil {
+		limit = fleetDrain
+	}
+	ctx, cancel := context.WithTimeoutCause(ctx, limit, ErrNotDrained)
 	defer cancel()
 	var before [2]int
 	return poll(ctx, 50*time.Millisecond, func() (bool, error) {
@@ -162,22 +169,29 @@ func (r *run) result() (report, error) {
 		return report{}, err
 	}
 	rep := report{writes: r.opts.Writes, dropped: dropped, perSecond: r.speed, took: time.Since(r.began)}
-	rep.verdict = check(evidence{attempts: r.journal.attempts, store: store, views: views, bus: bus, dead: dead})
+	rep.verdict = check(evidence{attempts: r.journal.attempts, shown: r.journal.shown, store: store, views: views, bus: bus, dead: dead})
 	rep.broken = append(append(r.journal.unfinished, rep.broken...), faults...)
 	for _, attempts := range r.journal.attempts {
 		rep.attempts += len(attempts)
 	}
 	rep.all, rep.calm = latencies(rep.histories, r.watch, r.calm)
+	if r.fleet != nil {
+		rep.fleet = r.fleet.report()
+	}
 	return rep, nil
 }
 
-// tell prints progress every second until the returned function is called.
+// tell prints progress every second, and of a run that may take long every five, until the returned function is called.
 func (r *run) tell(ctx context.Context) (stop func()) {
 	ctx, cancel := context.WithCancel(ctx)
 	stopped := make(chan struct{})
 	go func() {
 		defer close(stopped)
-		ticker := time.NewTicker(time.Second)
+		every := time.Second
+		if r.fleet != nil {
+			every = 5 * time.Second
+		}
+		ticker := time.NewTicker(every)
 		defer ticker.Stop()
 		for {
 			select {

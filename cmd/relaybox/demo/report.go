@@ -16,6 +16,7 @@ type report struct {
 	all, calm []time.Duration
 	perSecond float64
 	took      time.Duration
+	fleet     *fleetReport // nil: there was one instance
 }
 
 func (r report) print(out io.Writer) error {
@@ -38,9 +39,13 @@ func (r report) print(out io.Writer) error {
 	row("duplicates dropped", "%d by the broker", r.dropped)
 	row("order violations", "%d", r.disorder)
 	row("lost", "%d", r.lost)
-	row("write-to-consumed", "p50 %s, p99 %s, with the outage and the kill in it", ms(percentile(r.all, 50)), ms(percentile(r.all, 99)))
-	row("fast path", "p50 %s, p99 %s, %d writes in calm", ms(percentile(r.calm, 50)), ms(percentile(r.calm, 99)), len(r.calm))
-	row("writes/s", "%.0f at full speed", r.perSecond)
+	if r.fleet != nil {
+		r.fleet.print(row, r)
+	} else {
+		row("write-to-consumed", "p50 %s, p99 %s, with the outage and the kill in it", ms(percentile(r.all, 50)), ms(percentile(r.all, 99)))
+		row("fast path", "p50 %s, p99 %s, %d writes in calm", ms(percentile(r.calm, 50)), ms(percentile(r.calm, 99)), len(r.calm))
+		row("writes/s", "%.0f at full speed", r.perSecond)
+	}
 	row("run time", "%.1f s", r.took.Seconds())
 	row("", "")
 	return w.Flush()

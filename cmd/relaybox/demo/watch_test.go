@@ -55,6 +55,37 @@ func TestWatchSeesModelsBecomeVisible(t *testing.T) {
 	require.Equal(t, 4, w.count())
 }
 
+func TestWatchCountsWhatInstancesDo(t *testing.T) {
+	t.Parallel()
+	w := newWatch("views")
+	w.outbox = "entities"
+	status := http.StatusOK
+	store := http.HandlerFunc(func(rw http.ResponseWriter, _ *http.Request) { rw.WriteHeader(status) })
+	send := func(instance, method, path, body string) {
+		r := httptest.NewRequest(method, path, strings.NewReader(body))
+		r.Header.Set("X-Ms-Cosmos-Is-Batch-Request", "True")
+		w.door(instance, store).ServeHTTP(httptest.NewRecorder(), r)
+	}
+	const (
+		commit = `[{"operationType":"Upsert","resourceBody":{}},{"operationType":"Create","resourceBody":{}}]`
+		two    = `[{"operationType":"Delete","id":"e-1"},{"operationType":"Delete","id":"e-2"}]`
+		model  = `{"id":"model","pk":"k","kind":"model","lastSeq":3}`
+	)
+	send("a", http.MethodPost, "/dbs/d/colls/entities/docs", commit)
+	send("a", http.MethodPost, "/dbs/d/colls/entities/docs", two)
+	send("b", http.MethodPost, "/dbs/d/colls/views/docs", two)
+	send("b", http.MethodPut, "/dbs/d/colls/views/docs/model", model)
+	send("a", http.MethodPut, "/dbs/d/colls/views/docs/model", model) // nothing new
+	status = http.StatusMultiStatus
+	send("a", http.MethodPost, "/dbs/d/colls/entities/docs", two)
+	status = http.StatusNotFound
+	send("a", http.MethodDelete, "/dbs/d/colls/entities/docs/e-3", "")
+	status = http.StatusNoContent
+	send("b", http.MethodDelete, "/dbs/d/colls/entities/docs/e-3", "")
+	require.Equal(t, work{sent: 2}, w.did("a"))
+	require.Equal(t, work{sent: 1, consumed: 3}, w.did("b"))
+}
+
 func TestLatencies(t *testing.T) {
 	t.Parallel()
 	at := func(ms int) time.Time { return time.UnixMilli(int64(ms)) }

@@ -33,15 +33,15 @@ const (
 	percentKeyed       = 15
 )
 
-// plan draws count writes. The same rng gives the same workload.
-func plan(rng *rand.Rand, count int) []write {
+// plan draws count writes to times the kinds' ids. The same rng gives the same workload.
+func plan(rng *rand.Rand, count, times int) []write {
 	writes := make([]write, count)
 	for n := range writes {
 		kind := profiles
 		if chance(rng, percentOrders) {
 			kind = orders
 		}
-		writes[n] = draw(rng, n, kind, fmt.Sprintf("demo-%03d", rng.IntN(kind.ids)))
+		writes[n] = draw(rng, n, kind, fmt.Sprintf("demo-%03d", rng.IntN(kind.ids*times)))
 	}
 	return writes
 }

@@ -9,8 +9,8 @@ import (
 
 func TestPlanIsRepeatableAndMixed(t *testing.T) {
 	t.Parallel()
-	one := plan(rand.New(rand.NewPCG(7, 7)), 1000)
-	two := plan(rand.New(rand.NewPCG(7, 7)), 1000)
+	one := plan(rand.New(rand.NewPCG(7, 7)), 1000, 1)
+	two := plan(rand.New(rand.NewPCG(7, 7)), 1000, 1)
 	require.Equal(t, one, two)
 	seen := map[string]int{}
 	largest := 0

@@ -106,7 +106,7 @@ func (w *world) change(k *kind, id string, l *life, next state) {
 func live(t *testing.T, seed uint64, silentPercent int) *world {
 	rng := rand.New(rand.NewPCG(seed, 1))
 	w := newWorld()
-	for _, wr := range plan(rng, 200) {
+	for _, wr := range plan(rng, 200, 1) {
 		wr.id = fmt.Sprintf("demo-%03d", rng.IntN(10)) // few, so that each lives long
 		w.carryOut(t, wr, chance(rng, silentPercent))
 	}

@@ -36,6 +36,7 @@ type Process struct {
 	pause   time.Duration     // before the next start
 	wanted  bool              // its next end is our doing
 	excused bool              // it may end: its disk is full
+	leaves  bool              // it does not come back
 	said    chan struct{}     // closed and made anew with each fact
 	crashes int
 }
@@ -63,7 +64,7 @@ func New(name string, log io.Writer, note func(string, ...any), cmd func(ctx con
 	return &Process{Name: name, cmd: cmd, log: log, note: note, facts: map[string]string{}, said: make(chan struct{})}
 }
 
-// Run keeps the process alive until ctx ends, which kills it.
+// Run keeps the process alive until ctx ends, which kills it, or it has left.
 func (p *Process) Run(ctx context.Context) {
 	// The death signal is tied to the thread that starts the process.
 	runtime.LockOSThread()
@@ -77,7 +78,11 @@ func (p *Process) Run(ctx context.Context) {
 		if !wanted && ctx.Err() == nil {
 			p.crashes++
 		}
+		leaves := p.leaves
 		p.mu.Unlock()
+		if leaves {
+			return
+		}
 		if !wanted && ctx.Err() == nil {
 			p.note("%s ended by itself: %v; its log has the reason", p.Name, err)
 		}
@@ -171,6 +176,17 @@ func (p *Process) Kill(pause time.Duration) error {
 	}
 	p.pause, p.wanted = pause, true
 	return p.running.Kill()
+}
+
+// Leave asks the process to finish what it does and to end; it does not come back.
+func (p *Process) Leave() error {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.running == nil {
+		return ErrAbsent
+	}
+	p.leaves, p.wanted = true, true
+	return p.running.Signal(os.Interrupt)
 }
 
 // Excuse lets it end before it has said anything without being blamed, or no longer: it cannot start.
