@@ -32,7 +32,7 @@ func TestInstancesComeAndGo(t *testing.T) {
 	said, err := build.CombinedOutput()
 	require.NoError(t, err, "%s", said)
 
-	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Minute)
+	ctx, cancel := context.WithTimeout(t.Context(), 9*time.Minute) // of the ten that a test has
 	defer cancel()
 	cmd := exec.CommandContext(ctx, relaybox, "demo", "--app", assembled, "--instances", "3", "--rate", "25", "--minutes", "0.25", "--json")
 	cmd.Cancel = func() error { return cmd.Process.Signal(os.Interrupt) } // its processes go with it
