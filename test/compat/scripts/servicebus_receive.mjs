@@ -12,7 +12,7 @@ await run({
       const began = performance.now();
       assert.deepEqual(await receiver.receiveMessages(10, { maxWaitTimeInMs: 500 }), []);
       const took = performance.now() - began;
-      assert.ok(took > 490 && bus.inTime(began, 2000), `took ${took} ms`);
+      assert.ok(took > 490 && bus.inTime(began, 30_000), `took ${took} ms`);
       links ??= await bus.links();
       assert.equal(await bus.links(), links);
     }
@@ -27,11 +27,11 @@ await run({
   'what comes during the wait is received': async (bus) => {
     const client = connect(bus);
     const receiver = client.createReceiver('queue');
-    const waiting = receiver.receiveMessages(5, { maxWaitTimeInMs: 10_000 });
+    const waiting = receiver.receiveMessages(5, { maxWaitTimeInMs: 60_000 });
     await send(client, 'queue', { body: 'here' });
     const began = performance.now();
     assert.deepEqual((await waiting).map((m) => m.body), ['here']);
-    assert.ok(bus.inTime(began, 5000), 'the first message ends the wait');
+    assert.ok(bus.inTime(began, 30_000), 'the first message ends the wait');
   },
 
   'no more than asked for, in order': async (bus) => {

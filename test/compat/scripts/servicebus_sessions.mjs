@@ -43,7 +43,7 @@ await run({
     const client = connect(bus, { timeoutInMs: 800 });
     const began = performance.now();
     await fails(client.acceptNextSession('sessions'), 'ServiceTimeout');
-    assert.ok(bus.inTime(began, 5000));
+    assert.ok(bus.inTime(began, 30_000));
   },
 
   'acceptNextSession: waits for a session': async (bus) => {
@@ -71,7 +71,7 @@ await run({
       const began = performance.now();
       assert.deepEqual(await receiver.receiveMessages(10, { maxWaitTimeInMs: 300 }), []);
       const took = performance.now() - began;
-      assert.ok(took > 290 && bus.inTime(began, 2000), `took ${took} ms`);
+      assert.ok(took > 290 && bus.inTime(began, 30_000), `took ${took} ms`);
       assert.equal(await bus.links(), links);
     }
     await send(client, 'sessions', ...in_('a'));

@@ -60,7 +60,7 @@ final class Bus {
 
     ServiceBusClientBuilder builder(String connection) {
         return new ServiceBusClientBuilder().connectionString(connection)
-            .retryOptions(new AmqpRetryOptions().setMaxRetries(0).setTryTimeout(Duration.ofSeconds(10)));
+            .retryOptions(new AmqpRetryOptions().setMaxRetries(0).setTryTimeout(Duration.ofSeconds(30)));
     }
 
     ServiceBusSenderClient sender(String entity) {
