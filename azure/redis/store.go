@@ -114,6 +114,7 @@ type Refusal struct {
 	Code string
 }
 
+// Error names the code.
 func (r *Refusal) Error() string { return "the server answers " + r.Code }
 
 // An entry is a hash of these, and of its rank among the key's entries: what describes the entity, and its
