@@ -54,6 +54,7 @@ func TestInstancesComeAndGo(t *testing.T) {
 	require.Positive(t, fleet.Left)
 	require.Positive(t, fleet.Joined)
 	require.Positive(t, fleet.Reads)
+	require.Positive(t, fleet.Cached)
 	sent, consumed := 0, 0
 	for n, i := range fleet.Spread {
 		if n < fleet.Instances {

@@ -77,6 +77,7 @@ func (v *verdict) checkKey(key string, e evidence) {
 	t := v.kinds[kind]
 	v.countAttempts(attempts, t)
 	v.broken = append(v.broken, checkAnswers(key, attempts)...)
+	v.broken = append(v.broken, checkRecent(key, e.recent[key], attempts)...)
 
 	bus, copies := distinct(e.bus[key])
 	v.copies += copies

@@ -40,6 +40,8 @@ func TestCheckAcceptsWhatReadersWereShown(t *testing.T) {
 	for key, p := range w.store {
 		if p.entity.Data != nil {
 			w.shown = map[string]map[reading]bool{key: {{p.entity.Version, string(p.entity.Data)}: true}}
+			last := lastChange(w, key) // whose answer came no sooner than the oldest that was allowed
+			w.recent = map[string][]recent{key: {{last.answered, last.version - 1}, {last.answered.Add(time.Hour), p.entity.Version}}}
 			require.Empty(t, describe(check(w.evidence).broken))
 		}
 	}
@@ -76,6 +78,11 @@ func TestCheckNamesWhatIsBroken(t *testing.T) {
 		{"read of a version that is not there", trueRead, func(w *world, key string) {
 			e := w.store[key].entity
 			w.shown = map[string]map[reading]bool{key: {{e.Version + 1, string(e.Data)}: true}}
+		}},
+		{"read of what was too old", newEnough, func(w *world, key string) {
+			a := lastChange(w, key)
+			a.version, a.answered = w.store[key].entity.Version, time.Unix(100, 0)
+			w.recent = map[string][]recent{key: {{since: a.answered.Add(1), version: a.version - 1}}}
 		}},
 		{"lost deletion", noLostWrite, func(w *world, key string) {
 			gone := intent{mark: "gone", verb: remove}

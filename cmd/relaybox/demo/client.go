@@ -39,17 +39,17 @@ func (c *client) do(ctx context.Context, w write) outcome {
 	for try := 0; ctx.Err() == nil; try++ {
 		i, ifMatch, tag := want, int64(-1), ""
 		if w.conditional {
-			current, version, read, ok := c.read(ctx, w)
+			current, ok := c.read(ctx, w, 0)
 			if !ok {
 				c.wait(ctx, try, "")
 				continue
 			}
-			if ifMatch, tag = version, read; version == 0 && want.verb != put {
+			if ifMatch, tag = current.version, current.tag; current.version == 0 && want.verb != put {
 				want, ifMatch = &w.instead, 0
 				i = want
 			}
 			if i.verb == keep {
-				i = &intent{mark: want.mark, verb: keep, body: current}
+				i = &intent{mark: want.mark, verb: keep, body: current.body}
 			}
 		}
 		a, retryAfter := c.send(ctx, w, i, ifMatch, tag, idempotencyKey, try)

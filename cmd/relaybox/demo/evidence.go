@@ -14,6 +14,8 @@ type evidence struct {
 	attempts map[string][]attempt
 	// shown: what readers were shown, by key.
 	shown map[string]map[reading]bool
+	// recent: what those were shown who had said how old it may be, by key.
+	recent map[string][]recent
 	// store: the documents of the container that is written to.
 	store map[string]partition
 	// views: the documents of the consumer's container.

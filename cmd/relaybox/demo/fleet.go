@@ -11,6 +11,8 @@ import (
 	"sync"
 	"time"
 
+	"github.com/alicebob/miniredis/v2"
+
 	"github.com/relaybox/relaybox/cmd/relaybox/parts"
 	"github.com/relaybox/relaybox/local/balancer"
 )
@@ -38,7 +40,8 @@ type fleet struct {
 	url   string
 	rng   *rand.Rand // owner: the goroutine of turns
 
-	ctx    context.Context // ends every process
+	cache  *miniredis.Miniredis // that they share; its entries outlive the run, their age counts
+	ctx    context.Context      // ends every process
 	end    context.CancelFunc
 	work   sync.WaitGroup
 	doors  []*http.Server
@@ -61,6 +64,9 @@ func (r *run) startFleet(ctx context.Context) (err error) {
 	f := &fleet{run: r, proxy: balancer.New(balancer.Options{}), rng: rand.New(rand.NewPCG(r.opts.Seed, 1<<32)), parts: parts.Launcher{Relaybox: r.opts.Relaybox, Dir: r.opts.Dir, Note: r.say}}
 	f.ctx, f.end = context.WithCancel(context.WithoutCancel(ctx))
 	r.fleet = f
+	if f.cache, err = miniredis.Run(); err != nil {
+		return err
+	}
 	f.work.Go(func() { f.proxy.Run(f.ctx) })
 	if f.url, err = f.listen(f.proxy); err != nil {
 		return err
@@ -101,6 +107,7 @@ func (f *fleet) launch() error {
 	}
 	env := maps.Clone(r.stack.Settings)
 	env["COSMOS_CONNECTION"] = r.stack.Cosmos.ConnectionString(door)
+	env["REDIS_CONNECTION"] = "redis://" + f.cache.Addr()
 	if m.host, err = f.parts.Launch(f.ctx, m.name, env, parts.HostArgs(r.opts.App)...); err != nil {
 		return err
 	}
@@ -231,5 +238,8 @@ func (f *fleet) close() error {
 	}
 	f.parts.Wait()
 	f.work.Wait()
+	if f.cache != nil {
+		f.cache.Close()
+	}
 	return err
 }

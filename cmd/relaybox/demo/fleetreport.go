@@ -16,6 +16,7 @@ type fleetReport struct {
 	work                          map[string]work
 	writes, reads                 []time.Duration // answers
 	unread                        int             // reads without an answer
+	cached, hits                  int             // reads that a cache could answer, and that it did
 	length                        time.Duration   // of the load
 }
 
@@ -23,7 +24,7 @@ func (f *fleet) report() *fleetReport {
 	r := f.run
 	rep := &fleetReport{
 		started: r.opts.Instances, joined: f.joined, left: f.left, killed: f.killed, asked: r.opts.Rate,
-		work: map[string]work{}, reads: r.journal.took, unread: r.journal.failed, length: r.calm.to.Sub(r.calm.from),
+		work: map[string]work{}, reads: r.journal.took, unread: r.journal.failed, cached: r.journal.cached, hits: r.journal.hits, length: r.calm.to.Sub(r.calm.from),
 	}
 	rep.instances, rep.moved = f.proxy.Counts()
 	for _, name := range f.all {
@@ -70,6 +71,7 @@ func (f *fleetReport) print(row func(name, format string, args ...any), r report
 	row("write answered", "p50 %s, p99 %s", p50, p99)
 	p50, p99 = spread(f.reads)
 	row("read answered", "p50 %s, p99 %s, %d reads; %d more got no answer", p50, p99, len(f.reads), f.unread)
+	row("reads that may be old", "%d by %v at most, %d of them from the cache", f.cached, allowed, f.hits)
 	row("writes/s", "%.1f of %g that were asked for, %.2f million a day", r.perSecond, f.asked, perDay(r.perSecond))
 	row("requests/s", "%.1f, %.2f million a day", f.rate(), perDay(f.rate()))
 	row("instances", "%d; %d left, %d joined, %d were killed and came back", f.started, f.left, f.joined, f.killed)
@@ -93,6 +95,8 @@ type Fleet struct {
 	WriteP99   float64         `json:"writeAnsweredP99"`
 	Reads      int             `json:"reads"`
 	Unread     int             `json:"readsWithoutAnswer"`
+	Cached     int             `json:"readsThatMayBeOld"`
+	Hits       int             `json:"cacheHits"`
 	ReadP50    float64         `json:"readAnsweredP50"`
 	ReadP99    float64         `json:"readAnsweredP99"`
 	Moved      int             `json:"moved"`
@@ -115,7 +119,7 @@ func (f *fleetReport) forPrograms(writesPerSecond float64) *Fleet {
 	out := &Fleet{
 		Instances: f.started, Joined: f.joined, Left: f.left, Killed: f.killed, Asked: f.asked, Requests: f.rate(), PerDay: perDay(writesPerSecond),
 		WriteP50: millis(percentile(f.writes, 50)), WriteP99: millis(percentile(f.writes, 99)),
-		Reads: len(f.reads), Unread: f.unread, ReadP50: millis(percentile(f.reads, 50)), ReadP99: millis(percentile(f.reads, 99)),
+		Reads: len(f.reads), Unread: f.unread, Cached: f.cached, Hits: f.hits, ReadP50: millis(percentile(f.reads, 50)), ReadP99: millis(percentile(f.reads, 99)),
 		Moved: f.moved, BadGateway: f.failed(),
 	}
 	for _, i := range f.instances {

@@ -215,8 +215,23 @@ func (h *history) checkEntity(stored *entityDoc) (bad []*violation) {
 	return bad
 }
 
+// checkRecent looks whether those who said how old an answer may be were shown what had been
+// acknowledged by then.
+func checkRecent(key string, shown []recent, attempts []attempt) (bad []*violation) {
+	for _, r := range shown {
+		for _, a := range attempts {
+			if a.outcome == acknowledged && a.version > r.version && a.answered.Before(r.since) {
+				bad = append(bad, broken(newEnough, "%s: a reader was shown version %d, and version %d had been acknowledged %v before the oldest that was allowed",
+					key, r.version, a.version, r.since.Sub(a.answered)))
+				break
+			}
+		}
+	}
+	return bad
+}
+
 // checkReads compares what readers were shown of a version with what it holds. How new it was is
-// not looked at: a read may be late.
+// looked at only where they have said how old it may be.
 func (h *history) checkReads(shown map[reading]bool) (bad []*violation) {
 	for r := range shown {
 		if r.version >= int64(len(h.states)) {

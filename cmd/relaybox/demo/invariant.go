@@ -16,6 +16,7 @@ func broken(invariant, format string, args ...any) *violation {
 const (
 	everyWrite     = "every write is answered in the end"
 	trueRead       = "a read shows a version as it was stored"
+	newEnough      = "a read is no older than it was allowed to be"
 	noLostWrite    = "an acknowledged write is in the store"
 	noPhantom      = "what is in the store was asked for"
 	conditions     = "If-Match holds and an acknowledged write is never undone"
@@ -31,4 +32,4 @@ const (
 )
 
 // pathOrder sorts what is broken: the first may have caused the others.
-var pathOrder = []string{everyWrite, refusals, trueRead, noLostWrite, noPhantom, conditions, oneChange, nothingLeft, noLostEvent, noPhantomEvent, busOrder, noDeadLetter, viewEqual, oneEffect}
+var pathOrder = []string{everyWrite, refusals, trueRead, newEnough, noLostWrite, noPhantom, conditions, oneChange, nothingLeft, noLostEvent, noPhantomEvent, busOrder, noDeadLetter, viewEqual, oneEffect}

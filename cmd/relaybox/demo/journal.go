@@ -50,8 +50,17 @@ type journal struct {
 // reads are what clients were shown, and how long that took.
 type reads struct {
 	shown  map[string]map[reading]bool // by key
+	recent map[string][]recent         // by key
 	took   []time.Duration
 	failed int
+	// cached are those that a cache could answer, hits those that it did.
+	cached, hits int
+}
+
+// recent is what a client was shown that had said how old the answer may be.
+type recent struct {
+	since   time.Time // no older than that
+	version int64
 }
 
 // reading is what a client was shown: the entity, without what is the server's to set.
@@ -61,11 +70,11 @@ type reading struct {
 }
 
 func newJournal() *journal {
-	return &journal{attempts: map[string][]attempt{}, reads: reads{shown: map[string]map[reading]bool{}}}
+	return &journal{attempts: map[string][]attempt{}, reads: reads{shown: map[string]map[reading]bool{}, recent: map[string][]recent{}}}
 }
 
-// read notes a read; ok says whether it was answered.
-func (j *journal) read(key string, shown reading, took time.Duration, ok bool) {
+// read notes a read that may have been as old as age; ok says whether it was answered.
+func (j *journal) read(key string, f found, age time.Duration, began time.Time, took time.Duration, ok bool) {
 	j.mu.Lock()
 	defer j.mu.Unlock()
 	if !ok {
@@ -73,11 +82,21 @@ func (j *journal) read(key string, shown reading, took time.Duration, ok bool) {
 		return
 	}
 	j.took = append(j.took, took)
+	if age > 0 {
+		j.cached++
+	}
+	if f.hit {
+		j.hits++
+	}
 	if j.shown[key] == nil {
 		j.shown[key] = map[reading]bool{}
 	}
-	if shown.version > 0 {
-		j.shown[key][shown] = true
+	if f.version == 0 {
+		return
+	}
+	j.shown[key][reading{f.version, string(f.body)}] = true
+	if age > 0 {
+		j.recent[key] = append(j.recent[key], recent{began.Add(-age), f.version})
 	}
 }
 

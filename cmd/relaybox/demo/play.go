@@ -169,7 +169,7 @@ func (r *run) result() (report, error) {
 		return report{}, err
 	}
 	rep := report{writes: r.opts.Writes, dropped: dropped, perSecond: r.speed, took: time.Since(r.began)}
-	rep.verdict = check(evidence{attempts: r.journal.attempts, shown: r.journal.shown, store: store, views: views, bus: bus, dead: dead})
+	rep.verdict = check(evidence{attempts: r.journal.attempts, shown: r.journal.shown, recent: r.journal.recent, store: store, views: views, bus: bus, dead: dead})
 	rep.broken = append(append(r.journal.unfinished, rep.broken...), faults...)
 	for _, attempts := range r.journal.attempts {
 		rep.attempts += len(attempts)

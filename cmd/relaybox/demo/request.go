@@ -99,36 +99,50 @@ func (c *client) request(ctx context.Context, w write, i *intent, ifMatch int64,
 
 func (c *client) address(w write) string { return c.base + w.kind.path + "/" + w.id }
 
-// read gets the entity that is there, as a body for PUT, with its version and entity tag;
-// version 0 means that there is none. ok is false when the answer could not be had.
-func (c *client) read(ctx context.Context, w write) (body []byte, version int64, tag string, ok bool) {
+// found is what a client was shown: the entity as a body for PUT, with its version and entity tag; version
+// 0 means that there is none. hit says that a cache had it.
+type found struct {
+	body    []byte
+	version int64
+	tag     string
+	hit     bool
+}
+
+// read gets the entity that is there, or was there at most age ago. ok is false when the answer could
+// not be had.
+func (c *client) read(ctx context.Context, w write, age time.Duration) (f found, ok bool) {
 	ctx, cancel := context.WithTimeout(ctx, oneRequest)
 	defer cancel()
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, c.address(w), nil)
 	if err != nil {
-		return nil, 0, "", false
+		return found{}, false
+	}
+	if age > 0 {
+		req.Header.Set("Cache-Control", "max-age="+strconv.Itoa(int(age/time.Second)))
 	}
 	resp, err := c.http.Do(req)
 	if err != nil {
-		return nil, 0, "", false
+		return found{}, false
 	}
 	defer func() { _ = resp.Body.Close() }()
 	text, err := io.ReadAll(resp.Body)
+	f.hit = resp.Header.Get("X-Cache") == "HIT"
 	switch {
 	case err == nil && resp.StatusCode == http.StatusNotFound:
-		return nil, 0, "", true
+		return f, true
 	case err != nil || resp.StatusCode != http.StatusOK:
-		return nil, 0, "", false
+		return found{}, false
 	}
 	var members map[string]json.RawMessage
 	if err := json.Unmarshal(text, &members); err != nil {
-		return nil, 0, "", false
+		return found{}, false
 	}
 	for _, ours := range []string{"id", "version", "updatedAt"} { // they are not the client's to set
 		delete(members, ours)
 	}
-	tag = resp.Header.Get("ETag")
-	return encode(members), versionOf(tag), tag, true
+	f.tag = resp.Header.Get("ETag")
+	f.body, f.version = encode(members), versionOf(f.tag)
+	return f, true
 }
 
 // versionOf reads the version in a strong entity tag, 0 when it is none of ours.
