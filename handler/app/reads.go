@@ -5,6 +5,7 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"log/slog"
+	"strings"
 	"sync"
 	"time"
 
@@ -35,9 +36,14 @@ func reads(cfg config.Config, log *slog.Logger, source cache.Source, tell *telem
 	return cache.New(source, store, cache.Options{Observer: toldCache(observeCache(log), tell.Cache())}), shared, nil
 }
 
-// prefix parts the apps that share a server, by what they store in.
+// prefix parts the apps that share a server, by what they store in. Instances of one app that reach the
+// store by different addresses have to be told theirs.
 func prefix(cfg config.Config) string {
-	of := sha256.Sum256([]byte(cmp.Or(cfg.Cosmos.Endpoint, access.Part(cfg.Cosmos.ConnectionString, "AccountEndpoint")) + "\n" + cfg.Cosmos.Database))
+	if cfg.ReadCache.Prefix != "" {
+		return cfg.ReadCache.Prefix
+	}
+	account := strings.ToLower(strings.TrimRight(cmp.Or(cfg.Cosmos.Endpoint, access.Part(cfg.Cosmos.ConnectionString, "AccountEndpoint")), "/"))
+	of := sha256.Sum256([]byte(account + "\n" + cfg.Cosmos.Database))
 	return "relaybox:" + hex.EncodeToString(of[:6]) + ":"
 }
 

@@ -50,6 +50,8 @@ type Config struct {
 		Name  string        `env:"RELAYBOX_READ_CACHE"`
 		Bytes int           `env:"RELAYBOX_READ_CACHE_BYTES" envDefault:"16777216"` // of memory
 		Life  time.Duration `env:"RELAYBOX_READ_CACHE_LIFE" envDefault:"5m"`
+		// Prefix begins every key of Redis; "" is made of the account and the database.
+		Prefix string `env:"RELAYBOX_READ_CACHE_PREFIX"`
 	}
 	Redis struct {
 		URL        string `env:"REDIS_CONNECTION"`
