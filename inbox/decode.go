@@ -29,6 +29,8 @@ const (
 	// BadIncarnation: the extensions of the incarnation are incomplete, or not before the
 	// event.
 	BadIncarnation Reason = "bad-incarnation"
+	// BadEntityVersion: the extension entityversion is there, and no number that a version can be.
+	BadEntityVersion Reason = "bad-entity-version"
 	// BadKey: neither partitionkey nor subject names what the event is about.
 	BadKey Reason = "bad-key"
 )
@@ -71,7 +73,7 @@ var validID = regexp.MustCompile(`^[A-Za-z0-9._:-]{1,128}$`)
 
 // Decode reads an event from a message's body: a CloudEvents 1.0 envelope in JSON as
 // package outbox writes it, with the extensions sequence and, unless the source knows none,
-// incarnation, incarnationfirst, incarnationsince and incarnationdrawn. The key is the extension
+// incarnation, incarnationfirst, incarnationsince and incarnationdrawn. It may have entityversion. The key is the extension
 // partitionkey, or the subject without one. Its error is a *RefusedError.
 //
 // Only the body counts: what travels beside it can be changed on the way.
@@ -112,6 +114,11 @@ func Decode(body []byte) (Event, error) {
 	}
 	if e.Incarnation, err = ext.incarnation(); err != nil {
 		return Event{}, Refuse(BadIncarnation, "%v", err)
+	}
+	if _, told := ext["entityversion"]; told {
+		if e.Version, err = ext.number("entityversion"); err != nil {
+			return Event{}, Refuse(BadEntityVersion, "%v", err)
+		}
 	}
 	if e.Seq < e.Incarnation.First {
 		return Event{}, Refuse(BadSequence, "sequence %d is below the first number of its incarnation, %d", e.Seq, e.Incarnation.First)

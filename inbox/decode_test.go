@@ -21,6 +21,7 @@ func envelope(t *testing.T, changes map[string]any) []byte {
 		"sequence": "00000000000000000007", "partitionkey": "order:o-1",
 		"incarnation": "0123456789abcdef", "incarnationfirst": "00000000000000000003", "incarnationsince": "2026-01-01T00:00:00Z",
 		"incarnationdrawn": "2026-01-01T00:00:05.25Z",
+		"entityversion":    "00000000000000000004",
 		"traceparent":      "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01",
 		"tracestate":       "v=1",
 	}
@@ -39,16 +40,17 @@ func TestDecode(t *testing.T) {
 	e, err := inbox.Decode(envelope(t, nil))
 	require.NoError(t, err)
 	require.Equal(t, inbox.Event{
-		Key: "order:o-1", Seq: 7, ID: "e-1", Type: "relaybox.order.created", Source: "/relaybox/order", Subject: "o-1",
+		Key: "order:o-1", Seq: 7, Version: 4, ID: "e-1", Type: "relaybox.order.created", Source: "/relaybox/order", Subject: "o-1",
 		Incarnation: inbox.Incarnation{ID: "0123456789abcdef", First: 3, Since: time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC), Drawn: time.Date(2026, 1, 1, 0, 0, 5, 250_000_000, time.UTC)},
 		Time:        time.Date(2026, 8, 7, 10, 0, 0, 0, time.UTC), Data: json.RawMessage(`{"id":"o-1"}`),
 		TraceParent: "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01", TraceState: "v=1",
 	}, e)
 
-	e, err = inbox.Decode(envelope(t, map[string]any{"partitionkey": nil, "incarnation": nil, "incarnationfirst": nil, "incarnationsince": nil, "incarnationdrawn": nil}))
+	e, err = inbox.Decode(envelope(t, map[string]any{"partitionkey": nil, "entityversion": nil, "incarnation": nil, "incarnationfirst": nil, "incarnationsince": nil, "incarnationdrawn": nil}))
 	require.NoError(t, err)
 	require.Equal(t, "o-1", e.Key, "a source without partitions has its subjects")
 	require.Zero(t, e.Incarnation)
+	require.Zero(t, e.Version)
 }
 
 // TestTypesOfJSON are those that the data of an event may have. Of types by another name the SDK
@@ -96,6 +98,9 @@ func TestDecodeRefuses(t *testing.T) {
 		"not drawn":           {change("incarnationdrawn", nil), inbox.BadIncarnation},
 		"of the far future":   {change("incarnationsince", "9999-01-01T00:00:00Z"), inbox.BadIncarnation},
 		"drawn in the future": {change("incarnationdrawn", "9999-01-01T00:00:00Z"), inbox.BadIncarnation},
+		"version 0":           {change("entityversion", "0"), inbox.BadEntityVersion},
+		"version of words":    {change("entityversion", "first"), inbox.BadEntityVersion},
+		"a number of JSON":    {change("entityversion", 4), inbox.BadEntityVersion},
 		"two documents":       {append(envelope(t, nil), envelope(t, nil)...), inbox.BadEnvelope},
 		"something behind":    {append(envelope(t, nil), " rubbish"...), inbox.BadEnvelope},
 		"text":                {change("datacontenttype", "text/plain"), inbox.BadEnvelope},

@@ -19,8 +19,10 @@ type Event struct {
 	// Seq numbers the events of one Key within an Incarnation.
 	Seq         int64       `json:"seq"`
 	Incarnation Incarnation `json:"incarnation,omitzero"`
-	ID          string      `json:"id"`
-	Type        string      `json:"type"`
+	// Version is the entity's after the change, 0 where the source does not say.
+	Version int64  `json:"version,omitempty"`
+	ID      string `json:"id"`
+	Type    string `json:"type"`
 	// Source and Subject are the CloudEvents attributes, Time the writer's clock.
 	Source  string    `json:"source,omitempty"`
 	Subject string    `json:"subject,omitempty"`

@@ -113,7 +113,7 @@ func (l *lane) decide(ctx context.Context, b *batch, c *call, now time.Time) (p 
 		if err := l.incarnate(ctx, cur, &p.next); err != nil {
 			return p, err
 		}
-		if p.events, err = l.w.number(c.req, p.next.Incarnation, cur.LastSeq, now, dec.Events); err != nil {
+		if p.events, err = l.w.number(c.req, p.next, cur.LastSeq, dec.Events); err != nil {
 			return p, fail(err)
 		}
 	}

@@ -18,9 +18,8 @@ func EventID(source, key, incarnation string, seq int64) string {
 	return uuid.NewSHA1(eventSpace, fmt.Appendf(nil, "%s\n%s\n%s\n%d", source, key, incarnation, seq)).String()
 }
 
-// number turns drafts into events with the numbers after last, in the incarnation that the
-// entity has after the write.
-func (w *Writer) number(req Request, in Incarnation, last int64, now time.Time, drafts []Draft) ([]Event, error) {
+// number turns drafts into events of the change to an entity, with the numbers after last.
+func (w *Writer) number(req Request, to Entity, last int64, drafts []Draft) ([]Event, error) {
 	events := make([]Event, 0, len(drafts))
 	source := w.opts.Source
 	if kind, _ := SplitKey(req.Key); kind != "" {
@@ -31,8 +30,8 @@ func (w *Writer) number(req Request, in Incarnation, last int64, now time.Time, 
 		if err != nil {
 			return nil, fmt.Errorf("encode data of event %q: %w", d.Type, err)
 		}
-		e := Event{Key: req.Key, Seq: last + int64(i) + 1, Type: d.Type, Trace: req.Trace, CreatedAt: now}
-		if err := e.Fill(Content{Source: source, Incarnation: in, Data: data}); err != nil {
+		e := Event{Key: req.Key, Seq: last + int64(i) + 1, Type: d.Type, Trace: req.Trace, CreatedAt: to.UpdatedAt}
+		if err := e.Fill(Content{Source: source, Incarnation: to.Incarnation, Version: to.Version, Data: data}); err != nil {
 			return nil, err
 		}
 		if len(e.Envelope) > w.opts.MaxEventBytes {
@@ -53,8 +52,8 @@ func (e *Event) Fill(c Content) (err error) {
 }
 
 // envelope is the CloudEvents 1.0 JSON of e, with the extensions sequence, partitionkey
-// and distributed tracing as their documents define them, and four of our own for the
-// incarnation. Package inbox reads it.
+// and distributed tracing as their documents define them, four of our own for the incarnation,
+// and one for the version. Package inbox reads it.
 func envelope(e *Event) (json.RawMessage, error) {
 	in := e.Content.Incarnation
 	subject := e.Key
@@ -74,6 +73,9 @@ func envelope(e *Event) (json.RawMessage, error) {
 	ce.SetExtension("incarnationfirst", fmt.Sprintf("%020d", in.First))
 	ce.SetExtension("incarnationsince", in.Since.Format(time.RFC3339))
 	ce.SetExtension("incarnationdrawn", in.Drawn.Format(time.RFC3339Nano))
+	if v := e.Content.Version; v > 0 {
+		ce.SetExtension("entityversion", fmt.Sprintf("%020d", v))
+	}
 	if e.Trace.Parent != "" {
 		ce.SetExtension("traceparent", e.Trace.Parent)
 		if e.Trace.State != "" {

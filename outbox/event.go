@@ -49,7 +49,9 @@ type Content struct {
 	// Source is the CloudEvents source, with the kind behind it.
 	Source      string
 	Incarnation Incarnation
-	Data        json.RawMessage
+	// Version is the entity's after the change; 0 in an event of an earlier release.
+	Version int64
+	Data    json.RawMessage
 }
 
 // Trace is a W3C trace context: the traceparent and tracestate headers as they came.

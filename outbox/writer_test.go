@@ -87,7 +87,7 @@ func TestWriteNumbersEvents(t *testing.T) {
 		"datacontenttype": "application/json", "data": float64(1),
 		"sequence": "00000000000000000002", "partitionkey": "doc:k",
 		"incarnation": life.ID, "incarnationfirst": "00000000000000000001", "incarnationsince": "2026-01-01T00:00:00Z", "incarnationdrawn": life.Drawn.Format(time.RFC3339Nano),
-		"traceparent": req.Trace.Parent, "tracestate": "v=1",
+		"entityversion": "00000000000000000001", "traceparent": req.Trace.Parent, "tracestate": "v=1",
 	}, envelope)
 	require.Equal(t, []string{"doc:k", "doc:k"}, notified)
 }

@@ -77,6 +77,7 @@ type eventDoc struct {
 	Type        string          `json:"type"`
 	Source      string          `json:"source,omitempty"`
 	Incarnation eventLife       `json:"incarnation,omitzero"`
+	Version     int64           `json:"version,omitempty"` // of the entity
 	Data        json.RawMessage `json:"data,omitempty"`
 	EventID     string          `json:"eventId,omitempty"`  // beside the envelope only
 	Envelope    json.RawMessage `json:"envelope,omitempty"` // where the content is not known
@@ -114,7 +115,7 @@ func (e *encoder) event(key string, from *outbox.Event) []byte {
 		TraceID: from.Trace.Parent, TraceState: from.Trace.State, CreatedAt: from.CreatedAt,
 	}
 	if c := from.Content; c != nil {
-		d.Source, d.Incarnation.Incarnation = c.Source, c.Incarnation
+		d.Source, d.Incarnation.Incarnation, d.Version = c.Source, c.Incarnation, c.Version
 		return e.with(d, "data", c.Data)
 	}
 	d.EventID, d.Incarnation.ID = from.ID, from.Incarnation
@@ -142,7 +143,7 @@ func (d *eventDoc) event() (outbox.Event, error) {
 	case d.Data == nil:
 		return e, fmt.Errorf("event %d has neither data nor an envelope", d.Seq)
 	}
-	err := e.Fill(outbox.Content{Source: d.Source, Incarnation: d.Incarnation.Incarnation, Data: d.Data})
+	err := e.Fill(outbox.Content{Source: d.Source, Incarnation: d.Incarnation.Incarnation, Version: d.Version, Data: d.Data})
 	e.Content = nil // the envelope has it
 	return e, err
 }

@@ -57,6 +57,7 @@ func (k Kind) eventSchema(event string) (*jsonschema.Schema, error) {
 			"incarnationfirst": number(),
 			"incarnationsince": instant(),
 			"incarnationdrawn": instant(),
+			"entityversion":    number(),
 			"traceparent":      text("^[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}$"),
 			"tracestate":       {Type: "string"},
 			"data":             data,
