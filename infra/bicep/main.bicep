@@ -56,6 +56,13 @@ param maximumInstanceCount int = 100
 @description('Keep one instance of OutboxDispatcher running.')
 param alwaysReadyDispatcher bool = false
 
+@description('Reads that say how old they may be: memory has each instance keep its own, redis makes an Azure Managed Redis that all share and events keep true, off asks Cosmos DB each time.')
+@allowed(['off', 'memory', 'redis'])
+param readCache string = 'memory'
+
+@description('Size of that Redis.')
+param redisSku string = 'Balanced_B0'
+
 @description('NCRONTAB of the sweep, six fields, UTC.')
 param dispatchSchedule string = '0 * * * * *'
 
@@ -116,6 +123,8 @@ module resources 'resources.bicep' = {
     instanceMemoryMB: instanceMemoryMB
     maximumInstanceCount: maximumInstanceCount
     alwaysReadyDispatcher: alwaysReadyDispatcher
+    readCache: readCache
+    redisSku: redisSku
     dispatchSchedule: dispatchSchedule
     zoneRedundant: zoneRedundant
     extraSettings: extraSettings

@@ -53,6 +53,13 @@ param maximumInstanceCount int = 100
 @description('Keep one instance of OutboxDispatcher running.')
 param alwaysReadyDispatcher bool = false
 
+@description('Reads that say how old they may be: memory has each instance keep its own, redis makes an Azure Managed Redis that all share and events keep true, off asks Cosmos DB each time.')
+@allowed(['off', 'memory', 'redis'])
+param readCache string = 'memory'
+
+@description('Size of that Redis.')
+param redisSku string = 'Balanced_B0'
+
 @description('NCRONTAB of the sweep, six fields, UTC.')
 param dispatchSchedule string = '0 * * * * *'
 
@@ -185,6 +192,21 @@ module serviceBus 'modules/servicebus.bicep' = {
   }
 }
 
+module redis 'modules/redis.bicep' = if (readCache == 'redis') {
+  name: 'redis'
+  params: {
+    name: 'redis-relaybox-${suffix}'
+    location: location
+    tags: tags
+    principalId: identity.outputs.principalId
+    identityName: identityName
+    sku: redisSku
+    highAvailability: zoneRedundant
+    publicNetworkAccess: !privateNetwork
+    workspaceId: monitoring.outputs.workspaceId
+  }
+}
+
 module network 'modules/network.bicep' = if (privateNetwork) {
   name: 'network'
   params: {
@@ -255,6 +277,21 @@ module busEndpoint 'modules/endpoint.bicep' = if (closedBus) {
   dependsOn: [cosmosEndpoint]
 }
 
+module redisEndpoint 'modules/endpoint.bicep' = if (privateNetwork && readCache == 'redis') {
+  name: 'endpoint-redis'
+  params: {
+    name: 'pep-redis-${suffix}'
+    location: location
+    tags: tags
+    targetId: redis.?outputs.id ?? ''
+    groupId: 'redisEnterprise'
+    zoneName: 'privatelink.redis.azure.net'
+    networkId: network.?outputs.id ?? ''
+    subnetId: network.?outputs.endpointSubnetId ?? ''
+  }
+  dependsOn: [busEndpoint]
+}
+
 module app 'modules/app.bicep' = {
   name: 'app'
   params: {
@@ -287,17 +324,25 @@ module app 'modules/app.bicep' = {
         SERVICEBUS_CONNECTION__clientId: identity.outputs.clientId
         EVENTS_TOPIC: names.topic
         EVENTS_SUBSCRIPTION: names.subscription
+        RELAYBOX_READ_CACHE: readCache
         RELAYBOX_MAX_DELIVERIES: '${maxDeliveries}'
         DISPATCH_SCHEDULE: dispatchSchedule
         INBOX_SCHEDULE: '30 * * * * *'
         // One threshold for the alert and for GET /api/health.
         RELAYBOX_HEALTH_OLDEST: '${oldestPendingAlertSeconds}s'
       },
+      readCache == 'redis'
+        ? {
+            REDIS_CONNECTION__redisHostName: redis.?outputs.host ?? ''
+            REDIS_CONNECTION__credential: 'managedidentity'
+            REDIS_CONNECTION__clientId: identity.outputs.clientId
+          }
+        : {},
       empty(kindContainers) ? {} : { COSMOS_KIND_CONTAINERS: join(kindSetting, ',') }
     )
   }
   // The host reads its storage as soon as it starts.
-  dependsOn: [blobEndpoint, tableEndpoint, cosmosEndpoint, busEndpoint]
+  dependsOn: [blobEndpoint, tableEndpoint, cosmosEndpoint, busEndpoint, redisEndpoint]
 }
 
 module alerts 'modules/alerts.bicep' = {

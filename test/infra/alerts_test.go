@@ -129,7 +129,7 @@ func TestLogsAreKept(t *testing.T) {
 			of = append(of, r.Scope[:strings.LastIndexByte(r.Scope, '/')])
 			require.Contains(t, r.get("properties.workspaceId"), "outputs.workspaceId")
 		}
-		require.Len(t, of, 4)
+		require.Len(t, of, 4+len(d.of(redis)))
 		for _, kind := range []string{"Microsoft.Web/sites", "Microsoft.DocumentDB/databaseAccounts", "Microsoft.ServiceBus/namespaces"} {
 			require.Contains(t, of, kind)
 		}

@@ -96,6 +96,9 @@ func TestTheHandlerTakesTheSettings(t *testing.T) {
 		}
 		environment["COSMOS_CONNECTION__accountEndpoint"] = "https://a.documents.azure.com:443/"
 		environment["SERVICEBUS_CONNECTION__fullyQualifiedNamespace"] = "ns.servicebus.windows.net"
+		if _, shared := environment["REDIS_CONNECTION__redisHostName"]; shared {
+			environment["REDIS_CONNECTION__redisHostName"] = "r.region.redis.azure.net:10000"
+		}
 		_, err := config.Load(environment)
 		require.NoError(t, err)
 	})

@@ -29,6 +29,7 @@ const (
 	namespace  = "Microsoft.ServiceBus/namespaces"
 	storage    = "Microsoft.Storage/storageAccounts"
 	site       = "Microsoft.Web/sites"
+	redis      = "Microsoft.Cache/redisEnterprise"
 	workspace  = "Microsoft.OperationalInsights/workspaces"
 	scaling    = "properties.functionAppConfig.scaleAndConcurrency."
 	serverless = "EnableServerless"
@@ -48,6 +49,12 @@ var choices = []choice{
 	{"dispatchSchedule", "*/30 * * * * *", site + "/config", "properties.DISPATCH_SCHEDULE", "*/30 * * * * *"},
 	{"zoneRedundant", true, storage, "sku.name", "Standard_ZRS"},
 	{"zoneRedundant", false, storage, "sku.name", "Standard_LRS"},
+	{"readCache", "off", site + "/config", "properties.RELAYBOX_READ_CACHE", "off"},
+	{"readCache", "redis", site + "/config", "properties.RELAYBOX_READ_CACHE", "redis"},
+	{"readCache", "redis", redis, "sku.name", "Balanced_B0"},
+	{"readCache", "redis", redis, "properties.highAvailability", "Disabled"},
+	{"readCache", "redis", redis + "/databases", "properties.accessKeysAuthentication", "Disabled"},
+	{"readCache", "redis", redis + "/databases", "properties.clusteringPolicy", "EnterpriseCluster"},
 	{"logRetentionInDays", 90.0, workspace, "properties.retentionInDays", 90.0},
 	{"logDailyQuotaGb", 2.0, workspace, "properties.workspaceCapping.dailyQuotaGb", 2.0},
 }
@@ -83,6 +90,24 @@ func TestTheDefaultsAreTheCheapOnes(t *testing.T) {
 	require.Empty(t, d.the(t, site).get(scaling+"alwaysReady"))
 	require.Equal(t, 512.0, d.the(t, site).get(scaling+"instanceMemoryMB"))
 	require.Empty(t, d.of("Microsoft.Network/virtualNetworks"))
+	require.Empty(t, d.of(redis))
+}
+
+// TestTheAppMayUseTheSharedCache: its identity, and where it finds what it signs in to.
+func TestTheAppMayUseTheSharedCache(t *testing.T) {
+	t.Parallel()
+	d := with(t, map[string]any{"readCache": "redis", "zoneRedundant": true, "redisSku": "Balanced_B5"})
+	require.Equal(t, "Balanced_B5", d.the(t, redis).get("sku.name"))
+	require.Equal(t, "Enabled", d.the(t, redis).get("properties.highAvailability"))
+	given := d.the(t, redis+"/databases/accessPolicyAssignments")
+	require.Equal(t, "default", given.get("properties.accessPolicyName"))
+	require.Contains(t, given.get("properties.user.objectId"), "outputs.principalId")
+	require.Regexp(t, "^[A-Za-z0-9/-]+$", given.Name)
+	settings := d.the(t, site+"/config")
+	require.Contains(t, settings.get("properties.REDIS_CONNECTION__redisHostName"), "outputs.host")
+	require.Equal(t, "managedidentity", settings.get("properties.REDIS_CONNECTION__credential"))
+	require.Contains(t, settings.get("properties.REDIS_CONNECTION__clientId"), "outputs.clientId")
+	require.Nil(t, with(t, nil).the(t, site+"/config").get("properties.REDIS_CONNECTION__redisHostName"))
 }
 
 // TestOneRegionWrites: with two, two writers could give one number to two events.

@@ -24,6 +24,8 @@ var answered = map[string]string{
 	"COSMOS_CONNECTION__clientId":                    "6b7c4f0e-0000-4000-8000-000000000001",
 	"SERVICEBUS_CONNECTION__fullyQualifiedNamespace": "sb-relaybox-x1-abcdef.servicebus.windows.net",
 	"SERVICEBUS_CONNECTION__clientId":                "6b7c4f0e-0000-4000-8000-000000000001",
+	"REDIS_CONNECTION__redisHostName":                "redis-relaybox-x1-abcdef.westeurope.redis.azure.net:10000",
+	"REDIS_CONNECTION__clientId":                     "6b7c4f0e-0000-4000-8000-000000000001",
 }
 
 // live are the settings of a deployment as the app finds them.

@@ -2,6 +2,7 @@ package infra_test
 
 import (
 	"fmt"
+	"maps"
 	"strings"
 	"testing"
 
@@ -15,16 +16,21 @@ var zones = map[string]string{
 	"table":     "privatelink.table.core.windows.net",
 	"Sql":       "privatelink.documents.azure.com",
 	"namespace": "privatelink.servicebus.windows.net",
+
+	"redisEnterprise": "privatelink.redis.azure.net",
 }
 
 // owners are the modules that make what an endpoint leads to.
-var owners = map[string]string{"blob": "storage", "table": "storage", "Sql": "cosmos", "namespace": "servicebus"}
+var owners = map[string]string{"blob": "storage", "table": "storage", "Sql": "cosmos", "namespace": "servicebus", "redisEnterprise": "redis"}
 
 // TestEveryEndpointIsFoundByName: an endpoint without the right zone, linked to the app's
 // network, is passed by: the name leads to the public address, which is closed.
 func TestEveryEndpointIsFoundByName(t *testing.T) {
 	t.Parallel()
-	d := deploy(t, file(t, "prod.bicepparam"))
+	values := maps.Clone(file(t, "prod.bicepparam"))
+	values["readCache"] = "redis"
+	d := deploy(t, values)
+	require.Len(t, d.of("Microsoft.Network/privateEndpoints"), len(zones))
 	groups := map[string]string{} // zone of each endpoint, by the endpoint's name
 	for _, g := range d.of("Microsoft.Network/privateEndpoints/privateDnsZoneGroups") {
 		endpoint, _, _ := strings.Cut(g.Name, "/")

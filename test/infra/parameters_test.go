@@ -69,6 +69,7 @@ func TestEveryModuleIsExplained(t *testing.T) {
 
 // bounds are what a template must refuse before Azure does, half-way through a deployment.
 var bounds = map[string]declared{
+	"readCache":                 {AllowedValues: []any{"off", "memory", "redis"}},
 	"cosmosMode":                {AllowedValues: []any{"serverless", "autoscale"}},
 	"cosmosMaxThroughput":       {MinValue: at(1000), MaxValue: at(1_000_000)},
 	"serviceBusTier":            {AllowedValues: []any{"Standard", "Premium"}},

@@ -12,8 +12,8 @@ param tags object
 @description('Resource id of what is reached through the endpoint.')
 param targetId string
 
-@description('Part of the target: blob, table, Sql or namespace.')
-@allowed(['blob', 'table', 'Sql', 'namespace'])
+@description('Part of the target: blob, table, Sql, namespace or redisEnterprise.')
+@allowed(['blob', 'table', 'Sql', 'namespace', 'redisEnterprise'])
 param groupId string
 
 @description('Private DNS zone that the names are found in.')
