@@ -26,6 +26,7 @@ import (
 	"github.com/relaybox/relaybox/handler/telemetry"
 	"github.com/relaybox/relaybox/health"
 	"github.com/relaybox/relaybox/inbox"
+	"github.com/relaybox/relaybox/nats/jetstream"
 	"github.com/relaybox/relaybox/outbox"
 )
 
@@ -38,6 +39,7 @@ const Grace = 5 * time.Second
 type Options struct {
 	Store   cosmos.Options
 	Bus     servicebus.Options
+	Stream  jetstream.Options
 	Edition functions.Edition
 	// Telemetry is off if it is nil. The app closes it at its end.
 	Telemetry *telemetry.Telemetry
@@ -48,8 +50,7 @@ type App struct {
 	cfg       config.Config
 	log       *slog.Logger
 	store     *cosmos.Client
-	bus       *servicebus.Client
-	publisher *servicebus.Publisher
+	broker    broker
 	fast      *outbox.FastPath
 	functions http.Handler
 	telemetry *telemetry.Telemetry
@@ -71,27 +72,25 @@ func New(cfg config.Config, log *slog.Logger, opts Options) (*App, error) {
 	}
 	ownOutbox, ownInbox := own(cfg)
 	faults := unknownKinds(cfg, kinds)
-	opts.Store.Logger, opts.Bus.Logger = log, log
+	opts.Store.Logger, opts.Bus.Logger, opts.Stream.Logger = log, log, log
 	tell := opts.Telemetry
 	opts.Store.Observer = tell.Store()
 	a := &App{cfg: cfg, log: log, telemetry: tell, ready: make(chan struct{})}
 	a.containers = slices.Concat([]string{cfg.Cosmos.Outbox, cfg.Cosmos.Inbox}, slices.Sorted(maps.Values(ownOutbox)), slices.Sorted(maps.Values(ownInbox)))
 	a.store = cosmos.Open(cfg.CosmosConnection(), opts.Store)
-	a.bus = servicebus.Open(cfg.BusConnection(), opts.Bus)
+	a.broker = open(cfg, opts)
 
 	entities := a.store.Outbox(cfg.Cosmos.Database, cfg.Cosmos.Outbox, cosmos.OutboxOptions{Containers: ownOutbox})
 	views := a.store.Inbox(cfg.Cosmos.Database, cfg.Cosmos.Inbox, cosmos.InboxOptions{Containers: ownInbox})
-	a.publisher = a.bus.Publisher(cfg.Bus.Topic, publisherOptions(cfg, tell.Bus()))
 	observer := told(observe(log), tell.Outbox())
 
-	dispatcher := outbox.NewDispatcher(entities, a.publisher, dispatcherOptions(cfg, entities.Halts, observer))
+	dispatcher := outbox.NewDispatcher(entities, a.broker.publisher, dispatcherOptions(cfg, entities.Halts, observer))
 	a.fast = outbox.NewFastPath(dispatcher, fastPathOptions(cfg))
 	writer := outbox.NewWriter(entities, writerOptions(cfg, a.fast.Notify, observer, tell.Writer()))
-	reach := func(ctx context.Context) error { return a.bus.Reach(ctx, cfg.Bus.Topic) }
-	in := inbox.New(views, kinds.Apply, inboxOptions(cfg, reach, toldInbox(observeInbox(log), tell.Consumer()), tell.Effects()))
+	in := inbox.New(views, kinds.Apply, inboxOptions(cfg, a.broker.reach, toldInbox(observeInbox(log), tell.Consumer()), tell.Effects()))
 	var consumer functions.Inbox = in
 	if tell != nil {
-		consumer = tell.Inbox(in, cfg.Bus.Topic, cfg.Bus.Subscription)
+		consumer = a.broker.follow(tell, in)
 	}
 
 	cached, shared, err := reads(cfg, log, entities, tell)
@@ -102,7 +101,7 @@ func New(cfg config.Config, log *slog.Logger, opts Options) (*App, error) {
 
 	a.functions, err = functions.New(functions.Deps{
 		Writer: writer, Reader: entities, Cache: cached, Sweeper: dispatcher, Inbox: consumer, Logger: log, Deadline: cfg.Deadline, Edition: opts.Edition,
-		Follow: tell.Follow(timers()), Health: health.New(a.sources(entities, views, reach), healthOptions(cfg, log)),
+		Follow: tell.Follow(timers()), Health: health.New(a.sources(entities, views), healthOptions(cfg, log)),
 	})
 	if faults = append(faults, config.Faults(err)...); len(faults) > 0 {
 		return nil, errors.Join(faults...)
@@ -165,8 +164,8 @@ func (a *App) hangUp(ctx context.Context) {
 		ctx, cancel = context.WithTimeout(ctx, Grace-lastWords)
 		defer cancel()
 	}
-	if err := a.bus.Close(ctx); err != nil {
-		a.log.Warn("service bus client did not close", "error", err)
+	if err := a.broker.close(ctx); err != nil {
+		a.log.Warn(a.broker.name+" client did not close", "error", err)
 	}
 }
 
@@ -207,10 +206,10 @@ func (a *App) warm(ctx context.Context) {
 	}
 }
 
-// greet attaches the publisher's link ahead of the first event.
+// greet connects the publisher ahead of the first event.
 func (a *App) greet(ctx context.Context) {
-	if err := a.publisher.Ready(ctx); err != nil && ctx.Err() == nil {
-		a.log.Warn("service bus does not answer yet; events wait in the outbox", "error", err)
+	if err := a.broker.publisher.Ready(ctx); err != nil && ctx.Err() == nil {
+		a.log.Warn(a.broker.name+" does not answer yet; events wait in the outbox", "error", err)
 	}
 }
 

@@ -13,11 +13,11 @@ import (
 )
 
 // sources are what health looks at, over the connections that the app has anyway.
-func (a *App) sources(entities *cosmos.Outbox, views *cosmos.Inbox, reach func(context.Context) error) health.Sources {
+func (a *App) sources(entities *cosmos.Outbox, views *cosmos.Inbox) health.Sources {
 	s := health.Sources{
 		// A point read of the pauses: it takes the app's role and one request unit.
 		Store:  func(ctx context.Context) error { _, err := entities.Halts(ctx); return err },
-		Broker: reach,
+		Broker: a.broker.reach,
 		Outbox: func(ctx context.Context) (outbox.Tally, error) {
 			return outbox.Count(ctx, entities, time.Now(), config.HealthCount, nil)
 		},
@@ -29,17 +29,10 @@ func (a *App) sources(entities *cosmos.Outbox, views *cosmos.Inbox, reach func(c
 			return health.EarlyKeys(ctx, views, config.HealthCount)
 		},
 	}
-	if a.cfg.Bus.Subscription == "" {
-		return s
+	if queue := a.broker.queue; queue != nil {
+		s.Active = queue(false, messages)
+		s.DeadLetters = queue(true, max(messages, a.cfg.Health.DeadLetters+1))
 	}
-	queue := func(dead bool, most int) func(context.Context) (health.Queue, error) {
-		return func(ctx context.Context) (health.Queue, error) {
-			seen, err := a.bus.Look(ctx, a.cfg.Bus.Topic, a.cfg.Bus.Subscription, dead, most)
-			return health.Queue(seen), err
-		}
-	}
-	s.Active = queue(false, messages)
-	s.DeadLetters = queue(true, max(messages, a.cfg.Health.DeadLetters+1))
 	return s
 }
 

@@ -33,15 +33,15 @@ func observe(log *slog.Logger) outbox.Observer {
 				"class", outbox.ClassOf(s.Err).String(), "attempt", s.Attempt, "next", s.Verdict.Action.String(), "error", s.Err,
 				telemetry.Trace(s.Event.Trace.Parent))
 		case outbox.Parked:
-			log.Error("event parked: service bus refuses it, and takes others", "signal", "parked", "key", s.Event.Key, "seq", s.Event.Seq,
+			log.Error("event parked: the broker refuses it, and takes others", "signal", "parked", "key", s.Event.Key, "seq", s.Event.Seq,
 				"event", s.Event.ID, "attempts", s.Fault.Attempts, "next", s.Fault.Next, "reason", s.Fault.Reason,
 				telemetry.Trace(s.Event.Trace.Parent))
 		case outbox.Blocked:
 			log.Warn("key waits behind a parked event", "signal", "blocked", "key", s.Key, "seq", s.Seq)
 		case outbox.Paused:
-			log.Warn("service bus is left alone for a while", "signal", "paused", "for", s.For.String(), "error", s.Err)
+			log.Warn("the broker is left alone for a while", "signal", "paused", "for", s.For.String(), "error", s.Err)
 		case outbox.Resumed:
-			log.Info("service bus takes events again", "after", s.After.String())
+			log.Info("the broker takes events again", "after", s.After.String())
 		case outbox.Dropped:
 			log.Debug("fast path is full; the sweep takes over", "key", s.Key)
 		case outbox.LookFailed:

@@ -35,7 +35,10 @@ type Config struct {
 		// KIND=OUTBOX/INBOX, with commas between kinds.
 		Own string `env:"COSMOS_KIND_CONTAINERS"`
 	}
-	Bus struct {
+	// Broker is where events go: see EventBroker.
+	Broker string `env:"EVENTS_BROKER" envDefault:"servicebus"`
+	NATS   NATS
+	Bus    struct {
 		ConnectionString string `env:"SERVICEBUS_CONNECTION"`
 		Namespace        string `env:"SERVICEBUS_CONNECTION__fullyQualifiedNamespace"`
 		ClientID         string `env:"SERVICEBUS_CONNECTION__clientId"`
@@ -79,7 +82,7 @@ type Config struct {
 		Waiting   int           `env:"RELAYBOX_INBOX_WAITING" envDefault:"64"`
 		EarlyWait time.Duration `env:"RELAYBOX_EARLY_WAIT" envDefault:"3m"`
 		Anywhere  bool          `env:"RELAYBOX_START_ANYWHERE"`
-		// Deliveries is the subscription's maxDeliveryCount.
+		// Deliveries is the subscription's maxDeliveryCount, or how often the app takes a message of a stream.
 		Deliveries int `env:"RELAYBOX_MAX_DELIVERIES" envDefault:"100"`
 	}
 	// Health are the thresholds above which GET /api/health is red.
@@ -198,9 +201,6 @@ func (c *Config) faults() []error {
 	if err := c.CosmosConnection().Validate(); err != nil {
 		fault(true, "COSMOS_CONNECTION", "is not usable: %v; in Azure set COSMOS_CONNECTION__accountEndpoint to the account's URL, for an emulator set COSMOS_CONNECTION to its connection string", err)
 	}
-	if err := c.BusConnection().Validate(); err != nil {
-		fault(true, "SERVICEBUS_CONNECTION", "is not usable: %v; in Azure set SERVICEBUS_CONNECTION__fullyQualifiedNamespace to NAME.servicebus.windows.net, for an emulator set SERVICEBUS_CONNECTION to its connection string", err)
-	}
 	needs(c.Cosmos.Database, "COSMOS_DATABASE", "name the database")
 	needs(c.Cosmos.Outbox, "COSMOS_OUTBOX_CONTAINER", "name the container of the entities and their events")
 	needs(c.Cosmos.Inbox, "COSMOS_INBOX_CONTAINER", "name the container of the read models")
@@ -216,7 +216,7 @@ func (c *Config) faults() []error {
 	for _, err := range c.ownFaults() {
 		fault(true, "COSMOS_KIND_CONTAINERS", "is %s: %v; write KIND=OUTBOX/INBOX, for example invoice=invoices/invoice-views, with commas between kinds", shown(c.Cosmos.Own), err)
 	}
-	needs(c.Bus.Topic, "EVENTS_TOPIC", "name the topic that events go to")
+	faults = append(faults, c.brokerFaults()...)
 	fault(c.Policy() < 0, "RELAYBOX_GAP_POLICY", "is %q: use snapshot or strict", c.Inbox.Gaps)
 	fault(c.Deadline <= 0, "RELAYBOX_INVOCATION_DEADLINE", "is %v: it must be above zero and below functionTimeout in host.json", c.Deadline)
 	fault(c.Inbox.Hold <= 0 || c.Inbox.Hold >= c.Deadline, "RELAYBOX_INBOX_HOLD", "is %v: it must be above zero and below RELAYBOX_INVOCATION_DEADLINE (%v)", c.Inbox.Hold, c.Deadline)
@@ -239,7 +239,7 @@ func (c *Config) faults() []error {
 	fault(c.Inbox.Wait <= 0, "RELAYBOX_INBOX_WAIT", "is %v: it must be above zero", c.Inbox.Wait)
 	fault(c.Inbox.Waiting < 1, "RELAYBOX_INBOX_WAITING", "is %d: it must be at least 1, and at most half of maxConcurrentCalls in host.json", c.Inbox.Waiting)
 	fault(c.Inbox.EarlyWait < c.Inbox.Wait, "RELAYBOX_EARLY_WAIT", "is %v: it must be longer than the lock of the subscription, and at least RELAYBOX_INBOX_WAIT (%v)", c.Inbox.EarlyWait, c.Inbox.Wait)
-	fault(c.Inbox.Deliveries < 1, "RELAYBOX_MAX_DELIVERIES", "is %d: it must be maxDeliveryCount of the subscription", c.Inbox.Deliveries)
+	fault(c.Inbox.Deliveries < 1, "RELAYBOX_MAX_DELIVERIES", "is %d: it must be at least 1, and maxDeliveryCount of the subscription", c.Inbox.Deliveries)
 	fault(c.Health.Oldest < time.Second, "RELAYBOX_HEALTH_OLDEST", "is %v: it must be at least 1s; the fast path alone may take RELAYBOX_FASTPATH_BUDGET (%v)", c.Health.Oldest, c.Outbox.FastPathBudget)
 	fault(c.Health.Parked < 0 || c.Health.Parked >= HealthCount, "RELAYBOX_HEALTH_PARKED", "is %d: it must be from 0 to %d, because more are not counted", c.Health.Parked, HealthCount-1)
 	fault(c.Health.DeadLetters < 0 || c.Health.DeadLetters >= HealthCount, "RELAYBOX_HEALTH_DEAD_LETTERS", "is %d: it must be from 0 to %d, because more are not counted", c.Health.DeadLetters, HealthCount-1)

@@ -12,42 +12,59 @@ import (
 	"github.com/relaybox/relaybox/azfunc"
 	"github.com/relaybox/relaybox/azure/servicebus"
 	"github.com/relaybox/relaybox/inbox"
+	"github.com/relaybox/relaybox/nats/jetstream"
 	"github.com/relaybox/relaybox/outbox"
 )
 
-var servicebusSystem = attribute.String("messaging.system", "servicebus")
+var (
+	servicebusSystem = attribute.String("messaging.system", "servicebus")
+	natsSystem       = attribute.String("messaging.system", "nats")
+)
 
-// Bus tells of sends. Each event has the send in its own trace, below the request that wrote
-// it, whoever sends it and however late.
+// Bus tells of sends to Service Bus. Each event has the send in its own trace, below the request
+// that wrote it, whoever sends it and however late.
 func (t *Telemetry) Bus() servicebus.Observer {
 	if t == nil {
 		return nil
 	}
-	return func(s servicebus.Sent) {
-		attributes := []attribute.KeyValue{
-			servicebusSystem, attribute.String("messaging.operation.name", "send"), attribute.String("messaging.operation.type", "send"),
-			attribute.String("messaging.destination.name", s.Topic),
-		}
-		if s.Err != nil {
-			attributes = append(attributes, attribute.String("error.type", outbox.ClassOf(s.Err).String()))
-		}
-		ctx, with := context.Background(), metric.WithAttributes(attributes...)
-		t.sends.Record(ctx, s.Took.Seconds(), with)
-		t.sent.Add(ctx, int64(len(s.Events)), with)
-		if t.tracer == nil {
-			return
-		}
-		parents := make([]trace.SpanContext, len(s.Events))
-		for i, e := range s.Events {
-			parents[i] = spanOf(e.Trace.Parent, e.Trace.State)
-		}
-		if len(s.Events) > 1 {
-			attributes = append(attributes, attribute.Int("messaging.batch.message_count", len(s.Events)))
-		}
-		_, spans := t.several(ctx, "send "+s.Topic, parents, func(i int) []attribute.KeyValue { return ofEvent(s.Events[i]) },
-			trace.WithSpanKind(trace.SpanKindClient), trace.WithTimestamp(s.Began), trace.WithAttributes(attributes...))
-		end(spans, s.Err, trace.WithTimestamp(s.Began.Add(s.Took)))
+	return func(s servicebus.Sent) { t.send(servicebusSystem, s.Topic, s.Events, s.Began, s.Took, s.Err) }
+}
+
+// Stream tells the same of sends to a stream of JetStream.
+func (t *Telemetry) Stream() jetstream.Observer {
+	if t == nil {
+		return nil
 	}
+	return func(s jetstream.Sent) {
+		t.send(natsSystem, s.Stream, []*outbox.Event{s.Event}, s.Began, s.Took, s.Err)
+	}
+}
+
+// send tells of one send of some events.
+func (t *Telemetry) send(system attribute.KeyValue, to string, events []*outbox.Event, began time.Time, took time.Duration, err error) {
+	attributes := []attribute.KeyValue{
+		system, attribute.String("messaging.operation.name", "send"), attribute.String("messaging.operation.type", "send"),
+		attribute.String("messaging.destination.name", to),
+	}
+	if err != nil {
+		attributes = append(attributes, attribute.String("error.type", outbox.ClassOf(err).String()))
+	}
+	ctx, with := context.Background(), metric.WithAttributes(attributes...)
+	t.sends.Record(ctx, took.Seconds(), with)
+	t.sent.Add(ctx, int64(len(events)), with)
+	if t.tracer == nil {
+		return
+	}
+	parents := make([]trace.SpanContext, len(events))
+	for i, e := range events {
+		parents[i] = spanOf(e.Trace.Parent, e.Trace.State)
+	}
+	if len(events) > 1 {
+		attributes = append(attributes, attribute.Int("messaging.batch.message_count", len(events)))
+	}
+	_, spans := t.several(ctx, "send "+to, parents, func(i int) []attribute.KeyValue { return ofEvent(events[i]) },
+		trace.WithSpanKind(trace.SpanKindClient), trace.WithTimestamp(began), trace.WithAttributes(attributes...))
+	end(spans, err, trace.WithTimestamp(began.Add(took)))
 }
 
 func ofEvent(e *outbox.Event) []attribute.KeyValue {
@@ -68,29 +85,39 @@ type consumer interface {
 // entity.Follower and an entity.Giver.
 type Inbox struct {
 	consumer
-	t                   *Telemetry
-	topic, subscription string
+	t  *Telemetry
+	to string // of messages: the topic, or the stream
+	// system is the broker they come from, from says so, and by which subscription or consumer of it.
+	system string
+	from   []attribute.KeyValue
 }
 
-// Inbox follows the messages that come to in.
+// Inbox follows the messages of a subscription of Service Bus that come to in.
 func (t *Telemetry) Inbox(in *inbox.Inbox, topic, subscription string) *Inbox {
-	return &Inbox{in, t, topic, subscription}
+	from := []attribute.KeyValue{servicebusSystem, attribute.String("messaging.destination.subscription.name", subscription)}
+	return &Inbox{in, t, topic, "servicebus", from}
+}
+
+// StreamInbox follows the messages of a durable consumer of JetStream that come to in.
+func (t *Telemetry) StreamInbox(in *inbox.Inbox, stream, durable string) *Inbox {
+	from := []attribute.KeyValue{natsSystem, attribute.String("messaging.consumer.group.name", durable)}
+	return &Inbox{in, t, stream, "nats", from}
 }
 
 // Follow begins the span of a message. It goes on where the event was written. The host may
 // have a span of its own in that trace, which stands between; one in another trace is linked.
 func (i *Inbox) Follow(ctx context.Context, msg azfunc.Message) (context.Context, func(inbox.Event, inbox.Outcome, error)) {
 	began := time.Now()
-	attributes := []attribute.KeyValue{
-		servicebusSystem, attribute.String("messaging.operation.name", "process"), attribute.String("messaging.operation.type", "process"),
-		attribute.String("messaging.destination.name", i.topic), attribute.String("messaging.destination.subscription.name", i.subscription),
-	}
+	attributes := append([]attribute.KeyValue{
+		attribute.String("messaging.operation.name", "process"), attribute.String("messaging.operation.type", "process"),
+		attribute.String("messaging.destination.name", i.to),
+	}, i.from...)
 	var span trace.Span
 	if i.t.tracer != nil {
 		opts := []trace.SpanStartOption{
 			trace.WithSpanKind(trace.SpanKindConsumer), trace.WithAttributes(attributes...), trace.WithAttributes(
-				attribute.String("messaging.message.id", msg.MessageID), attribute.Int("messaging.servicebus.message.delivery_count", msg.DeliveryCount),
-				attribute.Int64("messaging.servicebus.message.enqueued_time", msg.EnqueuedTime.Unix()),
+				attribute.String("messaging.message.id", msg.MessageID), attribute.Int("messaging."+i.system+".message.delivery_count", msg.DeliveryCount),
+				attribute.Int64("messaging."+i.system+".message.enqueued_time", msg.EnqueuedTime.Unix()),
 			),
 		}
 		parent, state := property(msg, "traceparent"), property(msg, "tracestate")
@@ -101,7 +128,7 @@ func (i *Inbox) Follow(ctx context.Context, msg azfunc.Message) (context.Context
 			}
 			ctx = trace.ContextWithRemoteSpanContext(ctx, writer)
 		}
-		ctx, span = i.t.tracer.Start(ctx, "process "+i.topic, opts...)
+		ctx, span = i.t.tracer.Start(ctx, "process "+i.to, opts...)
 	}
 	return ctx, func(e inbox.Event, outcome inbox.Outcome, err error) {
 		i.ended(ctx, began, attributes, e, outcome, err)

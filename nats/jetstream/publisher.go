@@ -22,6 +22,21 @@ type PublisherOptions struct {
 	// Window is how many messages may be on their way at once; default 256. With the largest
 	// message it bounds what the client holds beside the events themselves.
 	Window int
+	// Observer hears of each send; nil: nobody does.
+	Observer Observer
+}
+
+// Observer hears of each send, on the sender's goroutine: it must not block.
+type Observer func(Sent)
+
+// Sent is what became of a message that left, or should have.
+type Sent struct {
+	Stream string
+	Event  *outbox.Event
+	Began  time.Time
+	Took   time.Duration
+	// Err is nil once the stream has stored the event, or an *outbox.Error.
+	Err error
 }
 
 // Publisher sends to one stream. It implements outbox.Publisher.
@@ -30,6 +45,7 @@ type Publisher struct {
 	stream string
 	prefix string
 	window int
+	tell   Observer
 	slots  chan struct{} // one in it for each message on its way
 }
 
@@ -43,7 +59,10 @@ func (c *Client) Publisher(stream string, opts PublisherOptions) *Publisher {
 	if opts.Window <= 0 {
 		opts.Window = 256
 	}
-	return &Publisher{client: c, stream: stream, prefix: opts.Prefix, window: opts.Window, slots: make(chan struct{}, opts.Window)}
+	if opts.Observer == nil {
+		opts.Observer = func(Sent) {}
+	}
+	return &Publisher{client: c, stream: stream, prefix: opts.Prefix, window: opts.Window, tell: opts.Observer, slots: make(chan struct{}, opts.Window)}
 }
 
 // Publish sends the events, keys at once, each key's one after the other.
@@ -111,7 +130,13 @@ func (c *call) send(ctx context.Context, e *outbox.Event) *fault {
 	if f := c.over.Load(); f != nil {
 		return &fault{class: outbox.Unavailable, after: f.after, err: fmt.Errorf("not sent: another event of the call met %w", f.err)}
 	}
+	began := time.Now()
 	f := c.p.send(ctx, e)
+	var err error
+	if f != nil {
+		err = f.of(e, c.p.stream)
+	}
+	c.p.tell(Sent{Stream: c.p.stream, Event: e, Began: began, Took: time.Since(began), Err: err})
 	if f != nil && !f.class.Permanent() {
 		c.over.CompareAndSwap(nil, f)
 	}

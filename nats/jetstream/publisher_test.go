@@ -280,3 +280,25 @@ func TestCloseIsFinal(t *testing.T) {
 	require.NoError(t, c.Close(t.Context()), "twice is fine")
 	require.ErrorIs(t, p.Publish(t.Context(), events("a2"))[0], errClosed)
 }
+
+// TestEverySendIsTold: with the event, how long it took and what became of it; what never left is
+// not told of.
+func TestEverySendIsTold(t *testing.T) {
+	t.Parallel()
+	b := run(t)
+	var told []Sent
+	p := b.open(t, Options{}).Publisher(stream, PublisherOptions{Observer: func(s Sent) { told = append(told, s) }})
+	sent := events("p1 p2 p3")
+	sent[1].ID = "no header"
+	began := time.Now()
+	require.Error(t, errors.Join(p.Publish(t.Context(), sent)...))
+	require.Len(t, told, 2, "the third was not attempted")
+	for i, s := range told {
+		require.Equal(t, stream, s.Stream)
+		require.EqualValues(t, i+1, s.Event.Seq)
+		require.False(t, s.Began.Before(began))
+		require.Positive(t, s.Took)
+	}
+	require.NoError(t, told[0].Err)
+	require.Equal(t, outbox.Rejected, outbox.ClassOf(told[1].Err))
+}

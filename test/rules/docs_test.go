@@ -15,7 +15,7 @@ import (
 )
 
 // public are the rooms that other projects import, or read to begin with.
-var public = []string{"outbox", "inbox", "health", "azfunc", "entity", "profile", "examples", "functions", "azure", "local"}
+var public = []string{"outbox", "inbox", "health", "azfunc", "entity", "profile", "examples", "functions", "azure", "nats", "local"}
 
 // TestNoPublicNameWithoutDocs: what a name promises stands at the name. A comment on a group
 // of constants or variables is enough.
