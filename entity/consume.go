@@ -1,15 +1,10 @@
 package entity
 
 import (
-	"context"
 	"encoding/json"
 	"fmt"
-	"log/slog"
-	"net/http"
-	"runtime/debug"
 	"strings"
 
-	"github.com/relaybox/relaybox/azfunc"
 	"github.com/relaybox/relaybox/entity/document"
 	"github.com/relaybox/relaybox/entity/request"
 	"github.com/relaybox/relaybox/inbox"
@@ -172,101 +167,3 @@ func (k Kind[T, V]) applyView(stored json.RawMessage, c Change[T]) (json.RawMess
 	}
 	return document.Carry[V](stored, known, next)
 }
-
-// Inbox gives an event its one effect; *inbox.Inbox is one.
-type Inbox interface {
-	Once(ctx context.Context, e inbox.Event) (inbox.Outcome, error)
-}
-
-// Follower is what an Inbox is, too, that wants to know of each message before its event is
-// read: it returns the context in which the event is given its effect, and what is called
-// with the end.
-type Follower interface {
-	Follow(ctx context.Context, msg azfunc.Message) (_ context.Context, end func(inbox.Event, inbox.Outcome, error))
-}
-
-// Giver is what an Inbox is, too, that lets the events behind one that was refused for good on
-// its last delivery go on without it. It knows which delivery is the last.
-type Giver interface {
-	GiveUp(ctx context.Context, e inbox.Event, delivery int) error
-}
-
-// forGood says whether e was refused for what it is, and is the event that it says it is: of
-// another refusal nobody knows whose number it would take, and a fault may pass.
-func forGood(e inbox.Event, err error) bool {
-	switch inbox.ReasonOf(err) {
-	case BadData, UnknownEvent, NotApplicable, Panicked:
-		return e.Key != ""
-	}
-	return false
-}
-
-// Consume is the Service Bus function for the events of all kinds; binding is the name of
-// its trigger in function.json. An error costs the message a delivery, so only what can
-// never work returns one, slowly; an outage of the store is held inside the inbox.
-func (k *Kinds) Consume(binding string, in Inbox, log *slog.Logger) http.Handler {
-	var back inbox.GiveBack
-	giver, _ := in.(Giver)
-	follower, followed := in.(Follower)
-	return azfunc.Handle(func(ctx context.Context, inv *azfunc.Invocation) (azfunc.Result, error) {
-		msg, err := inv.Message(binding)
-		if err != nil {
-			return azfunc.Result{}, err
-		}
-		var end func(inbox.Event, inbox.Outcome, error)
-		if followed {
-			ctx, end = follower.Follow(ctx, msg)
-		} else if parent, ok := msg.Properties["traceparent"].(string); ok {
-			ctx = azfunc.WithTraceparent(ctx, parent) // the writer's, for the log
-		}
-		e, outcome, err := k.consume(ctx, msg, in, log)
-		if followed {
-			end(e, outcome, err)
-		}
-		if err != nil {
-			tellRefused(ctx, log, msg, err)
-			if giver != nil && forGood(e, err) {
-				if err := giver.GiveUp(ctx, e, msg.DeliveryCount); err != nil {
-					log.WarnContext(ctx, "event given up, and not noted: those behind it wait for it", "key", e.Key, "seq", e.Seq, "event", e.ID, "error", err)
-				}
-			}
-			back.Pause(ctx, msg.DeliveryCount)
-			return azfunc.Result{}, fmt.Errorf("message %q (delivery %d): %w", msg.MessageID, msg.DeliveryCount, err)
-		}
-		log.DebugContext(ctx, "consumed", "outcome", outcome.String(), "key", e.Key, "seq", e.Seq,
-			"event", e.ID, "type", e.Type, "delivery", msg.DeliveryCount)
-		return azfunc.Result{}, nil
-	})
-}
-
-// consume gives a message's event its effect. A panic is a refusal: it would come again
-// with every delivery.
-func (k *Kinds) consume(ctx context.Context, msg azfunc.Message, in Inbox, log *slog.Logger) (e inbox.Event, outcome inbox.Outcome, err error) {
-	defer func() {
-		if p := recover(); p != nil {
-			err = inbox.Refuse(Panicked, "%v", p)
-			if toldOf(msg) {
-				log.ErrorContext(ctx, "panic over an event", "message", msg.MessageID, "panic", fmt.Sprint(p), "stack", string(debug.Stack()))
-			}
-		}
-	}()
-	// From the body alone: in text mode the host lets a body replace the broker's metadata.
-	if e, err = k.Event(msg.Body, msg.SessionID); err != nil {
-		return e, 0, err
-	}
-	outcome, err = in.Once(ctx, e)
-	return e, outcome, err
-}
-
-// tellRefused logs why a message can never be applied: its dead letter will only say that it
-// was delivered too often. Other faults may pass, and are none of its business.
-func tellRefused(ctx context.Context, log *slog.Logger, msg azfunc.Message, err error) {
-	if reason := inbox.ReasonOf(err); reason != "" && toldOf(msg) {
-		log.ErrorContext(ctx, "event refused: it can never be applied", "signal", "refused", "reason", string(reason),
-			"message", msg.MessageID, "session", msg.SessionID, "delivery", msg.DeliveryCount, "error", err)
-	}
-}
-
-// toldOf says whether the log is to have this delivery of a message that is refused each
-// time: the first, the second, the fourth and so on. One may have died before it was told.
-func toldOf(m azfunc.Message) bool { return m.DeliveryCount&(m.DeliveryCount-1) == 0 }

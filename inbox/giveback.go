@@ -2,6 +2,7 @@ package inbox
 
 import (
 	"context"
+	"errors"
 	"sync/atomic"
 	"time"
 
@@ -27,4 +28,15 @@ func (g *GiveBack) Pause(ctx context.Context, delivery int) {
 	if g.waiting.Add(1) <= maxWaiting {
 		_ = pace.Sleep(ctx, givePause.Ceiling(delivery)) // back it goes either way
 	}
+}
+
+// MayPass says whether what kept an event from its effect may be over at a later delivery: the store
+// is away, another consumer was faster, or the wait was cut. A broker that need not count deliveries
+// of such an event should not.
+func MayPass(err error) bool {
+	_, away := errors.AsType[*Transient](err)
+	for _, passing := range []error{ErrConflict, errHold, context.Canceled, context.DeadlineExceeded} {
+		away = away || errors.Is(err, passing)
+	}
+	return away && ReasonOf(err) == ""
 }

@@ -2,6 +2,8 @@ package inbox_test
 
 import (
 	"context"
+	"errors"
+	"fmt"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -65,4 +67,16 @@ func TestGiveBackEndsWithItsCaller(t *testing.T) {
 		g.Pause(ctx, 50)
 		require.Equal(t, time.Millisecond, time.Since(begun))
 	})
+}
+
+// TestMayPass: what is refused never does, and what nobody knows does not either.
+func TestMayPass(t *testing.T) {
+	t.Parallel()
+	away := &inbox.Transient{Op: "apply", Err: errors.New("away")}
+	for _, err := range []error{away, inbox.ErrConflict, context.Canceled, context.DeadlineExceeded} {
+		require.True(t, inbox.MayPass(fmt.Errorf("message: %w", err)), "%v", err)
+	}
+	for _, err := range []error{nil, errors.New("stored view: not JSON"), inbox.Refuse(inbox.BadKey, "none"), errors.Join(away, inbox.Refuse(inbox.BadKey, "none"))} {
+		require.False(t, inbox.MayPass(err), "%v", err)
+	}
 }

@@ -51,6 +51,7 @@ type App struct {
 	log       *slog.Logger
 	store     *cosmos.Client
 	broker    broker
+	take      take
 	fast      *outbox.FastPath
 	functions http.Handler
 	telemetry *telemetry.Telemetry
@@ -92,6 +93,8 @@ func New(cfg config.Config, log *slog.Logger, opts Options) (*App, error) {
 	if tell != nil {
 		consumer = a.broker.follow(tell, in)
 	}
+
+	a.take = kinds.Consumer(consumer, log).Take
 
 	cached, shared, err := reads(cfg, log, entities, tell)
 	if err != nil {
@@ -143,6 +146,7 @@ func (a *App) Run(ctx context.Context) {
 	wg.Go(func() { a.greet(ctx) })
 	wg.Go(func() { a.meet(ctx) })
 	wg.Go(func() { a.dispatch(ctx) })
+	wg.Go(func() { a.consume(ctx) })
 	wg.Wait()
 	closing, cancel := context.WithTimeout(context.WithoutCancel(ctx), Grace)
 	defer cancel()
@@ -174,6 +178,19 @@ func (a *App) dispatch(ctx context.Context) {
 	select {
 	case <-a.ready:
 		a.fast.Run(ctx)
+	case <-ctx.Done():
+	}
+}
+
+// consume takes messages from a broker whose messages no host brings, once there are containers for
+// their effects.
+func (a *App) consume(ctx context.Context) {
+	if a.broker.consume == nil {
+		return
+	}
+	select {
+	case <-a.ready:
+		a.broker.consume(ctx, a.take)
 	case <-ctx.Done():
 	}
 }

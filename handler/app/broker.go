@@ -3,13 +3,13 @@ package app
 import (
 	"context"
 
+	"github.com/relaybox/relaybox/azfunc"
 	"github.com/relaybox/relaybox/azure/servicebus"
 	"github.com/relaybox/relaybox/functions"
 	"github.com/relaybox/relaybox/handler/config"
 	"github.com/relaybox/relaybox/handler/telemetry"
 	"github.com/relaybox/relaybox/health"
 	"github.com/relaybox/relaybox/inbox"
-	"github.com/relaybox/relaybox/nats/jetstream"
 	"github.com/relaybox/relaybox/outbox"
 )
 
@@ -19,6 +19,9 @@ type publisher interface {
 	// Ready connects ahead of the first event.
 	Ready(ctx context.Context) error
 }
+
+// take gives the event in a message its effect: entity.Consumer.Take.
+type take func(ctx context.Context, msg azfunc.Message) error
 
 // broker is what the app needs of the broker that its settings choose.
 type broker struct {
@@ -31,6 +34,9 @@ type broker struct {
 	// queue looks at what waits for the consumer, or at its dead letters; nil in an app that names
 	// no consumer of its own.
 	queue func(dead bool, most int) func(context.Context) (health.Queue, error)
+	// consume takes messages and gives each to take until ctx ends; nil where the host brings them, or
+	// nobody does.
+	consume func(ctx context.Context, take take)
 	// follow is the inbox whose messages tell follows.
 	follow func(tell *telemetry.Telemetry, in *inbox.Inbox) functions.Inbox
 }
@@ -63,15 +69,4 @@ func openBus(cfg config.Config, opts Options) broker {
 		}
 	}
 	return b
-}
-
-func openStream(cfg config.Config, opts Options) broker {
-	client, stream := jetstream.Open(cfg.NATSConnection(), opts.Stream), cfg.NATS.Stream
-	p := client.Publisher(stream, jetstream.PublisherOptions{Prefix: cfg.NATS.Subject, Observer: opts.Telemetry.Stream()})
-	return broker{
-		name: "nats", close: client.Close, publisher: p, reach: p.Ready,
-		follow: func(tell *telemetry.Telemetry, in *inbox.Inbox) functions.Inbox {
-			return tell.StreamInbox(in, stream, cfg.NATS.Consumer)
-		},
-	}
 }

@@ -30,11 +30,40 @@ func streaming(t *testing.T, settings map[string]string) (config.Config, js.JetS
 	t.Cleanup(conn.Close)
 	view, err := js.New(conn)
 	require.NoError(t, err)
-	_, err = view.CreateStream(t.Context(), js.StreamConfig{Name: "EVENTS", Subjects: []string{"events.>"}, Discard: js.DiscardNew})
+	stream, err := view.CreateStream(t.Context(), js.StreamConfig{Name: "EVENTS", Subjects: []string{"events.>"}, Discard: js.DiscardNew})
+	require.NoError(t, err)
+	_, err = stream.CreateConsumer(t.Context(), js.ConsumerConfig{Durable: "read-models", AckPolicy: js.AckExplicitPolicy, AckWait: 2 * time.Second, MaxDeliver: -1})
+	require.NoError(t, err)
+	_, err = view.CreateStream(t.Context(), js.StreamConfig{Name: "DEAD", Subjects: []string{"dead-letters.read-models.>"}})
 	require.NoError(t, err)
 	all := map[string]string{"EVENTS_BROKER": "jetstream", "NATS_URL": server.URL(), "EVENTS_STREAM": "EVENTS", "SERVICEBUS_CONNECTION": "", "EVENTS_TOPIC": ""}
 	maps.Copy(all, settings)
 	return loaded(t, all), view
+}
+
+// instance is an app that runs.
+type instance struct{ *App }
+
+// running runs an instance; stop returns when it has ended.
+func running(t *testing.T, cfg config.Config, opts Options) (a instance, stop func()) {
+	t.Helper()
+	made, err := New(cfg, slog.New(slog.DiscardHandler), opts)
+	require.NoError(t, err)
+	ctx, cancel := context.WithCancel(t.Context())
+	done := make(chan struct{})
+	go func() { defer close(done); made.Run(ctx) }()
+	stop = func() { cancel(); <-done }
+	t.Cleanup(stop)
+	return instance{made}, stop
+}
+
+// put writes a profile and returns the status.
+func (a instance) put(id, name string) int {
+	r := httptest.NewRequest("PUT", "/api/profiles/"+id, strings.NewReader(`{"displayName":"`+name+`"}`))
+	r.Header.Set("Content-Type", "application/json")
+	w := httptest.NewRecorder()
+	a.ServeHTTP(w, r)
+	return w.Code
 }
 
 // TestFromTheStartToTheStream: a write's event is in the stream, and telemetry tells of the send.
@@ -44,27 +73,18 @@ func TestFromTheStartToTheStream(t *testing.T) {
 	cfg, view := streaming(t, map[string]string{"COSMOS_CONNECTION": minicosmos.RunT(t).ConnectionString()})
 	tell, err := telemetry.Start(map[string]string{"OTEL_EXPORTER_OTLP_ENDPOINT": c.URL}, "v1", slog.New(slog.DiscardHandler))
 	require.NoError(t, err)
-	a, err := New(cfg, slog.New(slog.DiscardHandler), Options{Telemetry: tell})
-	require.NoError(t, err)
-	ctx, cancel := context.WithCancel(t.Context())
-	done := make(chan struct{})
-	go func() { defer close(done); a.Run(ctx) }()
-	r := httptest.NewRequest("PUT", "/api/profiles/p-1", strings.NewReader(`{"displayName":"Ada"}`))
-	r.Header.Set("Content-Type", "application/json")
-	w := httptest.NewRecorder()
-	a.ServeHTTP(w, r)
-	require.Equal(t, http.StatusCreated, w.Code, w.Body.String())
-	stream, err := view.Stream(ctx, "EVENTS")
+	a, stop := running(t, cfg, Options{Telemetry: tell})
+	require.Equal(t, http.StatusCreated, a.put("p-1", "Ada"))
+	stream, err := view.Stream(t.Context(), "EVENTS")
 	require.NoError(t, err)
 	require.Eventually(t, func() bool {
-		m, err := stream.GetLastMsgForSubject(ctx, "events.profile.p-1")
+		m, err := stream.GetLastMsgForSubject(t.Context(), "events.profile.p-1")
 		return err == nil && strings.Contains(string(m.Data), "Ada")
 	}, time.Minute, 10*time.Millisecond)
-	w = httptest.NewRecorder()
+	w := httptest.NewRecorder()
 	a.ServeHTTP(w, httptest.NewRequest("GET", "/api/health/ready", nil))
 	require.Equal(t, http.StatusOK, w.Code, w.Body.String())
-	cancel()
-	<-done
+	stop()
 	var systems []any
 	for _, s := range c.Spans("") {
 		if s.Name == "send EVENTS" {

@@ -1,4 +1,5 @@
-// Package jetstream sends events to a stream of NATS JetStream. It implements outbox.Publisher.
+// Package jetstream sends events to a stream of NATS JetStream, and takes them from there. It
+// implements outbox.Publisher.
 //
 // The publisher promises what package servicebus does:
 //
@@ -36,6 +37,22 @@
 //
 // The client's own buffer for messages while it reconnects is off: what it would send later has
 // failed for its caller, who sends it again.
+//
+// # The consumer
+//
+// A Consumer asks a durable pull consumer, which instances share, for as many messages as it may have
+// in hand, and acknowledges each after its effect:
+//
+//	delivered ──→ in hand, the server hears of it ──nil──→ acknowledged
+//	    ↑              │
+//	    │              ├ may pass ──→ given back, 1 s to 30 s, however often
+//	    │              ├ refused ───→ given back, 20 ms to 1 s
+//	    │              └ refused on its last delivery ──→ stored as a dead letter ──→ ended
+//	    └──────────── the instance died, or no stream took the letter
+//
+// It promises that a message is ended only after its effect, or after a stream has acknowledged its
+// dead letter. It does not promise that a message comes once, nor in the order of the stream: package
+// inbox has the numbers for that.
 //
 // # Subjects
 //

@@ -224,14 +224,7 @@ func TestADeafConnectionIsReplaced(t *testing.T) {
 	b, w := run(t), newWire()
 	p := b.open(t, Options{Dial: w.Dial}).Publisher(stream, PublisherOptions{})
 	require.Equal(t, "ok", outcome(p.Publish(t.Context(), events("a1"))))
-	w.mu.Lock()
-	deaf := w.conns
-	w.conns = map[*wireConn]bool{}
-	for c := range deaf {
-		c.w = newWire() // only this one
-		c.w.Hold()
-	}
-	w.mu.Unlock()
+	w.Freeze()
 	ctx, cancel := context.WithTimeout(t.Context(), stallTime+100*time.Millisecond)
 	defer cancel()
 	require.Equal(t, "ambiguous", outcome(p.Publish(ctx, events("a2"))))

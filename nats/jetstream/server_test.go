@@ -117,6 +117,8 @@ type wireConn struct {
 	w    *wire
 	gone chan struct{}
 	once sync.Once
+
+	frozen bool // guarded by w.mu
 }
 
 func (w *wire) Dial(network, address string) (net.Conn, error) {
@@ -152,6 +154,15 @@ func (w *wire) Heal() {
 	w.cut = false
 }
 
+// Freeze holds what comes back over the connections that there are, for good. New ones are sound.
+func (w *wire) Freeze() {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	for c := range w.conns {
+		c.frozen = true
+	}
+}
+
 func (w *wire) Hold() {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -169,6 +180,9 @@ func (c *wireConn) Read(p []byte) (int, error) {
 	n, err := c.Conn.Read(p)
 	c.w.mu.Lock()
 	held := c.w.held
+	if c.frozen {
+		held = nil
+	}
 	c.w.mu.Unlock()
 	select {
 	case <-held:

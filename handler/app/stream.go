@@ -1,0 +1,65 @@
+package app
+
+import (
+	"cmp"
+	"context"
+
+	"github.com/relaybox/relaybox/azfunc"
+	"github.com/relaybox/relaybox/functions"
+	"github.com/relaybox/relaybox/handler/config"
+	"github.com/relaybox/relaybox/handler/telemetry"
+	"github.com/relaybox/relaybox/health"
+	"github.com/relaybox/relaybox/inbox"
+	"github.com/relaybox/relaybox/nats/jetstream"
+)
+
+// openStream returns JetStream as the app's broker. No host brings its messages, so the app takes
+// them itself.
+func openStream(cfg config.Config, opts Options) broker {
+	client, stream, durable := jetstream.Open(cfg.NATSConnection(), opts.Stream), cfg.NATS.Stream, cfg.NATS.Consumer
+	p := client.Publisher(stream, jetstream.PublisherOptions{Prefix: cfg.NATS.Subject, Observer: opts.Telemetry.Stream()})
+	b := broker{
+		name: "nats", close: client.Close, publisher: p, reach: p.Ready,
+		follow: func(tell *telemetry.Telemetry, in *inbox.Inbox) functions.Inbox {
+			return tell.StreamInbox(in, stream, durable)
+		},
+	}
+	if durable == "" {
+		return b
+	}
+	b.consume = func(ctx context.Context, take take) {
+		client.Consumer(stream, durable, handleWith(take), consumerOptions(cfg)).Run(ctx)
+	}
+	b.queue = func(dead bool, _ int) func(context.Context) (health.Queue, error) {
+		return func(ctx context.Context) (health.Queue, error) {
+			if dead {
+				seen, err := client.DeadLetters(ctx, cfg.NATS.Letters, durable)
+				return health.Queue(seen), err
+			}
+			seen, err := client.Waiting(ctx, stream, durable)
+			return health.Queue(seen), err
+		}
+	}
+	return b
+}
+
+// consumerOptions: of what is in hand, half may wait in memory for what comes before it.
+func consumerOptions(cfg config.Config) jetstream.ConsumerOptions {
+	return jetstream.ConsumerOptions{InFlight: 2 * cfg.Inbox.Waiting, Deliveries: cfg.Inbox.Deliveries, Letters: cfg.NATS.Letters}
+}
+
+// handleWith gives a stream's messages to take. What may pass makes no dead letter, however long it
+// lasts.
+func handleWith(take take) jetstream.Handle {
+	return func(ctx context.Context, m jetstream.Message) error {
+		msg := azfunc.Message{Body: m.Body, MessageID: m.ID, DeliveryCount: m.Delivery, SequenceNumber: int64(m.Sequence), EnqueuedTime: m.Stored}
+		if m.TraceParent != "" {
+			msg.Properties = map[string]any{"traceparent": m.TraceParent, "tracestate": m.TraceState}
+		}
+		err := take(ctx, msg)
+		if err == nil || inbox.MayPass(err) {
+			return err
+		}
+		return &jetstream.Refused{Reason: cmp.Or(string(inbox.ReasonOf(err)), "fault"), Err: err}
+	}
+}
