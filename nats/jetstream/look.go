@@ -65,11 +65,7 @@ func storedFrom(ctx context.Context, s js.Stream, i *js.ConsumerInfo) (time.Time
 func (c *Client) DeadLetters(ctx context.Context, letters, durable string) (Seen, error) {
 	var seen Seen
 	err := c.ask(ctx, fmt.Sprintf("look at the dead letters of %q", durable), "$JS.API.STREAM.NAMES", func(ctx context.Context, l *line) error {
-		name, err := l.js.StreamNameBySubject(ctx, LetterSubject(letters, durable, ">"))
-		if err != nil {
-			return err
-		}
-		s, err := l.js.Stream(ctx, name)
+		s, err := l.letters(ctx, letters, durable)
 		if err != nil {
 			return err
 		}

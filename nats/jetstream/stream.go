@@ -20,3 +20,50 @@ func (c *Client) Inspect(ctx context.Context, stream string) (js.StreamConfig, e
 	})
 	return found, err
 }
+
+// InspectConsumer asks what a durable consumer of the stream is like. It needs the right to publish to
+// $JS.API.CONSUMER.INFO.STREAM.DURABLE. Its error is an *outbox.Error.
+func (c *Client) InspectConsumer(ctx context.Context, stream, durable string) (js.ConsumerConfig, error) {
+	var found js.ConsumerConfig
+	err := c.ask(ctx, fmt.Sprintf("look at consumer %q of %q", durable, stream), "$JS.API.CONSUMER.INFO."+stream+"."+durable, func(ctx context.Context, l *line) error {
+		from, err := l.js.Consumer(ctx, stream, durable)
+		if err == nil {
+			found = from.CachedInfo().Config
+		}
+		return err
+	})
+	return found, err
+}
+
+// InspectLetters asks what the stream is like that takes the dead letters of a durable consumer. It
+// needs the right to publish to $JS.API.STREAM.NAMES, too. Its error is an *outbox.Error.
+func (c *Client) InspectLetters(ctx context.Context, letters, durable string) (js.StreamConfig, error) {
+	var found js.StreamConfig
+	err := c.ask(ctx, fmt.Sprintf("look for the dead letters of %q", durable), "$JS.API.STREAM.NAMES", func(ctx context.Context, l *line) error {
+		s, err := l.letters(ctx, letters, durable)
+		if err == nil {
+			found = s.CachedInfo().Config
+		}
+		return err
+	})
+	return found, err
+}
+
+// MaxPayload is the largest message, with its headers, that the server takes, in bytes.
+func (c *Client) MaxPayload(ctx context.Context) (int64, error) {
+	var most int64
+	err := c.ask(ctx, "connect", "", func(_ context.Context, l *line) error {
+		most = l.MaxPayload()
+		return nil
+	})
+	return most, err
+}
+
+// letters is the stream that takes the dead letters of a durable consumer.
+func (l *line) letters(ctx context.Context, letters, durable string) (js.Stream, error) {
+	name, err := l.js.StreamNameBySubject(ctx, LetterSubject(letters, durable, ">"))
+	if err != nil {
+		return nil, err
+	}
+	return l.js.Stream(ctx, name)
+}

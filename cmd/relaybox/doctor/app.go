@@ -34,10 +34,14 @@ func checkApp(folder, home string, s Settings, n HostNeeds) Group {
 			g.Findings = append(g.Findings, checkHandler(i.Root, i.Host.Executable, s.Azure))
 		}
 		n.Sessions = slices.ContainsFunc(i.Functions, func(f Function) bool { return f.Sessions })
-		n.Messages = slices.ContainsFunc(i.Functions, func(f Function) bool { return f.Trigger == minihost.ServiceBusTrigger && !f.Sessions })
+		n.Messages = !n.Stream && slices.ContainsFunc(i.Functions, func(f Function) bool { return f.Trigger == minihost.ServiceBusTrigger && !f.Sessions })
 		g.Findings = append(g.Findings, CheckHost(*i.Host, n)...)
 	}
-	g.Findings = append(g.Findings, CheckFunctions(i.Functions, s.Azure)...)
+	if n.Stream {
+		g.Findings = append(g.Findings, CheckStreamFunctions(i.Functions, s.Azure)...)
+	} else {
+		g.Findings = append(g.Findings, CheckFunctions(i.Functions, s.Azure)...)
+	}
 	g.Findings = append(g.Findings, CheckUnseen(i.Unseen)...)
 	return g
 }

@@ -1,6 +1,7 @@
 package doctor
 
 import (
+	"errors"
 	"fmt"
 
 	"github.com/Azure/azure-sdk-for-go/sdk/azcore"
@@ -17,6 +18,10 @@ type Consumer struct {
 	Topic, Subscription string
 }
 
+// ErrStream: the app has no subscription, because its events go to a stream. Look at that with the nats
+// tool, as docs/brokers.md says.
+var ErrStream = errors.New("EVENTS_BROKER is jetstream, and this looks at Service Bus: dead letters are in a stream, for the nats tool (docs/brokers.md)")
+
 // Consumer finds the settings as Run does, for verbs that work on what they name. Settings of
 // other services may be wrong.
 func (o Options) Consumer() (Consumer, error) {
@@ -30,6 +35,9 @@ func (o Options) Consumer() (Consumer, error) {
 	loaded, _ := config.Load(settings.Values) // faults of what is needed are found below
 	c := Consumer{Connection: loaded.BusConnection(), Topic: loaded.Bus.Topic, Subscription: settings.Values[subscriptionSetting]}
 	fault := ""
+	if loaded.EventBroker() == config.JetStreamBroker {
+		return Consumer{}, ErrStream
+	}
 	if err := c.Connection.Validate(); err != nil {
 		fault = "SERVICEBUS_CONNECTION: " + err.Error()
 	} else if c.Topic == "" {

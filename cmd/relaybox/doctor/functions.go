@@ -44,6 +44,21 @@ func CheckFunctions(functions []Function, azure bool) []Finding {
 	return list
 }
 
+// CheckStreamFunctions is CheckFunctions for an app that takes its events from a stream: a function that
+// the host calls for Service Bus is in the way.
+func CheckStreamFunctions(functions []Function, azure bool) []Finding {
+	var list []Finding
+	rest := slices.DeleteFunc(slices.Clone(functions), func(f Function) bool {
+		if f.Trigger != minihost.ServiceBusTrigger {
+			return false
+		}
+		list = append(list, unless(f.Disabled, "disabled: the app takes events from the stream itself", finding(Refused, f.Name,
+			"the host would look for Service Bus, and events go to a stream", "set AzureWebJobs."+f.Name+".Disabled to true")))
+		return true
+	})
+	return append(slices.DeleteFunc(CheckFunctions(rest, azure), func(f Finding) bool { return f.Subject == minihost.ServiceBusTrigger }), list...)
+}
+
 func checkFunction(f Function, azure bool) []Finding {
 	var list []Finding
 	for _, fault := range f.Errors {

@@ -20,6 +20,7 @@ type HostNeeds struct {
 	Waiting  int           // RELAYBOX_INBOX_WAITING
 	Sessions bool          // a function takes sessions
 	Messages bool          // a function takes messages without sessions
+	Stream   bool          // no function takes messages: the app has a stream
 }
 
 // CheckHost holds host.json against what the handler needs of the host.

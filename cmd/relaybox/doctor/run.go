@@ -69,11 +69,16 @@ func Run(ctx context.Context, o Options) Report {
 	questions := []func() Group{
 		func() Group { return Group{settings.title(), CheckSettings(settings)} },
 		func() Group {
-			return checkApp(o.App, o.Home, settings, HostNeeds{Deadline: c.Deadline, Hold: c.Inbox.Hold, Waiting: c.Inbox.Waiting})
+			return checkApp(o.App, o.Home, settings, HostNeeds{Deadline: c.Deadline, Hold: c.Inbox.Hold, Waiting: c.Inbox.Waiting, Stream: c.EventBroker() == config.JetStreamBroker})
 		},
 		func() Group { return checkStorage(ctx, settings, who, o.Transport) },
 		func() Group { return checkCosmos(ctx, c, who, o.Transport) },
-		func() Group { return bus.ask(ctx, who) },
+		func() Group {
+			if c.EventBroker() == config.JetStreamBroker {
+				return checkNATS(ctx, c)
+			}
+			return bus.ask(ctx, who)
+		},
 	}
 	if c.CacheOfReads() == config.RedisCache {
 		questions = append(questions, func() Group { return checkReads(ctx, c, who) })

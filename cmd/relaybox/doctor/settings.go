@@ -23,13 +23,13 @@ const (
 // CheckSettings holds settings against what the handler, the functions and the host read.
 func CheckSettings(s Settings) []Finding {
 	var list []Finding
-	_, err := config.Load(s.Values)
+	c, err := config.Load(s.Values)
 	faults := unjoin(err)
 	for _, fault := range faults {
 		list = append(list, ofFault(fault))
 	}
 	for _, name := range []string{subscriptionSetting, scheduleSetting} {
-		if s.Values[name] == "" {
+		if s.Values[name] == "" && !(name == subscriptionSetting && c.EventBroker() == config.JetStreamBroker) {
 			list = append(list, finding(Refused, name, "is not set: a function.json refers to it", "set it as local.settings.json.example does"))
 		}
 	}
