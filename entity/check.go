@@ -74,6 +74,9 @@ func (k Kind[T, V]) checkEvents() error {
 		if err := checkName(name, "shipped"); err != nil {
 			return fmt.Errorf("event %q: %w", name, err)
 		}
+		if name == Snapshot {
+			return fmt.Errorf("event %q: every kind has it, and replays alone make it: give yours another name", name)
+		}
 		if t := reflect.TypeOf(k.Events[name]); t != nil {
 			if err := encodes(t, t.String(), map[reflect.Type]bool{}); err != nil {
 				return fmt.Errorf("event %q: the detail: %w", name, err)

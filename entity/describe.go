@@ -14,7 +14,7 @@ import (
 func (k Kind[T, V]) describe() api.Kind {
 	d := api.Kind{
 		Name: k.Name, Entity: reflect.TypeFor[T](), Actions: map[string]api.Action{},
-		Events: map[string]reflect.Type{Created: nil, Updated: nil, Deleted: nil},
+		Events: map[string]reflect.Type{Created: nil, Updated: nil, Deleted: nil, Snapshot: nil},
 	}
 	for name, a := range k.Actions {
 		d.Actions[name] = api.Action{Input: reflect.TypeOf(a.input), Bare: a.bare}

@@ -31,8 +31,9 @@ type Kind[T, V any] struct {
 	// about requests that change nothing; a change that it has no event for is Updated.
 	Changes func(old, next *T) []Event
 	// Apply returns the view as it is after c. It must be pure, and take an event whose name
-	// it does not know for Updated: a newer version of the app may have sent it. Its error
-	// means that the event can never be applied.
+	// it does not know for Updated: a newer version of the app may have sent it. A Snapshot says
+	// what the entity is, and that nothing has happened to it. Its error means that the event
+	// can never be applied.
 	Apply func(v V, c Change[T]) (V, error)
 	// PutReplaces makes a PUT drop stored members that this version of T does not have.
 	PutReplaces bool
@@ -42,11 +43,13 @@ type Kind[T, V any] struct {
 // members.
 type None struct{}
 
-// Names of events that every kind has.
+// Names of events that every kind has. A Snapshot is a replay's, for a subscription that came
+// late: it has the whole state, and no change of the kind makes one.
 const (
-	Created = "created"
-	Updated = "updated"
-	Deleted = "deleted"
+	Created  = "created"
+	Updated  = "updated"
+	Deleted  = "deleted"
+	Snapshot = "snapshot"
 )
 
 // Event is one event of a change. The state after the change is added to it.
@@ -62,7 +65,7 @@ type Event struct {
 type Change[T any] struct {
 	// ID is the entity's, without its kind.
 	ID string
-	// Name is Created, Updated, Deleted, one of Kind.Events, or one of a newer version's.
+	// Name is Created, Updated, Deleted, Snapshot, one of Kind.Events, or one of a newer version's.
 	Name string
 	// State is the entity after the change, nil when it is gone: by Deleted, or by an event of
 	// the kind's own.
@@ -142,5 +145,5 @@ func eventType(kind, name string) string { return typePrefix + kind + "." + name
 // knows says whether the kind has events of this name.
 func (k Kind[T, V]) knows(event string) bool {
 	_, declared := k.Events[event]
-	return declared || event == Created || event == Updated || event == Deleted
+	return declared || event == Created || event == Updated || event == Deleted || event == Snapshot
 }

@@ -115,6 +115,9 @@ func (k Kind[T, V]) drafts(id string, old, next *T, data json.RawMessage) ([]out
 		if !k.knows(e.Name) {
 			return nil, fmt.Errorf("kind %q: Changes returns the event %q, which Events does not declare: add it to the kind's Events", k.Name, e.Name)
 		}
+		if e.Name == Snapshot {
+			return nil, fmt.Errorf("kind %q: Changes returns the event %q, which replays alone make: give what happened another name", k.Name, e.Name)
+		}
 		if gone := next == nil; gone && (e.Name == Created || e.Name == Updated) || !gone && e.Name == Deleted {
 			return nil, fmt.Errorf("kind %q: Changes returns the event %q for an entity that is then %s: give what happened another name", k.Name, e.Name, map[bool]string{true: "gone", false: "there"}[gone])
 		}

@@ -110,10 +110,10 @@ func (l *lane) decide(ctx context.Context, b *batch, c *call, now time.Time) (p 
 	p = part{member: member{call: c, changes: dec.changes()}, next: cur}
 	if p.changes {
 		p.next = successor(cur, dec, now)
-		if err := l.incarnate(ctx, cur, &p.next); err != nil {
+		if err := l.incarnate(ctx, cur, &p.next, now); err != nil {
 			return p, err
 		}
-		if p.events, err = l.w.number(c.req, p.next, cur.LastSeq, dec.Events); err != nil {
+		if p.events, err = l.w.number(c.req, p.next, cur.LastSeq, now, dec.Events); err != nil {
 			return p, fail(err)
 		}
 	}
@@ -130,7 +130,7 @@ func (l *lane) decide(ctx context.Context, b *batch, c *call, now time.Time) (p 
 
 // incarnate gives next the incarnation of cur, or one of its own if this is the entity's
 // first write in its container.
-func (l *lane) incarnate(ctx context.Context, cur Entity, next *Entity) error {
+func (l *lane) incarnate(ctx context.Context, cur Entity, next *Entity, now time.Time) error {
 	if cur.Incarnation.ID != "" && !cur.Moved {
 		return nil
 	}
@@ -138,7 +138,7 @@ func (l *lane) incarnate(ctx context.Context, cur Entity, next *Entity) error {
 	if err != nil {
 		return err
 	}
-	next.Incarnation, next.Place, next.Moved = draw(place, cur.LastSeq+1, next.UpdatedAt), place.ID, false
+	next.Incarnation, next.Place, next.Moved = draw(place, cur.LastSeq+1, now), place.ID, false
 	return nil
 }
 

@@ -18,8 +18,9 @@ func EventID(source, key, incarnation string, seq int64) string {
 	return uuid.NewSHA1(eventSpace, fmt.Appendf(nil, "%s\n%s\n%s\n%d", source, key, incarnation, seq)).String()
 }
 
-// number turns drafts into events of the change to an entity, with the numbers after last.
-func (w *Writer) number(req Request, to Entity, last int64, drafts []Draft) ([]Event, error) {
+// number turns drafts into events of the change to an entity, or of its replay,
+// with the numbers after last.
+func (w *Writer) number(req Request, to Entity, last int64, now time.Time, drafts []Draft) ([]Event, error) {
 	events := make([]Event, 0, len(drafts))
 	source := w.opts.Source
 	if kind, _ := SplitKey(req.Key); kind != "" {
@@ -30,7 +31,7 @@ func (w *Writer) number(req Request, to Entity, last int64, drafts []Draft) ([]E
 		if err != nil {
 			return nil, fmt.Errorf("encode data of event %q: %w", d.Type, err)
 		}
-		e := Event{Key: req.Key, Seq: last + int64(i) + 1, Type: d.Type, Trace: req.Trace, CreatedAt: to.UpdatedAt}
+		e := Event{Key: req.Key, Seq: last + int64(i) + 1, Type: d.Type, Trace: req.Trace, ReplayFor: d.ReplayFor, CreatedAt: now}
 		if err := e.Fill(Content{Source: source, Incarnation: to.Incarnation, Version: to.Version, Data: data}); err != nil {
 			return nil, err
 		}
@@ -53,7 +54,7 @@ func (e *Event) Fill(c Content) (err error) {
 
 // envelope is the CloudEvents 1.0 JSON of e, with the extensions sequence, partitionkey
 // and distributed tracing as their documents define them, four of our own for the incarnation,
-// and one for the version. Package inbox reads it.
+// one for the version, and replayfor in an event of a replay. Package inbox reads it.
 func envelope(e *Event) (json.RawMessage, error) {
 	in := e.Content.Incarnation
 	subject := e.Key
@@ -81,6 +82,9 @@ func envelope(e *Event) (json.RawMessage, error) {
 		if e.Trace.State != "" {
 			ce.SetExtension("tracestate", e.Trace.State)
 		}
+	}
+	if e.ReplayFor != "" {
+		ce.SetExtension("replayfor", e.ReplayFor)
 	}
 	if err := ce.SetData(cloudevents.ApplicationJSON, e.Content.Data); err != nil {
 		return nil, fmt.Errorf("encode data of event %q: %w", e.Type, err)

@@ -33,6 +33,8 @@ type Event struct {
 	Content *Content
 	// Trace is the W3C trace context of the request that wrote the event.
 	Trace Trace
+	// ReplayFor is the subscription that the event was written for, by a replay; "" for a change.
+	ReplayFor string
 	// CreatedAt is the writer's clock at the commit.
 	CreatedAt time.Time
 	// Revision is the store's concurrency token of the event document.

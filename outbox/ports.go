@@ -28,6 +28,8 @@ type Entity struct {
 	// Batch names the commit that stored the entity, also one that changed nothing: a writer
 	// whose commit's answer was lost knows its own by that.
 	Batch string
+	// Replay names the last replay that has told of the entity, see Decision.
+	Replay string
 	// Deleted marks a tombstone; Data is empty then.
 	Deleted   bool
 	Data      json.RawMessage

@@ -28,6 +28,10 @@ type Decision struct {
 	Deleted bool
 	// Events tell the world. None means that nothing changes: Data and Deleted are ignored.
 	Events []Draft
+	// Replay names the replay that the events belong to: they tell what the entity is, and nothing
+	// has happened to it. Clients see it as it was, with its version and its time, and Data and
+	// Deleted are ignored; only the numbers go on, and the entity remembers the name.
+	Replay string
 	// Answer is what the client is told in place of Render's: that the entity does not
 	// allow the request. Nothing changes then. Such an answer is as good as any other: it is
 	// given once a commit has shown that the entity was what Decide was shown, and
@@ -45,4 +49,6 @@ type Draft struct {
 	Type string
 	// Data becomes the CloudEvents data, encoded as JSON.
 	Data any
+	// ReplayFor is the subscription that it is told for, "" for all.
+	ReplayFor string
 }

@@ -169,8 +169,12 @@ func (c *call) finished() bool {
 // successor is cur after the change, without the events' numbers taken.
 func successor(cur Entity, dec Decision, now time.Time) Entity {
 	next := cur
-	next.Version++
 	next.LastSeq += int64(len(dec.Events))
+	if dec.Replay != "" {
+		next.Replay = dec.Replay
+		return next
+	}
+	next.Version++
 	next.Deleted, next.Data = dec.Deleted, dec.Data
 	if dec.Deleted {
 		next.Data = nil

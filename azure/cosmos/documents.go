@@ -34,6 +34,7 @@ type entityDoc struct {
 	// has another one, and the document's own _rid tells which.
 	Place     string          `json:"place,omitempty"`
 	Batch     string          `json:"batch,omitempty"`
+	Replay    string          `json:"replay,omitempty"`
 	Deleted   bool            `json:"deleted,omitempty"`
 	Data      json.RawMessage `json:"data,omitempty"`
 	UpdatedAt time.Time       `json:"updatedAt"`
@@ -46,7 +47,7 @@ type entityDoc struct {
 func newEntityDoc(key string, e *outbox.Entity) entityDoc {
 	d := entityDoc{
 		ID: entityDocID, PK: key, Kind: "entity", Version: e.Version, LastSeq: e.LastSeq,
-		Incarnation: e.Incarnation, Place: e.Place, Batch: e.Batch, Deleted: e.Deleted, UpdatedAt: e.UpdatedAt,
+		Incarnation: e.Incarnation, Place: e.Place, Batch: e.Batch, Replay: e.Replay, Deleted: e.Deleted, UpdatedAt: e.UpdatedAt,
 	}
 	if e.Version == 0 {
 		d.TTL = tombstoneTTL
@@ -59,7 +60,7 @@ func (d *entityDoc) entity(revision string) outbox.Entity {
 	return outbox.Entity{
 		Key: d.PK, Version: d.Version, LastSeq: d.LastSeq, Incarnation: d.Incarnation,
 		Place: d.Place, Moved: d.Place != "" && found != "" && found != d.Place,
-		Batch: d.Batch, Deleted: d.Deleted, Data: d.Data, UpdatedAt: d.UpdatedAt, Revision: revision,
+		Batch: d.Batch, Replay: d.Replay, Deleted: d.Deleted, Data: d.Data, UpdatedAt: d.UpdatedAt, Revision: revision,
 	}
 }
 
@@ -83,6 +84,7 @@ type eventDoc struct {
 	Envelope    json.RawMessage `json:"envelope,omitempty"` // where the content is not known
 	TraceState  string          `json:"tracestate,omitempty"`
 	TraceID     string          `json:"traceparent,omitempty"`
+	ReplayFor   string          `json:"replayFor,omitempty"`
 	CreatedAt   time.Time       `json:"createdAt"`
 	Fault       *outbox.Fault   `json:"fault,omitempty"`
 	ETag        string          `json:"_etag,omitempty"` // set by the store
@@ -112,7 +114,7 @@ func (l *eventLife) UnmarshalJSON(text []byte) error {
 func (e *encoder) event(key string, from *outbox.Event) []byte {
 	d := eventDoc{
 		ID: outbox.EventDocID(from.Seq), PK: key, Kind: "event", Pending: true, Seq: from.Seq, Type: from.Type,
-		TraceID: from.Trace.Parent, TraceState: from.Trace.State, CreatedAt: from.CreatedAt,
+		TraceID: from.Trace.Parent, TraceState: from.Trace.State, ReplayFor: from.ReplayFor, CreatedAt: from.CreatedAt,
 	}
 	if c := from.Content; c != nil {
 		d.Source, d.Incarnation.Incarnation, d.Version = c.Source, c.Incarnation, c.Version
@@ -134,7 +136,7 @@ func ReadEvent(document []byte) (outbox.Event, error) {
 func (d *eventDoc) event() (outbox.Event, error) {
 	e := outbox.Event{
 		Key: d.PK, Seq: d.Seq, Incarnation: d.Incarnation.ID, ID: d.EventID, Type: d.Type, Envelope: d.Envelope,
-		Trace: outbox.Trace{Parent: d.TraceID, State: d.TraceState}, CreatedAt: d.CreatedAt, Revision: d.ETag,
+		Trace: outbox.Trace{Parent: d.TraceID, State: d.TraceState}, ReplayFor: d.ReplayFor, CreatedAt: d.CreatedAt, Revision: d.ETag,
 	}
 	e.Fault = d.fault()
 	switch {

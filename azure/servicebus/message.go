@@ -26,6 +26,9 @@ func message(e *outbox.Event) *azservicebus.Message {
 			properties["tracestate"] = e.Trace.State
 		}
 	}
+	if e.ReplayFor != "" {
+		properties["replayfor"] = e.ReplayFor
+	}
 	session := outbox.Session(e.Key)
 	return &azservicebus.Message{
 		MessageID: &e.ID, SessionID: &session, Subject: &e.Type, ContentType: &ct,

@@ -50,6 +50,7 @@ func received(bus *minibus.Server, key string) []outbox.Event {
 		e.Seq, _ = m.Properties["seq"].(int64)
 		e.Trace.Parent, _ = m.Properties["traceparent"].(string)
 		e.Trace.State, _ = m.Properties["tracestate"].(string)
+		e.ReplayFor, _ = m.Properties["replayfor"].(string)
 		got = append(got, e)
 	}
 	return got

@@ -60,6 +60,7 @@ func (k Kind) eventSchema(event string) (*jsonschema.Schema, error) {
 			"entityversion":    number(),
 			"traceparent":      text("^[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}$"),
 			"tracestate":       {Type: "string"},
+			"replayfor":        {Type: "string", MinLength: jsonschema.Ptr(1)},
 			"data":             data,
 		},
 		PropertyOrder: []string{"specversion", "id", "source", "type", "subject", "time"},
@@ -87,7 +88,7 @@ func (k Kind) dataSchema(event string) (*jsonschema.Schema, error) {
 	switch event {
 	case deleted:
 		data.Properties["state"] = gone
-	case created, updated:
+	case created, updated, snapshot:
 		data.Properties["state"] = state
 	default: // the kind's own may tell of a deletion, too
 		data.Properties["state"] = &jsonschema.Schema{OneOf: []*jsonschema.Schema{state, gone}}
@@ -101,9 +102,10 @@ func (k Kind) dataSchema(event string) (*jsonschema.Schema, error) {
 	return data, nil
 }
 
-// Events that every kind has: the entity is there after two of them, and gone after the third.
+// Events that every kind has: the entity is gone after deleted, and there after the others.
 const (
-	created = "created"
-	updated = "updated"
-	deleted = "deleted"
+	created  = "created"
+	updated  = "updated"
+	deleted  = "deleted"
+	snapshot = "snapshot"
 )

@@ -18,6 +18,7 @@ const (
 	headerSeq     = "seq"
 	headerParent  = "traceparent"
 	headerState   = "tracestate"
+	headerReplay  = "replayfor"
 )
 
 // contentType is the structured mode of the CloudEvents NATS binding.
@@ -34,6 +35,9 @@ func (p *Publisher) message(e *outbox.Event) *nats.Msg {
 		if e.Trace.State != "" {
 			h[headerState] = []string{e.Trace.State}
 		}
+	}
+	if e.ReplayFor != "" {
+		h[headerReplay] = []string{e.ReplayFor}
 	}
 	return &nats.Msg{Subject: Subject(p.prefix, e.Key), Header: h, Data: e.Envelope}
 }

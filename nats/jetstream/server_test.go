@@ -77,6 +77,7 @@ func (b *broker) received(t *testing.T, key string) []outbox.Event {
 		e := outbox.Event{Key: key, ID: m.Header.Get(js.MsgIDHeader), Type: m.Header.Get(headerType), Envelope: m.Data}
 		e.Seq, err = strconv.ParseInt(m.Header.Get(headerSeq), 10, 64)
 		require.NoError(t, err)
+		e.ReplayFor = m.Header.Get(headerReplay)
 		e.Trace = outbox.Trace{Parent: m.Header.Get(headerParent), State: m.Header.Get(headerState)}
 		got = append(got, e)
 		seq = m.Sequence + 1

@@ -91,6 +91,8 @@ func pubNothing(t *testing.T, b Broker, _ string) {
 
 func pubFields(t *testing.T, b Broker, key string) {
 	want := ev(key, 1)
+	want.ReplayFor = "late"
+	require.NoError(t, want.Fill(*want.Content))
 	requireAllSent(t, b.Publish(t.Context(), []outbox.Event{want}), 1)
 	got := b.Received(t, key)
 	require.Len(t, got, 1)
@@ -99,6 +101,7 @@ func pubFields(t *testing.T, b Broker, key string) {
 	require.Equal(t, want.Seq, got[0].Seq)
 	require.Equal(t, want.Type, got[0].Type)
 	require.Equal(t, want.Trace, got[0].Trace)
+	require.Equal(t, want.ReplayFor, got[0].ReplayFor)
 	require.Equal(t, string(want.Envelope), string(got[0].Envelope), "the envelope arrives byte for byte")
 }
 
