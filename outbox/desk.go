@@ -44,7 +44,8 @@ const (
 	VerbSkip    Verb = "skip"
 	VerbPause   Verb = "pause"
 	VerbResume  Verb = "resume"
-	VerbDrop    Verb = "drop" // of a dead letter
+	VerbDrop    Verb = "drop"   // of a dead letter
+	VerbReplay  Verb = "replay" // of a kind
 )
 
 // ActState is how far an act has come.
@@ -86,6 +87,8 @@ type Act struct {
 	Event  string    `json:"event,omitempty"` // its id
 	Type   string    `json:"type,omitempty"`
 	Fault  *Fault    `json:"fault,omitempty"` // as it was before the act
+	// ReplayFor is the subscription that a kind was replayed for; the Type is that of the snapshots.
+	ReplayFor string `json:"replayFor,omitempty"`
 	// DeadLetter is what it was done to, if that was no event of the outbox.
 	DeadLetter *DeadLetter `json:"deadLetter,omitempty"`
 	// Envelope is a skipped event's, which is stored nowhere else any more.

@@ -1,5 +1,5 @@
 // Package cosmos keeps the outbox's and the inbox's documents in Azure Cosmos DB for
-// NoSQL. It implements outbox.Store, outbox.Queue and inbox.Store.
+// NoSQL. It implements outbox.Store, outbox.Queue, outbox.Desk, replay.Store and inbox.Store.
 //
 // It promises:
 //

@@ -42,6 +42,11 @@ func TestConformance(t *testing.T) {
 	t.Run("Desk", func(t *testing.T) {
 		outboxtest.TestDesk(t, func(*testing.T) outboxtest.Counter { return c.Outbox("relaybox", "outbox", OutboxOptions{FindPage: 3}) })
 	})
+	t.Run("Replay", func(t *testing.T) {
+		outboxtest.TestReplay(t, func(*testing.T) outboxtest.Replayed {
+			return c.Outbox("relaybox", "outbox", OutboxOptions{FindPage: 3})
+		})
+	})
 	t.Run("Inbox", func(t *testing.T) {
 		inboxtest.TestStore(t, func(*testing.T) inbox.Store { return c.Inbox("relaybox", "inbox", InboxOptions{}) })
 	})

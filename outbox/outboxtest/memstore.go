@@ -13,16 +13,18 @@ import (
 	"time"
 
 	"github.com/relaybox/relaybox/outbox"
+	"github.com/relaybox/relaybox/outbox/replay"
 )
 
-// MemStore is an outbox.Store, outbox.Queue and outbox.Desk in memory. The zero value is empty
-// and ready.
+// MemStore is an outbox.Store, outbox.Queue, outbox.Desk and replay.Store in memory. The zero
+// value is empty and ready.
 type MemStore struct {
 	mu         sync.Mutex
 	places     int // containers that there were before this one
 	partitions map[string]*partition
 	acts       []outbox.Act // each once, in the order of their first record
 	halts      outbox.Halts
+	replays    map[[2]string]replay.Run // by kind and subscription
 	revision   int
 }
 

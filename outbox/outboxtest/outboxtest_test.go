@@ -12,6 +12,7 @@ func TestMemStoreConforms(t *testing.T) {
 	t.Parallel()
 	TestStore(t, func(*testing.T) Storage { return &MemStore{} })
 	t.Run("Desk", func(t *testing.T) { TestDesk(t, func(*testing.T) Counter { return &MemStore{} }) })
+	t.Run("Replay", func(t *testing.T) { TestReplay(t, func(*testing.T) Replayed { return &MemStore{} }) })
 }
 
 func TestMemPublisherConforms(t *testing.T) {

@@ -1,0 +1,177 @@
+package replay
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"github.com/relaybox/relaybox/internal/pace"
+	"github.com/relaybox/relaybox/outbox"
+)
+
+const (
+	// atOnce are written side by side.
+	atOnce = 16
+	// backlogPause is between two looks at a backlog that is too large.
+	backlogPause = time.Second
+)
+
+// faultPause is between two tries at a store that has a fault.
+var faultPause = pace.Backoff{First: 100 * time.Millisecond, Max: 5 * time.Second}
+
+// tell sees to it that every entity of the page has its snapshot.
+func (r *Replay) tell(ctx context.Context, page []Found) error {
+	open, settled := sorted(page, r.run.ID)
+	r.count(settled)
+	if len(open) == 0 {
+		return nil
+	}
+	if err := r.room(ctx); err != nil {
+		return err
+	}
+	all, ctx := errgroup.WithContext(ctx)
+	all.SetLimit(atOnce)
+	for _, key := range open {
+		all.Go(func() error {
+			if err := r.pacer.turn(ctx); err != nil {
+				return err
+			}
+			return r.one(ctx, key)
+		})
+	}
+	return errors.Join(all.Wait(), r.futile())
+}
+
+// sorted parts the entities of a page that need a snapshot of the run from the others.
+func sorted(page []Found, run string) (open []string, settled Counts) {
+	for _, f := range page {
+		switch {
+		case f.Gone:
+			settled = settled.plus(Counts{Entities: 1, Gone: 1})
+		case f.Replay == run && run != "":
+			settled = settled.plus(Counts{Entities: 1, Known: 1})
+		default:
+			open = append(open, f.Key)
+		}
+	}
+	return open, settled
+}
+
+// futile ends a run of which nothing can be written: that is nothing about single entities.
+func (r *Replay) futile() error {
+	if c := r.Progress().page; c.Failed > 1 && c.Snapshots+c.Known == 0 {
+		return fmt.Errorf("none of %d snapshots in a row could be written: mend what they were refused for, then run it again", c.Failed)
+	}
+	return nil
+}
+
+// room waits until the dispatchers have caught up.
+func (r *Replay) room(ctx context.Context) error {
+	for {
+		n := 0
+		err := r.patiently(ctx, func() (err error) {
+			n, err = r.store.Backlog(ctx, r.opts.Backlog+1)
+			return err
+		})
+		if err != nil || n <= r.opts.Backlog {
+			return err
+		}
+		if err := r.pause(ctx, backlogPause, fmt.Sprintf("more than %d events are pending", r.opts.Backlog)); err != nil {
+			return err
+		}
+	}
+}
+
+// What became of an entity, as the answer of its write says it.
+const (
+	written = iota + 1
+	known
+	gone
+)
+
+// one sees to it that one entity has its snapshot.
+func (r *Replay) one(ctx context.Context, key string) error {
+	var answer outbox.Answer
+	err := r.patiently(ctx, func() (err error) {
+		answer, err = r.writer.Write(ctx, outbox.Request{Key: key, Decide: r.decide, Render: func(_ outbox.Entity, became int) outbox.Answer {
+			return outbox.Answer{Status: became}
+		}})
+		return err
+	})
+	_, large := errors.AsType[*outbox.EventTooLargeError](err)
+	counts := Counts{Entities: 1}
+	switch {
+	case large || outbox.ClassOf(err).Permanent():
+		counts.Failed = 1
+		r.opts.Failed(key, err)
+	case err != nil:
+		return fmt.Errorf("snapshot of %q: %w", key, err)
+	case answer.Status == written:
+		counts.Snapshots = 1
+	case answer.Status == known:
+		counts.Known = 1
+	default:
+		counts.Gone = 1
+	}
+	r.count(counts)
+	return nil
+}
+
+// decide is outbox.Request.Decide. The entity may not be any more what the page has shown.
+func (r *Replay) decide(cur outbox.Entity) (outbox.Decision, error) {
+	switch {
+	case cur.Version == 0 || cur.Deleted:
+		return outbox.Decision{Status: gone}, nil
+	case cur.Replay == r.run.ID:
+		return outbox.Decision{Status: known}, nil
+	}
+	return outbox.Decision{Status: written, Replay: r.run.ID, Events: []outbox.Draft{r.opts.Draft(cur)}}, nil
+}
+
+// patiently does it again while what fails may pass: throttling for as long as it lasts, another
+// fault of the store for as long as Options.Patience.
+func (r *Replay) patiently(ctx context.Context, do func() error) error {
+	var since time.Time // the store is away
+	for n := 1; ; n++ {
+		err := do()
+		why := "the store is away"
+		switch {
+		case err == nil:
+			return nil
+		case ctx.Err() != nil:
+			return context.Cause(ctx)
+		case !passes(err):
+			return err
+		case outbox.ClassOf(err) == outbox.Throttled:
+			since, why = time.Time{}, "the store asks for patience (429)"
+		case since.IsZero():
+			since = time.Now()
+		case time.Since(since) > r.opts.Patience:
+			return err
+		}
+		wait := faultPause.Wait(n, outbox.RetryAfterOf(err))
+		r.pacer.hold(wait)
+		if err := r.pause(ctx, wait, why); err != nil {
+			return err
+		}
+	}
+}
+
+// passes says whether an error is one of those that end by themselves.
+func passes(err error) bool {
+	switch outbox.ClassOf(err) {
+	case outbox.Throttled, outbox.Unavailable, outbox.Timeout, outbox.Ambiguous:
+		return true
+	}
+	return errors.Is(err, outbox.ErrContended)
+}
+
+// pause waits, and says what for.
+func (r *Replay) pause(ctx context.Context, d time.Duration, why string) error {
+	r.waitFor(why)
+	defer r.waitFor("")
+	return pace.Sleep(ctx, d)
+}
