@@ -65,12 +65,18 @@ type desk struct {
 
 // open finds the store. The caller closes what it gets.
 func (e *events) open(patience time.Duration) (*desk, error) {
+	return e.openWith(cosmos.Options{RetryBudget: patience})
+}
+
+// openWith is open with options of the client, but for who signs in.
+func (e *events) openWith(opts cosmos.Options) (*desk, error) {
 	e.where.Home = home()
 	s, err := e.where.Entities()
 	if err != nil {
 		return nil, err
 	}
-	client := cosmos.Open(s.Connection, cosmos.Options{Credential: s.Credential, RetryBudget: patience})
+	opts.Credential = s.Credential
+	client := cosmos.Open(s.Connection, opts)
 	return &desk{Outbox: client.Outbox(s.Database, s.Container, cosmos.OutboxOptions{Containers: s.Own}), client: client, where: s, Close: client.Close}, nil
 }
 

@@ -26,7 +26,7 @@ func eventsHistory() *cobra.Command {
 	var e events
 	var key, author string
 	var most int
-	long := `Lists what operators have done with redrive, skip, pause and resume, and with dead letters, the newest
+	long := `Lists what operators have done with redrive, skip, pause, resume and replay, and with dead letters, the newest
 first. STATE is
 
 `
@@ -102,6 +102,9 @@ func actRow(a outbox.Act) string {
 		on = paused(*a.Halt)
 	} else if a.Seq > 0 {
 		seq = fmt.Sprint(a.Seq)
+	}
+	if a.ReplayFor != "" {
+		on = "for " + a.ReplayFor
 	}
 	if d := a.DeadLetter; d != nil {
 		what = fmt.Sprint("dead letter ", d.Number)

@@ -53,11 +53,12 @@ Docker. Start with:
   relaybox up           run the app until Ctrl-C and try it with curl
   relaybox doctor       check that a set-up, here or in Azure, keeps the promise
   relaybox events       see, put back or skip what the broker has refused
-  relaybox deadletters  see, send again or drop what the consumer has refused`,
+  relaybox deadletters  see, send again or drop what the consumer has refused
+  relaybox replay       bring a subscriber up to date that comes late`,
 		SilenceUsage:  true,
 		SilenceErrors: true, // main prints the error, once
 	}
-	root.AddCommand(assembleCommand(), upCommand(), demoCommand(), chaosCommand(), benchCommand(), doctorCommand(), statusCommand(), eventsCommand(), pauseCommand(), resumeCommand(), deadLettersCommand(), versionCommand())
+	root.AddCommand(assembleCommand(), upCommand(), demoCommand(), chaosCommand(), benchCommand(), doctorCommand(), statusCommand(), eventsCommand(), pauseCommand(), resumeCommand(), replayCommand(), deadLettersCommand(), versionCommand())
 	root.SetHelpCommand(helpCommand(root))
 	root.InitDefaultCompletionCmd()
 	for _, verb := range root.Commands() {

@@ -15,7 +15,11 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"github.com/relaybox/relaybox/azure/cosmos"
+	"github.com/relaybox/relaybox/entity"
 	"github.com/relaybox/relaybox/local/stack"
+	"github.com/relaybox/relaybox/outbox"
+	"github.com/relaybox/relaybox/outbox/replay"
 )
 
 // claim is a number of docs/cost.md.
@@ -127,6 +131,7 @@ func operations(t *testing.T) map[string][]float64 {
 	folder := appFolder(t)
 	inStillness(t, folder, func(s *still) { everyDay(s, is) })
 	inStillness(t, folder, func(s *still) { unusual(s, is) })
+	inStillness(t, folder, func(s *still) { is["an entity that is replayed"] = replayed(s) })
 	for name, look := range map[string]string{"an instance that is alive for an idle hour": "1s", "… with `RELAYBOX_ORPHAN_LOOK=1m`": "1m"} {
 		inStillness(t, folder, func(s *still) {
 			s.start(map[string]string{"RELAYBOX_ORPHAN_LOOK": look})
@@ -208,6 +213,37 @@ func unusual(s *still, is map[string][]float64) {
 	require.Len(s.t, events, 2)
 	is["an early event"] = s.measure(func() { s.deliver(events[1]) }).numbers()
 	is["… and its predecessor, which takes it along"] = s.measure(func() { s.deliver(events[0]) }).numbers()
+}
+
+// replayed is what each of a hundred entities takes that are replayed, with its event's way to a
+// consumer that has not had them in hand.
+func replayed(s *still) []float64 {
+	const entities = 100
+	s.start(map[string]string{"RELAYBOX_ORPHAN_LOOK": "1m"})
+	for n := range entities {
+		s.put(fmt.Sprintf("k-%06d", n), n)
+	}
+	time.Sleep(time.Minute)
+	s.start(quiet)
+	transport := &http.Transport{DialContext: ofPipe(s.storeDoor)}
+	defer transport.CloseIdleConnections()
+	client := cosmos.Open(cosmos.Connection{ConnectionString: s.store.ConnectionString("http://127.0.1.1:8081")}, cosmos.Options{Transport: transport})
+	defer client.Close()
+	store := client.Outbox(s.settings["COSMOS_DATABASE"], s.settings["COSMOS_OUTBOX_CONTAINER"], cosmos.OutboxOptions{})
+	run := replay.New(outbox.NewWriter(store, outbox.WriterOptions{Source: "/relaybox", CacheBytes: -1}), store, replay.Options{
+		Kind: "profile", Subscription: "late", Draft: func(e outbox.Entity) outbox.Draft { return entity.SnapshotOf(e, "late") },
+	})
+	all := s.measure(func() {
+		got, err := run.Do(s.t.Context())
+		require.NoError(s.t, err)
+		require.Equal(s.t, entities, got.Snapshots)
+		time.Sleep(20 * time.Second) // a sweep leaves younger events alone
+		s.tick("OutboxDispatcher")
+	}).numbers()
+	for i := range all {
+		all[i] /= entities
+	}
+	return all
 }
 
 // numbers are in the order of the page's columns.

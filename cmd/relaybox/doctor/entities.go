@@ -19,8 +19,11 @@ type Entities struct {
 	Credential azcore.TokenCredential // nil: the connection has a key
 	// Container is the one that kinds share; Own has those of kinds that do not, by kind.
 	Database, Container string
-	Page                string // of the relaybox up whose settings they are; else ""
-	Own                 map[string]string
+	// Source and MaxEventBytes are the writer's.
+	Source        string
+	MaxEventBytes int
+	Page          string // of the relaybox up whose settings they are; else ""
+	Own           map[string]string
 	// Views and OwnViews are the consumer's.
 	Views    string
 	OwnViews map[string]string
@@ -44,7 +47,7 @@ func (o Options) Entities() (Entities, error) {
 			return Entities{}, settings.lack(fault.Error())
 		}
 	}
-	e := Entities{Connection: loaded.CosmosConnection(), Page: settings.page, Database: loaded.Cosmos.Database, Container: loaded.Cosmos.Outbox, Views: loaded.Cosmos.Inbox, Own: map[string]string{}, OwnViews: map[string]string{}}
+	e := Entities{Connection: loaded.CosmosConnection(), Page: settings.page, Source: loaded.Outbox.Source, MaxEventBytes: loaded.Outbox.MaxEventBytes, Database: loaded.Cosmos.Database, Container: loaded.Cosmos.Outbox, Views: loaded.Cosmos.Inbox, Own: map[string]string{}, OwnViews: map[string]string{}}
 	for kind, own := range loaded.OwnContainers() {
 		e.Own[kind], e.OwnViews[kind] = own.Outbox, own.Inbox
 	}
