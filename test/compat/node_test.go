@@ -30,6 +30,15 @@ func TestServiceBusJSIsHarmed(t *testing.T) {
 	harmed(t, func(file string) []string { return []string{"node", file} }, files, sparedJS)
 }
 
+// TestRheaIsHarmed: the same for the cases of TestRhea, which connects and attaches again by hand.
+func TestRheaIsHarmed(t *testing.T) {
+	t.Parallel()
+	modules(t, "rhea")
+	files, err := filepath.Glob(filepath.Join("scripts", "rhea_*.mjs"))
+	require.NoError(t, err)
+	harmed(t, func(file string) []string { return []string{"node", file} }, files, sparedRhea)
+}
+
 // scripts runs every script of a client.
 func scripts(t *testing.T, client, pattern string) {
 	t.Helper()

@@ -11,6 +11,19 @@ import (
 // Python that has it; without one, Debian's is tried.
 func TestProton(t *testing.T) {
 	t.Parallel()
+	runScript(t, pythonWithProton(t), filepath.Join("scripts", "proton_amqp.py"))
+}
+
+// TestProtonIsHarmed: its cases end as in peace, when the broker is killed or cut off between two calls and they connect and
+// attach again by hand.
+func TestProtonIsHarmed(t *testing.T) {
+	t.Parallel()
+	python := pythonWithProton(t)
+	harmed(t, func(file string) []string { return []string{python, file} }, []string{filepath.Join("scripts", "proton_amqp.py")}, sparedProton)
+}
+
+func pythonWithProton(t *testing.T) string {
+	t.Helper()
 	python := os.Getenv("PYTHON")
 	if python == "" {
 		python = "/usr/bin/python3"
@@ -20,5 +33,5 @@ func TestProton(t *testing.T) {
 		t.Skipf("%s has no module proton: apt-get install python3-qpid-proton, or let PYTHON name a Python that has it", python)
 	}
 	t.Logf("proton %s", version)
-	runScript(t, python, filepath.Join("scripts", "proton_amqp.py"))
+	return python
 }

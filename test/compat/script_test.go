@@ -49,6 +49,7 @@ type given struct {
 	Counts           minibus.Counts  `json:"counts"`
 	Links            int             `json:"links"`
 	Held             bool            `json:"held,omitempty"`
+	Struck           bool            `json:"struck,omitempty"` // in answer to a step: the broker was harmed
 }
 
 // The time for a whole script, should its own watch fail.
@@ -215,7 +216,7 @@ func (s *talk) playHarmed(t *testing.T, name string) {
 			}
 		}
 		s.strikes++
-		return g, bus.strike()
+		return given{Struck: true}, bus.strike()
 	})
 }
 

@@ -57,3 +57,31 @@ var sparedJS = spare{
 		"subscribe without autoCompleteMessages leaves settling to the handler",
 	},
 }
+
+// sparedRhea is of rhea, which connects and attaches again by hand.
+var sparedRhea = spare{
+	links: []string{
+		"send, receive, accept",
+		"outcomes: released, modified, rejected",
+		"a range of deliveries in one disposition",
+		"a lock that is lost",
+		"amqp-value of every type",
+		"application properties of every simple type",
+		"a list, a map and a sequence of everything",
+		"bodies of several sections, of none, and footers",
+		"nesting",
+	},
+	locks: []string{
+		"no more than the credit",
+		"drain: what is there comes, the rest of the credit is given back",
+	},
+}
+
+// sparedProton is of Proton, which does too. A message that is settled at once is settled with the next call.
+var sparedProton = spare{
+	links: []string{
+		"send, receive, accept",
+		"outcomes: released, modified, rejected",
+		"settled at once",
+	},
+}

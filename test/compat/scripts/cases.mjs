@@ -27,6 +27,7 @@ class Bus {
   #busy = 0; // steps that go on
   #harm; // may happen before them
   #working = false; // a subscription handles messages
+  #menders = [];
 
   constructor({ connectionString, admin, certificate, harmed = false }) {
     this.connectionString = connectionString;
@@ -45,11 +46,21 @@ class Bus {
   counts = async (entity) => (await this.#ask({ counts: entity })).counts;
   links = async () => (await this.#ask({ links: true })).links;
 
+  async #harmed() {
+    const { struck } = await this.#ask({ step: true, working: this.#working });
+    if (struck) for (const mend of this.#menders) await mend();
+  }
+
+  // mends remembers how a client that does not find its way back by itself is helped after a harm.
+  mends(mend) {
+    this.#menders.push(mend);
+  }
+
   // step does something with a client. Before it, unless another step goes on, the test may harm the broker.
   async step(act) {
     if (!this.harmed) return act();
     try {
-      if (this.#busy++ === 0) this.#harm = this.#ask({ step: true, working: this.#working });
+      if (this.#busy++ === 0) this.#harm = this.#harmed();
       await this.#harm;
       // What has happened to a socket is heard of before the next thing is written to it.
       for (let i = 0; i < 2; i++) await new Promise(setImmediate);

@@ -33,8 +33,7 @@ await run({
   'without a token there is no link': async (bus) => {
     const client = await connect(bus);
     for (const open of ['open_sender', 'open_receiver']) {
-      const link = client.connection[open]('queue');
-      const { [open.slice(5)]: refused } = await happens(link, `${open.slice(5)}_error`);
+      const { [open.slice(5)]: refused } = await client.step(() => happens(client.connection[open]('queue'), `${open.slice(5)}_error`));
       assert.equal(refused.error.condition, 'amqp:unauthorized-access');
     }
     const wrong = await client.putToken('queue', 'wrong');
@@ -106,7 +105,7 @@ await run({
     receiver.on('message', ({ message }) => got.push(message.body));
     for (const n of [1, 3]) {
       const before = got.length;
-      receiver.add_credit(n);
+      await client.step(() => receiver.add_credit(n));
       await until(() => got.length === before + n);
       assert.equal((await bus.counts('queue')).Locked, got.length);
     }
