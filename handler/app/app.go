@@ -94,7 +94,7 @@ func New(cfg config.Config, log *slog.Logger, opts Options) (*App, error) {
 		consumer = a.broker.follow(tell, in)
 	}
 
-	a.take = kinds.Consumer(consumer, log).Take
+	a.take = kinds.Taker(consumer, log).Take
 
 	cached, shared, err := reads(cfg, log, entities, tell)
 	if err != nil {

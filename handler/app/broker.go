@@ -20,7 +20,7 @@ type publisher interface {
 	Ready(ctx context.Context) error
 }
 
-// take gives the event in a message its effect: entity.Consumer.Take.
+// take gives the event in a message its effect: entity.Taker.Take.
 type take func(ctx context.Context, msg azfunc.Message) error
 
 // broker is what the app needs of the broker that its settings choose.

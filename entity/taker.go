@@ -39,8 +39,8 @@ func forGood(e inbox.Event, err error) bool {
 	return false
 }
 
-// Consumer gives the events in messages their effect, whichever broker they come from.
-type Consumer struct {
+// Taker gives the events in messages their effect, whichever broker they come from.
+type Taker struct {
 	kinds    *Kinds
 	in       Inbox
 	giver    Giver    // nil: in is none
@@ -48,9 +48,9 @@ type Consumer struct {
 	log      *slog.Logger
 }
 
-// Consumer returns the consumer of the events of all kinds.
-func (k *Kinds) Consumer(in Inbox, log *slog.Logger) *Consumer {
-	c := &Consumer{kinds: k, in: in, log: log}
+// Taker returns the taker of the events of all kinds.
+func (k *Kinds) Taker(in Inbox, log *slog.Logger) *Taker {
+	c := &Taker{kinds: k, in: in, log: log}
 	c.giver, _ = in.(Giver)
 	c.follower, _ = in.(Follower)
 	return c
@@ -59,7 +59,7 @@ func (k *Kinds) Consumer(in Inbox, log *slog.Logger) *Consumer {
 // Take gives the event in a message its effect. An error means that it had none, or that nobody
 // knows, and that the broker must deliver the message again, slowly: only what can never work
 // returns one soon; an outage of the store is held inside the inbox.
-func (c *Consumer) Take(ctx context.Context, msg azfunc.Message) error {
+func (c *Taker) Take(ctx context.Context, msg azfunc.Message) error {
 	end := func(inbox.Event, inbox.Outcome, error) {}
 	if c.follower != nil {
 		ctx, end = c.follower.Follow(ctx, msg)
@@ -79,7 +79,7 @@ func (c *Consumer) Take(ctx context.Context, msg azfunc.Message) error {
 }
 
 // giveUp lets those behind an event that was refused for good go on, if the delivery was its last.
-func (c *Consumer) giveUp(ctx context.Context, e inbox.Event, msg azfunc.Message, err error) {
+func (c *Taker) giveUp(ctx context.Context, e inbox.Event, msg azfunc.Message, err error) {
 	if c.giver == nil || !forGood(e, err) {
 		return
 	}
@@ -92,7 +92,7 @@ func (c *Consumer) giveUp(ctx context.Context, e inbox.Event, msg azfunc.Message
 // its trigger in function.json. An error costs the message a delivery.
 func (k *Kinds) Consume(binding string, in Inbox, log *slog.Logger) http.Handler {
 	var back inbox.GiveBack
-	c := k.Consumer(in, log)
+	c := k.Taker(in, log)
 	return azfunc.Handle(func(ctx context.Context, inv *azfunc.Invocation) (azfunc.Result, error) {
 		msg, err := inv.Message(binding)
 		if err != nil {
@@ -108,7 +108,7 @@ func (k *Kinds) Consume(binding string, in Inbox, log *slog.Logger) http.Handler
 
 // consume gives a message's event its effect. A panic is a refusal: it would come again
 // with every delivery.
-func (c *Consumer) consume(ctx context.Context, msg azfunc.Message) (e inbox.Event, outcome inbox.Outcome, err error) {
+func (c *Taker) consume(ctx context.Context, msg azfunc.Message) (e inbox.Event, outcome inbox.Outcome, err error) {
 	defer func() {
 		if p := recover(); p != nil {
 			err = inbox.Refuse(Panicked, "%v", p)
