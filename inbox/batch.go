@@ -98,7 +98,7 @@ func (b *batch) hand(calls []*call) (left []*call, _ error) {
 			b.note(c)
 			continue
 		}
-		in, lost, stand := b.Model.stand(c.event)
+		in, lost, stand := b.stand(c.event)
 		if stand == ahead && b.free(in, c.event) {
 			in, _ = in.jump(c.event.Seq)
 			stand = due
@@ -130,6 +130,19 @@ func (b *batch) hand(calls []*call) (left []*call, _ error) {
 		}
 	}
 	return left, nil
+}
+
+// stand is where e stands to the model by the policy. Under Newest nobody waits, and a gap says
+// nothing. A marker is old news there: it has no state, and would make what it has overtaken old.
+func (b *batch) stand(e Event) (in Model, lost int64, _ standing) {
+	in, lost, stand := b.Model.stand(e)
+	switch {
+	case b.lane.i.opts.Policy != Newest, stand != due && stand != ahead:
+		return in, lost, stand
+	case e.Skipped():
+		return in, 0, copied
+	}
+	return in, 0, due
 }
 
 func (b *batch) settle(c *call, o Outcome, signals ...Signal) {
@@ -286,7 +299,7 @@ func (b *batch) rest(ctx context.Context, calls []*call) error {
 			}
 			continue
 		}
-		in, lost, stand := b.Model.stand(c.event)
+		in, lost, stand := b.stand(c.event)
 		switch {
 		case stand != ahead: // the batch has come so far, and the next one goes on
 		case b.lane.wait(c):

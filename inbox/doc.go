@@ -66,6 +66,19 @@
 // A source that knows no incarnations does not say where its numbers begin: the first event
 // that comes is the first one.
 //
+// # A subscription whose rule leaves out events
+//
+// A gap in the numbers is nothing to wait for there. Under Newest, whatever is above the model's
+// LastSeq is applied at once, and what is not is a Duplicate; nothing is stored as early, no gap is
+// counted or told, and Sweep has nothing to do. A marker changes nothing, not even LastSeq.
+//
+// It is right for a function that makes its model of the state in an event, whatever came before.
+// It does not promise that each event is applied: one that a later one has overtaken has no effect
+// of its own, and nobody is told, because it cannot be told from a copy. Nor that the model is as
+// new as the entity: only as new as the last event that the rule has let through. Events
+// that are skipped, or were under way when the writer's container was restored, may be missing
+// like any other, and a replay mends it.
+//
 // # Incarnations
 //
 // A writer whose container was made anew numbers from 1 again; one whose container was

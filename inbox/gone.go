@@ -13,12 +13,13 @@ const maxGone = 16
 
 // GiveUp notes that e was refused for good on a delivery, if that was the last one: e is a dead
 // letter now, and the events behind it go on without it at once. It is a help only, so an error
-// costs them Options.EarlyWait. Under Strict they wait for a redrive, and nothing is noted.
+// costs them Options.EarlyWait. Under Strict they wait for a redrive, under Newest nobody waits, and
+// nothing is noted.
 //
 // The note takes nothing from e: while nothing behind it was applied, a letter that comes again
 // is applied like any other. After that it is Stale.
 func (i *Inbox) GiveUp(ctx context.Context, e Event, delivery int) error {
-	if i.opts.Policy == Strict || i.opts.MaxDeliveries <= 0 || delivery < i.opts.MaxDeliveries {
+	if i.opts.Policy != Snapshot || i.opts.MaxDeliveries <= 0 || delivery < i.opts.MaxDeliveries {
 		return nil
 	}
 	_, err := i.do(ctx, &call{event: e, gone: true})

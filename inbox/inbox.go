@@ -43,14 +43,18 @@ const SkippedType = "relaybox.skipped"
 // Skipped says whether the event is a marker. It counts, and applies to nothing.
 func (e Event) Skipped() bool { return e.Type == SkippedType }
 
-// Policy says what happens to an early event whose predecessor does not come.
+// Policy says what happens to an event whose predecessor has not come.
 type Policy int
 
 const (
-	// Snapshot applies it and counts the gap: right where an event carries the whole state.
+	// Snapshot lets it wait, applies it in the end and counts the gap: right where an event
+	// carries the whole state.
 	Snapshot Policy = iota
 	// Strict leaves it where it is, and tells of it, until the predecessor comes.
 	Strict
+	// Newest applies it at once, and takes the gap for what the subscription's rule leaves out:
+	// right where an event carries the whole state and the rule lets only some of them through.
+	Newest
 )
 
 // Outcome says what an event did.

@@ -86,7 +86,7 @@ func (b *batch) sweep(ctx context.Context, c *call, others []*call) error {
 		if b.removed(e) {
 			continue
 		}
-		in, lost, stand := b.Model.stand(e.Event)
+		in, lost, stand := b.stand(e.Event)
 		if stand != due && stand != ahead {
 			b.Remove = append(b.Remove, e)
 			if stand == superseded {
