@@ -125,17 +125,10 @@ func (k Kind[T, V]) apply(model json.RawMessage, e inbox.Event) (json.RawMessage
 			return nil, fmt.Errorf("stored view: %w", err)
 		}
 	}
-	if e.Decoded == nil { // it did not come by way of Kinds.Event
-		var err error
-		if e.Decoded, err = k.hear(e, strings.TrimPrefix(e.Type, eventType(k.Name, ""))); err != nil {
-			return nil, err
-		}
+	t, err := k.told(e)
+	if err != nil {
+		return nil, err
 	}
-	t, ok := e.Decoded.(told[T])
-	if !ok {
-		return nil, fmt.Errorf("event %q was read by something else than the kind %s", e.ID, k.Name)
-	}
-	var err error
 	next := view{ID: e.Subject, State: t.state, View: stored.View}
 	if k.Apply != nil {
 		if next.View, err = k.applyView(stored.View, t.Change); err != nil {
@@ -143,6 +136,21 @@ func (k Kind[T, V]) apply(model json.RawMessage, e inbox.Event) (json.RawMessage
 		}
 	}
 	return document.Encode(next)
+}
+
+// told is what Event has read of e, or reads it if e did not come by way of that.
+func (k Kind[T, V]) told(e inbox.Event) (told[T], error) {
+	if e.Decoded == nil {
+		var err error
+		if e.Decoded, err = k.hear(e, strings.TrimPrefix(e.Type, eventType(k.Name, ""))); err != nil {
+			return told[T]{}, err
+		}
+	}
+	t, ok := e.Decoded.(told[T])
+	if !ok {
+		return told[T]{}, fmt.Errorf("event %q was read by something else than the kind %s", e.ID, k.Name)
+	}
+	return t, nil
 }
 
 // applyView lets the kind change its view, and keeps what another version of it wrote.

@@ -15,9 +15,9 @@ import (
 // fits says what keeps functions and folders from fitting together: all of it, each with
 // its file and the remedy. What the host would take and nobody ever be served by is a
 // fault, too.
-func fits(todo map[string]function, triggers map[string]Trigger) error {
+func fits(todo map[string]function, triggers map[string]Trigger, all ...entity.Consumer) error {
 	var faults []error
-	for _, of := range [][]error{pairFaults(todo, triggers), triggerFaults(triggers), twinFaults(triggers), kindFaults(todo, triggers), actionFaults(todo, triggers)} {
+	for _, of := range [][]error{pairFaults(todo, triggers), triggerFaults(triggers), twinFaults(triggers), kindFaults(todo, triggers), actionFaults(todo, triggers), consumerFaults(todo, triggers, all)} {
 		faults = append(faults, of...)
 	}
 	return errors.Join(faults...)

@@ -9,6 +9,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/relaybox/relaybox/entity"
+	"github.com/relaybox/relaybox/examples/mailing"
 )
 
 // TestFits: an app whose functions and folders do not fit together does not start, and
@@ -116,6 +117,38 @@ func TestFitsWhatNobodyWouldServe(t *testing.T) {
 	err = fits(both, map[string]Trigger{"A": put, "B": on("as/{id}/{action?}", "patch")})
 	require.ErrorContains(t, err, file+`the kind "busy" has actions`)
 	require.NotContains(t, err.Error(), "\n", "one fault, of the first function")
+}
+
+// TestAConsumerGetsWhatItHears: from its own subscription, whose rule stands beside its trigger.
+func TestAConsumerGetsWhatItHears(t *testing.T) {
+	t.Parallel()
+	list := mailing.List
+	right := Trigger{Type: busTrigger, Subscription: "%MAILING_SUBSCRIPTION%", Rule: list.Rule()}
+	other := func(change func(*Trigger)) Trigger {
+		changed := right
+		change(&changed)
+		return changed
+	}
+	for want, c := range map[string]struct {
+		t   Trigger
+		all []entity.Consumer
+	}{
+		"": {right, []entity.Consumer{list}},
+		`the function is the consumer "mailing-list", and its trigger is of type timerTrigger: make it a serviceBusTrigger`: {Trigger{Type: "timerTrigger"}, []entity.Consumer{list}},
+		`the consumer "mailing-list" is not in consumers of functions/functions.go`:                                         {right, nil},
+		`subscriptionName is "%EVENTS_SUBSCRIPTION%", and the consumer`:                                                     {other(func(t *Trigger) { t.Subscription = "%EVENTS_SUBSCRIPTION%" }), []entity.Consumer{list}},
+		"does not let through what the consumer \"mailing-list\" hears: write \"sys.Label IN":                               {other(func(t *Trigger) { t.Rule = "1=1" }), []entity.Consumer{list}},
+	} {
+		err := fits(map[string]function{"A": made(list.Consume("message", nil, nil))}, map[string]Trigger{"A": c.t}, c.all...)
+		if want == "" {
+			require.NoError(t, err)
+			continue
+		}
+		require.ErrorContains(t, err, want)
+		require.NotContains(t, err.Error(), "\n", "one fault")
+	}
+	idle := map[string]function{"A": made(http.NotFoundHandler(), nil)}
+	require.ErrorContains(t, fits(idle, map[string]Trigger{"A": {Type: "timerTrigger"}}, list), `the consumer "mailing-list" of functions/functions.go is called by no function`)
 }
 
 func TestTheTriggerIsTheFirstBinding(t *testing.T) {

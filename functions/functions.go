@@ -1,7 +1,7 @@
 // Package functions is the face of the app: the kinds of entity that it knows, and one
 // folder per function, its function.json and its Go code side by side. A kind needs its
-// name in kinds, a function its folder and a line in handlers; an app with one of these
-// missing does not start, and says which.
+// name in kinds, a consumer its name in consumers, a function its folder and a line in
+// handlers; an app with one of these missing does not start, and says which.
 package functions
 
 import (
@@ -14,10 +14,12 @@ import (
 
 	"github.com/relaybox/relaybox/azfunc"
 	"github.com/relaybox/relaybox/entity"
+	"github.com/relaybox/relaybox/examples/mailing"
 	"github.com/relaybox/relaybox/examples/orders"
 	consumeevent "github.com/relaybox/relaybox/functions/ConsumeEvent"
 	healthfunction "github.com/relaybox/relaybox/functions/Health"
 	inboxsweeper "github.com/relaybox/relaybox/functions/InboxSweeper"
+	mailinglist "github.com/relaybox/relaybox/functions/MailingList"
 	openapifunction "github.com/relaybox/relaybox/functions/OpenAPI"
 	ordersfunction "github.com/relaybox/relaybox/functions/Orders"
 	outboxdispatcher "github.com/relaybox/relaybox/functions/OutboxDispatcher"
@@ -32,6 +34,12 @@ var kinds = []entity.Definition{
 	orders.Kind,
 }
 
+// consumers are the consumers of the app's events beside ConsumeEvent, each with a subscription
+// and a function of its own.
+var consumers = []entity.Consumer{
+	mailing.List,
+}
+
 // handlers are the functions by the name of their folder.
 func handlers(d Deps, e entity.Deps) map[string]function {
 	return map[string]function{
@@ -42,7 +50,8 @@ func handlers(d Deps, e entity.Deps) map[string]function {
 		"Health":           made(healthfunction.New(d.Health, d.Logger), nil),
 		"OutboxDispatcher": made(outboxdispatcher.New(d.Sweeper, d.Logger), nil),
 		"ConsumeEvent":     made(consumeevent.New(e.Kinds, d.Inbox, d.Logger), nil),
-		"InboxSweeper":     made(inboxsweeper.New(d.Inbox, d.Logger), nil),
+		"InboxSweeper":     made(inboxsweeper.New(d.Logger, d.sweepers()...), nil),
+		"MailingList":      made(mailinglist.New(d.Consumers[mailing.List.Name], d.Logger)),
 	}
 }
 
@@ -91,7 +100,9 @@ type Deps struct {
 	Cache   entity.Cache // may be nil
 	Sweeper outboxdispatcher.Sweeper
 	Inbox   Inbox
-	Health  healthfunction.Checker
+	// Consumers are the inboxes of the app's Consumers that are in use, by name.
+	Consumers map[string]Inbox
+	Health    healthfunction.Checker
 	// Logger may be nil: then nothing is logged.
 	Logger *slog.Logger
 	// Deadline ends an invocation; keep it below functionTimeout. Default 28 minutes.
@@ -133,7 +144,7 @@ func New(d Deps) (http.Handler, error) {
 	for name, other := range d.Edition.Functions {
 		todo[name] = made(other(parts))
 	}
-	if err := fits(todo, triggers); err != nil {
+	if err := fits(todo, triggers, consumers...); err != nil {
 		return nil, err
 	}
 	mux := azfunc.NewMux(azfunc.MuxOptions{Logger: d.Logger, Deadline: d.Deadline, Follow: d.Follow})

@@ -18,12 +18,19 @@ type Trigger struct {
 	Type    string   `json:"type"`
 	Route   string   `json:"route"`
 	Methods []string `json:"methods"`
+	// Subscription is that of a Service Bus trigger, as it stands there: %SETTING%. Rule is what it
+	// has to let through; it stands beside the bindings, where hosts do not look.
+	Subscription string `json:"subscriptionName"`
+	Rule         string `json:"-"`
 }
 
-const httpTrigger = "httpTrigger"
+const (
+	httpTrigger = "httpTrigger"
+	busTrigger  = "serviceBusTrigger"
+)
 
 // triggerTypes are what a function of the app can be called by, spelled as here.
-var triggerTypes = []string{httpTrigger, "timerTrigger", "serviceBusTrigger"}
+var triggerTypes = []string{httpTrigger, "timerTrigger", busTrigger}
 
 // Triggers returns the trigger of every function folder, by function name. Its error names
 // every function.json that does not have one as its first binding, our convention.
@@ -53,7 +60,10 @@ func triggersIn(folders fs.FS) (map[string]Trigger, error) {
 
 // readTrigger returns the trigger of a function.json.
 func readTrigger(text []byte) (Trigger, error) {
-	var def struct{ Bindings []Trigger }
+	var def struct {
+		Bindings []Trigger
+		Rule     string
+	}
 	if err := json.Unmarshal(text, &def); err != nil {
 		return Trigger{}, err
 	}
@@ -77,5 +87,6 @@ func readTrigger(text []byte) (Trigger, error) {
 	case len(found) > 1:
 		return Trigger{}, fmt.Errorf("it has more than one trigger, %s: give each a function of its own", strings.Join(found, ", "))
 	}
+	def.Bindings[0].Rule = def.Rule
 	return def.Bindings[0], nil
 }

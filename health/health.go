@@ -36,7 +36,14 @@ type Sources struct {
 	Pauses        func(context.Context) ([]outbox.Halt, error)
 	// Early counts the keys of which the consumer has an event that came before its predecessor.
 	Early func(context.Context) (n int, more bool, _ error)
-	// Active and DeadLetters are nil in an app that names no subscription.
+	// Subscription is nothing in an app that names none.
+	Subscription
+	// Consumers are the subscriptions of further consumers, by the consumer's name.
+	Consumers map[string]Subscription
+}
+
+// Subscription is what lies in one, and beside it.
+type Subscription struct {
 	Active, DeadLetters func(context.Context) (Queue, error)
 }
 
@@ -103,7 +110,12 @@ type finder func(ctx context.Context, add func(name string, c Check))
 func (h *Health) reach(ctx context.Context) Report { return gather(ctx, h.reaches()) }
 
 func (h *Health) whole(ctx context.Context) Report {
-	return gather(ctx, append(h.reaches(), h.outbox, h.pauses, h.early, h.active, h.deadLetters))
+	all := append(h.reaches(), h.outbox, h.pauses, h.early)
+	all = append(all, h.queues("subscription", h.from.Subscription)...)
+	for name, s := range h.from.Consumers {
+		all = append(all, h.queues(name, s)...)
+	}
+	return gather(ctx, all)
 }
 
 // gather asks all at once.
@@ -225,9 +237,18 @@ func (h *Health) early(ctx context.Context, add func(string, Check)) {
 	add(name, Check{Component: store, Value: n, Status: Pass}.atLeast(more))
 }
 
-func (h *Health) active(ctx context.Context, add func(string, Check)) {
-	const name, oldest, queue = "subscription:active", "subscription:oldestActive", "component"
-	q, ok := h.queue(ctx, name, h.from.Active, Warn, add) // with sessions nobody can look there
+// queues look at a subscription, under the name of who consumes it.
+func (h *Health) queues(of string, s Subscription) []finder {
+	return []finder{
+		func(ctx context.Context, add func(string, Check)) { h.active(ctx, of, s, add) },
+		func(ctx context.Context, add func(string, Check)) { h.deadLetters(ctx, of, s, add) },
+	}
+}
+
+func (h *Health) active(ctx context.Context, of string, s Subscription, add func(string, Check)) {
+	const queue = "component"
+	name, oldest := of+":active", of+":oldestActive"
+	q, ok := h.queue(ctx, name, s.Active, Warn, add) // with sessions nobody can look there
 	if !ok {
 		return
 	}
@@ -239,9 +260,9 @@ func (h *Health) active(ctx context.Context, add func(string, Check)) {
 	add(oldest, h.aged(queue, age, false, "the oldest message of the subscription")) // a queue shows its first one first
 }
 
-func (h *Health) deadLetters(ctx context.Context, add func(string, Check)) {
-	const name = "subscription:deadLetters"
-	if q, ok := h.queue(ctx, name, h.from.DeadLetters, Fail, add); ok {
+func (h *Health) deadLetters(ctx context.Context, of string, s Subscription, add func(string, Check)) {
+	name := of + ":deadLetters"
+	if q, ok := h.queue(ctx, name, s.DeadLetters, Fail, add); ok {
 		add(name, counted("component", q.Count, q.More, h.opts.Limits.DeadLetters, "there are dead letters: relaybox deadletters list"))
 	}
 }

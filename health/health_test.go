@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"maps"
 	"slices"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -25,10 +26,10 @@ func well() Sources {
 	queue := func(context.Context) (Queue, error) { return Queue{}, nil }
 	return Sources{
 		Store: reached, Broker: reached,
-		Outbox: func(context.Context) (outbox.Tally, error) { return outbox.Tally{}, nil },
-		Pauses: func(context.Context) ([]outbox.Halt, error) { return nil, nil },
-		Early:  func(context.Context) (int, bool, error) { return 0, false, nil },
-		Active: queue, DeadLetters: queue,
+		Outbox:       func(context.Context) (outbox.Tally, error) { return outbox.Tally{}, nil },
+		Pauses:       func(context.Context) ([]outbox.Halt, error) { return nil, nil },
+		Early:        func(context.Context) (int, bool, error) { return 0, false, nil },
+		Subscription: Subscription{Active: queue, DeadLetters: queue},
 	}
 }
 
@@ -115,6 +116,32 @@ func TestEachState(t *testing.T) {
 			require.Equal(t, Report{Status: Pass, Version: "1"}, h.Live(), "which looks at nothing")
 		})
 	}
+}
+
+// TestEachSubscriptionIsLookedAt under the name of its consumer, and one that is red is seen.
+func TestEachSubscriptionIsLookedAt(t *testing.T) {
+	t.Parallel()
+	from := well()
+	queue := func(n int, old time.Duration) func(context.Context) (Queue, error) {
+		return func(context.Context) (Queue, error) { return Queue{Count: n, Oldest: time.Now().Add(-old)}, nil }
+	}
+	from.Consumers = map[string]Subscription{
+		"quick": {Active: queue(3, 0), DeadLetters: queue(0, 0)},
+		"stuck": {Active: queue(1, time.Hour), DeadLetters: queue(2, 0)},
+	}
+	r := New(from, Options{Limits: Limits{Oldest: time.Minute}}).State(t.Context())
+	require.Equal(t, Fail, r.Status)
+	status := map[string]Status{}
+	for name, checks := range r.Checks {
+		if consumer, _, _ := strings.Cut(name, ":"); consumer == "quick" || consumer == "stuck" || consumer == "subscription" {
+			status[name] = checks[0].Status
+		}
+	}
+	require.Equal(t, map[string]Status{
+		"subscription:active": Pass, "subscription:oldestActive": Pass, "subscription:deadLetters": Pass,
+		"quick:active": Pass, "quick:oldestActive": Pass, "quick:deadLetters": Pass,
+		"stuck:active": Pass, "stuck:oldestActive": Fail, "stuck:deadLetters": Fail,
+	}, status)
 }
 
 // TestManyAskAndOneLooks, and its answer stands for a moment; then the state is looked at anew.

@@ -33,6 +33,7 @@ type App[T, V any] struct {
 	bus      outboxtest.MemPublisher
 	views    inboxtest.MemStore
 	inbox    *inbox.Inbox
+	joined   []*Joined
 	consumed int // events of the bus that the views have had
 }
 
@@ -124,6 +125,9 @@ func (a *App[T, V]) follow() {
 			if err != nil {
 				a.t.Fatalf("%s of %s: %v", sent.Type, sent.Key, err)
 			}
+		}
+		for _, j := range a.joined {
+			j.hear(sent)
 		}
 	}
 }

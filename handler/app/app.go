@@ -47,11 +47,12 @@ type Options struct {
 
 // App is the function app with its clients. Making one does no I/O.
 type App struct {
-	cfg       config.Config
-	log       *slog.Logger
-	store     *cosmos.Client
-	broker    broker
-	take      take
+	cfg    config.Config
+	log    *slog.Logger
+	store  *cosmos.Client
+	broker broker
+	// hearers are of the consumers whose messages no host brings.
+	hearers   []hearer
 	fast      *outbox.FastPath
 	functions http.Handler
 	telemetry *telemetry.Telemetry
@@ -71,13 +72,17 @@ func New(cfg config.Config, log *slog.Logger, opts Options) (*App, error) {
 	if err != nil {
 		return nil, err
 	}
+	consumers, err := inUse(cfg)
+	if err != nil {
+		return nil, err
+	}
 	ownOutbox, ownInbox := own(cfg)
-	faults := unknownKinds(cfg, kinds)
+	faults := append(unknownKinds(cfg, kinds), unknownConsumers(cfg, consumers)...)
 	opts.Store.Logger, opts.Bus.Logger, opts.Stream.Logger = log, log, log
 	tell := opts.Telemetry
 	opts.Store.Observer = tell.Store()
 	a := &App{cfg: cfg, log: log, telemetry: tell, ready: make(chan struct{})}
-	a.containers = slices.Concat([]string{cfg.Cosmos.Outbox, cfg.Cosmos.Inbox}, slices.Sorted(maps.Values(ownOutbox)), slices.Sorted(maps.Values(ownInbox)))
+	a.containers = slices.Concat([]string{cfg.Cosmos.Outbox, cfg.Cosmos.Inbox}, slices.Sorted(maps.Values(ownOutbox)), slices.Sorted(maps.Values(ownInbox)), containersOf(cfg, consumers))
 	a.store = cosmos.Open(cfg.CosmosConnection(), opts.Store)
 	a.broker = open(cfg, opts)
 
@@ -89,12 +94,14 @@ func New(cfg config.Config, log *slog.Logger, opts Options) (*App, error) {
 	a.fast = outbox.NewFastPath(dispatcher, fastPathOptions(cfg))
 	writer := outbox.NewWriter(entities, writerOptions(cfg, a.fast.Notify, observer, tell.Writer()))
 	in := inbox.New(views, kinds.Apply, inboxOptions(cfg, a.broker.reach, toldInbox(observeInbox(log), tell.Consumer()), tell.Effects()))
-	var consumer functions.Inbox = in
-	if tell != nil {
-		consumer = a.broker.follow(tell, in)
+	consumer := a.followed(in, a.broker.main)
+	a.hear(a.broker.main, kinds, consumer, log)
+	further := map[string]functions.Inbox{}
+	for _, c := range consumers {
+		of := cfg.Subscription(c.Subscription)
+		further[c.Name] = a.followed(a.inboxOf(c), of)
+		a.hear(of, c.Kinds, further[c.Name], log.With("consumer", c.Name))
 	}
-
-	a.take = kinds.Taker(consumer, log).Take
 
 	cached, shared, err := reads(cfg, log, entities, tell)
 	if err != nil {
@@ -103,8 +110,8 @@ func New(cfg config.Config, log *slog.Logger, opts Options) (*App, error) {
 	a.shared = shared
 
 	a.functions, err = functions.New(functions.Deps{
-		Writer: writer, Reader: entities, Cache: cached, Sweeper: dispatcher, Inbox: consumer, Logger: log, Deadline: cfg.Deadline, Edition: opts.Edition,
-		Follow: tell.Follow(timers()), Health: health.New(a.sources(entities, views), healthOptions(cfg, log)),
+		Writer: writer, Reader: entities, Cache: cached, Sweeper: dispatcher, Inbox: consumer, Consumers: further, Logger: log, Deadline: cfg.Deadline, Edition: opts.Edition,
+		Follow: tell.Follow(timers()), Health: health.New(a.sources(entities, views, consumers), healthOptions(cfg, log)),
 	})
 	if faults = append(faults, config.Faults(err)...); len(faults) > 0 {
 		return nil, errors.Join(faults...)
@@ -183,16 +190,18 @@ func (a *App) dispatch(ctx context.Context) {
 }
 
 // consume takes messages from a broker whose messages no host brings, once there are containers for
-// their effects.
+// what comes of them.
 func (a *App) consume(ctx context.Context) {
-	if a.broker.consume == nil {
-		return
-	}
 	select {
 	case <-a.ready:
-		a.broker.consume(ctx, a.take)
 	case <-ctx.Done():
+		return
 	}
+	var all sync.WaitGroup
+	for _, h := range a.hearers {
+		all.Go(func() { a.broker.consume(ctx, h.of, h.take) })
+	}
+	all.Wait()
 }
 
 // warm connects ahead of the first request. Against an emulator it makes the

@@ -31,14 +31,16 @@ type broker struct {
 	// reach says whether it can be reached now.
 	reach func(ctx context.Context) error
 	close func(ctx context.Context) error
-	// queue looks at what waits for the consumer, or at its dead letters; nil in an app that names
-	// no consumer of its own.
-	queue func(dead bool, most int) func(context.Context) (health.Queue, error)
-	// consume takes messages and gives each to take until ctx ends; nil where the host brings them, or
-	// nobody does.
-	consume func(ctx context.Context, take take)
+	// main is what the app's first consumer takes its messages from: a subscription, or a durable
+	// consumer; "": the app has none. Further consumers have one each.
+	main string
+	// queue looks at what waits for one of them, or at its dead letters.
+	queue func(of string, dead bool, most int) func(context.Context) (health.Queue, error)
+	// consume takes the messages of one of them and gives each to take until ctx ends; nil where the
+	// host brings them.
+	consume func(ctx context.Context, of string, take take)
 	// follow is the inbox whose messages tell follows.
-	follow func(tell *telemetry.Telemetry, in *inbox.Inbox) functions.Inbox
+	follow func(tell *telemetry.Telemetry, in *inbox.Inbox, of string) functions.Inbox
 }
 
 // open returns the broker that cfg chooses, without any I/O.
@@ -50,23 +52,19 @@ func open(cfg config.Config, opts Options) broker {
 }
 
 func openBus(cfg config.Config, opts Options) broker {
-	client, topic, subscription := servicebus.Open(cfg.BusConnection(), opts.Bus), cfg.Bus.Topic, cfg.Bus.Subscription
-	b := broker{
-		name: "service bus", close: client.Close,
+	client, topic := servicebus.Open(cfg.BusConnection(), opts.Bus), cfg.Bus.Topic
+	return broker{
+		name: "service bus", main: cfg.Bus.Subscription, close: client.Close,
 		publisher: client.Publisher(topic, publisherOptions(cfg, opts.Telemetry.Bus())),
 		reach:     func(ctx context.Context) error { return client.Reach(ctx, topic) },
-		follow: func(tell *telemetry.Telemetry, in *inbox.Inbox) functions.Inbox {
-			return tell.Inbox(in, topic, subscription)
+		follow: func(tell *telemetry.Telemetry, in *inbox.Inbox, of string) functions.Inbox {
+			return tell.Inbox(in, topic, of)
+		},
+		queue: func(of string, dead bool, most int) func(context.Context) (health.Queue, error) {
+			return func(ctx context.Context) (health.Queue, error) {
+				seen, err := client.Look(ctx, topic, of, dead, most)
+				return health.Queue(seen), err
+			}
 		},
 	}
-	if subscription == "" {
-		return b
-	}
-	b.queue = func(dead bool, most int) func(context.Context) (health.Queue, error) {
-		return func(ctx context.Context) (health.Queue, error) {
-			seen, err := client.Look(ctx, topic, subscription, dead, most)
-			return health.Queue(seen), err
-		}
-	}
-	return b
 }

@@ -7,13 +7,14 @@ import (
 	"time"
 
 	"github.com/relaybox/relaybox/azure/cosmos"
+	"github.com/relaybox/relaybox/functions"
 	"github.com/relaybox/relaybox/handler/config"
 	"github.com/relaybox/relaybox/health"
 	"github.com/relaybox/relaybox/outbox"
 )
 
 // sources are what health looks at, over the connections that the app has anyway.
-func (a *App) sources(entities *cosmos.Outbox, views *cosmos.Inbox) health.Sources {
+func (a *App) sources(entities *cosmos.Outbox, views *cosmos.Inbox, consumers []functions.Consumer) health.Sources {
 	s := health.Sources{
 		// A point read of the pauses: it takes the app's role and one request unit.
 		Store:  func(ctx context.Context) error { _, err := entities.Halts(ctx); return err },
@@ -29,9 +30,15 @@ func (a *App) sources(entities *cosmos.Outbox, views *cosmos.Inbox) health.Sourc
 			return health.EarlyKeys(ctx, views, config.HealthCount)
 		},
 	}
-	if queue := a.broker.queue; queue != nil {
-		s.Active = queue(false, messages)
-		s.DeadLetters = queue(true, max(messages, a.cfg.Health.DeadLetters+1))
+	look := func(of string) health.Subscription {
+		return health.Subscription{Active: a.broker.queue(of, false, messages), DeadLetters: a.broker.queue(of, true, max(messages, a.cfg.Health.DeadLetters+1))}
+	}
+	if a.broker.main != "" {
+		s.Subscription = look(a.broker.main)
+	}
+	s.Consumers = map[string]health.Subscription{}
+	for _, c := range consumers {
+		s.Consumers[c.Name] = look(a.cfg.Subscription(c.Subscription))
 	}
 	return s
 }

@@ -16,31 +16,27 @@ import (
 // openStream returns JetStream as the app's broker. No host brings its messages, so the app takes
 // them itself.
 func openStream(cfg config.Config, opts Options) broker {
-	client, stream, durable := jetstream.Open(cfg.NATSConnection(), opts.Stream), cfg.NATS.Stream, cfg.NATS.Consumer
+	client, stream := jetstream.Open(cfg.NATSConnection(), opts.Stream), cfg.NATS.Stream
 	p := client.Publisher(stream, jetstream.PublisherOptions{Prefix: cfg.NATS.Subject, Observer: opts.Telemetry.Stream()})
-	b := broker{
-		name: "nats", close: client.Close, publisher: p, reach: p.Ready,
-		follow: func(tell *telemetry.Telemetry, in *inbox.Inbox) functions.Inbox {
-			return tell.StreamInbox(in, stream, durable)
+	return broker{
+		name: "nats", main: cfg.NATS.Consumer, close: client.Close, publisher: p, reach: p.Ready,
+		follow: func(tell *telemetry.Telemetry, in *inbox.Inbox, of string) functions.Inbox {
+			return tell.StreamInbox(in, stream, of)
 		},
-	}
-	if durable == "" {
-		return b
-	}
-	b.consume = func(ctx context.Context, take take) {
-		client.Consumer(stream, durable, handleWith(take), consumerOptions(cfg)).Run(ctx)
-	}
-	b.queue = func(dead bool, _ int) func(context.Context) (health.Queue, error) {
-		return func(ctx context.Context) (health.Queue, error) {
-			if dead {
-				seen, err := client.DeadLetters(ctx, cfg.NATS.Letters, durable)
+		consume: func(ctx context.Context, of string, take take) {
+			client.Consumer(stream, of, handleWith(take), consumerOptions(cfg)).Run(ctx)
+		},
+		queue: func(of string, dead bool, _ int) func(context.Context) (health.Queue, error) {
+			return func(ctx context.Context) (health.Queue, error) {
+				if dead {
+					seen, err := client.DeadLetters(ctx, cfg.NATS.Letters, of)
+					return health.Queue(seen), err
+				}
+				seen, err := client.Waiting(ctx, stream, of)
 				return health.Queue(seen), err
 			}
-			seen, err := client.Waiting(ctx, stream, durable)
-			return health.Queue(seen), err
-		}
+		},
 	}
-	return b
 }
 
 // consumerOptions: of what is in hand, half may wait in memory for what comes before it.

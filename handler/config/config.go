@@ -34,6 +34,9 @@ type Config struct {
 		// Own are the containers of kinds that do not share the two above:
 		// KIND=OUTBOX/INBOX, with commas between kinds.
 		Own string `env:"COSMOS_KIND_CONTAINERS"`
+		// Consumers are the containers of further consumers: NAME=CONTAINER, with commas between
+		// them. Who is not there has one of its own name.
+		Consumers string `env:"COSMOS_CONSUMER_CONTAINERS"`
 	}
 	// Broker is where events go: see EventBroker.
 	Broker string `env:"EVENTS_BROKER" envDefault:"servicebus"`
@@ -95,6 +98,9 @@ type Config struct {
 	// CacheBytes bounds what is kept of documents that were read or written last; 0 for nothing.
 	CacheBytes int        `env:"RELAYBOX_CACHE_BYTES" envDefault:"8388608"`
 	LogLevel   slog.Level `env:"RELAYBOX_LOG_LEVEL" envDefault:"INFO"`
+
+	// named are settings whose names only functions know: see Subscription and Off.
+	named map[string]string
 }
 
 // HealthCount is how many a look for GET /api/health counts of each state at most, so that it
@@ -104,7 +110,12 @@ const HealthCount = 1000
 // Load reads and checks the settings. Its error joins one error for every fault, which
 // begins with the setting's name; no value of a setting that may hold a secret is in it.
 func Load(environment map[string]string) (Config, error) {
-	var c Config
+	c := Config{named: map[string]string{}}
+	for setting, value := range environment {
+		if isNamed(setting) {
+			c.named[setting] = value
+		}
+	}
 	unreadable, err := parse(&c, environment)
 	if err != nil {
 		return c, err
@@ -215,6 +226,9 @@ func (c *Config) faults() []error {
 	fault(c.Cosmos.Inbox != "" && c.Cosmos.Inbox == c.Cosmos.Outbox, "COSMOS_INBOX_CONTAINER", "is the same as COSMOS_OUTBOX_CONTAINER: the consumer owns a container of its own")
 	for _, err := range c.ownFaults() {
 		fault(true, "COSMOS_KIND_CONTAINERS", "is %s: %v; write KIND=OUTBOX/INBOX, for example invoice=invoices/invoice-views, with commas between kinds", shown(c.Cosmos.Own), err)
+	}
+	for _, err := range c.consumerFaults() {
+		fault(true, "COSMOS_CONSUMER_CONTAINERS", "is %s: %v; write NAME=CONTAINER, for example mailing-list=mailing-list, with commas between consumers", shown(c.Cosmos.Consumers), err)
 	}
 	faults = append(faults, c.brokerFaults()...)
 	fault(c.Policy() < 0, "RELAYBOX_GAP_POLICY", "is %q: use snapshot or strict", c.Inbox.Gaps)

@@ -328,3 +328,47 @@ func TestCacheOfReads(t *testing.T) {
 	_, err = Load(with(map[string]string{"RELAYBOX_READ_CACHE": "off", "REDIS_CONNECTION": "nonsense"}))
 	require.NoError(t, err)
 }
+
+// TestContainersOfConsumers: two models of one key in one container would replace each other.
+func TestContainersOfConsumers(t *testing.T) {
+	t.Parallel()
+	for text, want := range map[string]string{
+		"": "", ",": "", "mailing-list=people": "", " mailing-list = people , ": "", "a=people,b=others": "",
+		"mailing-list": `"mailing-list" cannot be read`, "=people": "cannot be read", "mailing-list=": "cannot be read",
+		"a=x,a=y": "a is there twice", "a=x/y": "a name has at most 255 bytes",
+		"a=entities": `the container "entities" of a belongs to COSMOS_OUTBOX_CONTAINER`,
+		"a=views":    `the container "views" of a belongs to COSMOS_INBOX_CONTAINER`,
+		"a=o-views":  `the container "o-views" of a belongs to COSMOS_KIND_CONTAINERS`,
+		"a=x,b=x":    `the container "x" of b belongs to the consumer a`,
+		"AccountEndpoint=https://x.documents.azure.com/;AccountKey=c2VjcmV0;": "a text that may hold a key",
+	} {
+		_, err := Load(with(map[string]string{"COSMOS_CONSUMER_CONTAINERS": text, "COSMOS_KIND_CONTAINERS": "order=o/o-views"}))
+		if want == "" {
+			require.NoError(t, err, text)
+			continue
+		}
+		require.ErrorContains(t, err, "COSMOS_CONSUMER_CONTAINERS is ", text)
+		require.ErrorContains(t, err, want, text)
+		require.NotContains(t, err.Error(), "c2VjcmV0")
+	}
+	c, err := Load(with(map[string]string{"COSMOS_CONSUMER_CONTAINERS": "mailing-list=people"}))
+	require.NoError(t, err)
+	require.Equal(t, "people", c.ConsumerContainer("mailing-list"))
+	require.Equal(t, "watch", c.ConsumerContainer("watch"), "its own name")
+	require.Len(t, c.SharedFaults([]string{"entities", "mailing-list", "people"}), 2)
+}
+
+// TestSettingsThatOnlyFunctionsKnow: the subscription of a consumer, and what turns a function off.
+func TestSettingsThatOnlyFunctionsKnow(t *testing.T) {
+	t.Parallel()
+	c, err := Load(with(map[string]string{
+		"WATCH_SUBSCRIPTION": "watch", "AzureWebJobs.A.Disabled": "True", "AzureWebJobs_B_Disabled": "1", "AzureWebJobs.C.Disabled": "false", "AzureWebJobs.D.Disabled": "",
+	}))
+	require.NoError(t, err)
+	require.Equal(t, "watch", c.Subscription("WATCH_SUBSCRIPTION"))
+	require.Empty(t, c.Subscription("OTHER_SUBSCRIPTION"))
+	require.Empty(t, c.Subscription("SERVICEBUS_CONNECTION"), "no secret is kept there")
+	for function, off := range map[string]bool{"A": true, "B": true, "C": false, "D": false, "E": false} {
+		require.Equal(t, off, c.Off(function), function)
+	}
+}

@@ -57,6 +57,7 @@ type (
 	//	Topic        string        // these two
 	//	Subscription string
 	//	Sessions     bool          // of a Service Bus trigger: it takes sessions
+	//	Rule         string        // that its subscription must have; "" for everything
 	FunctionDetail = app.FunctionDetail
 	// Unseen is a path, relative to the app folder, and why the host does not see it.
 	//

@@ -1,6 +1,7 @@
 package stack
 
 import (
+	"cmp"
 	"fmt"
 	"io"
 	"log/slog"
@@ -15,6 +16,9 @@ import (
 type Config struct {
 	// App is the assembled folder that the host runs: see Assemble.
 	App string
+	// Functions is the folder whose functions say which subscriptions the bus has, beside the
+	// one that Settings name; default App.
+	Functions string
 	// Data is the folder that keeps the state; "" keeps it in memory.
 	Data string
 	// Fresh forgets what Data holds first.
@@ -49,7 +53,8 @@ type Config struct {
 	Leave func(name string) bool
 	// Page is the URL of a page that shows the stack, to be left there, too; "": there is none.
 	Page string
-	// Topology is the bus's; nil makes the topic and subscription that Settings name.
+	// Topology is the bus's; nil makes the topic and subscription that Settings name, and those
+	// that functions wait for.
 	Topology *minibus.Config
 	// BusPremium makes the bus a namespace of the Premium tier: minibus.Options.Premium.
 	BusPremium bool
@@ -114,6 +119,7 @@ func Defaults() map[string]string {
 		"COSMOS_INBOX_CONTAINER":   "views",
 		"EVENTS_TOPIC":             "entity-events",
 		"EVENTS_SUBSCRIPTION":      "read-models",
+		"MAILING_SUBSCRIPTION":     "mailing-list",
 		"DISPATCH_SCHEDULE":        "*/10 * * * * *",
 		"INBOX_SCHEDULE":           "30 * * * * *",
 	}
@@ -138,11 +144,18 @@ func (c *Config) Planned() map[string]string {
 	return planned.Settings
 }
 
-func (c *Config) topology(settings map[string]string) *minibus.Config {
+func (c *Config) topology(settings map[string]string) (*minibus.Config, error) {
 	if c.Topology != nil {
-		return c.Topology
+		return c.Topology, nil
 	}
-	return Topology(settings["EVENTS_TOPIC"], settings["EVENTS_SUBSCRIPTION"])
+	var consumers []Subscription
+	if folder := cmp.Or(c.Functions, c.App); folder != "" {
+		var err error
+		if consumers, err = Consumers(folder, settings); err != nil {
+			return nil, err
+		}
+	}
+	return Topology(settings["EVENTS_TOPIC"], settings["EVENTS_SUBSCRIPTION"], consumers...), nil
 }
 
 // checkTopology: a topic or subscription without a name would be refused by the broker, in

@@ -204,6 +204,10 @@ func (s *Stack) startBus() error {
 	if err := s.cfg.checkTopology(s.Settings); err != nil {
 		return err
 	}
+	topology, err := s.cfg.topology(s.Settings)
+	if err != nil {
+		return err
+	}
 	listener, err := s.listen(Bus, s.cfg.BusAddr)
 	if err != nil {
 		return err
@@ -213,7 +217,7 @@ func (s *Stack) startBus() error {
 		return err
 	}
 	server, err := minibus.Open(minibus.Options{
-		Dir: s.folder("bus"), AcceptLoss: s.cfg.AcceptLoss, Config: s.cfg.topology(s.Settings), Hosts: s.cfg.Hosts, Premium: s.cfg.BusPremium, MaxEntityBytes: s.cfg.BusEntityBytes,
+		Dir: s.folder("bus"), AcceptLoss: s.cfg.AcceptLoss, Config: topology, Hosts: s.cfg.Hosts, Premium: s.cfg.BusPremium, MaxEntityBytes: s.cfg.BusEntityBytes,
 		Policies: append([]minibus.Policy{minibus.DefaultPolicy}, s.cfg.Policies...), Logger: s.cfg.Logger.With("part", "bus"), Watch: s.cfg.BusWatch,
 		Progress: s.loading(s.folder("bus")),
 	})

@@ -16,6 +16,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"github.com/relaybox/relaybox/cmd/relaybox/parts"
 	"github.com/relaybox/relaybox/internal/history"
 	"github.com/relaybox/relaybox/local/stack"
 	"github.com/relaybox/relaybox/test/contract"
@@ -74,8 +75,15 @@ func (s *system) run(t *testing.T, options ...func(*stack.Config)) {
 	s.Stack = stack.RunT(t, append([]func(*stack.Config){func(c *stack.Config) {
 		c.App = assembled
 		c.Settings = map[string]string{"DISPATCH_SCHEDULE": "* * * * * *", "RELAYBOX_FASTPATH_BUDGET": "1s"}
-	}}, options...)...)
+	}}, append(options, oneConsumer)...)...)
 	t.Cleanup(s.judge) // before the stack ends
+}
+
+// oneConsumer turns off the others where a test has made a topology without their subscriptions.
+func oneConsumer(c *stack.Config) {
+	if c.Topology != nil {
+		parts.OneConsumer(c.Settings)
+	}
 }
 
 // answer is what a client got.

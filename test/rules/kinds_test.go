@@ -21,12 +21,13 @@ import (
 // the wiring, and the clients of the API: the demo, the chaos, the benchmark, the simulation and the hostile ones.
 var knowKinds = []string{"functions", "cmd/relaybox/demo", "cmd/relaybox/chaos", "cmd/relaybox/bench", "test/hostile", "test/sim"}
 
-// ofKinds are the folders in which a kind is made: whoever adds one adds its room.
+// ofKinds are the folders in which a kind is made, or a consumer that hears some: whoever adds one
+// adds its room.
 func ofKinds(t *testing.T) []string {
 	t.Helper()
 	var rooms []string
 	everySource(t, func(file string, text []byte) {
-		if regexp.MustCompile(`(?m)^var \w+ = entity\.Kind\[`).Match(text) {
+		if regexp.MustCompile(`(?m)^var \w+ = entity\.(Kind\[|Consumer\{)`).Match(text) {
 			rooms = append(rooms, path.Dir(file))
 		}
 	})

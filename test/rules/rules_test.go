@@ -68,7 +68,8 @@ var (
 
 var rules = []rule{
 	{room: "profile", never: []string{module, "github.com/", "golang.org/", "go."}, but: []string{module + "profile", module + "entity"}},
-	{room: "examples", never: []string{module, "github.com/", "golang.org/", "go."}, but: []string{module + "examples", module + "entity"}},
+	{room: "examples", never: []string{module, "github.com/", "golang.org/", "go."}, but: []string{module + "examples", module + "entity", module + "profile", module + "inbox"}},
+	{room: "examples/orders", never: ours, but: []string{module + "examples/orders", module + "entity"}},
 	{room: "entity", never: ours, but: []string{module + "entity", module + "outbox", module + "inbox", module + "azfunc"}, testsToo: true},
 	{room: "entity", never: sdks, testsToo: true},
 	{room: "entity/document", never: ours, but: []string{module + "entity/document"}, testsToo: true},

@@ -198,6 +198,7 @@ func open(o Options) (*world, error) {
 		return nil, err
 	}
 	w.settings = stack.Defaults()
+	w.settings["AzureWebJobs.MailingList.Disabled"] = "true" // one consumer is checked here
 	w.settings["COSMOS_CONNECTION"] = w.cosmos().ConnectionString("http://127.0.0.1:8081")
 	w.settings["SERVICEBUS_CONNECTION"] = w.broker().ConnectionString("127.0.0.1:5672")
 	w.settings["AzureFunctionsJobHost__extensions__serviceBus__maxConcurrentCalls"] = "8"

@@ -42,6 +42,7 @@ type rig struct {
 // assemble starts store and bus, this one with further flags; hosts come later.
 func assemble(ctx context.Context, dir string, of Checkout, busArgs ...string) (_ *rig, err error) {
 	r := &rig{of: of, dir: dir, launcher: parts.Launcher{Relaybox: of.Relaybox, Dir: dir}, settings: stack.Defaults()}
+	parts.OneConsumer(r.settings)
 	ctx, r.end = context.WithCancel(ctx)
 	defer func() {
 		if err != nil {

@@ -23,6 +23,7 @@ import (
 	"github.com/relaybox/relaybox/azfunc"
 	"github.com/relaybox/relaybox/azure/cosmos"
 	"github.com/relaybox/relaybox/azure/servicebus"
+	"github.com/relaybox/relaybox/cmd/relaybox/parts"
 	"github.com/relaybox/relaybox/handler/app"
 	"github.com/relaybox/relaybox/handler/config"
 	"github.com/relaybox/relaybox/local/minibus"
@@ -79,6 +80,7 @@ func inStillness(t *testing.T, folder string, test func(*still)) {
 	require.NoError(t, err)
 	settings, err := stack.ReadLocalSettings(filepath.Join(source, "local.settings.json.example"))
 	require.NoError(t, err)
+	parts.OneConsumer(settings)
 	synctest.Test(t, func(t *testing.T) {
 		s := &still{t: t, folder: folder, settings: settings, storeDoor: netsim.NewPipe(), busDoor: netsim.NewPipe()}
 		s.store, err = minicosmos.Open(minicosmos.Options{})

@@ -57,6 +57,7 @@ func (i *instance) url() string { return i.host.Fact("host") }
 // start brings everything up.
 func start(ctx context.Context, o Options, note func(string, ...any)) (*cluster, error) {
 	c := &cluster{settings: stack.Defaults(), parts: parts.Launcher{Relaybox: o.Relaybox, Dir: o.Dir, Note: note}}
+	parts.OneConsumer(c.settings)
 	c.settings["DISPATCH_SCHEDULE"] = "*/5 * * * * *"
 	maps.Copy(c.settings, o.settings)
 	starting, cancel := context.WithTimeoutCause(ctx, startTime, fmt.Errorf("it was not up within %v", startTime))

@@ -171,17 +171,23 @@ func (r *run) say(format string, args ...any) {
 	_, _ = fmt.Fprintf(r.opts.Out, "%5.1f s  %s\n", time.Since(r.began).Seconds(), fmt.Sprintf(format, args...))
 }
 
-// start brings the stack up, with the audit's subscription beside the app's own.
+// start brings the stack up, with the audit's subscription beside those of the app.
 func (r *run) start(log io.Writer) error {
 	settings := stack.Defaults()
 	settings["DISPATCH_SCHEDULE"] = "*/2 * * * * *" // the sweep, so that the demo ends soon
 	r.watch = newWatch(settings["COSMOS_INBOX_CONTAINER"])
-	topology := stack.Topology(settings["EVENTS_TOPIC"], settings["EVENTS_SUBSCRIPTION"])
+	consumers, err := stack.Consumers(r.opts.App, settings)
+	if err != nil {
+		return err
+	}
+	topology := stack.Topology(settings["EVENTS_TOPIC"], settings["EVENTS_SUBSCRIPTION"], consumers...)
 	var only []stack.Part
 	if r.opts.Instances > 0 {
 		r.watch.outbox = settings["COSMOS_OUTBOX_CONTAINER"]
 		settings["DISPATCH_SCHEDULE"] = stack.Defaults()["DISPATCH_SCHEDULE"] // each has its own
-		topology.Topics[0].Subscriptions[0].LockDuration = fleetLock
+		for i := range topology.Topics[0].Subscriptions {
+			topology.Topics[0].Subscriptions[i].LockDuration = fleetLock
+		}
 		only = []stack.Part{stack.Cosmos, stack.Bus}
 	}
 	own := topology.Topics[0].Subscriptions[0]
@@ -190,7 +196,6 @@ func (r *run) start(log io.Writer) error {
 		own.LockDuration = fleetPatience
 	}
 	topology.Topics[0].Subscriptions = append(topology.Topics[0].Subscriptions, own)
-	var err error
 	r.stack, err = stack.Start(stack.Config{
 		App: r.opts.App, Data: filepath.Join(r.opts.Dir, "data"), Settings: settings, Only: only,
 		Topology: topology, CosmosFront: r.watch.front,

@@ -50,6 +50,7 @@ type Definition struct {
 	Template  *route.Route // of an HTTP function
 	Timer     timer.Config
 	Bus       bus.Trigger
+	Rule      string // what a subscription must let through; nothing here needs it
 	Retry     timer.Retry
 }
 
@@ -111,6 +112,7 @@ func (f *Definition) load(text []byte, c Config, s Settings) {
 		}
 	}
 	f.Retry = readRetry(r)
+	f.Rule = s.expand(r.text("rule"))
 	bindings := f.bindings(doc)
 	f.classify(bindings, c, s)
 	f.Errors = append(f.Errors, r.faults...)

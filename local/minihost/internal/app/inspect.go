@@ -52,6 +52,9 @@ type FunctionDetail struct {
 	// Topic and Subscription, or Queue, of a Service Bus trigger.
 	Queue, Topic, Subscription string
 	Sessions                   bool
+	// Rule is the member "rule" of a function.json with a Service Bus trigger, with its settings
+	// filled in: no host reads it, it says what the subscription must have. "" is everything.
+	Rule string
 }
 
 // Unseen is a path, relative to the app folder, and why the host does not see it.
@@ -93,7 +96,7 @@ func Inspect(app string, settingValues map[string]string) (Inspection, error) {
 func detail(f *Definition) FunctionDetail {
 	d := FunctionDetail{
 		Function: f.Function, Schedule: f.Timer.Text, Sessions: f.Bus.Sessions,
-		Queue: f.Bus.Queue, Topic: f.Bus.Topic, Subscription: f.Bus.Subscription,
+		Queue: f.Bus.Queue, Topic: f.Bus.Topic, Subscription: f.Bus.Subscription, Rule: f.Rule,
 	}
 	if s := f.Timer.Schedule; s != nil {
 		first := s.Next(time.Now().UTC())
