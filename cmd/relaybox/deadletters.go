@@ -24,8 +24,9 @@ type deadLetters struct {
 func deadLettersCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "deadletters",
-		Short: "See, send again or drop what the consumer's subscription has dead-lettered",
-		Long: `Works on the dead-letter queue of the app's subscription, here or in Azure.
+		Short: "See, send again or drop what a consumer's subscription has dead-lettered",
+		Long: `Works on the dead-letter queue of the app's subscription, or of the one that --subscription
+names, here or in Azure.
 
 Settings are found as relaybox doctor finds them, and it signs in as you (az login). Looking
 takes the role Azure Service Bus Data Receiver on the subscription, redrive also Data Sender on
@@ -40,6 +41,7 @@ error.`,
 
 func (d *deadLetters) flags(cmd *cobra.Command, what string) {
 	whereFlags(cmd, &d.where)
+	cmd.Flags().StringVar(&d.where.Subscription, "subscription", "", "subscription of a further consumer (default: the one that EVENTS_SUBSCRIPTION names)")
 	cmd.Flags().BoolVar(&d.asJSON, "json", false, "print "+what+" as JSON")
 }
 

@@ -26,7 +26,9 @@ func buried(t *testing.T, bodies map[string]string) (bus *minibus.Instance, sett
 	t.Helper()
 	values := stack.Defaults()
 	topic, subscription := values["EVENTS_TOPIC"], values["EVENTS_SUBSCRIPTION"]
-	bus = minibus.RunT(t, func(o *minibus.Options) { o.Config = stack.Topology(topic, subscription) })
+	bus = minibus.RunT(t, func(o *minibus.Options) {
+		o.Config = stack.Topology(topic, subscription, stack.Subscription{Name: values["MAILING_SUBSCRIPTION"]})
+	})
 	values["SERVICEBUS_CONNECTION"] = bus.ConnectionString()
 	text, err := json.Marshal(map[string]any{"Values": values})
 	require.NoError(t, err)
@@ -97,6 +99,38 @@ func TestDeadLettersAreListedAndShown(t *testing.T) {
 	require.Equal(t, exitFailed, status)
 	require.Contains(t, said, `no dead letter "nobody"`)
 	require.Equal(t, before, bus.Snapshot(), "looking changes nothing")
+}
+
+// bury dead-letters the first message of a subscription.
+func bury(t *testing.T, bus *minibus.Instance, subscription string) {
+	t.Helper()
+	client, err := azservicebus.NewClientFromConnectionString(bus.ConnectionString(), nil)
+	require.NoError(t, err)
+	defer func() { require.NoError(t, client.Close(t.Context())) }()
+	receiver, err := client.NewReceiverForSubscription("entity-events", subscription, nil)
+	require.NoError(t, err)
+	got, err := receiver.ReceiveMessages(t.Context(), 1, nil)
+	require.NoError(t, err)
+	require.NoError(t, receiver.DeadLetterMessage(t.Context(), got[0], nil))
+}
+
+// TestDeadLettersOfAnotherSubscription are seen and mended where --subscription says, and only
+// there.
+func TestDeadLettersOfAnotherSubscription(t *testing.T) {
+	t.Parallel()
+	const path = "entity-events/Subscriptions/mailing-list"
+	bus, settings := buried(t, map[string]string{"good": orderOne})
+	bury(t, bus, "mailing-list")
+	status, out, said := called(t.Context(), "deadletters", "list", "--subscription", "mailing-list", "--settings", settings)
+	require.Zero(t, status, said)
+	require.Contains(t, out, "1 dead letter\n")
+	status, _, said = called(t.Context(), "deadletters", "drop", "--all", "--yes", "--reason", "a test", "--subscription", "mailing-list", "--settings", settings)
+	require.Zero(t, status, said)
+	require.Empty(t, bus.Peek(path+"/$DeadLetterQueue"))
+	require.Len(t, bus.Peek(eventsPath+"/$DeadLetterQueue"), 1)
+	status, _, said = called(t.Context(), "deadletters", "list", "--subscription", "nobody", "--settings", settings)
+	require.NotZero(t, status)
+	require.Contains(t, said, "nobody")
 }
 
 func numberOf(bus *minibus.Instance, id string) int64 {

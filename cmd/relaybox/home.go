@@ -39,6 +39,6 @@ func leaves(ofFiles map[string]string) func(string) bool {
 	read := config.Names()
 	return func(name string) bool {
 		_, ofFile := ofFiles[name]
-		return ofFile || slices.Contains(read, name) || strings.HasPrefix(name, "AzureWebJobs") || strings.HasPrefix(name, "AzureFunctionsJobHost")
+		return ofFile || slices.Contains(read, name) || strings.HasSuffix(name, "_SUBSCRIPTION") || strings.HasPrefix(name, "AzureWebJobs") || strings.HasPrefix(name, "AzureFunctionsJobHost")
 	}
 }

@@ -3,8 +3,11 @@ package main
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
+	"maps"
+	"slices"
 	"strings"
 	"sync"
 	"text/tabwriter"
@@ -94,6 +97,8 @@ type state struct {
 	Pauses      []outbox.Halt `json:"pauses"`
 	EarlyKeys   *int          `json:"keysThatWaitForAnEvent"`
 	DeadLetters *int          `json:"deadLetters"`
+	// Further are the dead letters of further consumers, by subscription.
+	Further map[string]int `json:"furtherDeadLetters,omitempty"`
 	// Page is where a relaybox up shows the same.
 	Page    string   `json:"page,omitempty"`
 	Red     []string `json:"red"`
@@ -132,7 +137,9 @@ func (s *statusFlags) look(ctx context.Context, d *desk) *state {
 			return err
 		},
 		"the dead letters": func() (err error) {
-			st.DeadLetters, err = s.dead(ctx)
+			if st.DeadLetters, err = s.dead(ctx, ""); err == nil {
+				st.Further, err = s.further(ctx)
+			}
 			return err
 		},
 	} {
@@ -154,6 +161,11 @@ func (s *statusFlags) look(ctx context.Context, d *desk) *state {
 	if st.DeadLetters != nil && *st.DeadLetters > 0 {
 		st.Red = append(st.Red, "there are dead letters: relaybox deadletters list")
 	}
+	for _, name := range slices.Sorted(maps.Keys(st.Further)) {
+		if st.Further[name] > 0 {
+			st.Red = append(st.Red, "there are dead letters: relaybox deadletters list --subscription "+name)
+		}
+	}
 	return st
 }
 
@@ -174,8 +186,30 @@ func (d *desk) early(ctx context.Context) (*int, error) {
 	return &n, nil
 }
 
-func (s *statusFlags) dead(ctx context.Context) (*int, error) {
-	c, err := s.where.Consumer()
+// further counts the dead letters of further consumers, as far as it can.
+func (s *statusFlags) further(ctx context.Context) (map[string]int, error) {
+	named, err := s.where.Further()
+	if err != nil {
+		return nil, err
+	}
+	found := map[string]int{}
+	var faults []error
+	for _, subscription := range slices.Sorted(maps.Values(named)) {
+		n, err := s.dead(ctx, subscription)
+		if err != nil {
+			faults = append(faults, fmt.Errorf("%s: %w", subscription, err))
+			continue
+		}
+		found[subscription] = *n
+	}
+	return found, errors.Join(faults...)
+}
+
+// dead counts the dead letters of a subscription; "" is ConsumeEvent's.
+func (s *statusFlags) dead(ctx context.Context, subscription string) (*int, error) {
+	where := s.where
+	where.Subscription = subscription
+	c, err := where.Consumer()
 	if err != nil {
 		return nil, err
 	}
@@ -229,6 +263,11 @@ func (st *state) print(out io.Writer, asJSON bool) error {
 	}
 	if n := st.DeadLetters; n != nil {
 		row("dead letters", fmt.Sprint(*n))
+	}
+	for _, name := range slices.Sorted(maps.Keys(st.Further)) {
+		if n := st.Further[name]; n > 0 {
+			row("dead letters", fmt.Sprintf("%d of %s", n, name))
+		}
 	}
 	for _, h := range st.Pauses {
 		row("paused", printable(fmt.Sprintf("%s, since %s by %s: %s", paused(h), h.At.Format(time.RFC3339), h.Author, dash(h.Reason))))

@@ -6,6 +6,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/Azure/azure-sdk-for-go/sdk/messaging/azservicebus"
 	"github.com/stretchr/testify/require"
 
 	"github.com/relaybox/relaybox/local/minibus"
@@ -14,13 +15,15 @@ import (
 )
 
 // broker gives the ledger's app a bus.
-func (l *ledger) broker() {
+func (l *ledger) broker() *minibus.Instance {
 	l.t.Helper()
 	names := stack.Defaults()
 	bus := minibus.RunT(l.t, func(o *minibus.Options) {
-		o.Config = stack.Topology(names["EVENTS_TOPIC"], names["EVENTS_SUBSCRIPTION"])
+		o.Config = stack.Topology(names["EVENTS_TOPIC"], names["EVENTS_SUBSCRIPTION"], stack.Subscription{Name: names["MAILING_SUBSCRIPTION"]})
 	})
 	l.set("SERVICEBUS_CONNECTION", bus.ConnectionString())
+	l.set("MAILING_SUBSCRIPTION", names["MAILING_SUBSCRIPTION"])
+	return bus
 }
 
 func (l *ledger) status(want int, more ...string) (got state) {
@@ -41,6 +44,7 @@ func TestStatus(t *testing.T) {
 	require.Empty(t, got.Unknown)
 	require.Zero(t, *got.DeadLetters)
 	require.Zero(t, *got.EarlyKeys)
+	require.Equal(t, map[string]int{"mailing-list": 0}, got.Further)
 
 	l.write("profile:ann", 2) // an hour old
 	got = l.status(exitFailed)
@@ -61,6 +65,31 @@ func TestStatus(t *testing.T) {
 	for _, part := range []string{"pending       5, the oldest for 1h0m", "parked        1, of 1 key\n", "skipped       1,", "consumer      0 keys", "dead letters  0\n", "paused        kind order, since", "a subscriber is mended", "RED: the oldest", "RED: the broker"} {
 		require.Contains(t, out, part)
 	}
+}
+
+// TestStatusOfFurtherConsumers: their dead letters are counted apart, with the way to them.
+func TestStatusOfFurtherConsumers(t *testing.T) {
+	t.Parallel()
+	l := newLedger(t)
+	bus := l.broker()
+	client, err := azservicebus.NewClientFromConnectionString(bus.ConnectionString(), nil)
+	require.NoError(t, err)
+	defer func() { require.NoError(t, client.Close(t.Context())) }()
+	sender, err := client.NewSender("entity-events", nil)
+	require.NoError(t, err)
+	require.NoError(t, sender.SendMessage(t.Context(), &azservicebus.Message{Body: []byte("poison")}, nil))
+	bury(t, bus, "mailing-list")
+	got := l.status(exitFailed)
+	require.Zero(t, *got.DeadLetters)
+	require.Equal(t, map[string]int{"mailing-list": 1}, got.Further)
+	require.Equal(t, []string{"there are dead letters: relaybox deadletters list --subscription mailing-list"}, got.Red)
+	_, out, _ := called(t.Context(), "status", "--settings", l.settings)
+	require.Contains(t, out, "dead letters  1 of mailing-list\n")
+
+	l.set("MAILING_SUBSCRIPTION", "nobody")
+	got = l.status(exitUnknown)
+	require.NotNil(t, got.DeadLetters)
+	require.Contains(t, got.Unknown[0], "nobody")
 }
 
 // TestStatusOfWhatCannotBeLookedAt: the rest is shown, and the caller is told.

@@ -106,7 +106,9 @@ func up(ctx context.Context, f upFlags, stdout, stderr io.Writer) error {
 	cfg.HandlerOutput = stdout
 	cfg.Notice = func(s string) { _, _ = fmt.Fprintln(stdout, "relaybox:", s) }
 	cfg.Progress = func(s string) { _, _ = fmt.Fprintln(stderr, "relaybox:", s) }
-	if f.runs(stack.Host) {
+	if !f.runs(stack.Host) {
+		cfg.Functions = f.functions()
+	} else {
 		if cfg.App, err = f.appFolder(ctx, stdout); err != nil {
 			return err
 		}
@@ -236,6 +238,19 @@ func (f *upFlags) appFolder(ctx context.Context, stdout io.Writer) (string, erro
 		return "", fmt.Errorf("assemble: %w", err)
 	}
 	return app, nil
+}
+
+// functions is the folder that tells a bus without a host here which subscriptions there are; ""
+// for only the one that the settings name.
+func (f *upFlags) functions() string {
+	if f.app != "" {
+		return f.app
+	}
+	source, err := stack.FindSource(".")
+	if err != nil {
+		return ""
+	}
+	return filepath.Join(source, "functions")
 }
 
 // localSettings puts local.settings.json under the environment.

@@ -12,6 +12,7 @@ import (
 	"go.yaml.in/yaml/v3"
 
 	"github.com/relaybox/relaybox/local/minibus"
+	"github.com/relaybox/relaybox/local/stack"
 )
 
 // read is a file of the tree.
@@ -111,11 +112,22 @@ func TestEmulatorTopologyIsTheProtocols(t *testing.T) {
 	topic := config.Topics[0]
 	require.Equal(t, example["EVENTS_TOPIC"], topic.Name)
 	require.True(t, topic.RequiresDuplicateDetection)
-	require.Len(t, topic.Subscriptions, 1)
-	require.Equal(t, example["EVENTS_SUBSCRIPTION"], topic.Subscriptions[0].Name)
-	require.False(t, topic.Subscriptions[0].RequiresSession)
-	require.Equal(t, 10, topic.Subscriptions[0].MaxDeliveryCount, "the most that the emulator allows")
-	require.True(t, topic.Subscriptions[0].DeadLetteringOnMessageExpiration)
+	consumers, err := stack.Consumers(filepath.Join(root(t), "functions"), example)
+	require.NoError(t, err)
+	require.NotEmpty(t, consumers)
+	wanted := append([]stack.Subscription{{Name: example["EVENTS_SUBSCRIPTION"]}}, consumers...)
+	require.Len(t, topic.Subscriptions, len(wanted))
+	for i, s := range topic.Subscriptions {
+		require.Equal(t, wanted[i].Name, s.Name)
+		require.False(t, s.RequiresSession)
+		require.Equal(t, 10, s.MaxDeliveryCount, "the most that the emulator allows")
+		require.True(t, s.DeadLetteringOnMessageExpiration)
+		if wanted[i].Rule == "" {
+			require.Nil(t, s.Rules, "everything")
+			continue
+		}
+		require.Equal(t, []minibus.Rule{{Name: stack.RuleName, SQL: wanted[i].Rule}}, s.Rules)
+	}
 }
 
 // TestWorkflowStoresNoSecret: GitHub signs in by OpenID Connect.

@@ -46,11 +46,12 @@ func checkApp(folder, home string, s Settings, n HostNeeds) Group {
 	return g
 }
 
-// takesSessions says whether a function of the app takes sessions; the app as it comes does not.
-func takesSessions(folder, home string, s Settings) bool {
+// takesSessions says whether the app's function takes the sessions of a subscription; the app as it
+// comes does not.
+func takesSessions(folder, home string, s Settings, subscription string) bool {
 	if folder == "" {
 		folder = filepath.Join(home, builtApp)
 	}
 	i, err := minihost.Inspect(folder, s.Values)
-	return err == nil && slices.ContainsFunc(i.Functions, func(f Function) bool { return f.Sessions })
+	return err == nil && slices.ContainsFunc(i.Functions, func(f Function) bool { return f.Sessions && f.Subscription == subscription })
 }

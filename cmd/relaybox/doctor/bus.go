@@ -21,6 +21,7 @@ const (
 type busQuestions struct {
 	config       config.Config
 	subscription string
+	consumers    []further
 	adminAddr    string
 	sessions     bool // the app's function takes them
 	transport    http.RoundTripper
@@ -41,9 +42,11 @@ func (q busQuestions) ask(ctx context.Context, who identities) Group {
 	}
 	var attached error
 	var sight admin.Sight
+	var others []Finding
 	var questions sync.WaitGroup
 	questions.Go(func() { attached = admin.Attach(ctx, conn, opts.Credential, topic) })
 	questions.Go(func() { sight = admin.Inspect(ctx, conn, opts, topic, q.subscription) })
+	questions.Go(func() { others = q.ofConsumers(ctx, conn, opts) })
 	questions.Wait()
 
 	g.Findings = append(g.Findings, q.sending(conn, attached))
@@ -51,6 +54,9 @@ func (q busQuestions) ask(ctx context.Context, who identities) Group {
 		g.Findings = append(g.Findings, CheckClock(sight.Ahead))
 	}
 	g.Findings = append(g.Findings, q.entities(conn, sight)...)
+	if sight.TopicErr == nil { // of what is wrong with that enough is said
+		g.Findings = append(g.Findings, others...)
+	}
 	return g
 }
 

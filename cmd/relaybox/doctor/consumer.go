@@ -1,6 +1,7 @@
 package doctor
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 
@@ -33,7 +34,7 @@ func (o Options) Consumer() (Consumer, error) {
 		return Consumer{}, err
 	}
 	loaded, _ := config.Load(settings.Values) // faults of what is needed are found below
-	c := Consumer{Connection: loaded.BusConnection(), Topic: loaded.Bus.Topic, Subscription: settings.Values[subscriptionSetting]}
+	c := Consumer{Connection: loaded.BusConnection(), Topic: loaded.Bus.Topic, Subscription: cmp.Or(o.Subscription, settings.Values[subscriptionSetting])}
 	fault := ""
 	if loaded.EventBroker() == config.JetStreamBroker {
 		return Consumer{}, ErrStream

@@ -3,6 +3,7 @@ package doctor
 import (
 	"errors"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -354,4 +355,31 @@ func TestAMisspeltKindIsWarnedOf(t *testing.T) {
 	require.Equal(t, Warning, found[0].Status)
 	require.Contains(t, found[0].Found, `"boking"`)
 	require.Contains(t, found[0].Remedy, "order, profile")
+}
+
+// TestCheckRule: of a consumer that hears some events, the one rule is right, however its blanks
+// were put.
+func TestCheckRule(t *testing.T) {
+	t.Parallel()
+	const needed = "sys.Label IN ('a', 'b') OR replayfor = 's'"
+	own := Rule{Name: "heard", Filter: admin.SQLFilter, Text: "sys.Label IN ('a', 'b')\n  OR replayfor = 's'"}
+	for name, row := range map[string]struct {
+		rules []Rule
+		want  Status
+	}{
+		"right":       {[]Rule{own}, OK},
+		"none":        {nil, Refused},
+		"all":         {[]Rule{{Name: "$Default", Filter: admin.TrueFilter}}, Refused},
+		"all, too":    {[]Rule{own, {Name: "$Default", Filter: admin.SQLFilter, Text: "1=1"}}, Refused},
+		"another":     {[]Rule{{Name: "heard", Filter: admin.SQLFilter, Text: "sys.Label = 'a'"}}, Warning},
+		"one more":    {[]Rule{own, {Name: "more", Filter: admin.CorrelationFilter}}, Warning},
+		"correlation": {[]Rule{{Name: "heard", Filter: admin.CorrelationFilter, Text: needed}}, Warning},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			f := CheckRule("s", row.rules, needed)
+			require.Equal(t, row.want, f.Status, f)
+			require.Equal(t, row.want != OK, strings.Contains(f.Remedy, needed))
+		})
+	}
 }

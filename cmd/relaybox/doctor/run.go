@@ -27,6 +27,8 @@ type Options struct {
 	// BusAdmin is where an emulator of Service Bus serves its administration interface;
 	// "" is relaybox up's, or port 5300 of the connection's host.
 	BusAdmin string
+	// Subscription is the one that Consumer finds; "" is EVENTS_SUBSCRIPTION's.
+	Subscription string
 	// ManagedIdentity uses the app's identity instead of the signed-in person's.
 	ManagedIdentity bool
 	// Timeout bounds everything; default 30 s. No service gets more than 15 s of it.
@@ -65,7 +67,8 @@ func Run(ctx context.Context, o Options) Report {
 	}
 	c, _ := config.Load(settings.Values) // its faults are findings of CheckSettings
 	who := o.identities()
-	bus := busQuestions{config: c, subscription: settings.Values[subscriptionSetting], sessions: takesSessions(o.App, o.Home, settings), adminAddr: strings.TrimPrefix(o.BusAdmin, "http://"), transport: o.Transport}
+	bus := busQuestions{config: c, consumers: furtherConsumers(c, o, settings), subscription: settings.Values[subscriptionSetting],
+		sessions: takesSessions(o.App, o.Home, settings, settings.Values[subscriptionSetting]), adminAddr: strings.TrimPrefix(o.BusAdmin, "http://"), transport: o.Transport}
 	questions := []func() Group{
 		func() Group { return Group{settings.title(), CheckSettings(settings)} },
 		func() Group {

@@ -38,8 +38,10 @@ type scene struct {
 // healthy is a set-up as people have it who follow the README.
 func healthy(t *testing.T) *scene {
 	t.Helper()
-	names := stack.Defaults()
-	return &scene{t: t, topology: stack.Topology(names["EVENTS_TOPIC"], names["EVENTS_SUBSCRIPTION"]), settings: map[string]string{}, app: assembled(t)}
+	names, app := stack.Defaults(), assembled(t)
+	consumers, err := stack.Consumers(app, names)
+	require.NoError(t, err)
+	return &scene{t: t, topology: stack.Topology(names["EVENTS_TOPIC"], names["EVENTS_SUBSCRIPTION"], consumers...), settings: map[string]string{}, app: app}
 }
 
 // assembled is the app's folder with a program of no use in the handler's place.
@@ -124,7 +126,7 @@ func (s *scene) makeContainers(values map[string]string) {
 	defer c.Close()
 	database, outbox, inbox := values["COSMOS_DATABASE"], values["COSMOS_OUTBOX_CONTAINER"], values["COSMOS_INBOX_CONTAINER"]
 	if s.container == nil {
-		require.NoError(s.t, c.EnsureContainers(s.t.Context(), database, outbox, inbox))
+		require.NoError(s.t, c.EnsureContainers(s.t.Context(), database, outbox, inbox, "mailing-list"))
 		return
 	}
 	require.NoError(s.t, c.EnsureContainers(s.t.Context(), database, inbox))
@@ -291,6 +293,21 @@ func TestWhatIsRefused(t *testing.T) {
 			"sending", Refused, "there is no topic others", "infra/emulators/servicebus.json"},
 		"no subscription": {func(s *scene) { s.settings["EVENTS_SUBSCRIPTION"] = "others" },
 			"subscription others", Refused, "not there", "EVENTS_SUBSCRIPTION"},
+		"no subscription of a further consumer": {func(s *scene) { s.topology.Topics[0].Subscriptions = s.topology.Topics[0].Subscriptions[:1] },
+			"subscription mailing-list", Refused, "the consumer mailing-list hears nothing", "MAILING_SUBSCRIPTION"},
+		"a further consumer gets everything": {func(s *scene) { s.topology.Topics[0].Subscriptions[1].Rules = nil },
+			"mailing-list rules", Refused, "takes every event", "OR replayfor = 'mailing-list'"},
+		"a further consumer gets too little": {func(s *scene) {
+			s.topology.Topics[0].Subscriptions[1].Rules = []minibus.Rule{{Name: "mine", SQL: "sys.Label = 'relaybox.profile.created'"}}
+		}, "mailing-list rules", Warning, "mine (sql): not the rule that the consumer needs", "relaybox.profile.email-changed"},
+		"a further consumer's last delivery": {func(s *scene) { s.topology.Topics[0].Subscriptions[1].MaxDeliveryCount = 200 },
+			"mailing-list last delivery", Refused, "200, and RELAYBOX_MAX_DELIVERIES is 100", "RELAYBOX_MAX_DELIVERIES"},
+		"expired events of a further consumer": {func(s *scene) { s.topology.Topics[0].Subscriptions[1].DeadLetteringOnMessageExpiration = false },
+			"mailing-list expired events", Warning, "dropped without a trace", "deadLetteringOnMessageExpiration"},
+		"no setting of a further consumer": {func(s *scene) { s.settings["MAILING_SUBSCRIPTION"] = "" },
+			"MailingList", Refused, "MAILING_SUBSCRIPTION is missing", "add it to the application settings"},
+		"no container of a further consumer yet": {func(s *scene) { s.settings["COSMOS_CONSUMER_CONTAINERS"] = "mailing-list=people" },
+			"container people (of consumer mailing-list)", Warning, "no such container yet", "at its first start"},
 		"no name of a container": {func(s *scene) { s.settings["COSMOS_INBOX_CONTAINER"] = "" },
 			"COSMOS_INBOX_CONTAINER", Refused, "is not set", "name the container"},
 		"no connection": {func(s *scene) { s.settings["SERVICEBUS_CONNECTION"] = "" },

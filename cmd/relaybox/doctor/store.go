@@ -59,16 +59,17 @@ type use struct {
 	role  Role
 	name  string
 	kinds []string // those that have it for their own; none for the two that the others share
+	of    string   // the further consumer that it belongs to
 }
 
 // uses are the containers that the settings name, each role of each once: the shared ones
-// first, then those of kinds that have their own.
+// first, then those of kinds that have their own, then those of further consumers.
 func uses(c config.Config) []use {
 	all := []use{{role: Outbox, name: c.Cosmos.Outbox}, {role: Inbox, name: c.Cosmos.Inbox}}
 	shared := len(all)
 	own := c.OwnContainers()
 	for _, kind := range slices.Sorted(maps.Keys(own)) {
-		for _, u := range []use{{Outbox, own[kind].Outbox, []string{kind}}, {Inbox, own[kind].Inbox, []string{kind}}} {
+		for _, u := range []use{{role: Outbox, name: own[kind].Outbox, kinds: []string{kind}}, {role: Inbox, name: own[kind].Inbox, kinds: []string{kind}}} {
 			at := slices.IndexFunc(all, func(known use) bool { return known.role == u.role && known.name == u.name })
 			switch {
 			case at < 0:
@@ -76,6 +77,12 @@ func uses(c config.Config) []use {
 			case at >= shared:
 				all[at].kinds = append(all[at].kinds, kind)
 			}
+		}
+	}
+	further, _ := functions.Consumers() // the app says what is wrong with them when it starts
+	for _, f := range further {
+		if !c.Off(f.Function) && c.Subscription(f.Subscription) != "" {
+			all = append(all, use{role: Inbox, name: c.ConsumerContainer(f.Name), of: f.Name})
 		}
 	}
 	return all
@@ -94,6 +101,9 @@ func names(all []use) []string {
 
 // String is how findings call the container.
 func (u use) String() string {
+	if u.of != "" {
+		return fmt.Sprintf("%s (of consumer %s)", u.name, u.of)
+	}
 	if len(u.kinds) == 0 {
 		return u.name
 	}

@@ -1,0 +1,118 @@
+package doctor
+
+import (
+	"context"
+	"fmt"
+	"strings"
+	"sync"
+
+	"github.com/relaybox/relaybox/azure/probe"
+	"github.com/relaybox/relaybox/azure/servicebus"
+	"github.com/relaybox/relaybox/azure/servicebus/admin"
+	"github.com/relaybox/relaybox/functions"
+	"github.com/relaybox/relaybox/handler/config"
+)
+
+// further is a consumer beside ConsumeEvent: its subscription, by name, and what it needs of that.
+type further struct {
+	name, setting, subscription string
+	container                   string
+	rule                        string
+	sessions                    bool
+}
+
+// furtherConsumers are those of this source that the settings do not turn off.
+func furtherConsumers(c config.Config, o Options, s Settings) []further {
+	all, err := functions.Consumers()
+	if err != nil {
+		return nil // the app says so itself when it starts
+	}
+	var list []further
+	for _, consumer := range all {
+		if c.Off(consumer.Function) {
+			continue
+		}
+		f := further{name: consumer.Name, setting: consumer.Subscription, subscription: c.Subscription(consumer.Subscription), container: c.ConsumerContainer(consumer.Name)}
+		f.rule = strings.ReplaceAll(consumer.Rule(), "%"+f.setting+"%", f.subscription)
+		f.sessions = f.subscription != "" && takesSessions(o.App, o.Home, s, f.subscription)
+		list = append(list, f)
+	}
+	return list
+}
+
+// Further are the subscriptions of consumers beside ConsumeEvent that the settings name, by the
+// consumer's name.
+func (o Options) Further() (map[string]string, error) {
+	if o.Environment == nil {
+		o.Environment = environment()
+	}
+	settings, err := o.read()
+	if err != nil {
+		return nil, err
+	}
+	c, _ := config.Load(settings.Values) // its faults are doctor's findings
+	named := map[string]string{}
+	for _, f := range furtherConsumers(c, o, settings) {
+		if f.subscription != "" {
+			named[f.name] = f.subscription
+		}
+	}
+	return named, nil
+}
+
+// ofConsumers asks for the subscriptions of further consumers, all at once.
+func (q busQuestions) ofConsumers(ctx context.Context, conn servicebus.Connection, opts admin.Options) []Finding {
+	found := make([][]Finding, len(q.consumers))
+	var questions sync.WaitGroup
+	for i, f := range q.consumers {
+		questions.Go(func() { found[i] = q.ofConsumer(ctx, conn, opts, f) })
+	}
+	questions.Wait()
+	var list []Finding
+	for _, of := range found {
+		list = append(list, of...)
+	}
+	return list
+}
+
+func (q busQuestions) ofConsumer(ctx context.Context, conn servicebus.Connection, opts admin.Options, f further) []Finding {
+	if f.subscription == "" {
+		return []Finding{notAsked("subscription of "+f.name, f.setting)}
+	}
+	s := admin.Inspect(ctx, conn, opts, q.config.Bus.Topic, f.subscription)
+	switch err := s.SubscriptionErr; {
+	case err != nil && probe.Of(err) == probe.Missing:
+		return []Finding{missingEntity(conn, "subscription "+f.subscription, "not there: the consumer "+f.name+" hears nothing", f.setting)}
+	case err != nil:
+		return []Finding{q.unread("subscription "+f.subscription, conn, err)}
+	}
+	list := CheckSubscription(f.subscription, s.Subscription, SubscriptionNeeds{
+		Hold: q.config.Inbox.Hold, EarlyWait: q.config.Inbox.EarlyWait, Deliveries: q.config.Inbox.Deliveries, Sessions: f.sessions, Emulator: admin.Emulator(conn),
+	})
+	if s.RulesErr != nil {
+		return append(list, q.unread(f.subscription+" rules", conn, s.RulesErr))
+	}
+	return append(list, CheckRule(f.subscription, s.Rules, f.rule))
+}
+
+// CheckRule looks for the one rule that a further consumer needs.
+func CheckRule(name string, rules []Rule, needed string) Finding {
+	subject, remedy := name+" rules", "make the SQL rule, and remove all others: "+needed
+	var texts []string
+	for _, r := range rules {
+		if all(r) {
+			return finding(Refused, subject, r.Name+" takes every event: what the consumer does not hear is refused, and dead-lettered", remedy)
+		}
+		texts = append(texts, fmt.Sprintf("%s (%s)", r.Name, r.Filter))
+	}
+	switch {
+	case len(rules) == 0:
+		return finding(Refused, subject, "none: no event gets in", remedy)
+	case len(rules) == 1 && rules[0].Filter == admin.SQLFilter && squeezed(rules[0].Text) == squeezed(needed):
+		return ok(subject, "%s lets through what the consumer hears", rules[0].Name)
+	}
+	return finding(Warning, subject, strings.Join(texts, ", ")+": not the rule that the consumer needs, so its models may stay behind", remedy)
+}
+
+// squeezed is SQL without the blanks that mean nothing: a rule's text may have been wrapped.
+func squeezed(sql string) string { return strings.Join(strings.Fields(sql), " ") }
