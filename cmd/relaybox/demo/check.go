@@ -20,6 +20,8 @@ type verdict struct {
 	consumed     int // distinct events that the consumer applied
 	lost         int // events that must exist and had no effect
 	disorder     int // events on the bus before an earlier one of their entity
+	listed       int // profiles whose address the second consumer has
+	unlisted     int // profiles of which it has another one, or none
 	histories    map[string]*history
 	kinds        map[*kind]*tally
 }
@@ -62,6 +64,9 @@ func (e evidence) keys() []string {
 	for key := range e.views {
 		all[key] = true
 	}
+	for key := range e.list {
+		all[key] = true
+	}
 	return slices.Sorted(maps.Keys(all))
 }
 
@@ -69,7 +74,7 @@ func (v *verdict) checkKey(key string, e evidence) {
 	attempts, stored, seen := e.attempts[key], e.store[key], e.views[key]
 	kind, id := splitKey(key)
 	if kind == nil {
-		if stored.entity != nil || seen.model != nil {
+		if stored.entity != nil || seen.model != nil || e.list[key] != nil {
 			v.broken = append(v.broken, broken(noPhantom, "%s: nobody asked for anything of this kind", key))
 		}
 		return
@@ -101,6 +106,7 @@ func (v *verdict) checkKey(key string, e evidence) {
 	}
 	v.checkBus(h, bus)
 	v.checkView(h, id, bus, seen)
+	v.checkList(h, e.list[key])
 }
 
 // bySeq finds events by their own numbers.

@@ -31,6 +31,8 @@ func TestCheckAcceptsAFlawlessRun(t *testing.T) {
 		require.Equal(t, v.events, v.consumed)
 		require.Greater(t, v.events, v.acknowledged, "email-changed stands beside updated")
 		require.Positive(t, v.shared())
+		require.Positive(t, v.listed)
+		require.Zero(t, v.unlisted)
 	}
 }
 
@@ -154,6 +156,12 @@ func TestCheckNamesWhatIsBroken(t *testing.T) {
 			w.views[key].model.Data.View = encode(k.view(append(events, events[0])))
 		}},
 		{"no effect", oneEffect, func(w *world, key string) { w.views[key].model.LastSeq-- }},
+		{"list of another kind", listEqual, func(w *world, _ string) { w.list[w.longest(orders)] = &entryDoc{} }},
+		{"entry of nobody", noPhantom, func(w *world, _ string) { w.list["stranger:1"] = &entryDoc{} }},
+		{"no entry", listEqual, func(w *world, _ string) { delete(w.list, w.longest(profiles)) }},
+		{"another address", listEqual, func(w *world, _ string) { w.list[w.longest(profiles)].Data.Address = "nobody@example.com" }},
+		{"entry of an older event", listEqual, func(w *world, _ string) { w.list[w.longest(profiles)].LastSeq-- }},
+		{"gap in the list", listEqual, func(w *world, _ string) { w.list[w.longest(profiles)].Gaps++ }},
 		{"early", nothingLeft, func(w *world, key string) {
 			seen := w.views[key]
 			seen.early = []string{"ea-7"}

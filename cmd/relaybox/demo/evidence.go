@@ -22,7 +22,9 @@ type evidence struct {
 	views map[string]view
 	// bus: what a subscription of the demo's own received, in the broker's order.
 	bus map[string][]busEvent
-	// dead: the ids of the messages that the app's subscription has dead-lettered.
+	// list: the documents of the second consumer's container.
+	list map[string]*entryDoc
+	// dead: the ids of the messages that the app's subscriptions have dead-lettered.
 	dead []string
 }
 

@@ -29,7 +29,8 @@ const (
 	busOrder       = "events of an entity are on the bus in order"
 	viewEqual      = "the read model equals the last acknowledged state"
 	oneEffect      = "every event had its effect exactly once"
+	listEqual      = "the mailing list has the address of each profile"
 )
 
 // pathOrder sorts what is broken: the first may have caused the others.
-var pathOrder = []string{everyWrite, refusals, trueRead, newEnough, noLostWrite, noPhantom, conditions, oneChange, nothingLeft, noLostEvent, noPhantomEvent, busOrder, noDeadLetter, viewEqual, oneEffect}
+var pathOrder = []string{everyWrite, refusals, trueRead, newEnough, noLostWrite, noPhantom, conditions, oneChange, nothingLeft, noLostEvent, noPhantomEvent, busOrder, noDeadLetter, viewEqual, oneEffect, listEqual}

@@ -127,7 +127,7 @@ func (r *run) drained() (bool, error) {
 			return false, nil
 		}
 	}
-	return r.audit.count() >= events, nil
+	return r.audit.count() >= events && r.consumed(), nil
 }
 
 // documents reads the store behind the app's back.
@@ -143,16 +143,17 @@ func (r *run) documents() (map[string]partition, map[string]view, error) {
 	return store, views, err
 }
 
-// deadLetters are the ids of the messages that the app's subscription has given up, by the
+// deadLetters are the ids of the messages that the app's subscriptions have given up, by the
 // bus's own account.
 func (r *run) deadLetters() (ids []string, err error) {
-	path := r.stack.Settings["EVENTS_TOPIC"] + "/Subscriptions/" + r.stack.Settings["EVENTS_SUBSCRIPTION"] + "/$DeadLetterQueue"
-	messages := r.stack.Bus.Peek(path)
-	if messages == nil {
-		return nil, fmt.Errorf("the bus has no %s", path)
-	}
-	for _, m := range messages {
-		ids = append(ids, m.MessageID)
+	for _, path := range r.subscriptions() {
+		messages := r.stack.Bus.Peek(path + "/$DeadLetterQueue")
+		if messages == nil {
+			return nil, fmt.Errorf("the bus has no %s/$DeadLetterQueue", path)
+		}
+		for _, m := range messages {
+			ids = append(ids, m.MessageID)
+		}
 	}
 	return ids, nil
 }
@@ -163,13 +164,17 @@ func (r *run) result() (report, error) {
 	if err != nil {
 		return report{}, err
 	}
+	list, err := readList(r.stack.Cosmos.Documents(r.stack.Settings["COSMOS_DATABASE"], listContainer))
+	if err != nil {
+		return report{}, err
+	}
 	bus, dropped, faults := r.audit.events()
 	dead, err := r.deadLetters()
 	if err != nil {
 		return report{}, err
 	}
 	rep := report{writes: r.opts.Writes, dropped: dropped, perSecond: r.speed, took: time.Since(r.began)}
-	rep.verdict = check(evidence{attempts: r.journal.attempts, shown: r.journal.shown, recent: r.journal.recent, store: store, views: views, bus: bus, dead: dead})
+	rep.verdict = check(evidence{attempts: r.journal.attempts, shown: r.journal.shown, recent: r.journal.recent, store: store, views: views, list: list, bus: bus, dead: dead})
 	rep.broken = append(append(r.journal.unfinished, rep.broken...), faults...)
 	for _, attempts := range r.journal.attempts {
 		rep.attempts += len(attempts)

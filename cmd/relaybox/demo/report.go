@@ -39,6 +39,7 @@ func (r report) print(out io.Writer) error {
 	row("duplicates dropped", "%d by the broker", r.dropped)
 	row("order violations", "%d", r.disorder)
 	row("lost", "%d", r.lost)
+	row("mailing list", "%d addresses of a second consumer are right, %d wrong", r.listed, r.unlisted)
 	if r.fleet != nil {
 		r.fleet.print(row, r)
 	} else {

@@ -28,7 +28,7 @@ type life struct {
 func newWorld() *world {
 	return &world{
 		now: time.Unix(0, 0), lives: map[string]*life{},
-		evidence: evidence{attempts: map[string][]attempt{}, store: map[string]partition{}, views: map[string]view{}, bus: map[string][]busEvent{}},
+		evidence: evidence{attempts: map[string][]attempt{}, store: map[string]partition{}, views: map[string]view{}, list: map[string]*entryDoc{}, bus: map[string][]busEvent{}},
 	}
 }
 
@@ -101,6 +101,11 @@ func (w *world) change(k *kind, id string, l *life, next state) {
 	seen.model = &modelDoc{LastSeq: int64(len(l.events))}
 	seen.model.Data.ID, seen.model.Data.State, seen.model.Data.View = id, encode(next), encode(k.view(l.events))
 	w.views[key] = seen
+	if k == profiles {
+		e := &entryDoc{}
+		e.LastSeq, e.Data.Address = entryOf(l.events)
+		w.list[key] = e
+	}
 }
 
 func live(t *testing.T, seed uint64, silentPercent int) *world {
