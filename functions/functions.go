@@ -24,6 +24,7 @@ import (
 	ordersfunction "github.com/relaybox/relaybox/functions/Orders"
 	outboxdispatcher "github.com/relaybox/relaybox/functions/OutboxDispatcher"
 	readprofile "github.com/relaybox/relaybox/functions/ReadProfile"
+	refreshcache "github.com/relaybox/relaybox/functions/RefreshCache"
 	writeprofile "github.com/relaybox/relaybox/functions/WriteProfile"
 	"github.com/relaybox/relaybox/profile"
 )
@@ -52,6 +53,7 @@ func handlers(d Deps, e entity.Deps) map[string]function {
 		"ConsumeEvent":     made(consumeevent.New(e.Kinds, d.Inbox, d.Logger), nil),
 		"InboxSweeper":     made(inboxsweeper.New(d.Logger, d.sweepers()...), nil),
 		"MailingList":      made(mailinglist.New(d.Consumers[mailing.List.Name], d.Logger)),
+		"RefreshCache":     made(refreshcache.New(e.Kinds, d.Feed, d.Logger), nil),
 	}
 }
 
@@ -97,7 +99,8 @@ type Inbox interface {
 type Deps struct {
 	Writer  entity.Writer
 	Reader  entity.Reader
-	Cache   entity.Cache // may be nil
+	Cache   entity.Cache  // may be nil
+	Feed    entity.Hearer // of Cache; may be nil
 	Sweeper outboxdispatcher.Sweeper
 	Inbox   Inbox
 	// Consumers are the inboxes of the app's Consumers that are in use, by name.

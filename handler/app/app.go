@@ -103,14 +103,14 @@ func New(cfg config.Config, log *slog.Logger, opts Options) (*App, error) {
 		a.hear(of, c.Kinds, further[c.Name], log.With("consumer", c.Name))
 	}
 
-	cached, shared, err := reads(cfg, log, entities, tell)
+	cached, err := openCache(cfg, log, entities, tell)
 	if err != nil {
 		faults = append(faults, err)
 	}
-	a.shared = shared
+	a.shared = cached.shared
 
 	a.functions, err = functions.New(functions.Deps{
-		Writer: writer, Reader: entities, Cache: cached, Sweeper: dispatcher, Inbox: consumer, Consumers: further, Logger: log, Deadline: cfg.Deadline, Edition: opts.Edition,
+		Writer: writer, Reader: entities, Cache: cached.reads, Feed: cached.feed, Sweeper: dispatcher, Inbox: consumer, Consumers: further, Logger: log, Deadline: cfg.Deadline, Edition: opts.Edition,
 		Follow: tell.Follow(timers()), Health: health.New(a.sources(entities, views, consumers), healthOptions(cfg, log)),
 	})
 	if faults = append(faults, config.Faults(err)...); len(faults) > 0 {

@@ -17,23 +17,32 @@ import (
 	"github.com/relaybox/relaybox/handler/telemetry"
 )
 
-// reads are the cache of the app, nil without one; shared is the part of it that is elsewhere. Making
-// them does no I/O.
-func reads(cfg config.Config, log *slog.Logger, source cache.Source, tell *telemetry.Telemetry) (reads entity.Cache, shared *redis.Store, err error) {
+// cached is the cache of reads; without one, all of it is nil.
+type cached struct {
+	reads entity.Cache
+	feed  entity.Hearer
+	// shared is the part that is elsewhere.
+	shared *redis.Store
+}
+
+// openCache makes the cache of reads without any I/O.
+func openCache(cfg config.Config, log *slog.Logger, source cache.Source, tell *telemetry.Telemetry) (c cached, err error) {
 	var store cache.Store
 	switch cfg.CacheOfReads() {
 	case config.NoCache:
-		return nil, nil, nil
+		return cached{}, nil
 	case config.RedisCache:
-		shared, err = redis.Open(cfg.RedisConnection(), redis.Options{Prefix: prefix(cfg), Life: cfg.ReadCache.Life})
+		c.shared, err = redis.Open(cfg.RedisConnection(), redis.Options{Prefix: prefix(cfg), Life: cfg.ReadCache.Life})
 		if err != nil {
-			return nil, nil, err
+			return cached{}, err
 		}
-		store = shared
+		store = c.shared
 	default:
 		store = cache.NewMemory(cfg.ReadCache.Bytes, cfg.ReadCache.Life)
 	}
-	return cache.New(source, store, cache.Options{Observer: toldCache(observeCache(log), tell.Cache())}), shared, nil
+	c.reads = cache.New(source, store, cache.Options{Observer: toldCache(observeCache(log), tell.Cache())})
+	c.feed = cache.NewFeed(store, cache.FeedOptions{Life: cfg.ReadCache.Life, Hold: cfg.Inbox.Hold})
+	return c, nil
 }
 
 // prefix parts the apps that share a server, by what they store in. Instances of one app that reach the

@@ -107,6 +107,9 @@ func (c *Config) runs(p Part) bool {
 	return false
 }
 
+// cacheOff turns RefreshCache off: it is for a cache that instances share.
+const cacheOff = "AzureWebJobs.RefreshCache.Disabled"
+
 // Defaults are the application settings of an app in this stack but for connections.
 // They are the local.settings.json.example's, but for the sweep: a person in front of the
 // screen does not wait for a minute. Settings replaces any of them.
@@ -120,6 +123,8 @@ func Defaults() map[string]string {
 		"EVENTS_TOPIC":             "entity-events",
 		"EVENTS_SUBSCRIPTION":      "read-models",
 		"MAILING_SUBSCRIPTION":     "mailing-list",
+		"CACHE_SUBSCRIPTION":       "read-cache",
+		cacheOff:                   "true",
 		"DISPATCH_SCHEDULE":        "*/10 * * * * *",
 		"INBOX_SCHEDULE":           "30 * * * * *",
 	}

@@ -2,7 +2,9 @@ package e2e_test
 
 import (
 	"errors"
+	"fmt"
 	"io"
+	"maps"
 	"net/http"
 	"strconv"
 	"strings"
@@ -125,4 +127,47 @@ func TestReadsFromRedis(t *testing.T) {
 	server.FlushAll()
 	s.eventually(s.hits("p-1"), "it is used again")
 	require.Contains(t, s.recent("p-1", time.Hour).body, "Grace")
+}
+
+// TestEventsKeepTheCacheTrue: nobody reads the store, and the cache has each version all the same, also
+// those that came while it was away.
+func TestEventsKeepTheCacheTrue(t *testing.T) {
+	t.Parallel()
+	server := miniredis.RunT(t)
+	s := start(t, func(c *stack.Config) {
+		maps.Copy(c.Settings, map[string]string{
+			"REDIS_CONNECTION": "redis://" + server.Addr(), "RELAYBOX_READ_CACHE_PREFIX": "e2e:", "AzureWebJobs.RefreshCache.Disabled": "false",
+		})
+	})
+	has := func(version int) func() bool {
+		return func() bool {
+			return strings.Contains(server.HGet("e2e:profile:p-1", "head"), fmt.Sprintf(`"version":%d,`, version))
+		}
+	}
+	first := s.must(201, http.MethodPut, "p-1", `{"displayName":"Ada <&> Zoë"}`)
+	s.eventually(has(1), "its event has arrived")
+	got := s.recent("p-1", time.Hour)
+	require.Equal(t, shown{200, first.etag, "HIT", got.age, first.body}, got)
+
+	second := s.must(200, http.MethodPut, "p-1", `{"displayName":"Grace"}`)
+	s.eventually(has(2), "so has the next one")
+	got = s.recent("p-1", time.Hour)
+	require.Equal(t, shown{200, second.etag, "HIT", got.age, second.body}, got)
+
+	server.Close()
+	s.must(200, http.MethodPut, "p-1", `{"displayName":"Joan"}`)
+	require.Equal(t, "MISS", s.recent("p-1", time.Hour).from)
+	s.killHandler()
+	require.NoError(t, server.Restart())
+	s.eventually(has(3), "whoever had the event when it died")
+	s.eventually(func() bool {
+		got, err := s.tryRecent("p-1", time.Hour)
+		return err == nil && got.from == "HIT" && strings.Contains(got.body, "Joan")
+	}, "another handler answers")
+
+	s.must(204, http.MethodDelete, "p-1", "")
+	s.eventually(has(4), "a deletion is a version")
+	got = s.recent("p-1", time.Hour)
+	require.Equal(t, []any{404, "HIT"}, []any{got.status, got.from})
+	require.Empty(t, s.Bus.Peek(s.Settings["EVENTS_TOPIC"]+"/Subscriptions/"+s.Settings["CACHE_SUBSCRIPTION"]+"/$DeadLetterQueue"))
 }

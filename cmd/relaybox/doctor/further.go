@@ -13,7 +13,8 @@ import (
 	"github.com/relaybox/relaybox/handler/config"
 )
 
-// further is a consumer beside ConsumeEvent: its subscription, by name, and what it needs of that.
+// further is a consumer beside ConsumeEvent: its subscription, by name, and what it needs of that. One
+// that hears everything has no rule.
 type further struct {
 	name, setting, subscription string
 	container                   string
@@ -37,8 +38,14 @@ func furtherConsumers(c config.Config, o Options, s Settings) []further {
 		f.sessions = f.subscription != "" && takesSessions(o.App, o.Home, s, f.subscription)
 		list = append(list, f)
 	}
+	if !c.Off(cacheFunction) {
+		list = append(list, further{name: "cache of reads", setting: cacheSubscription, subscription: c.Subscription(cacheSubscription)})
+	}
 	return list
 }
+
+// Who keeps the cache of reads true has no models, so it is none of the app's consumers.
+const cacheFunction, cacheSubscription = "RefreshCache", "CACHE_SUBSCRIPTION"
 
 // Further are the subscriptions of consumers beside ConsumeEvent that the settings name, by the
 // consumer's name.
@@ -91,6 +98,9 @@ func (q busQuestions) ofConsumer(ctx context.Context, conn servicebus.Connection
 	})
 	if s.RulesErr != nil {
 		return append(list, q.unread(f.subscription+" rules", conn, s.RulesErr))
+	}
+	if f.rule == "" {
+		return append(list, CheckRules(f.subscription, s.Rules))
 	}
 	return append(list, CheckRule(f.subscription, s.Rules, f.rule))
 }

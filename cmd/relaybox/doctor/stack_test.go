@@ -306,6 +306,14 @@ func TestWhatIsRefused(t *testing.T) {
 			"mailing-list expired events", Warning, "dropped without a trace", "deadLetteringOnMessageExpiration"},
 		"no setting of a further consumer": {func(s *scene) { s.settings["MAILING_SUBSCRIPTION"] = "" },
 			"MailingList", Refused, "MAILING_SUBSCRIPTION is missing", "add it to the application settings"},
+		"nobody keeps the cache true": {func(s *scene) { s.settings["AzureWebJobs.RefreshCache.Disabled"] = "false" },
+			"subscription read-cache", Refused, "the consumer cache of reads hears nothing", "CACHE_SUBSCRIPTION"},
+		"the cache hears too little": {func(s *scene) {
+			s.settings["AzureWebJobs.RefreshCache.Disabled"] = "false"
+			own := s.topology.Topics[0].Subscriptions[0]
+			own.Name, own.Rules = "read-cache", []minibus.Rule{{Name: "mine", SQL: "sys.Label = 'relaybox.profile.created'"}}
+			s.topology.Topics[0].Subscriptions = append(s.topology.Topics[0].Subscriptions, own)
+		}, "read-cache rules", Warning, "mine (sql)", "$Default"},
 		"no container of a further consumer yet": {func(s *scene) { s.settings["COSMOS_CONSUMER_CONTAINERS"] = "mailing-list=people" },
 			"container people (of consumer mailing-list)", Warning, "no such container yet", "at its first start"},
 		"no name of a container": {func(s *scene) { s.settings["COSMOS_INBOX_CONTAINER"] = "" },
