@@ -17,6 +17,7 @@ type verdict struct {
 	events       int // events that the changes make
 	published    int // distinct events on the bus
 	copies       int // further copies of them on the bus
+	kept         int // entities that the cache has
 	consumed     int // distinct events that the consumer applied
 	lost         int // events that must exist and had no effect
 	disorder     int // events on the bus before an earlier one of their entity
@@ -107,6 +108,9 @@ func (v *verdict) checkKey(key string, e evidence) {
 	v.checkBus(h, bus)
 	v.checkView(h, id, bus, seen)
 	v.checkList(h, e.list[key])
+	if kept, ok := e.kept[key]; ok {
+		v.checkKept(h, stored.entity, kept)
+	}
 }
 
 // bySeq finds events by their own numbers.

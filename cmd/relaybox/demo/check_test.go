@@ -29,6 +29,7 @@ func TestCheckAcceptsAFlawlessRun(t *testing.T) {
 		require.Zero(t, v.unknown)
 		require.Equal(t, v.events, v.published)
 		require.Equal(t, v.events, v.consumed)
+		require.Equal(t, len(w.store), v.kept)
 		require.Greater(t, v.events, v.acknowledged, "email-changed stands beside updated")
 		require.Positive(t, v.shared())
 		require.Positive(t, v.listed)
@@ -85,6 +86,21 @@ func TestCheckNamesWhatIsBroken(t *testing.T) {
 			a := lastChange(w, key)
 			a.version, a.answered = w.store[key].entity.Version, time.Unix(100, 0)
 			w.recent = map[string][]recent{key: {{since: a.answered.Add(1), version: a.version - 1}}}
+		}},
+		{"cache that is behind", trueCache, func(w *world, key string) {
+			e := w.kept[key]
+			e.Version--
+			w.kept[key] = e
+		}},
+		{"cache of another state", trueCache, func(w *world, key string) {
+			e := w.kept[key]
+			e.Data = another(key).body
+			w.kept[key] = e
+		}},
+		{"cache of what is gone", trueCache, func(w *world, key string) {
+			e := w.kept[key]
+			e.Deleted = !e.Deleted
+			w.kept[key] = e
 		}},
 		{"lost deletion", noLostWrite, func(w *world, key string) {
 			gone := intent{mark: "gone", verb: remove}

@@ -136,7 +136,7 @@ func Run(ctx context.Context, o Options) error {
 	if err != nil && !errors.Is(err, ErrNotDrained) {
 		return errors.Join(err, r.close())
 	}
-	result, checkErr := r.result()
+	result, checkErr := r.result(ctx)
 	stopAudit()
 	<-audited
 	if err := errors.Join(checkErr, r.close(), r.stack.Err()); err != nil {
@@ -176,6 +176,9 @@ func (r *run) start(log io.Writer) error {
 	settings := stack.Defaults()
 	settings["DISPATCH_SCHEDULE"] = "*/2 * * * * *" // the sweep, so that the demo ends soon
 	r.watch = newWatch(settings["COSMOS_INBOX_CONTAINER"])
+	if r.opts.Instances > 0 {
+		settings["AzureWebJobs.RefreshCache.Disabled"] = "false" // they share a cache
+	}
 	consumers, err := stack.Consumers(r.opts.App, settings)
 	if err != nil {
 		return err

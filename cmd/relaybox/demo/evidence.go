@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"slices"
 	"time"
+
+	"github.com/relaybox/relaybox/outbox"
 )
 
 // evidence is what the check looks at. Each part comes from a witness of its own, and
@@ -20,6 +22,8 @@ type evidence struct {
 	store map[string]partition
 	// views: the documents of the consumer's container.
 	views map[string]view
+	// kept: what the cache that instances share has of entities, by key.
+	kept map[string]outbox.Entity
 	// bus: what a subscription of the demo's own received, in the broker's order.
 	bus map[string][]busEvent
 	// list: the documents of the second consumer's container.

@@ -108,7 +108,7 @@ func (f *fleet) launch() error {
 	env := maps.Clone(r.stack.Settings)
 	env["COSMOS_CONNECTION"] = r.stack.Cosmos.ConnectionString(door)
 	env["REDIS_CONNECTION"] = "redis://" + f.cache.Addr()
-	env["RELAYBOX_READ_CACHE_PREFIX"] = "demo:" // each reaches the store by another address
+	env["RELAYBOX_READ_CACHE_PREFIX"] = cachePrefix
 	if m.host, err = f.parts.Launch(f.ctx, m.name, env, parts.HostArgs(r.opts.App)...); err != nil {
 		return err
 	}

@@ -72,6 +72,7 @@ func (f *fleetReport) print(row func(name, format string, args ...any), r report
 	p50, p99 = spread(f.reads)
 	row("read answered", "p50 %s, p99 %s, %d reads; %d more got no answer", p50, p99, len(f.reads), f.unread)
 	row("reads that may be old", "%d by %v at most, %d of them from the cache", f.cached, allowed, f.hits)
+	row("cache at the end", "%d entities, each as the store has it", r.kept)
 	row("writes/s", "%.1f of %g that were asked for, %.2f million a day", r.perSecond, f.asked, perDay(r.perSecond))
 	row("requests/s", "%.1f, %.2f million a day", f.rate(), perDay(f.rate()))
 	row("instances", "%d; %d left, %d joined, %d were killed and came back", f.started, f.left, f.joined, f.killed)
@@ -97,6 +98,7 @@ type Fleet struct {
 	Unread     int             `json:"readsWithoutAnswer"`
 	Cached     int             `json:"readsThatMayBeOld"`
 	Hits       int             `json:"cacheHits"`
+	Kept       int             `json:"cachedAtTheEnd"`
 	ReadP50    float64         `json:"readAnsweredP50"`
 	ReadP99    float64         `json:"readAnsweredP99"`
 	Moved      int             `json:"moved"`
@@ -112,14 +114,14 @@ type FleetInstance struct {
 	Consumed int    `json:"consumed"`
 }
 
-func (f *fleetReport) forPrograms(writesPerSecond float64) *Fleet {
+func (f *fleetReport) forPrograms(writesPerSecond float64, kept int) *Fleet {
 	if f == nil {
 		return nil
 	}
 	out := &Fleet{
 		Instances: f.started, Joined: f.joined, Left: f.left, Killed: f.killed, Asked: f.asked, Requests: f.rate(), PerDay: perDay(writesPerSecond),
 		WriteP50: millis(percentile(f.writes, 50)), WriteP99: millis(percentile(f.writes, 99)),
-		Reads: len(f.reads), Unread: f.unread, Cached: f.cached, Hits: f.hits, ReadP50: millis(percentile(f.reads, 50)), ReadP99: millis(percentile(f.reads, 99)),
+		Reads: len(f.reads), Unread: f.unread, Cached: f.cached, Hits: f.hits, Kept: kept, ReadP50: millis(percentile(f.reads, 50)), ReadP99: millis(percentile(f.reads, 99)),
 		Moved: f.moved, BadGateway: f.failed(),
 	}
 	for _, i := range f.instances {

@@ -28,9 +28,10 @@ const (
 	noDeadLetter   = "no event is dead-lettered"
 	busOrder       = "events of an entity are on the bus in order"
 	viewEqual      = "the read model equals the last acknowledged state"
+	trueCache      = "once all events were heard, the cache has each entity as the store has it"
 	oneEffect      = "every event had its effect exactly once"
 	listEqual      = "the mailing list has the address of each profile"
 )
 
 // pathOrder sorts what is broken: the first may have caused the others.
-var pathOrder = []string{everyWrite, refusals, trueRead, newEnough, noLostWrite, noPhantom, conditions, oneChange, nothingLeft, noLostEvent, noPhantomEvent, busOrder, noDeadLetter, viewEqual, oneEffect, listEqual}
+var pathOrder = []string{everyWrite, refusals, trueRead, newEnough, noLostWrite, noPhantom, conditions, oneChange, nothingLeft, noLostEvent, noPhantomEvent, busOrder, noDeadLetter, viewEqual, oneEffect, listEqual, trueCache}

@@ -46,6 +46,6 @@ func (r report) encode(out io.Writer, seed uint64) error {
 		Seed: seed, Writes: r.writes, Requests: r.attempts, Acknowledged: r.acknowledged, Declined: r.declined, Unknown: r.unknown,
 		Events: r.events, Published: r.published, Consumed: r.consumed, Dropped: r.dropped, Disorder: r.disorder, Lost: r.lost, Listed: r.listed, Unlisted: r.unlisted,
 		P50: millis(percentile(r.all, 50)), P99: millis(percentile(r.all, 99)), FastP50: millis(percentile(r.calm, 50)), FastP99: millis(percentile(r.calm, 99)),
-		PerSecond: r.perSecond, Seconds: r.took.Seconds(), Fleet: r.fleet.forPrograms(r.perSecond), Broken: broken,
+		PerSecond: r.perSecond, Seconds: r.took.Seconds(), Fleet: r.fleet.forPrograms(r.perSecond, r.kept), Broken: broken,
 	})
 }

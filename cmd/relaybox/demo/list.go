@@ -86,7 +86,11 @@ func (v *verdict) checkList(h *history, e *entryDoc) {
 // subscriptions are the paths of those of the app's consumers.
 func (r *run) subscriptions() []string {
 	topic := r.stack.Settings["EVENTS_TOPIC"] + "/Subscriptions/"
-	return []string{topic + r.stack.Settings["EVENTS_SUBSCRIPTION"], topic + r.stack.Settings[listSubscription]}
+	all := []string{topic + r.stack.Settings["EVENTS_SUBSCRIPTION"], topic + r.stack.Settings[listSubscription]}
+	if r.fleet != nil {
+		all = append(all, topic+r.stack.Settings["CACHE_SUBSCRIPTION"])
+	}
+	return all
 }
 
 // consumed says whether the consumers have had what is in their subscriptions.

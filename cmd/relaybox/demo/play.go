@@ -8,6 +8,8 @@ import (
 	"net/http"
 	"sync"
 	"time"
+
+	"github.com/relaybox/relaybox/outbox"
 )
 
 // pace spreads writes over a time, in bursts; the zero value is full speed.
@@ -159,7 +161,7 @@ func (r *run) deadLetters() (ids []string, err error) {
 }
 
 // result gathers the evidence and checks it.
-func (r *run) result() (report, error) {
+func (r *run) result(ctx context.Context) (report, error) {
 	store, views, err := r.documents()
 	if err != nil {
 		return report{}, err
@@ -174,7 +176,13 @@ func (r *run) result() (report, error) {
 		return report{}, err
 	}
 	rep := report{writes: r.opts.Writes, dropped: dropped, perSecond: r.speed, took: time.Since(r.began)}
-	rep.verdict = check(evidence{attempts: r.journal.attempts, shown: r.journal.shown, recent: r.journal.recent, store: store, views: views, list: list, bus: bus, dead: dead})
+	var kept map[string]outbox.Entity
+	if r.fleet != nil {
+		if kept, err = r.fleet.kept(ctx, store); err != nil {
+			return report{}, err
+		}
+	}
+	rep.verdict = check(evidence{attempts: r.journal.attempts, shown: r.journal.shown, recent: r.journal.recent, store: store, views: views, list: list, kept: kept, bus: bus, dead: dead})
 	rep.broken = append(append(r.journal.unfinished, rep.broken...), faults...)
 	for _, attempts := range r.journal.attempts {
 		rep.attempts += len(attempts)

@@ -9,6 +9,8 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/relaybox/relaybox/outbox"
 )
 
 // world is an honest system in memory: it carries out a workload and leaves the
@@ -28,7 +30,7 @@ type life struct {
 func newWorld() *world {
 	return &world{
 		now: time.Unix(0, 0), lives: map[string]*life{},
-		evidence: evidence{attempts: map[string][]attempt{}, store: map[string]partition{}, views: map[string]view{}, list: map[string]*entryDoc{}, bus: map[string][]busEvent{}},
+		evidence: evidence{attempts: map[string][]attempt{}, store: map[string]partition{}, views: map[string]view{}, list: map[string]*entryDoc{}, kept: map[string]outbox.Entity{}, bus: map[string][]busEvent{}},
 	}
 }
 
@@ -106,6 +108,7 @@ func (w *world) change(k *kind, id string, l *life, next state) {
 		e.LastSeq, e.Data.Address = entryOf(l.events)
 		w.list[key] = e
 	}
+	w.kept[key] = outbox.Entity{Key: key, Version: l.version, Deleted: next == nil, Data: data}
 }
 
 func live(t *testing.T, seed uint64, silentPercent int) *world {
