@@ -29,6 +29,9 @@ param cosmosContinuousBackup bool = false
 @description('Containers of kinds that do not share the two, by kind: { invoice: { outbox: \'invoices\', inbox: \'invoice-views\' } }.')
 param kindContainers object = {}
 
+@description('Run the second consumer, MailingList, with a subscription and a container of its own. Each event that it hears costs a delivery, an execution and a write.')
+param mailingList bool = false
+
 @description('Premium has dedicated capacity, messages above 256 KB and private endpoints.')
 @allowed(['Standard', 'Premium'])
 param serviceBusTier string = 'Standard'
@@ -116,6 +119,7 @@ module resources 'resources.bicep' = {
     cosmosMaxThroughput: cosmosMaxThroughput
     cosmosContinuousBackup: cosmosContinuousBackup
     kindContainers: kindContainers
+    mailingList: mailingList
     serviceBusTier: serviceBusTier
     serviceBusMessagingUnits: serviceBusMessagingUnits
     duplicateDetectionWindow: duplicateDetectionWindow

@@ -26,6 +26,9 @@ param cosmosContinuousBackup bool = false
 @description('Containers of kinds that do not share the two, by kind: { invoice: { outbox: \'invoices\', inbox: \'invoice-views\' } }.')
 param kindContainers object = {}
 
+@description('Run the second consumer, MailingList, with a subscription and a container of its own. Each event that it hears costs a delivery, an execution and a write.')
+param mailingList bool = false
+
 @description('Premium has dedicated capacity, messages above 256 KB and private endpoints.')
 @allowed(['Standard', 'Premium'])
 param serviceBusTier string = 'Standard'
@@ -102,7 +105,22 @@ var names = {
   inboxContainer: 'views'
   topic: 'entity-events'
   subscription: 'read-models'
+  mailingList: 'mailing-list'
+  cache: 'read-cache'
 }
+// The consumers beside ConsumeEvent that run: subscription, rule as in function.json, container.
+var consumers = mailingList
+  ? [
+      {
+        subscription: names.mailingList
+        rule: 'sys.Label IN (\'relaybox.profile.created\', \'relaybox.profile.email-changed\', \'relaybox.profile.deleted\') OR replayfor = \'${names.mailingList}\''
+        container: names.mailingList
+      }
+    ]
+  : []
+// RefreshCache hears everything, and has no models.
+var cacheConsumer = readCache == 'redis' ? [{ subscription: names.cache, rule: '1=1' }] : []
+var consumerContainers = [for consumer in consumers: consumer.container]
 // kindContainers in the form of the app's setting, and as the containers of either side.
 var kindSetting = [for kind in items(kindContainers): '${kind.key}=${kind.value.outbox}/${kind.value.inbox}']
 var kindOutboxes = [for kind in items(kindContainers): kind.value.outbox]
@@ -165,7 +183,7 @@ module cosmos 'modules/cosmos.bicep' = {
     database: names.database
     outboxContainer: names.outboxContainer
     inboxContainer: names.inboxContainer
-    ownContainers: union(kindOutboxes, kindInboxes)
+    ownContainers: union(kindOutboxes, kindInboxes, consumerContainers)
     zoneRedundant: zoneRedundant
     publicNetworkAccess: !privateNetwork
     workspaceId: monitoring.outputs.workspaceId
@@ -184,6 +202,7 @@ module serviceBus 'modules/servicebus.bicep' = {
     messagingUnits: serviceBusMessagingUnits
     topic: names.topic
     subscription: names.subscription
+    consumers: union(consumers, cacheConsumer)
     maxDeliveries: maxDeliveries
     duplicateDetectionWindow: duplicateDetectionWindow
     exactScaling: exactScaling
@@ -325,6 +344,9 @@ module app 'modules/app.bicep' = {
         EVENTS_TOPIC: names.topic
         EVENTS_SUBSCRIPTION: names.subscription
         RELAYBOX_READ_CACHE: readCache
+        // Named in a function.json, so also when the function is off.
+        MAILING_SUBSCRIPTION: names.mailingList
+        CACHE_SUBSCRIPTION: names.cache
         RELAYBOX_MAX_DELIVERIES: '${maxDeliveries}'
         DISPATCH_SCHEDULE: dispatchSchedule
         INBOX_SCHEDULE: '30 * * * * *'
@@ -337,8 +359,9 @@ module app 'modules/app.bicep' = {
             REDIS_CONNECTION__credential: 'managedidentity'
             REDIS_CONNECTION__clientId: identity.outputs.clientId
           }
-        : {},
-      empty(kindContainers) ? {} : { COSMOS_KIND_CONTAINERS: join(kindSetting, ',') }
+        : { AzureWebJobs_RefreshCache_Disabled: 'true' },
+      empty(kindContainers) ? {} : { COSMOS_KIND_CONTAINERS: join(kindSetting, ',') },
+      mailingList ? {} : { AzureWebJobs_MailingList_Disabled: 'true' }
     )
   }
   // The host reads its storage as soon as it starts.

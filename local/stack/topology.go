@@ -49,7 +49,7 @@ func (s Subscription) make() minibus.Subscription {
 	return made
 }
 
-// RuleName is what the rule of a consumer's subscription is called, here and in Azure.
+// RuleName is what the rule of a consumer's subscription is called.
 const RuleName = "heard"
 
 // Consumers are the subscriptions of the topic, beside the one that the settings call

@@ -14,7 +14,7 @@ import (
 func TestAlertsAskForWhatTheAppLogs(t *testing.T) {
 	t.Parallel()
 	logged := ""
-	for _, file := range []string{"handler/app/observe.go", "entity/consume.go", "functions/OutboxDispatcher/dispatcher.go", "functions/InboxSweeper/sweeper.go"} {
+	for _, file := range []string{"handler/app/observe.go", "entity/taker.go", "functions/OutboxDispatcher/dispatcher.go", "functions/InboxSweeper/sweeper.go"} {
 		text, err := os.ReadFile(filepath.Join(root(t), filepath.FromSlash(file)))
 		require.NoError(t, err)
 		logged += string(text)

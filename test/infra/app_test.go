@@ -12,6 +12,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/relaybox/relaybox/functions"
 	"github.com/relaybox/relaybox/handler/config"
 )
 
@@ -47,7 +48,7 @@ func TestSettingsAreTheAppsOwn(t *testing.T) {
 	named, connections := wanted(t)
 	every(t, func(t *testing.T, d deployment) {
 		got := settings(t, d)
-		known := slices.Concat(config.Names(), hostReads, slices.Collect(maps.Keys(named)))
+		known := slices.Concat(config.Names(), hostReads, slices.Collect(maps.Keys(named)), offSettings(t))
 		for name, value := range got {
 			require.NotContains(t, forbidden, name)
 			ours := slices.ContainsFunc(known, func(k string) bool { return k == name })
@@ -71,6 +72,51 @@ func TestSettingsAreTheAppsOwn(t *testing.T) {
 		}
 		require.Equal(t, example(t)["DISPATCH_SCHEDULE"], got["DISPATCH_SCHEDULE"])
 	})
+}
+
+// offSettings turn functions off.
+func offSettings(t *testing.T) []string {
+	t.Helper()
+	all, err := functions.Triggers()
+	require.NoError(t, err)
+	var names []string
+	for function := range all {
+		names = append(names, "AzureWebJobs_"+function+"_Disabled")
+	}
+	return names
+}
+
+// TestASecondConsumerIsAChoice: it is off where nobody has asked for it, in a form that host and
+// handler understand, and nothing is made for it; else it has what its function.json says.
+func TestASecondConsumerIsAChoice(t *testing.T) {
+	t.Parallel()
+	const rules = namespace + "/topics/subscriptions/rules"
+	all, err := functions.Consumers()
+	require.NoError(t, err)
+	for _, on := range []bool{false, true} {
+		d := with(t, map[string]any{"mailingList": on})
+		c, err := config.Load(live(t, d))
+		require.NoError(t, err)
+		var subscriptions []string
+		for _, s := range d.of(namespace + "/topics/subscriptions") {
+			subscriptions = append(subscriptions, s.Name[strings.LastIndexByte(s.Name, '/')+1:])
+		}
+		if !on {
+			require.True(t, c.Off("MailingList"))
+			require.Len(t, subscriptions, 1)
+			require.Empty(t, d.of(rules))
+			continue
+		}
+		require.False(t, c.Off("MailingList"))
+		require.Len(t, d.of(rules), len(all))
+		for i, consumer := range all {
+			name := c.Subscription(consumer.Subscription)
+			require.Contains(t, subscriptions, name)
+			rule := d.of(rules)[i]
+			require.True(t, strings.HasSuffix(rule.Name, "/"+name+"/$Default"), "in the place of the rule that takes everything: %s", rule.Name)
+			require.Equal(t, strings.ReplaceAll(consumer.Rule(), "%"+consumer.Subscription+"%", name), rule.get("properties.sqlFilter.sqlExpression"))
+		}
+	}
 }
 
 // TestKindsHaveContainersOfTheirOwn: the setting names what is made, in the form that the

@@ -214,6 +214,7 @@ func every(t *testing.T, f func(*testing.T, deployment)) {
 		"dev": file(t, "dev.bicepparam"), "prod": file(t, "prod.bicepparam"), "azd": file(t, "main.bicepparam"),
 		"private standard": {"environmentName": "x1", "location": "here", "privateNetwork": true, "exactScaling": true, "alertEmail": "a@example.com"},
 		"shared cache":     {"environmentName": "x1", "location": "here", "readCache": "redis", "privateNetwork": true},
+		"two consumers":    {"environmentName": "x1", "location": "here", "mailingList": true},
 		"kinds with their own": {"environmentName": "x1", "location": "here", "kindContainers": map[string]any{
 			"invoice": map[string]any{"outbox": "invoices", "inbox": "invoice-views"},
 			"credit":  map[string]any{"outbox": "credits", "inbox": "views"},

@@ -74,6 +74,9 @@ func TestDoctorHasNothingToSay(t *testing.T) {
 		for _, own := range c.OwnContainers() {
 			roles[own.Outbox], roles[own.Inbox] = doctor.Outbox, doctor.Inbox
 		}
+		for _, consumer := range inUse(t, c) {
+			roles[c.ConsumerContainer(consumer.Name)] = doctor.Inbox
+		}
 		for _, r := range d.of(account + "/sqlDatabases/containers") {
 			name := into[string](t, r, "properties.resource.id")
 			require.Contains(t, roles, name)
@@ -84,7 +87,9 @@ func TestDoctorHasNothingToSay(t *testing.T) {
 
 		topic := topicOf(t, d)
 		fine(t, doctor.CheckTopic(c.Bus.Topic, topic, doctor.TopicNeeds{Partitioned: c.Bus.Partitioned, SweepBudget: c.Outbox.SweepBudget})...)
-		fine(t, doctor.CheckSubscription(values["EVENTS_SUBSCRIPTION"], subscriptionOf(t, d), doctor.SubscriptionNeeds{Hold: c.Inbox.Hold, EarlyWait: c.Inbox.EarlyWait, Deliveries: c.Inbox.Deliveries})...)
+		for _, r := range d.of(namespace + "/topics/subscriptions") {
+			fine(t, doctor.CheckSubscription(r.Name, subscription(t, r), doctor.SubscriptionNeeds{Hold: c.Inbox.Hold, EarlyWait: c.Inbox.EarlyWait, Deliveries: c.Inbox.Deliveries})...)
+		}
 		fine(t, doctor.CheckEventSize(c.Outbox.MaxEventBytes, doctor.Namespace{SKU: into[string](t, d.the(t, namespace), "sku.name")}, topic))
 	})
 }
@@ -181,14 +186,14 @@ func topicOf(t *testing.T, d deployment) doctor.Topic {
 	}
 }
 
-func subscriptionOf(t *testing.T, d deployment) doctor.Subscription {
+func subscription(t *testing.T, r resource) doctor.Subscription {
 	t.Helper()
 	p := into[struct {
 		RequiresSession, DeadLetteringOnMessageExpiration        bool
 		LockDuration, DefaultMessageTimeToLive, AutoDeleteOnIdle string
 		MaxDeliveryCount                                         int
 		ForwardTo, Status                                        string
-	}](t, d.the(t, namespace+"/topics/subscriptions"), "properties")
+	}](t, r, "properties")
 	return doctor.Subscription{
 		Sessions: p.RequiresSession, LockDuration: lasts(t, p.LockDuration, time.Minute), MaxDeliveryCount: p.MaxDeliveryCount,
 		TimeToLive: lasts(t, p.DefaultMessageTimeToLive, admin.Forever), AutoDelete: lasts(t, p.AutoDeleteOnIdle, admin.Forever),

@@ -172,15 +172,15 @@ func (p *parser) call(name string, args []any) any {
 	case "reference":
 		return runtime(fmt.Sprint("reference(", args[0], ")"))
 	}
-	f, ok := functions[name]
+	f, ok := known[name]
 	if !ok {
 		panic("the test does not know the function " + name)
 	}
 	return f(args)
 }
 
-// functions are those that our templates use. Names and hashes only need to differ.
-var functions = map[string]func([]any) any{
+// known are the functions that our templates use. Names and hashes only need to differ.
+var known = map[string]func([]any) any{
 	"if": func(a []any) any {
 		if a[0].(bool) {
 			return a[1]

@@ -10,6 +10,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/relaybox/relaybox/functions"
 	"github.com/relaybox/relaybox/handler/config"
 	"github.com/relaybox/relaybox/local/stack"
 )
@@ -77,6 +78,9 @@ func TestContainersKeepWhatTheProtocolNeeds(t *testing.T) {
 		wanted := []string{want["COSMOS_OUTBOX_CONTAINER"], want["COSMOS_INBOX_CONTAINER"]}
 		c, err := config.Load(live(t, d))
 		require.NoError(t, err)
+		for _, consumer := range inUse(t, c) {
+			wanted = append(wanted, c.ConsumerContainer(consumer.Name))
+		}
 		for _, own := range c.OwnContainers() {
 			for _, name := range []string{own.Outbox, own.Inbox} {
 				if !slices.Contains(wanted, name) {
@@ -100,9 +104,18 @@ func TestTopicAndSubscriptionKeepWhatTheProtocolNeeds(t *testing.T) {
 	defaults, _ = config.Load(nil) // what is missing does not matter here
 	every(t, func(t *testing.T, d deployment) {
 		want := example(t)
-		topic, sub := d.the(t, "Microsoft.ServiceBus/namespaces/topics"), d.the(t, "Microsoft.ServiceBus/namespaces/topics/subscriptions")
+		topic, subs := d.the(t, "Microsoft.ServiceBus/namespaces/topics"), d.of("Microsoft.ServiceBus/namespaces/topics/subscriptions")
 		require.Equal(t, want["EVENTS_TOPIC"], strings.Split(topic.Name, "/")[1])
-		require.Equal(t, []string{want["EVENTS_TOPIC"], want["EVENTS_SUBSCRIPTION"]}, strings.Split(sub.Name, "/")[1:])
+		c, err := config.Load(live(t, d))
+		require.NoError(t, err)
+		wanted := []string{want["EVENTS_SUBSCRIPTION"]}
+		for _, consumer := range inUse(t, c) {
+			wanted = append(wanted, c.Subscription(consumer.Subscription))
+		}
+		if !c.Off("RefreshCache") {
+			wanted = append(wanted, c.Subscription("CACHE_SUBSCRIPTION"))
+		}
+		require.Len(t, subs, len(wanted))
 		require.Equal(t, true, topic.get("properties.requiresDuplicateDetection"))
 		window := seconds(t, topic.get("properties.duplicateDetectionHistoryTimeWindow"))
 		require.Greater(t, window, longestPause)
@@ -111,15 +124,26 @@ func TestTopicAndSubscriptionKeepWhatTheProtocolNeeds(t *testing.T) {
 		require.Equal(t, false, topic.get("properties.enablePartitioning"), "EVENTS_TOPIC_PARTITIONED is not set")
 		require.GreaterOrEqual(t, seconds(t, topic.get("properties.defaultMessageTimeToLive")), 24*time.Hour)
 
-		require.Equal(t, false, sub.get("properties.requiresSession"), "the consumer keeps the order by the numbers")
-		require.Greater(t, defaults.Inbox.EarlyWait, seconds(t, sub.get("properties.lockDuration")))
-		require.Equal(t, true, sub.get("properties.deadLetteringOnMessageExpiration"))
-		require.Equal(t, 100.0, sub.get("properties.maxDeliveryCount"), "doctor says why")
 		require.Equal(t, 100, defaults.Inbox.Deliveries)
-		require.LessOrEqual(t, seconds(t, sub.get("properties.lockDuration")), 5*time.Minute)
-		for _, r := range []resource{topic, sub} {
+		for i, sub := range subs {
+			require.Equal(t, []string{want["EVENTS_TOPIC"], wanted[i]}, strings.Split(sub.Name, "/")[1:])
+			require.Equal(t, false, sub.get("properties.requiresSession"), "the consumer keeps the order by the numbers")
+			require.Greater(t, defaults.Inbox.EarlyWait, seconds(t, sub.get("properties.lockDuration")))
+			require.Equal(t, true, sub.get("properties.deadLetteringOnMessageExpiration"))
+			require.Equal(t, 100.0, sub.get("properties.maxDeliveryCount"), "doctor says why")
+			require.LessOrEqual(t, seconds(t, sub.get("properties.lockDuration")), 5*time.Minute)
+		}
+		for _, r := range append(subs, topic) {
 			require.Nil(t, r.get("properties.autoDeleteOnIdle"))
 			require.Nil(t, r.get("properties.forwardTo"))
 		}
 	})
+}
+
+// inUse are the consumers beside ConsumeEvent that a deployment runs.
+func inUse(t *testing.T, c config.Config) []functions.Consumer {
+	t.Helper()
+	all, err := functions.Consumers()
+	require.NoError(t, err)
+	return slices.DeleteFunc(all, func(consumer functions.Consumer) bool { return c.Off(consumer.Function) })
 }

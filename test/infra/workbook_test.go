@@ -48,7 +48,7 @@ func board(t *testing.T, d deployment) []part {
 // writers are the sources of the lines that have a signal.
 var writers = map[string]string{
 	"sweep": "functions/OutboxDispatcher/dispatcher.go", "inbox-sweep": "functions/InboxSweeper/sweeper.go",
-	"parked": "handler/app/observe.go", "refused": "entity/consume.go",
+	"parked": "handler/app/observe.go", "refused": "entity/taker.go",
 }
 
 // TestTheWorkbookAsksForWhatTheAppLogs: each field of each query is one that the line of its

@@ -68,6 +68,8 @@ func checkFunction(f Function, azure bool) []Finding {
 	switch {
 	case len(list) > 0:
 		return list
+	case f.Disabled && isFurther(f.Name):
+		return []Finding{ok(f.Name, "turned off by a setting: that consumer is not wanted")}
 	case f.Disabled:
 		return []Finding{finding(Warning, f.Name, "disabled by a setting", "remove AzureWebJobs."+f.Name+".Disabled")}
 	}

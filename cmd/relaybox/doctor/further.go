@@ -3,6 +3,7 @@ package doctor
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 	"sync"
 
@@ -46,6 +47,12 @@ func furtherConsumers(c config.Config, o Options, s Settings) []further {
 
 // Who keeps the cache of reads true has no models, so it is none of the app's consumers.
 const cacheFunction, cacheSubscription = "RefreshCache", "CACHE_SUBSCRIPTION"
+
+// isFurther says whether a function is that of a consumer beside ConsumeEvent.
+func isFurther(function string) bool {
+	all, err := functions.Consumers()
+	return function == cacheFunction || err == nil && slices.ContainsFunc(all, func(c functions.Consumer) bool { return c.Function == function })
+}
 
 // Further are the subscriptions of consumers beside ConsumeEvent that the settings name, by the
 // consumer's name.

@@ -38,7 +38,7 @@ param outboxContainer string
 @description('Container of the consumer: read models and receipts.')
 param inboxContainer string
 
-@description('Containers of kinds that do not share these two, of either side.')
+@description('Containers of kinds that do not share these two, of either side, and of further consumers.')
 param ownContainers array
 
 @description('Spread over the zones of the region.')

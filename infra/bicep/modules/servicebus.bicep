@@ -31,6 +31,9 @@ param topic string
 @description('Subscription of ConsumeEvent.')
 param subscription string
 
+@description('Further consumers of the topic: subscription and rule of each.')
+param consumers array
+
 @description('How often the broker delivers a message before it is a dead letter. The app must be told the same number.')
 @minValue(1)
 param maxDeliveries int
@@ -103,6 +106,48 @@ resource namespace 'Microsoft.ServiceBus/namespaces@2024-01-01' = {
     }
   }
 }
+
+resource further 'Microsoft.ServiceBus/namespaces/topics/subscriptions@2024-01-01' = [
+  for consumer in consumers: {
+    parent: namespace::events
+    name: consumer.subscription
+    properties: {
+      requiresSession: false
+      maxDeliveryCount: maxDeliveries
+      lockDuration: 'PT1M'
+      defaultMessageTimeToLive: 'P14D'
+      deadLetteringOnMessageExpiration: true
+      deadLetteringOnFilterEvaluationExceptions: true
+      enableBatchedOperations: true
+    }
+  }
+]
+
+// In the place of the rule that the service makes of itself, which takes every event.
+resource heard 'Microsoft.ServiceBus/namespaces/topics/subscriptions/rules@2024-01-01' = [
+  for (consumer, i) in consumers: {
+    parent: further[i]
+    name: '$Default'
+    properties: {
+      filterType: 'SqlFilter'
+      sqlFilter: {
+        sqlExpression: consumer.rule
+      }
+    }
+  }
+]
+
+resource hear 'Microsoft.Authorization/roleAssignments@2022-04-01' = [
+  for (consumer, i) in consumers: {
+    name: guid(further[i].id, identityName, subscriptionRole)
+    scope: further[i]
+    properties: {
+      principalId: principalId
+      principalType: 'ServicePrincipal'
+      roleDefinitionId: subscriptionResourceId('Microsoft.Authorization/roleDefinitions', subscriptionRole)
+    }
+  }
+]
 
 resource send 'Microsoft.Authorization/roleAssignments@2022-04-01' = {
   name: guid(namespace::events.id, identityName, roles.sender)
