@@ -231,3 +231,28 @@ func TestWhatIsTooLarge(t *testing.T) {
 	require.Contains(t, failed[0], "doc:7: event")
 	require.Equal(t, replay.Counts{Entities: 12, Snapshots: 11, Failed: 1}, run.Counts)
 }
+
+// TestAReplicaThatLags does not show yet where the run stands: it goes on all the same.
+func TestAReplicaThatLags(t *testing.T) {
+	t.Parallel()
+	s := &store{MemStore: &outboxtest.MemStore{}}
+	entities(t, s, 25)
+	pages := 0
+	s.before = func(op string) error {
+		if op == "entities" {
+			pages++
+		}
+		if pages == 2 {
+			return errKilled
+		}
+		return nil
+	}
+	first, err := process(s).Do(t.Context())
+	require.ErrorIs(t, err, errKilled)
+	s.before = nil
+	s.stale.Store(true)
+	run, err := process(s).Do(t.Context())
+	require.NoError(t, err)
+	require.Equal(t, first.ID, run.ID)
+	require.Equal(t, replay.Counts{Entities: 25, Snapshots: 25}, run.Counts)
+}

@@ -83,7 +83,11 @@ var ErrTaken = errors.New("another process goes on with this replay")
 // the same again goes on then. A run that was done before is returned as it was, unless
 // Options.Again says otherwise.
 func (r *Replay) Do(ctx context.Context) (Run, error) {
-	err := r.patiently(ctx, func() error { return r.begin(ctx) })
+	begin := func() error { return r.begin(ctx) }
+	err := r.patiently(ctx, begin)
+	if errors.Is(err, ErrTaken) { // or a replica lags, which has been told by now what it must show
+		err = r.patiently(ctx, begin)
+	}
 	for err == nil && !r.run.Done {
 		err = r.forward(ctx)
 	}

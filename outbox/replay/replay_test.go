@@ -22,6 +22,7 @@ import (
 type store struct {
 	*outboxtest.MemStore
 	before, after func(op string) error // nil: nothing
+	stale         atomic.Bool           // the next read of where a run stands shows nothing
 }
 
 func (s *store) around(op string, do func() error) error {
@@ -55,6 +56,13 @@ func (s *store) Entities(ctx context.Context, kind, from string) (page []replay.
 func (s *store) Backlog(ctx context.Context, most int) (n int, err error) {
 	err = s.around("backlog", func() error { n, err = s.MemStore.Backlog(ctx, most); return err })
 	return n, err
+}
+
+func (s *store) Replay(ctx context.Context, kind, subscription string) (run replay.Run, err error) {
+	if s.stale.CompareAndSwap(true, false) {
+		return replay.Run{}, nil
+	}
+	return s.MemStore.Replay(ctx, kind, subscription)
 }
 
 func (s *store) KeepReplay(ctx context.Context, r replay.Run) (revision string, err error) {
@@ -161,6 +169,7 @@ func TestEveryEntityHasASnapshot(t *testing.T) {
 			require.Len(t, got, 1)
 			require.EqualValues(t, 3, got[0].Seq)
 			require.Equal(t, "late", got[0].ReplayFor)
+			require.WithinDuration(t, time.Now(), got[0].CreatedAt, time.Second, "it is young, however old the entity is")
 			require.Contains(t, string(got[0].Envelope), `"replayfor":"late"`)
 			require.Contains(t, string(got[0].Envelope), `"data":`+string(e.Data))
 			require.Equal(t, run.ID, e.Replay)
@@ -287,4 +296,25 @@ func TestBesideWrites(t *testing.T) {
 		}
 		require.JSONEq(t, string(e.Data), string(told.Data), key)
 	}
+}
+
+// TestInARestoredContainer: numbers begin another life there, with a snapshot as with any event.
+func TestInARestoredContainer(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		s := &store{MemStore: &outboxtest.MemStore{}}
+		key := entities(t, s, 1)[0]
+		settle(t, s.MemStore)
+		s.Restore(s.Copy())
+		was := load(t, s, key)
+		require.True(t, was.Moved)
+		time.Sleep(time.Hour)
+		_, err := process(s).Do(t.Context())
+		require.NoError(t, err)
+		e := load(t, s, key)
+		require.NotEqual(t, was.Incarnation.ID, e.Incarnation.ID)
+		require.Equal(t, time.Now().UTC(), e.Incarnation.Drawn)
+		require.EqualValues(t, 3, e.Incarnation.First)
+		require.Equal(t, []any{was.Version, was.UpdatedAt}, []any{e.Version, e.UpdatedAt})
+	})
 }

@@ -19,16 +19,25 @@ import (
 	"github.com/relaybox/relaybox/outbox"
 )
 
-// late is a subscription that is made when entities have been written for a while.
-const late = "late"
+// late is a subscription that is made when entities have been written for a while, and asked one
+// beside it, whose rule takes what is replayed for that alone.
+const (
+	late  = "late"
+	asked = "asked"
+)
 
-// subscribe makes a subscription of the topic.
-func (s *system) subscribe(name string) {
+// subscribe makes both.
+func (s *system) subscribe() {
 	s.t.Helper()
 	client, err := admin.NewClientFromConnectionString(s.BusConnection, &admin.ClientOptions{ClientOptions: azcore.ClientOptions{Transport: busadmin.PlainHTTP(s.BusAdminAddr, http.DefaultClient)}})
 	require.NoError(s.t, err)
-	_, err = client.CreateSubscription(s.t.Context(), s.Settings["EVENTS_TOPIC"], name, nil)
-	require.NoError(s.t, err)
+	for name, rule := range map[string]*admin.RuleProperties{
+		late:  nil,
+		asked: {Name: "replays", Filter: &admin.SQLFilter{Expression: "sys.Label LIKE 'nobody.%' OR replayfor = '" + late + "'"}},
+	} {
+		_, err = client.CreateSubscription(s.t.Context(), s.Settings["EVENTS_TOPIC"], name, &admin.CreateSubscriptionOptions{Properties: &admin.SubscriptionProperties{DefaultRule: rule}})
+		require.NoError(s.t, err)
+	}
 }
 
 // received are the messages of a subscription that nobody receives from, in order.
@@ -72,7 +81,7 @@ func TestASubscriberThatComesLate(t *testing.T) {
 		}
 	}
 	s.eventually(func() bool { return s.pending() == 0 }, "all of that has been sent")
-	s.subscribe(late)
+	s.subscribe()
 	before := s.must(http.StatusOK, http.MethodGet, "old-1", "", "Cache-Control", "no-cache")
 
 	stop := s.write(3, func(client, n int) string {
@@ -159,6 +168,11 @@ func (s *system) knowsAll(run string) {
 		require.NoError(s.t, err)
 		require.Equal(s.t, inbox.Applied, outcome)
 	}
+	all := 0
+	for _, n := range snapshots {
+		all += n
+	}
+	require.Len(s.t, s.received(asked), all, "a rule can ask for them")
 	states, runs := s.source()
 	for key, state := range states {
 		m, err := models.Load(s.t.Context(), key)
