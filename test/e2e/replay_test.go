@@ -190,3 +190,33 @@ func (s *system) knowsAll(run string) {
 	}
 	require.Greater(s.t, len(states), 120)
 }
+
+// TestAConsumerThatComesLate: the app's second consumer is turned on when there are addresses already. A
+// replay has it know all of them, and who writes meanwhile is not set back.
+func TestAConsumerThatComesLate(t *testing.T) {
+	t.Parallel()
+	const people = 20
+	data := t.TempDir()
+	keep := func(c *stack.Config) { c.Data = data }
+	s := start(t, keep, func(c *stack.Config) { c.Settings["AzureWebJobs.MailingList.Disabled"] = "true" })
+	for n := range people {
+		s.email(fmt.Sprint("late-", n), fmt.Sprintf("old-%d@example.com", n), http.StatusCreated)
+	}
+	s.eventually(func() bool { return s.pending() == 0 }, "all of that has been sent")
+	require.NoError(t, s.Close())
+
+	s.run(t, keep)
+	s.email("late-0", "new@example.com", http.StatusOK)
+	s.listed("late-0", "new@example.com")
+	require.Nil(t, s.entry("late-1"))
+	run := s.replayed([]string{"replay", "--kind", "profile", "--subscription", "mailing-list"})
+	require.Equal(t, people, run.Snapshots)
+	s.listed("late-0", "new@example.com")
+	for n := 1; n < people; n++ {
+		s.listed(fmt.Sprint("late-", n), fmt.Sprintf("old-%d@example.com", n))
+	}
+	s.eventually(func() bool { return s.pending() == 0 && s.Bus.Counts(mailing).Active == 0 }, "everything has arrived")
+	require.Zero(t, s.Bus.Counts(mailing).DeadLetter)
+	s.consumed("late-0", 4)
+	require.Equal(t, map[string]int64{"created": 1, "snapshot": 1}, s.consumed("late-1", 2).Data.View.Applied)
+}
