@@ -3,13 +3,18 @@ package main
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
+	"strings"
 	"testing"
 	"time"
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/relaybox/relaybox/local/minicosmos"
+	"github.com/relaybox/relaybox/local/stack"
 	"github.com/relaybox/relaybox/outbox"
+	"github.com/relaybox/relaybox/outbox/replay"
 )
 
 // replays are what the verb prints.
@@ -136,4 +141,41 @@ func TestReplayThatCannotBeMeant(t *testing.T) {
 func (l *ledger) eventually(done func() bool) {
 	l.t.Helper()
 	require.Eventually(l.t, done, time.Minute, 20*time.Millisecond)
+}
+
+// TestReplayWhileTheStoreThrottles waits, says so, and goes on.
+func TestReplayWhileTheStoreThrottles(t *testing.T) {
+	t.Parallel()
+	values := stack.Defaults()
+	server := minicosmos.RunT(t)
+	values["COSMOS_CONNECTION"] = server.ConnectionString()
+	l := ledgerOf(t, values)
+	for i := range 30 {
+		l.write(fmt.Sprint("profile:", i), 1)
+	}
+	require.NoError(t, server.Inject(minicosmos.Fault{On: minicosmos.OpBatch, Do: minicosmos.Throttle, Delay: minicosmos.Duration(3 * time.Second), Times: 16}))
+	run, said := l.replay(0, "--kind", "profile", "--subscription", "late", "--rate", "1000")
+	require.Equal(t, []int{30, 30}, []int{run.Entities, run.Snapshots})
+	require.Contains(t, said, "waits: the store asks for patience (429)")
+	require.NotContains(t, said, "no snapshot")
+	for i := range 30 {
+		e, err := l.Load(t.Context(), fmt.Sprint("profile:", i))
+		require.NoError(t, err)
+		require.EqualValues(t, 2, e.LastSeq)
+	}
+}
+
+// TestHowAReplayGoes is told in lines.
+func TestHowAReplayGoes(t *testing.T) {
+	t.Parallel()
+	var out strings.Builder
+	said := &replayTeller{out: &out}
+	counts := replay.Counts{Entities: 101, Snapshots: 99, Known: 1, Gone: 1}
+	said.line(replay.Progress{Run: replay.Run{Counts: counts, Charge: 1702.4}})
+	said.line(replay.Progress{Run: replay.Run{Counts: replay.Counts{Entities: 102, Snapshots: 100, Known: 1, Gone: 1}}, Waits: "the store is away"})
+	said.failed("profile:\x1b[2J", errors.New("too large"))
+	require.Equal(t, `101 entities, 99 snapshots, 2 skipped, 1702 RU, 99/s
+102 entities, 100 snapshots, 2 skipped, 0 RU, 1/s; waits: the store is away
+profile:\x1b[2J: no snapshot: too large
+`, out.String())
 }
