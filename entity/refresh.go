@@ -59,6 +59,10 @@ func (k *Kinds) heard(msg azfunc.Message) (e outbox.Entity, at time.Time, err er
 	if err != nil {
 		return e, at, err
 	}
+	if kind, _ := outbox.SplitKey(event.Key); event.Type == eventType(kind, Snapshot) {
+		// Nothing has happened to the entity, and the event's time is not its own.
+		return e, at, inbox.Refuse(BadData, "%s tells of no change", event.Type)
+	}
 	t, ok := event.Decoded.(stated)
 	if !ok {
 		return e, at, inbox.Refuse(BadData, "%s says nothing about the state", event.Type)
