@@ -4,6 +4,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -14,17 +15,27 @@ import (
 func TestServiceBusPython(t *testing.T) {
 	t.Parallel()
 	python := pythonWith(t, "azure-servicebus", "aiohttp", "websocket-client")
-	files, err := filepath.Glob(filepath.Join("scripts", "pybus_*.py"))
-	require.NoError(t, err)
-	for _, file := range files {
-		if filepath.Base(file) == "pybus_cases.py" {
-			continue
-		}
+	for _, file := range pythonScripts(t) {
 		t.Run(filepath.Base(file), func(t *testing.T) {
 			t.Parallel()
 			runScript(t, python, file)
 		})
 	}
+}
+
+// TestServiceBusPythonIsHarmed: its cases end as in peace, when the broker is killed or cut off between two calls of the client.
+func TestServiceBusPythonIsHarmed(t *testing.T) {
+	t.Parallel()
+	python := pythonWith(t, "azure-servicebus", "aiohttp", "websocket-client")
+	harmed(t, func(file string) []string { return []string{python, file} }, pythonScripts(t), sparedPython)
+}
+
+// pythonScripts are those with cases.
+func pythonScripts(t *testing.T) []string {
+	t.Helper()
+	files, err := filepath.Glob(filepath.Join("scripts", "pybus_*.py"))
+	require.NoError(t, err)
+	return slices.DeleteFunc(files, func(file string) bool { return filepath.Base(file) == "pybus_cases.py" })
 }
 
 // pythonWith is the Python that AZURE_PYTHON names; a test is skipped without one that has the packages.

@@ -17,6 +17,7 @@ var spares = map[string]struct{ client, pattern string }{
 	"sparedJS":     {"@azure/service-bus", "servicebus_*.mjs"},
 	"sparedRhea":   {"rhea", "rhea_*.mjs"},
 	"sparedProton": {"Apache Qpid Proton", "proton_*.py"},
+	"sparedPython": {"azure-servicebus (Python)", "pybus_*.py"},
 }
 
 // sparedFromCuts are the reasons that hold for kills and for cuts; the others hold for kills alone.

@@ -218,9 +218,9 @@ async def _(bus):
     """async: over WebSockets"""
     secure = bus.connection.replace("UseDevelopmentEmulator=true", "")
     client = AsyncClient.from_connection_string(
-        secure, custom_endpoint_address="sb://" + bus.address, connection_verify=bus.pem(), transport_type=TransportType.AmqpOverWebsocket
+        secure, custom_endpoint_address="sb://" + bus.address, connection_verify=bus.pem(), transport_type=TransportType.AmqpOverWebsocket, **bus.retries
     )
-    async with client:
+    async with bus.stepping(client) as client:
         await put(client, "queue", "a")
         async with client.get_queue_receiver("queue") as receiver:
             await receiver.complete_message(await one(receiver))
@@ -229,7 +229,8 @@ async def _(bus):
 @case
 async def _(bus):
     """async: the administration"""
-    async with ServiceBusAdministrationClient.from_connection_string(bus.connection, connection_verify=bus.pem()) as admin:
+    client = ServiceBusAdministrationClient.from_connection_string(bus.connection, connection_verify=bus.pem(), **bus.retries)
+    async with bus.stepping(client) as admin:
         await admin.create_queue("made")
         same("made" in [q.name async for q in admin.list_queues()], True)
         same((await admin.get_queue_runtime_properties("made")).total_message_count, 0)

@@ -1,6 +1,7 @@
 # Microsoft's azure-servicebus for Python against minibus: the side of the conversation that script_test.go describes, and
 # what the cases of pybus_*.py share. A case is a function, or a coroutine, that takes a Bus; its docstring is its name.
 import asyncio
+import contextlib
 import inspect
 import json
 import logging
@@ -16,6 +17,8 @@ from azure.servicebus.aio import ServiceBusClient as AsyncClient
 from azure.servicebus.management import ServiceBusAdministrationClient
 
 LIMIT = 20  # seconds for a case
+HARMED_LIMIT = 180
+HARMED_RETRIES = {"retry_total": 3, "retry_mode": "fixed", "retry_backoff_factor": 0.05}
 logging.getLogger("azure").setLevel(logging.CRITICAL)
 
 turn = threading.Lock()
@@ -38,7 +41,12 @@ class Bus:
         self.connection = given["connectionString"]
         self.address = self.connection.split("sb://")[1].split(";")[0].strip("/")
         self.certificate = given["certificate"]
+        self.harmed = given.get("harmed", False)
+        self.retries = HARMED_RETRIES if self.harmed else {"retry_total": 0}
+        self.soon = 5 if self.harmed else 1  # seconds in which nothing comes; a link that is opened again takes of them
         self.closers = []
+        self.steps = 0  # that go on
+        self.between = threading.Lock()
 
     def advance(self, seconds):
         ask({"advance": seconds * 1000})
@@ -49,10 +57,26 @@ class Bus:
     def counts(self, entity):
         return ask({"counts": entity})["counts"]
 
+    @contextlib.contextmanager
+    def step(self):
+        """step is around each call of a client. Before it, unless another goes on, the test may harm the broker."""
+        with self.between:
+            if self.steps == 0:
+                ask({"step": True})
+            self.steps += 1
+        try:
+            yield
+        finally:
+            with self.between:
+                self.steps -= 1
+
+    def stepping(self, client):
+        return Stepping(client, self) if self.harmed else client
+
     def client(self, connection=None, **options):
-        client = ServiceBusClient.from_connection_string(connection or self.connection, retry_total=0, **options)
+        client = ServiceBusClient.from_connection_string(connection or self.connection, **self.retries, **options)
         self.closers.append(client)
-        return client
+        return self.stepping(client)
 
     def secure_client(self, *transport):
         """secure_client insists on TLS. It takes a port from an endpoint address only."""
@@ -61,7 +85,7 @@ class Bus:
         return self.client(secure, custom_endpoint_address="sb://" + self.address, connection_verify=self.pem(), **options)
 
     def async_client(self, **options):
-        return AsyncClient.from_connection_string(self.connection, retry_total=0, **options)
+        return self.stepping(AsyncClient.from_connection_string(self.connection, **self.retries, **options))
 
     def pem(self):
         """pem is a file with the broker's certificate."""
@@ -71,9 +95,9 @@ class Bus:
         return file.name
 
     def admin(self, connection=None):
-        client = ServiceBusAdministrationClient.from_connection_string(connection or self.connection, connection_verify=self.pem())
+        client = ServiceBusAdministrationClient.from_connection_string(connection or self.connection, connection_verify=self.pem(), **(self.retries if self.harmed else {}))
         self.closers.append(client)
-        return client
+        return self.stepping(client)
 
     def send(self, entity, *bodies, **properties):
         """send puts messages into a queue or topic."""
@@ -85,6 +109,63 @@ class Bus:
     def close(self):
         for it in reversed(self.closers):
             it.close()
+
+
+class Stepping:
+    """A client, or what it makes: each call that asks the broker is a step."""
+
+    def __init__(self, it, bus):
+        self.it, self.bus = it, bus
+
+    def __getattr__(self, name):
+        member = getattr(self.it, name)
+        if name == "session":
+            return Stepping(member, self.bus)
+        if not callable(member) or name.startswith(("_", "list_", "close")):
+            return member
+        if name.startswith("get_") and name.endswith(("_sender", "_receiver")):
+            return lambda *args, **options: Stepping(member(*args, **options), self.bus)
+        return self.call(member)
+
+    def call(self, member):
+        if inspect.iscoroutinefunction(member):
+
+            async def call(*args, **options):
+                with self.bus.step():
+                    return await member(*args, **options)
+        else:
+
+            def call(*args, **options):
+                with self.bus.step():
+                    return member(*args, **options)
+
+        return call
+
+    def __enter__(self):
+        self.call(self.it.__enter__)()
+        return self
+
+    def __exit__(self, *error):
+        self.it.__exit__(*error)
+
+    async def __aenter__(self):
+        await self.call(self.it.__aenter__)()
+        return self
+
+    async def __aexit__(self, *error):
+        await self.it.__aexit__(*error)
+
+    def __iter__(self):
+        return self
+
+    def __next__(self):
+        return self.call(self.it.__next__)()
+
+    def __aiter__(self):
+        return self
+
+    async def __anext__(self):
+        return await self.call(self.it.__anext__)()
 
 
 def case(play):
@@ -140,10 +221,11 @@ def run():
         bus = Bus(ask({"begin": name}))
         thread = threading.Thread(target=play, args=(one, bus, result), daemon=True)
         thread.start()
-        thread.join(LIMIT)
+        limit = HARMED_LIMIT if bus.harmed else LIMIT
+        thread.join(limit)
         done = {"done": name}
         if "ok" not in result:
-            done["error"] = result.get("error", f"the case takes more than {LIMIT} s")
+            done["error"] = result.get("error", f"the case takes more than {limit} s")
         print(json.dumps(done), flush=True)
     print(json.dumps({"end": len(chosen)}), flush=True)
     os._exit(0)

@@ -24,7 +24,7 @@ def one(receiver):
 def _(bus):
     """an empty queue gives nothing, in time"""
     with queue(bus) as receiver:
-        same(receiver.receive_messages(10, max_wait_time=1), [])
+        same(receiver.receive_messages(10, max_wait_time=bus.soon), [])
 
 
 @case
@@ -101,7 +101,7 @@ def _(bus):
     with queue(bus) as receiver:
         for _ in range(3):
             receiver.abandon_message(one(receiver))
-        same(receiver.receive_messages(1, max_wait_time=1), [])
+        same(receiver.receive_messages(1, max_wait_time=bus.soon), [])
     with queue(bus, sub_queue=DEAD) as dead:
         m = one(dead)
         same(m.dead_letter_reason, "MaxDeliveryCountExceeded")
@@ -269,7 +269,7 @@ def _(bus):
     bus.send("queue", "x", time_to_live=datetime.timedelta(seconds=30))
     bus.advance(31)
     with queue(bus) as receiver:
-        same(receiver.receive_messages(1, max_wait_time=1), [])
+        same(receiver.receive_messages(1, max_wait_time=bus.soon), [])
 
 
 @case
