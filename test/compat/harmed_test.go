@@ -68,31 +68,53 @@ func (s spare) from(h harm) map[string]bool {
 // harmed runs a client's scripts once for each harm. SHAKE_KILLS=1 has it come before each step.
 func harmed(t *testing.T, program func(script string) []string, scripts []string, spared spare) {
 	t.Helper()
+	for name := range harms {
+		harmedBy(t, name, program, scripts, spared)
+	}
+}
+
+// harmedInTurn is harmed for a client that takes its time: unless SHAKE_KILLS is set, each script has one of the harms, and the
+// next script the other.
+func harmedInTurn(t *testing.T, program func(script string) []string, scripts []string, spared spare) {
+	t.Helper()
+	if os.Getenv("SHAKE_KILLS") != "" {
+		harmed(t, program, scripts, spared)
+		return
+	}
+	var turns [2][]string
+	for i, script := range scripts {
+		turns[i%2] = append(turns[i%2], script)
+	}
+	harmedBy(t, "kills", program, turns[0], spared)
+	harmedBy(t, "cuts", program, turns[1], spared)
+}
+
+// harmedBy runs scripts under one harm, before each fifth step unless SHAKE_KILLS says otherwise.
+func harmedBy(t *testing.T, name string, program func(script string) []string, scripts []string, spared spare) {
+	t.Helper()
 	require.NotEmpty(t, scripts)
-	every := 5
+	every, h := 5, harms[name]
 	if text := os.Getenv("SHAKE_KILLS"); text != "" {
 		var err error
 		every, err = strconv.Atoi(text)
 		require.NoError(t, err)
 	}
-	for name, h := range harms {
-		t.Run(name, func(t *testing.T) {
-			t.Parallel()
-			var steps, strikes atomic.Int64
-			t.Cleanup(func() { t.Logf("%d %s between %d calls", strikes.Load(), name, steps.Load()) })
-			for _, script := range scripts {
-				t.Run(filepath.Base(script), func(t *testing.T) {
-					t.Parallel()
-					s := &talk{harm: &h, every: every, spared: spared.from(h)}
-					line := program(script)
-					runCases(t, s, line[0], line[1:]...)
-					steps.Add(int64(s.steps))
-					strikes.Add(int64(s.strikes))
-					require.NotZero(t, s.strikes, "%s between %d calls", name, s.steps)
-				})
-			}
-		})
-	}
+	t.Run(name, func(t *testing.T) {
+		t.Parallel()
+		var steps, strikes atomic.Int64
+		t.Cleanup(func() { t.Logf("%d %s between %d calls", strikes.Load(), name, steps.Load()) })
+		for _, script := range scripts {
+			t.Run(filepath.Base(script), func(t *testing.T) {
+				t.Parallel()
+				s := &talk{harm: &h, every: every, spared: spared.from(h)}
+				line := program(script)
+				runCases(t, s, line[0], line[1:]...)
+				steps.Add(int64(s.steps))
+				strikes.Add(int64(s.strikes))
+				require.NotZero(t, s.strikes, "%s between %d calls", name, s.steps)
+			})
+		}
+	})
 }
 
 // harm is kill -9 and a start on the same folder and port; or else a cut of all connections.

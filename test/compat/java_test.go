@@ -10,17 +10,27 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
+var javaSuites = []string{"messages", "settling", "sessions", "administration"}
+
 // TestServiceBusJava: the unmodified azure-messaging-servicebus, Microsoft's client for Java, works with minibus as with
 // Service Bus.
 func TestServiceBusJava(t *testing.T) {
 	t.Parallel()
 	classpath := compiled(t, "JAVA_SERVICEBUS", "java-servicebus")
-	for _, suite := range []string{"messages", "settling", "sessions", "administration"} {
+	for _, suite := range javaSuites {
 		t.Run(suite, func(t *testing.T) {
 			t.Parallel()
 			runScript(t, "java", "-cp", classpath, "Cases", suite)
 		})
 	}
+}
+
+// TestServiceBusJavaIsHarmed: its cases end as in peace, when the broker is killed or cut off between two calls of the client.
+// The calls of an open transaction are one: it ends with its connection.
+func TestServiceBusJavaIsHarmed(t *testing.T) {
+	t.Parallel()
+	classpath := compiled(t, "JAVA_SERVICEBUS", "java-servicebus")
+	harmedInTurn(t, func(suite string) []string { return []string{"java", "-cp", classpath, "Cases", suite} }, javaSuites, sparedJava)
 }
 
 // compiled compiles the cases in a folder with the class path that a variable names a file of. It returns the class path

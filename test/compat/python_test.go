@@ -27,7 +27,7 @@ func TestServiceBusPython(t *testing.T) {
 func TestServiceBusPythonIsHarmed(t *testing.T) {
 	t.Parallel()
 	python := pythonWith(t, "azure-servicebus", "aiohttp", "websocket-client")
-	harmed(t, func(file string) []string { return []string{python, file} }, pythonScripts(t), sparedPython)
+	harmedInTurn(t, func(file string) []string { return []string{python, file} }, pythonScripts(t), sparedPython)
 }
 
 // pythonScripts are those with cases.

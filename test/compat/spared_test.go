@@ -159,3 +159,38 @@ var sparedPython = spare{
 		"async: sessions: order, state, owner, none in time",
 	},
 }
+
+// sparedJava is of azure-messaging-servicebus, whose client of a session ends with its link.
+var sparedJava = spare{
+	locks: []string{
+		"a message arrives and is completed",
+		"prefetch",
+		"abandon",
+		"abandon with properties",
+		"a message that is abandoned too often is dead-lettered",
+		"dead-letter with a reason",
+		"dead-letter without a reason",
+		"a dead letter is abandoned and comes again",
+		"defer, and receive by number",
+		"several deferred messages, each with a verdict",
+		"a lock that has ended",
+		"a lock is renewed",
+		"a lock is renewed by itself",
+		"a message is settled by another receiver of its token",
+		"a transaction settles when it is committed",
+		"a message whose transaction is rolled back is settled after that",
+		"a transaction across entities",
+	},
+	sessions: []string{
+		"a session gives its own, in order",
+		"the next session",
+		"a session has one owner",
+		"a state is kept",
+		"a session's lock is renewed",
+		"a session's lock that has ended",
+		"verdicts on messages of a session",
+		"a subscription with sessions",
+		"a schedule for a session",
+		"a transaction in a session",
+	},
+}

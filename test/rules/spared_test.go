@@ -12,12 +12,14 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// spares are the lists of test/compat/spared_test.go: what docs/compat.md calls the client, and the scripts with its cases.
-var spares = map[string]struct{ client, pattern string }{
-	"sparedJS":     {"@azure/service-bus", "servicebus_*.mjs"},
-	"sparedRhea":   {"rhea", "rhea_*.mjs"},
-	"sparedProton": {"Apache Qpid Proton", "proton_*.py"},
-	"sparedPython": {"azure-servicebus (Python)", "pybus_*.py"},
+// spares are the lists of test/compat/spared_test.go: what docs/compat.md calls the client, the scripts with its cases, and the
+// test that plays them while the broker is harmed.
+var spares = map[string]struct{ client, pattern, test string }{
+	"sparedJS":     {"@azure/service-bus", "servicebus_*.mjs", "TestServiceBusJSIsHarmed"},
+	"sparedRhea":   {"rhea", "rhea_*.mjs", "TestRheaIsHarmed"},
+	"sparedProton": {"Apache Qpid Proton", "proton_*.py", "TestProtonIsHarmed"},
+	"sparedPython": {"azure-servicebus (Python)", "pybus_*.py", "TestServiceBusPythonIsHarmed"},
+	"sparedJava":   {"azure-messaging-servicebus (Java)", "java-servicebus/*.java", "TestServiceBusJavaIsHarmed"},
 }
 
 // sparedFromCuts are the reasons that hold for kills and for cuts; the others hold for kills alone.
@@ -30,11 +32,13 @@ func TestSparedCasesAreThere(t *testing.T) {
 	require.NoError(t, err)
 	compat, err := os.ReadFile(filepath.Join(root(t), "docs", "compat.md"))
 	require.NoError(t, err)
+	tests := testsOf(t, filepath.Join(root(t), "test", "compat"))
 	lists := regexp.MustCompile(`(?ms)^var (\w+) = spare\{\n(.*?)^\}`).FindAllStringSubmatch(string(text), -1)
 	require.Len(t, lists, len(spares))
 	for _, list := range lists {
 		s, ok := spares[list[1]]
 		require.True(t, ok, "%s is not known here", list[1])
+		require.Contains(t, tests, s.test)
 		scripts := ""
 		files, err := filepath.Glob(filepath.Join(root(t), "test", "compat", "scripts", s.pattern))
 		require.NoError(t, err)

@@ -12,34 +12,34 @@ final class Administration {
     static void add(Cases c) {
         c.add("a queue is created, changed and deleted", bus -> {
             var a = bus.administration();
-            a.createQueue("made", new CreateQueueOptions().setLockDuration(Duration.ofMinutes(1)).setMaxDeliveryCount(7).setSessionRequired(true)
+            Bus.at(a).createQueue("made", new CreateQueueOptions().setLockDuration(Duration.ofMinutes(1)).setMaxDeliveryCount(7).setSessionRequired(true)
                 .setDefaultMessageTimeToLive(Duration.ofMinutes(5)).setDeadLetteringOnMessageExpiration(true).setUserMetadata("note"));
-            var q = a.getQueue("made");
+            var q = Bus.at(a).getQueue("made");
             Bus.same(List.of(q.getMaxDeliveryCount(), q.isSessionRequired(), q.getDefaultMessageTimeToLive(), q.getUserMetadata()), List.of(7, true, Duration.ofMinutes(5), "note"));
-            a.updateQueue(q.setMaxDeliveryCount(9));
-            Bus.same(a.getQueue("made").getMaxDeliveryCount(), 9);
-            a.deleteQueue("made");
-            Bus.holds(!a.getQueueExists("made"), "gone");
+            Bus.at(a).updateQueue(q.setMaxDeliveryCount(9));
+            Bus.same(Bus.at(a).getQueue("made").getMaxDeliveryCount(), 9);
+            Bus.at(a).deleteQueue("made");
+            Bus.holds(!Bus.at(a).getQueueExists("made"), "gone");
         });
         c.add("what is there, and what is not", bus -> {
             var a = bus.administration();
-            Bus.holds(Bus.fails("", () -> a.createQueue("queue")) instanceof ResourceExistsException, "exists");
-            Bus.holds(Bus.fails("", () -> a.getQueue("nowhere")) instanceof ResourceNotFoundException, "not found");
-            Bus.same(List.of(a.getQueueExists("queue"), a.getTopicExists("topic"), a.getSubscriptionExists("topic", "all"), a.getTopicExists("nowhere")), List.of(true, true, true, false));
+            Bus.holds(Bus.fails("", () -> Bus.at(a).createQueue("queue")) instanceof ResourceExistsException, "exists");
+            Bus.holds(Bus.fails("", () -> Bus.at(a).getQueue("nowhere")) instanceof ResourceNotFoundException, "not found");
+            Bus.same(List.of(Bus.at(a).getQueueExists("queue"), Bus.at(a).getTopicExists("topic"), Bus.at(a).getSubscriptionExists("topic", "all"), Bus.at(a).getTopicExists("nowhere")), List.of(true, true, true, false));
         });
         c.add("a topic and a subscription", bus -> {
             var a = bus.administration();
-            a.createTopic("made");
-            a.createSubscription("made", "sub", new CreateSubscriptionOptions().setMaxDeliveryCount(4));
-            Bus.same(a.getSubscription("made", "sub").getMaxDeliveryCount(), 4);
-            a.updateSubscription(a.getSubscription("made", "sub").setMaxDeliveryCount(5));
-            Bus.same(a.getSubscription("made", "sub").getMaxDeliveryCount(), 5);
-            a.deleteSubscription("made", "sub");
-            a.deleteTopic("made");
+            Bus.at(a).createTopic("made");
+            Bus.at(a).createSubscription("made", "sub", new CreateSubscriptionOptions().setMaxDeliveryCount(4));
+            Bus.same(Bus.at(a).getSubscription("made", "sub").getMaxDeliveryCount(), 4);
+            Bus.at(a).updateSubscription(Bus.at(a).getSubscription("made", "sub").setMaxDeliveryCount(5));
+            Bus.same(Bus.at(a).getSubscription("made", "sub").getMaxDeliveryCount(), 5);
+            Bus.at(a).deleteSubscription("made", "sub");
+            Bus.at(a).deleteTopic("made");
         });
         c.add("every list is whole", bus -> {
             var a = bus.administration();
-            for (int i = 0; i < 105; i++) a.createQueue("q" + i);
+            for (int i = 0; i < 105; i++) Bus.at(a).createQueue("q" + i);
             Set<String> names = new HashSet<>();
             a.listQueues().forEach(q -> names.add(q.getName()));
             for (int i = 0; i < 105; i++) Bus.holds(names.contains("q" + i), "q" + i);
@@ -49,22 +49,22 @@ final class Administration {
         });
         c.add("rules of every kind", bus -> {
             var a = bus.administration();
-            a.createRule("topic", "sql", "all", new CreateRuleOptions(new SqlRuleFilter("price > 5")).setAction(new SqlRuleAction("SET sys.Label = 'x'")));
-            a.createRule("topic", "correlation", "all", new CreateRuleOptions(new CorrelationRuleFilter("7").setLabel("l")));
-            a.createRule("topic", "none", "all", new CreateRuleOptions(new FalseRuleFilter()));
+            Bus.at(a).createRule("topic", "sql", "all", new CreateRuleOptions(new SqlRuleFilter("price > 5")).setAction(new SqlRuleAction("SET sys.Label = 'x'")));
+            Bus.at(a).createRule("topic", "correlation", "all", new CreateRuleOptions(new CorrelationRuleFilter("7").setLabel("l")));
+            Bus.at(a).createRule("topic", "none", "all", new CreateRuleOptions(new FalseRuleFilter()));
             Set<String> names = new TreeSet<>();
             a.listRules("topic", "all").forEach(r -> names.add(r.getName()));
             Bus.same(names, new TreeSet<>(Set.of("$Default", "sql", "correlation", "none")));
-            Bus.same(((SqlRuleFilter) a.getRule("topic", "all", "sql").getFilter()).getSqlExpression(), "price > 5");
-            a.deleteRule("topic", "all", "sql");
+            Bus.same(((SqlRuleFilter) Bus.at(a).getRule("topic", "all", "sql").getFilter()).getSqlExpression(), "price > 5");
+            Bus.at(a).deleteRule("topic", "all", "sql");
         });
         c.add("rules over AMQP", bus -> {
             var rules = bus.closes(bus.builder().ruleManager().topicName("topic").subscriptionName("all").buildClient());
-            rules.createRule("added", new CreateRuleOptions(new SqlRuleFilter("a = 1")));
+            Bus.at(rules).createRule("added", new CreateRuleOptions(new SqlRuleFilter("a = 1")));
             Set<String> names = new TreeSet<>();
             rules.listRules().forEach(r -> names.add(r.getName()));
             Bus.same(names, new TreeSet<>(Set.of("$Default", "added")));
-            rules.deleteRule("added");
+            Bus.at(rules).deleteRule("added");
         });
         c.add("runtime properties", bus -> {
             bus.send("queue", "a", "b");

@@ -25,6 +25,7 @@ import reactor.core.publisher.Mono;
 final class Bus {
     private static final BufferedReader IN = new BufferedReader(new InputStreamReader(System.in));
     static final ObjectMapper JSON = new ObjectMapper();
+    static volatile boolean harmed; // the broker is, between steps, which clients are to get over
 
     final String connection;
     final String admin;
@@ -33,6 +34,7 @@ final class Bus {
     Bus(JsonNode given) {
         connection = given.get("connectionString").asText();
         admin = given.get("admin").asText();
+        harmed = given.path("harmed").asBoolean();
     }
 
     static synchronized JsonNode ask(Map<String, ?> question) throws IOException {
@@ -41,6 +43,21 @@ final class Bus {
         String line = IN.readLine();
         if (line == null) System.exit(1); // the test does not answer
         return JSON.readTree(line);
+    }
+
+    /** A step: the test may harm the broker before what a client does next. The client's threads hear of that first. */
+    static void step() {
+        try {
+            if (harmed && ask(Map.of("step", true)).path("struck").asBoolean()) Thread.sleep(300);
+        } catch (IOException | InterruptedException e) {
+            throw new IllegalStateException(e);
+        }
+    }
+
+    /** A client whose next call is a step. */
+    static <T> T at(T client) {
+        step();
+        return client;
     }
 
     void advance(int seconds) throws IOException { ask(Map.of("advance", seconds * 1000)); }
@@ -60,12 +77,12 @@ final class Bus {
 
     ServiceBusClientBuilder builder(String connection) {
         return new ServiceBusClientBuilder().connectionString(connection)
-            .retryOptions(new AmqpRetryOptions().setMaxRetries(0).setTryTimeout(Duration.ofSeconds(30)));
+            .retryOptions(new AmqpRetryOptions().setMaxRetries(harmed ? 3 : 0).setDelay(Duration.ofMillis(50)).setTryTimeout(Duration.ofSeconds(30)));
     }
 
     ServiceBusSenderClient sender(String entity) {
         var b = builder().sender();
-        return closes((entity.equals("topic") ? b.topicName(entity) : b.queueName(entity)).buildClient());
+        return at(closes((entity.equals("topic") ? b.topicName(entity) : b.queueName(entity)).buildClient()));
     }
 
     ServiceBusReceiverClient receiver(String queue) { return closes(builder().receiver().queueName(queue).disableAutoComplete().buildClient()); }
@@ -79,7 +96,7 @@ final class Bus {
     }
 
     ServiceBusReceiverClient session(String queue, String id) {
-        return closes(closes(builder().sessionReceiver().queueName(queue).disableAutoComplete().buildClient()).acceptSession(id));
+        return closes(at(closes(builder().sessionReceiver().queueName(queue).disableAutoComplete().buildClient())).acceptSession(id));
     }
 
     /** The client says https to the host alone: a policy sends it to where the administration is. */
@@ -108,13 +125,15 @@ final class Bus {
         while (!closers.isEmpty()) closers.pop().close();
     }
 
+    /** Where the broker is harmed it waits longer: this client takes five seconds until it attaches again. */
     static List<ServiceBusReceivedMessage> receive(ServiceBusReceiverClient from, int n) {
         List<ServiceBusReceivedMessage> got = new ArrayList<>();
         while (got.size() < n) {
             int before = got.size();
-            from.receiveMessages(n - before, Duration.ofSeconds(5)).forEach(got::add);
+            at(from).receiveMessages(n - before, Duration.ofSeconds(harmed ? 20 : 5)).forEach(got::add);
             if (got.size() == before) throw new AssertionError("got " + got.size() + " of " + n + " messages");
         }
+        step(); // before what is done with them
         return got;
     }
 
@@ -126,7 +145,7 @@ final class Bus {
         return list;
     }
 
-    static void none(ServiceBusReceiverClient from) { same(bodies(from.receiveMessages(1, Duration.ofSeconds(1))), List.of()); }
+    static void none(ServiceBusReceiverClient from) { same(bodies(at(from).receiveMessages(1, Duration.ofSeconds(1))), List.of()); }
 
     static void same(Object got, Object want) {
         if (!Objects.equals(got, want)) throw new AssertionError("got " + got + ", want " + want);

@@ -18,7 +18,7 @@ final class Messages {
             var r = bus.receiver("queue");
             var m = Bus.one(r);
             Bus.same(m.getBody().toString(), "hello");
-            r.complete(m);
+            Bus.at(r).complete(m);
             Bus.same(bus.active("queue"), 0);
         });
         c.add("a list arrives in order", bus -> {
@@ -30,11 +30,11 @@ final class Messages {
         });
         c.add("a batch is filled, and knows the broker's limit", bus -> {
             var s = bus.sender("queue");
-            var batch = s.createMessageBatch();
+            var batch = Bus.at(s).createMessageBatch();
             Bus.same(batch.getMaxSizeInBytes(), 262144);
             for (int i = 0; i < 3; i++) Bus.holds(batch.tryAddMessage(new ServiceBusMessage("x".repeat(80_000))), "fits");
             Bus.holds(!batch.tryAddMessage(new ServiceBusMessage("x".repeat(80_000))), "does not fit");
-            s.sendMessages(batch);
+            Bus.at(s).sendMessages(batch);
             Bus.same(bus.active("queue"), 3);
         });
         c.add("a smaller batch", bus -> {
@@ -126,12 +126,12 @@ final class Messages {
             Bus.same(Bus.reason(() -> bus.sender("nowhere").sendMessage(new ServiceBusMessage("x"))), ServiceBusFailureReason.MESSAGING_ENTITY_NOT_FOUND));
         c.add("a wrong key", bus -> {
             var s = bus.closes(bus.builder(bus.connection.replace("SAS_KEY_VALUE", "wrong")).sender().queueName("queue").buildClient());
-            Bus.same(Bus.reason(() -> s.sendMessage(new ServiceBusMessage("x"))), ServiceBusFailureReason.UNAUTHORIZED);
+            Bus.same(Bus.reason(() -> Bus.at(s).sendMessage(new ServiceBusMessage("x"))), ServiceBusFailureReason.UNAUTHORIZED);
         });
         c.add("a sender that may only listen", bus -> {
             String listener = bus.connection.replace("RootManageSharedAccessKey", "listener").replace("SAS_KEY_VALUE", "listens");
             var s = bus.closes(bus.builder(listener).sender().queueName("queue").buildClient());
-            Bus.same(Bus.reason(() -> s.sendMessage(new ServiceBusMessage("x"))), ServiceBusFailureReason.UNAUTHORIZED);
+            Bus.same(Bus.reason(() -> Bus.at(s).sendMessage(new ServiceBusMessage("x"))), ServiceBusFailureReason.UNAUTHORIZED);
         });
         c.add("a schedule comes when it is due", bus -> {
             bus.sender("queue").scheduleMessage(new ServiceBusMessage("x"), OffsetDateTime.now().plusHours(1));
@@ -142,9 +142,9 @@ final class Messages {
         c.add("schedules are made together, and cancelled", bus -> {
             var s = bus.sender("queue");
             List<Long> numbers = new ArrayList<>();
-            s.scheduleMessages(List.of(new ServiceBusMessage("a"), new ServiceBusMessage("b")), OffsetDateTime.now().plusHours(1)).forEach(numbers::add);
-            s.cancelScheduledMessage(numbers.get(0));
-            s.cancelScheduledMessages(List.of(numbers.get(1)));
+            Bus.at(s).scheduleMessages(List.of(new ServiceBusMessage("a"), new ServiceBusMessage("b")), OffsetDateTime.now().plusHours(1)).forEach(numbers::add);
+            Bus.at(s).cancelScheduledMessage(numbers.get(0));
+            Bus.at(s).cancelScheduledMessages(List.of(numbers.get(1)));
             Bus.same(bus.counts("queue").get("Scheduled").asInt(), 0);
         });
         c.add("a message with a time is scheduled", bus -> {
@@ -196,7 +196,7 @@ final class Messages {
             Set<String> got = ConcurrentHashMap.newKeySet();
             var p = bus.closes(bus.builder().processor().queueName("queue").maxConcurrentCalls(2)
                 .processMessage(x -> got.add(x.getMessage().getBody().toString())).processError(x -> {}).buildProcessorClient());
-            p.start();
+            Bus.at(p).start();
             Bus.until(() -> got.equals(Set.of("a", "b", "c")));
             Bus.until(() -> { try { return bus.active("queue") == 0; } catch (Exception e) { return false; } });
         });
@@ -207,7 +207,7 @@ final class Messages {
                 counts.add(x.getMessage().getDeliveryCount());
                 if (counts.size() == 1) throw new IllegalStateException("once");
             }).processError(x -> {}).buildProcessorClient());
-            p.start();
+            Bus.at(p).start();
             Bus.until(() -> counts.equals(List.of(0L, 1L)));
         });
         c.add("receive and delete", bus -> {
@@ -218,7 +218,7 @@ final class Messages {
         c.add("prefetch", bus -> {
             bus.send("queue", "a", "b", "c");
             var r = bus.closes(bus.builder().receiver().queueName("queue").prefetchCount(10).disableAutoComplete().buildClient());
-            for (var m : Bus.receive(r, 3)) r.complete(m);
+            for (var m : Bus.receive(r, 3)) Bus.at(r).complete(m);
             Bus.same(bus.active("queue"), 0);
         });
         c.add("ten entities on one connection", bus -> {

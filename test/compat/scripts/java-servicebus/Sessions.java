@@ -38,41 +38,41 @@ final class Sessions {
         });
         c.add("a session that is given back can be taken", bus -> {
             var first = bus.closes(bus.builder().sessionReceiver().queueName("sessions").buildClient());
-            first.acceptSession("s").close();
+            Bus.at(first).acceptSession("s").close();
             bus.session("sessions", "s");
         });
         c.add("a state is kept", bus -> {
             var r = bus.session("sessions", "s");
-            Bus.same(r.getSessionState(), null);
-            r.setSessionState("half".getBytes());
-            Bus.same(new String(r.getSessionState()), "half");
-            r.setSessionState(null);
-            Bus.same(r.getSessionState(), null);
+            Bus.same(Bus.at(r).getSessionState(), null);
+            Bus.at(r).setSessionState("half".getBytes());
+            Bus.same(new String(Bus.at(r).getSessionState()), "half");
+            Bus.at(r).setSessionState(null);
+            Bus.same(Bus.at(r).getSessionState(), null);
         });
         c.add("a session's lock is renewed", bus -> {
             var r = bus.session("sessions", "s");
             bus.advance(30);
-            var until = r.renewSessionLock();
+            var until = Bus.at(r).renewSessionLock();
             bus.advance(40);
             Bus.holds(until.isAfter(OffsetDateTime.now()), "later");
-            r.setSessionState("mine".getBytes());
+            Bus.at(r).setSessionState("mine".getBytes());
         });
         c.add("a session's lock that has ended", bus -> {
             put(bus, "s", "x");
             var r = bus.session("sessions", "s");
             var m = Bus.one(r);
             bus.advance(61);
-            Bus.fails("", () -> r.complete(m));
+            Bus.fails("", () -> Bus.at(r).complete(m));
         });
         c.add("verdicts on messages of a session", bus -> {
             put(bus, "s", "a", "b", "c");
             var r = bus.session("sessions", "s");
             var got = Bus.receive(r, 3);
-            r.defer(got.get(0));
-            r.deadLetter(got.get(1), new DeadLetterOptions().setDeadLetterReason("r"));
-            r.abandon(got.get(2));
+            Bus.at(r).defer(got.get(0));
+            Bus.at(r).deadLetter(got.get(1), new DeadLetterOptions().setDeadLetterReason("r"));
+            Bus.at(r).abandon(got.get(2));
             r.complete(Bus.one(r));
-            r.complete(r.receiveDeferredMessage(got.get(0).getSequenceNumber()));
+            Bus.at(r).complete(Bus.at(r).receiveDeferredMessage(got.get(0).getSequenceNumber()));
             Bus.same(List.of(bus.active("sessions"), bus.dead("sessions"), bus.counts("sessions").get("Deferred").asInt()), List.of(0, 1, 0));
         });
         c.add("peek through a session", bus -> {
@@ -93,7 +93,7 @@ final class Sessions {
             var p = bus.closes(bus.builder().sessionProcessor().queueName("sessions").maxConcurrentSessions(2).sessionIdleTimeout(Duration.ofSeconds(1))
                 .processMessage(x -> got.computeIfAbsent(x.getMessage().getSessionId(), k -> new CopyOnWriteArrayList<>()).add(x.getMessage().getBody().toString()))
                 .processError(x -> {}).buildProcessorClient());
-            p.start();
+            Bus.at(p).start();
             var all = List.of("0", "1", "2", "3");
             Bus.until(() -> got.equals(Map.of("a", all, "b", all, "c", all)));
         });
@@ -106,7 +106,7 @@ final class Sessions {
             put(bus, "s", "x");
             var r = bus.session("sessions", "s");
             var m = Bus.one(r);
-            var txn = r.createTransaction();
+            var txn = Bus.at(r).createTransaction();
             r.complete(m, new CompleteOptions().setTransactionContext(txn));
             Bus.same(bus.active("sessions"), 1);
             r.commitTransaction(txn);

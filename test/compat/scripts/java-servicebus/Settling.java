@@ -41,7 +41,7 @@ final class Settling {
             var d = bus.dead("queue", SubQueue.DEAD_LETTER_QUEUE);
             var m = Bus.one(d);
             Bus.same(List.of(m.getDeadLetterReason(), m.getDeadLetterErrorDescription(), m.getDeadLetterSource(), m.getApplicationProperties().get("k")), List.of("r", "d", "queue", "v"));
-            d.complete(m);
+            Bus.at(d).complete(m);
             Bus.same(bus.dead("queue"), 0);
         });
         c.add("dead-letter without a reason", bus -> {
@@ -62,22 +62,22 @@ final class Settling {
             bus.send("queue", "x");
             var r = bus.receiver("queue");
             var m = Bus.one(r);
-            r.defer(m);
-            var again = r.receiveDeferredMessage(m.getSequenceNumber());
+            Bus.at(r).defer(m);
+            var again = Bus.at(r).receiveDeferredMessage(m.getSequenceNumber());
             Bus.same(again.getState(), ServiceBusMessageState.DEFERRED);
-            r.complete(again);
+            Bus.at(r).complete(again);
             Bus.same(bus.counts("queue").get("Deferred").asInt(), 0);
         });
         c.add("several deferred messages, each with a verdict", bus -> {
             bus.send("queue", "a", "b", "c");
             var r = bus.receiver("queue");
             List<Long> numbers = new ArrayList<>();
-            for (var m : Bus.receive(r, 3)) { numbers.add(m.getSequenceNumber()); r.defer(m); }
+            for (var m : Bus.receive(r, 3)) { numbers.add(m.getSequenceNumber()); Bus.at(r).defer(m); }
             List<ServiceBusReceivedMessage> got = new ArrayList<>();
-            r.receiveDeferredMessageBatch(numbers).forEach(got::add);
-            r.abandon(got.get(0));
-            r.deadLetter(got.get(1));
-            r.defer(got.get(2));
+            Bus.at(r).receiveDeferredMessageBatch(numbers).forEach(got::add);
+            Bus.at(r).abandon(got.get(0));
+            Bus.at(r).deadLetter(got.get(1));
+            Bus.at(r).defer(got.get(2));
             Bus.same(List.of(bus.counts("queue").get("Deferred").asInt(), bus.dead("queue")), List.of(2, 1));
         });
         c.add("a deferred number that is not there", bus -> Bus.fails("", () -> bus.receiver("queue").receiveDeferredMessage(77)));
@@ -86,7 +86,7 @@ final class Settling {
             var r = bus.receiver("queue");
             var m = Bus.one(r);
             bus.advance(61);
-            Bus.same(Bus.reason(() -> r.complete(m)), ServiceBusFailureReason.MESSAGE_LOCK_LOST);
+            Bus.same(Bus.reason(() -> Bus.at(r).complete(m)), ServiceBusFailureReason.MESSAGE_LOCK_LOST);
             Bus.same(Bus.one(r).getDeliveryCount(), 1L);
         });
         c.add("a lock is renewed", bus -> {
@@ -95,25 +95,25 @@ final class Settling {
             var m = Bus.one(r);
             var before = m.getLockedUntil();
             bus.advance(30);
-            Bus.holds(r.renewMessageLock(m).isAfter(before), "later");
+            Bus.holds(Bus.at(r).renewMessageLock(m).isAfter(before), "later");
             bus.advance(40);
-            r.complete(m);
+            Bus.at(r).complete(m);
         });
         c.add("a lock is renewed by itself", bus -> {
             bus.send("quick", "x");
             var r = bus.receiver("quick");
             var m = Bus.one(r);
-            r.renewMessageLock(m, Duration.ofSeconds(20), e -> {});
+            Bus.at(r).renewMessageLock(m, Duration.ofSeconds(20), e -> {});
             Thread.sleep(6500);
-            r.complete(m);
+            Bus.at(r).complete(m);
         });
         c.add("peek", bus -> {
             bus.send("queue", "a", "b", "c");
             var r = bus.receiver("queue");
-            Bus.same(r.peekMessage().getBody().toString(), "a");
-            Bus.same(Bus.bodies(r.peekMessages(5)), List.of("b", "c"));
-            Bus.same(r.peekMessage(2).getBody().toString(), "b");
-            Bus.same(r.peekMessage(99), null);
+            Bus.same(Bus.at(r).peekMessage().getBody().toString(), "a");
+            Bus.same(Bus.bodies(Bus.at(r).peekMessages(5)), List.of("b", "c"));
+            Bus.same(Bus.at(r).peekMessage(2).getBody().toString(), "b");
+            Bus.same(Bus.at(r).peekMessage(99), null);
         });
         c.add("a message is settled by another receiver of its token", bus -> {
             bus.send("queue", "x");
@@ -129,7 +129,7 @@ final class Settling {
         });
         c.add("a transaction sends when it is committed", bus -> {
             var s = bus.sender("queue");
-            var txn = s.createTransaction();
+            var txn = Bus.at(s).createTransaction();
             s.sendMessage(new ServiceBusMessage("x"), txn);
             Bus.same(bus.active("queue"), 0);
             s.commitTransaction(txn);
@@ -137,10 +137,10 @@ final class Settling {
         });
         c.add("a transaction schedules when it is committed", bus -> {
             var s = bus.sender("queue");
-            var txn = s.createTransaction();
+            var txn = Bus.at(s).createTransaction();
             s.scheduleMessage(new ServiceBusMessage("x"), OffsetDateTime.now().plusHours(1), txn);
             s.rollbackTransaction(txn);
-            txn = s.createTransaction();
+            txn = Bus.at(s).createTransaction();
             s.scheduleMessage(new ServiceBusMessage("y"), OffsetDateTime.now().plusHours(1), txn);
             s.commitTransaction(txn);
             bus.advance(3601);
@@ -149,7 +149,7 @@ final class Settling {
         });
         c.add("a transaction that is rolled back sends nothing", bus -> {
             var s = bus.sender("queue");
-            var txn = s.createTransaction();
+            var txn = Bus.at(s).createTransaction();
             s.sendMessage(new ServiceBusMessage("x"), txn);
             s.rollbackTransaction(txn);
             Bus.same(bus.active("queue"), 0);
@@ -158,7 +158,7 @@ final class Settling {
             bus.send("queue", "a", "b", "c", "d");
             var r = bus.receiver("queue");
             var got = Bus.receive(r, 4);
-            var txn = r.createTransaction();
+            var txn = Bus.at(r).createTransaction();
             r.complete(got.get(0), new CompleteOptions().setTransactionContext(txn));
             r.deadLetter(got.get(1), new DeadLetterOptions().setTransactionContext(txn));
             r.defer(got.get(2), new DeferOptions().setTransactionContext(txn));
@@ -171,7 +171,7 @@ final class Settling {
             bus.send("queue", "x");
             var r = bus.receiver("queue");
             var m = Bus.one(r);
-            var txn = r.createTransaction();
+            var txn = Bus.at(r).createTransaction();
             r.complete(m, new CompleteOptions().setTransactionContext(txn));
             r.rollbackTransaction(txn);
             Bus.same(bus.active("queue"), 1);
@@ -184,7 +184,7 @@ final class Settling {
             var r = bus.closes(b.receiver().queueName("queue").disableAutoComplete().buildClient());
             var s = bus.closes(b.sender().queueName("late").buildClient());
             var m = Bus.one(r);
-            var txn = r.createTransaction();
+            var txn = Bus.at(r).createTransaction();
             s.sendMessage(new ServiceBusMessage("out"), txn);
             r.complete(m, new CompleteOptions().setTransactionContext(txn));
             Bus.same(List.of(bus.active("queue"), bus.active("late")), List.of(1, 0));
@@ -193,14 +193,14 @@ final class Settling {
         });
         c.add("a transaction takes a list", bus -> {
             var s = bus.sender("queue");
-            var txn = s.createTransaction();
+            var txn = Bus.at(s).createTransaction();
             s.sendMessages(List.of(new ServiceBusMessage("a"), new ServiceBusMessage("b")), txn);
             s.commitTransaction(txn);
             Bus.same(bus.active("queue"), 2);
         });
         c.add("a transaction that has taken too long", bus -> {
             var s = bus.sender("queue");
-            var txn = s.createTransaction();
+            var txn = Bus.at(s).createTransaction();
             s.sendMessage(new ServiceBusMessage("x"), txn);
             bus.advance(121);
             Bus.fails("", () -> s.commitTransaction(txn));
