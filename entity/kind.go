@@ -72,7 +72,7 @@ type Change[T any] struct {
 	State *T
 	// Detail is the JSON of Event.Detail, nil without one.
 	Detail json.RawMessage
-	// Seq numbers the events of the entity; Time is the writer's clock.
+	// Seq numbers the events of the entity; Time is the writer's clock, of a Snapshot the replay's.
 	Seq  int64
 	Time time.Time
 }
