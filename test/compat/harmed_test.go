@@ -102,7 +102,7 @@ func harmedBy(t *testing.T, name string, program func(script string) []string, s
 	t.Run(name, func(t *testing.T) {
 		t.Parallel()
 		var steps, strikes atomic.Int64
-		t.Cleanup(func() { t.Logf("%d %s between %d calls", strikes.Load(), name, steps.Load()) })
+		t.Cleanup(func() { t.Logf("%s: %d %s between %d calls", t.Name(), strikes.Load(), name, steps.Load()) })
 		for _, script := range scripts {
 			t.Run(filepath.Base(script), func(t *testing.T) {
 				t.Parallel()
