@@ -7,6 +7,7 @@ import (
 	"regexp"
 	"slices"
 	"strconv"
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -53,7 +54,8 @@ func TestSparedCasesAreThere(t *testing.T) {
 			for _, quoted := range names {
 				name, err := strconv.Unquote(quoted[1])
 				require.NoError(t, err)
-				require.Regexp(t, `["']`+regexp.QuoteMeta(name)+`["']`, scripts, "a case that %s spares", list[1])
+				there := strings.Contains(scripts, `"`+name+`"`) || strings.Contains(scripts, `'`+name+`'`)
+				require.True(t, there, "%s spares %q, which is no case of %s", list[1], name, s.pattern)
 			}
 			kills += len(names)
 			if slices.Contains(sparedFromCuts, reason[1]) {
