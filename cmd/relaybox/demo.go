@@ -15,7 +15,7 @@ import (
 
 func demoCommand() *cobra.Command {
 	var o demo.Options
-	var app string
+	var app, broker string
 	var keep, asJSON, began bool
 	var minutes float64
 	cmd := &cobra.Command{
@@ -38,6 +38,9 @@ account at the end is the same, and the table shows how the work was spread. Nee
 		Args: noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) (err error) {
 			if err := demoFlags(cmd, &o, minutes); err != nil {
+				return err
+			}
+			if o.Broker, err = brokerFlag(broker, o.Instances); err != nil {
 				return err
 			}
 			o.Dir, err = os.MkdirTemp("", "relaybox-demo-")
@@ -68,7 +71,7 @@ account at the end is the same, and the table shows how the work was spread. Nee
 			}
 			settings := environment(os.Environ()) // the handler inherits it
 			maps.Copy(settings, stack.Defaults())
-			if err := preflight(stack.Config{App: o.App, Settings: settings}); err != nil {
+			if err := preflight(stack.Config{App: o.App, Settings: settings, Broker: o.Broker}); err != nil {
 				return err
 			}
 			_, _ = fmt.Fprintf(o.Out, "seed %d\n", o.Seed)
@@ -81,6 +84,7 @@ account at the end is the same, and the table shows how the work was spread. Nee
 		},
 	}
 	cmd.Flags().StringVar(&app, "app", "", "assembled app folder (default: build the source tree's)")
+	cmd.Flags().StringVar(&broker, "broker", string(stack.ServiceBus), "what events go over: servicebus, or jetstream, the NATS server itself")
 	cmd.Flags().IntVar(&o.Writes, "writes", 1000, "number of writes")
 	cmd.Flags().IntVar(&o.Instances, "instances", 0, "number of hosts with their handlers behind a proxy, which come and go (default: one host, the run above)")
 	cmd.Flags().Float64Var(&o.Rate, "rate", 20, "with --instances: writes a second")
@@ -89,6 +93,18 @@ account at the end is the same, and the table shows how the work was spread. Nee
 	cmd.Flags().BoolVar(&asJSON, "json", false, "print the table as JSON on the standard output, everything else on the other")
 	cmd.Flags().BoolVar(&keep, "keep", false, "keep data and log; they are kept when a promise was broken")
 	return cmd
+}
+
+// brokerFlag reads --broker.
+func brokerFlag(name string, instances int) (stack.Broker, error) {
+	broker, err := stack.ParseBroker(name)
+	switch {
+	case err != nil:
+		return "", usage("--broker: %v", err)
+	case broker == stack.JetStream && instances > 0:
+		return "", usage("--broker jetstream does not go with --instances: leave one of them out")
+	}
+	return broker, nil
 }
 
 // Most that a run with instances may have: they are processes of one machine, and the account

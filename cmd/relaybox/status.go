@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -16,8 +17,10 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/relaybox/relaybox/azure/servicebus"
+	"github.com/relaybox/relaybox/cmd/relaybox/doctor"
 	"github.com/relaybox/relaybox/health"
 	"github.com/relaybox/relaybox/internal/pace"
+	"github.com/relaybox/relaybox/nats/jetstream"
 	"github.com/relaybox/relaybox/outbox"
 )
 
@@ -159,7 +162,7 @@ func (s *statusFlags) look(ctx context.Context, d *desk) *state {
 		st.Red = append(st.Red, "the broker has refused events: relaybox events list")
 	}
 	if st.DeadLetters != nil && *st.DeadLetters > 0 {
-		st.Red = append(st.Red, "there are dead letters: relaybox deadletters list")
+		st.Red = append(st.Red, "there are dead letters: "+s.lister())
 	}
 	for _, name := range slices.Sorted(maps.Keys(st.Further)) {
 		if st.Further[name] > 0 {
@@ -210,6 +213,9 @@ func (s *statusFlags) dead(ctx context.Context, subscription string) (*int, erro
 	where := s.where
 	where.Subscription = subscription
 	c, err := where.Consumer()
+	if errors.Is(err, doctor.ErrStream) {
+		return s.deadInStream(ctx, subscription)
+	}
 	if err != nil {
 		return nil, err
 	}
@@ -223,6 +229,29 @@ func (s *statusFlags) dead(ctx context.Context, subscription string) (*int, erro
 		return nil, err
 	}
 	return &n, ctx.Err()
+}
+
+// lister is what lists dead letters.
+func (s *statusFlags) lister() string {
+	if _, err := s.where.Consumer(); errors.Is(err, doctor.ErrStream) {
+		return "nats stream view, as docs/brokers.md says"
+	}
+	return "relaybox deadletters list"
+}
+
+// deadInStream counts those of an app whose events go to a stream; "" is its first durable consumer.
+func (s *statusFlags) deadInStream(ctx context.Context, durable string) (*int, error) {
+	l, err := s.where.Letters()
+	if err != nil {
+		return nil, err
+	}
+	client := jetstream.Open(l.Connection, jetstream.Options{})
+	defer func() { _ = client.Close(ctx) }()
+	seen, err := client.DeadLetters(ctx, l.Subject, cmp.Or(durable, l.Consumer))
+	if err != nil {
+		return nil, err
+	}
+	return &seen.Count, nil
 }
 
 // exit is what the verb ends with.

@@ -7,9 +7,12 @@ import (
 	"testing"
 
 	"github.com/Azure/azure-sdk-for-go/sdk/messaging/azservicebus"
+	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
 	"github.com/stretchr/testify/require"
 
 	"github.com/relaybox/relaybox/local/minibus"
+	"github.com/relaybox/relaybox/local/natsserver"
 	"github.com/relaybox/relaybox/local/stack"
 	"github.com/relaybox/relaybox/outbox"
 )
@@ -102,6 +105,36 @@ func TestStatusOfWhatCannotBeLookedAt(t *testing.T) {
 	require.NotNil(t, got.Outbox)
 	require.Len(t, got.Unknown, 1)
 	require.Contains(t, got.Unknown[0], "SERVICEBUS_CONNECTION")
+}
+
+// TestStatusOfAStream: its dead letters are counted, and the verbs for Service Bus say that they are
+// not for it.
+func TestStatusOfAStream(t *testing.T) {
+	t.Parallel()
+	l := newLedger(t)
+	server := natsserver.RunT(t)
+	conn, err := nats.Connect(server.URL)
+	require.NoError(t, err)
+	t.Cleanup(conn.Close)
+	view, err := jetstream.New(conn)
+	require.NoError(t, err)
+	for name, value := range map[string]string{"SERVICEBUS_CONNECTION": "", "EVENTS_BROKER": "jetstream", "NATS_URL": server.URL, "EVENTS_STREAM": "EVENTS", "EVENTS_CONSUMER": "read-models"} {
+		l.set(name, value)
+	}
+	require.Contains(t, l.status(exitUnknown).Unknown[0], "the dead letters")
+	_, err = view.CreateStream(t.Context(), jetstream.StreamConfig{Name: "DEAD", Subjects: []string{"dead-letters.read-models.>"}})
+	require.NoError(t, err)
+	require.Zero(t, *l.status(0).DeadLetters)
+	_, err = view.Publish(t.Context(), "dead-letters.read-models.events.profile.p-1", nil)
+	require.NoError(t, err)
+	got := l.status(exitFailed)
+	require.Equal(t, 1, *got.DeadLetters)
+	require.Contains(t, got.Red, "there are dead letters: nats stream view, as docs/brokers.md says")
+	status, _, said := called(t.Context(), "deadletters", "list", "--settings", l.settings)
+	require.Equal(t, exitFailed, status)
+	require.Contains(t, said, "EVENTS_BROKER is jetstream")
+	l.set("EVENTS_CONSUMER", "")
+	require.Contains(t, l.status(exitUnknown).Unknown[0], "EVENTS_CONSUMER is not set")
 }
 
 // TestStatusIsWatched until somebody ends it.

@@ -35,6 +35,7 @@ const maxRanges = 64
 // upFlags are the flags of up, as they were typed.
 type upFlags struct {
 	app, data    string
+	broker       string
 	fresh        bool
 	acceptLoss   bool
 	host, cosmos string
@@ -64,6 +65,9 @@ first; --app runs a folder as it is.
 
 Settings come from the environment, then from local.settings.json (in the app folder or
 here), then from defaults. The connection strings of the parts that run here go over all.
+With --broker jetstream the NATS server itself stands in Service Bus' place, on --bus-addr, with a
+stream, a durable consumer and a stream of dead letters; there is no page then.
+
 With --only host nothing is set for you: the app connects to what its settings say.`,
 		Args: noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
@@ -81,6 +85,7 @@ With --only host nothing is set for you: the app connects to what its settings s
 	flags.IntVar(&f.cosmosRanges, "cosmos-ranges", 1, "physical ranges of containers that are created from now on, 1 to 64")
 	flags.BoolVar(&f.serverless, "cosmos-serverless", false, "a store without throughputs, as a serverless account is")
 	flags.StringVar(&f.bus, "bus-addr", "127.0.0.1:5672", "address of the Service Bus stand-in (AMQP)")
+	flags.StringVar(&f.broker, "broker", string(stack.ServiceBus), "what events go over: servicebus, or jetstream")
 	flags.StringVar(&f.busConfig, "bus-config", "", "topology of the bus, in the official emulator's Config.json format")
 	flags.IntVar(&f.busMB, "bus-entity-mb", 1024, "quota of a queue or subscription of the bus that has none of its own, in MB")
 	flags.BoolVar(&f.busPremium, "bus-premium", false, "the bus is a Premium namespace: messages up to 1 MB, or up to 100 MB in an entity that says so")
@@ -140,6 +145,9 @@ func (f *upFlags) config(environ []string) (stack.Config, error) {
 	}
 	if cfg.BusAdminAddr == "off" {
 		cfg.BusAdminAddr = ""
+	}
+	if err := f.setBroker(&cfg); err != nil {
+		return cfg, err
 	}
 	if f.cosmosRanges < 1 || f.cosmosRanges > maxRanges {
 		return cfg, fmt.Errorf("--cosmos-ranges %d: 1 to %d are possible", f.cosmosRanges, maxRanges)
@@ -289,13 +297,16 @@ func welcome(w io.Writer, s *stack.Stack, cfg stack.Config, page string) {
 	if s.BusConnection != "" {
 		say("SERVICEBUS_CONNECTION=%s", s.BusConnection)
 	}
+	if s.StreamURL != "" {
+		say("NATS_URL=%s", s.StreamURL)
+	}
 	if s.BusAdminAddr != "" {
 		say("bus administration: http://%s (and /health)", s.BusAdminAddr)
 	}
 	if s.BusCertificate != "" {
 		say("bus over TLS: the same port; clients trust %s", s.BusCertificate)
 	}
-	if s.CosmosConnection != "" || s.BusConnection != "" {
+	if s.CosmosConnection != "" || s.BusAddr != "" {
 		say("data in %s", cfg.Data)
 	}
 	if s.HostURL != "" {
@@ -316,7 +327,7 @@ func welcome(w io.Writer, s *stack.Stack, cfg stack.Config, page string) {
 func unloaded(functions []minihost.Function) []string {
 	var names []string
 	for _, f := range functions {
-		if len(f.Errors) > 0 {
+		if len(f.Errors) > 0 && !f.Disabled {
 			names = append(names, f.Name)
 		}
 	}
@@ -325,7 +336,7 @@ func unloaded(functions []minihost.Function) []string {
 
 // describe is a function's line as func start prints it.
 func describe(f minihost.Function, host string) string {
-	if len(f.Errors) > 0 {
+	if len(f.Errors) > 0 && !f.Disabled {
 		return f.Name + ": does not load: " + strings.Join(f.Errors, "; ")
 	}
 	line := f.Name + ": " + f.Trigger

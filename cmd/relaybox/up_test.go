@@ -268,3 +268,28 @@ func TestWhatDoesNotLoadIsSaidLast(t *testing.T) {
 	t.Parallel()
 	require.Equal(t, []string{"Broken"}, unloaded([]minihost.Function{{Name: "Fine"}, {Name: "Broken", Errors: []string{"no trigger"}}}))
 }
+
+// TestBrokerOfUp: JetStream has no administration, no keys, and listens for this machine only.
+func TestBrokerOfUp(t *testing.T) {
+	t.Parallel()
+	f := typed()
+	f.broker = "jetstream"
+	cfg, err := f.config(nil)
+	require.NoError(t, err)
+	require.Equal(t, stack.JetStream, cfg.Broker)
+	require.Empty(t, cfg.BusAdminAddr)
+	settings := cfg.Planned()
+	require.Equal(t, "jetstream", settings["EVENTS_BROKER"])
+	require.Equal(t, "true", settings["AzureWebJobs.ConsumeEvent.Disabled"])
+	for want, change := range map[string]func(*upFlags){
+		`--broker: "kafka" is no broker`: func(f *upFlags) { f.broker = "kafka" },
+		`--bus-addr "0.0.0.0:5672"`:      func(f *upFlags) { f.bus = "0.0.0.0:5672" },
+		"--bus-config, --bus-premium":    func(f *upFlags) { f.busPremium = true },
+	} {
+		f := typed()
+		f.broker = "jetstream"
+		change(&f)
+		_, err := f.config(nil)
+		require.ErrorContains(t, err, want)
+	}
+}

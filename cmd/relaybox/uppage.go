@@ -50,7 +50,7 @@ type livePage struct {
 // openPage takes the page's address, before anything runs. The usual one is not insisted on: a
 // second up, on other ports, has a page, too.
 func (f *upFlags) openPage(cfg *stack.Config) (*livePage, error) {
-	if f.noPage() || !f.runs(stack.Cosmos) || !f.runs(stack.Bus) {
+	if f.noPage() || cfg.Broker == stack.JetStream || !f.runs(stack.Cosmos) || !f.runs(stack.Bus) {
 		return nil, nil
 	}
 	l, err := net.Listen("tcp", f.page)

@@ -25,7 +25,7 @@ import (
 func streaming(t *testing.T, settings map[string]string) (config.Config, js.JetStream) {
 	t.Helper()
 	server := natsserver.RunT(t)
-	conn, err := nats.Connect(server.URL())
+	conn, err := nats.Connect(server.URL)
 	require.NoError(t, err)
 	t.Cleanup(conn.Close)
 	view, err := js.New(conn)
@@ -36,7 +36,7 @@ func streaming(t *testing.T, settings map[string]string) (config.Config, js.JetS
 	require.NoError(t, err)
 	_, err = view.CreateStream(t.Context(), js.StreamConfig{Name: "DEAD", Subjects: []string{"dead-letters.read-models.>"}})
 	require.NoError(t, err)
-	all := map[string]string{"EVENTS_BROKER": "jetstream", "NATS_URL": server.URL(), "EVENTS_STREAM": "EVENTS", "SERVICEBUS_CONNECTION": "", "EVENTS_TOPIC": ""}
+	all := map[string]string{"EVENTS_BROKER": "jetstream", "NATS_URL": server.URL, "EVENTS_STREAM": "EVENTS", "SERVICEBUS_CONNECTION": "", "EVENTS_TOPIC": ""}
 	maps.Copy(all, settings)
 	return loaded(t, all), view
 }

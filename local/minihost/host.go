@@ -191,11 +191,12 @@ func (h *Host) Run(ctx context.Context, ln net.Listener) error {
 // announce logs what cannot run, once per run.
 func (h *Host) announce() {
 	for _, f := range h.functions {
+		if f.Disabled { // what else is wrong with it is nobody's concern until then
+			h.log.Warn("the function is disabled by a setting", "function", f.Name)
+			continue
+		}
 		for _, fault := range f.Errors {
 			h.log.Error("the function does not load", "function", f.Name, "error", fault)
-		}
-		if f.Disabled {
-			h.log.Warn("the function is disabled by a setting", "function", f.Name)
 		}
 	}
 }

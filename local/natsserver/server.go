@@ -4,15 +4,18 @@
 // It promises what the server itself does with a file store that is synced with each write: what
 // was acknowledged is there after kill -9 and a new Open on the same folder. It has no users: it
 // is for loopback addresses.
+//
+// The server listens nowhere itself. Serve hands it the connections of a listener, so that tests
+// and demos have a network of their own in between.
 package natsserver
 
 import (
 	"errors"
 	"fmt"
+	"io"
 	"log/slog"
 	"net"
-	"net/url"
-	"strconv"
+	"sync"
 	"time"
 
 	"github.com/nats-io/nats-server/v2/server"
@@ -24,33 +27,31 @@ var ErrNotReady = errors.New("the nats server does not take connections")
 // startTime is how long a start may take, which reads the streams of its folder.
 const startTime = time.Minute
 
-// Options tunes a Server; the zero value listens on a free port of loopback.
+// Options tunes a Server.
 type Options struct {
 	// Dir keeps the streams; it must be named.
 	Dir string
-	// Addr is host:port to listen on; default 127.0.0.1 and a free port.
-	Addr string
 	// Logger hears of the server's warnings and errors; default: nobody does.
 	Logger *slog.Logger
 }
 
 // Server is a running server.
-type Server struct{ inner *server.Server }
+type Server struct {
+	inner *server.Server
+	conns sync.WaitGroup
+
+	mu        sync.Mutex
+	closed    bool                  // guarded by mu
+	listeners map[net.Listener]bool // guarded by mu
+}
 
 // Open starts a server. It returns when clients can connect.
 func Open(o Options) (*Server, error) {
 	if o.Dir == "" {
 		return nil, errors.New("Options.Dir is not set: name the folder that keeps the streams")
 	}
-	if o.Addr == "" {
-		o.Addr = "127.0.0.1:0"
-	}
-	host, port, err := address(o.Addr)
-	if err != nil {
-		return nil, err
-	}
 	inner, err := server.NewServer(&server.Options{
-		ServerName: "relaybox", Host: host, Port: port, NoSigs: true,
+		ServerName: "relaybox", DontListen: true, NoSigs: true,
 		JetStream: true, StoreDir: o.Dir, SyncAlways: true, MaxPayload: 1 << 20,
 	})
 	if err != nil {
@@ -60,39 +61,82 @@ func Open(o Options) (*Server, error) {
 		inner.SetLoggerV2(logger{o.Logger}, false, false, false)
 	}
 	inner.Start()
-	s := &Server{inner}
+	s := &Server{inner: inner, listeners: map[net.Listener]bool{}}
 	if !inner.ReadyForConnections(startTime) {
 		return nil, errors.Join(ErrNotReady, s.Close())
 	}
 	return s, nil
 }
 
-// address takes host:port apart; port 0 is a free one.
-func address(addr string) (host string, port int, err error) {
-	host, text, err := net.SplitHostPort(addr)
-	if err != nil {
-		return "", 0, fmt.Errorf("address %q: %w; write HOST:PORT", addr, err)
+// InProcessConn is a connection to the server without a network: nats.InProcessServer takes the
+// server for it.
+func (s *Server) InProcessConn() (net.Conn, error) { return s.inner.InProcessConn() }
+
+// Serve gives the server the connections of l, until l or the server is closed.
+func (s *Server) Serve(l net.Listener) error {
+	if !s.open(l) {
+		return nil
 	}
-	port, err = strconv.Atoi(text)
-	if err != nil || port < 0 || port > 65535 {
-		return "", 0, fmt.Errorf("address %q has no port; write HOST:PORT", addr)
+	for {
+		conn, err := l.Accept()
+		if err != nil {
+			if errors.Is(err, net.ErrClosed) || s.over() {
+				return nil
+			}
+			return err
+		}
+		inside, err := s.InProcessConn()
+		if err != nil {
+			_ = conn.Close()
+			continue // it is being closed
+		}
+		s.conns.Go(func() { join(conn, inside) })
 	}
-	if port == 0 {
-		port = server.RANDOM_PORT
-	}
-	return host, port, nil
 }
 
-// Addr is host:port.
-func (s *Server) Addr() string { return s.inner.Addr().String() }
+// open notes a listener to close, unless the server is closed already.
+func (s *Server) open(l net.Listener) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.closed {
+		return false
+	}
+	s.listeners[l] = true
+	return true
+}
 
-// URL is what clients connect to.
-func (s *Server) URL() string { return (&url.URL{Scheme: "nats", Host: s.Addr()}).String() }
+func (s *Server) over() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.closed
+}
 
-// Close ends the server and its connections. What it has acknowledged is stored.
+// join carries bytes both ways until either side has gone.
+func join(a, b net.Conn) {
+	var both sync.WaitGroup
+	carry := func(to, from net.Conn) {
+		_, _ = io.Copy(to, from) // the end of a connection, however it ends
+		_ = a.Close()
+		_ = b.Close()
+	}
+	both.Go(func() { carry(a, b) })
+	both.Go(func() { carry(b, a) })
+	both.Wait()
+}
+
+// Close ends the server, its listeners and connections. What it has acknowledged is stored.
 func (s *Server) Close() error {
+	s.mu.Lock()
+	s.closed = true
+	listeners := s.listeners
+	s.listeners = nil
+	s.mu.Unlock()
+	for l := range listeners {
+		_ = l.Close() // another may have
+	}
 	s.inner.Shutdown()
 	s.inner.WaitForShutdown()
+	s.conns.Wait()
 	return nil
 }
 

@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"maps"
 	"net/http"
+	"time"
 
 	"github.com/relaybox/relaybox/local/minibus"
 )
@@ -53,6 +54,10 @@ type Config struct {
 	Leave func(name string) bool
 	// Page is the URL of a page that shows the stack, to be left there, too; "": there is none.
 	Page string
+	// Broker is what the part Bus is; "" is ServiceBus.
+	Broker Broker
+	// StreamWait is how long the server of JetStream waits for what an instance has in hand; default 30 s.
+	StreamWait time.Duration
 	// Topology is the bus's; nil makes the topic and subscription that Settings name, and those
 	// that functions wait for.
 	Topology *minibus.Config
@@ -132,7 +137,13 @@ func Defaults() map[string]string {
 
 func (c *Config) settings() map[string]string {
 	s := Defaults()
+	if c.Broker == JetStream {
+		maps.Copy(s, streamDefaults())
+	}
 	maps.Copy(s, c.Settings)
+	if c.Broker == JetStream {
+		s["EVENTS_BROKER"] = string(JetStream)
+	}
 	return s
 }
 
@@ -143,7 +154,10 @@ func (c *Config) Planned() map[string]string {
 	if c.runs(Cosmos) {
 		planned.connect("COSMOS_CONNECTION", "AccountEndpoint=http://127.0.0.1:8081/;AccountKey=a2V5")
 	}
-	if c.runs(Bus) {
+	switch {
+	case c.runs(Bus) && c.Broker == JetStream:
+		planned.connectStream("nats://127.0.0.1:4222")
+	case c.runs(Bus):
 		planned.connect("SERVICEBUS_CONNECTION", "Endpoint=sb://127.0.0.1;SharedAccessKeyName=name;SharedAccessKey=key;UseDevelopmentEmulator=true;")
 	}
 	return planned.Settings

@@ -14,7 +14,7 @@ import (
 )
 
 // folders are what a data folder holds for the parts.
-var folders = []string{"cosmos", "bus", "host"}
+var folders = []string{"cosmos", "bus", "nats", "host"}
 
 // format numbers what the app and the stand-ins write: keys, documents, containers, entities
 // of the bus. A folder with another number is refused, not read wrongly.
@@ -80,7 +80,7 @@ func (s *Stack) checkFormat() error {
 	if found == strconv.Itoa(format) {
 		return nil
 	}
-	for _, part := range []string{"cosmos", "bus"} {
+	for _, part := range []string{"cosmos", "bus", "nats"} {
 		held, err := os.ReadDir(s.folder(part))
 		if err != nil && !errors.Is(err, fs.ErrNotExist) {
 			return folderFault(s.cfg.Data, err)

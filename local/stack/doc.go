@@ -1,5 +1,6 @@
 // Package stack runs a whole function app on one machine: minicosmos, minibus and
-// minihost, wired together, with the handler process under the host.
+// minihost, wired together, with the handler process under the host. The NATS server can
+// stand in minibus' place.
 //
 // Promise: when Start returns, every part answers on its address. What the app was told
 // is stored survives Close, kill -9 and a new Start on the same data folder. While a

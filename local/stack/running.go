@@ -112,6 +112,9 @@ func (s *Stack) leaves(name string) bool {
 	if _, own := Defaults()[name]; own {
 		return true
 	}
+	if _, own := streamDefaults()[name]; s.StreamURL != "" && (own || name == "NATS_URL") {
+		return true
+	}
 	for _, connection := range []string{"COSMOS_CONNECTION", "SERVICEBUS_CONNECTION"} {
 		if name == connection || strings.HasPrefix(name, connection+"__") {
 			return true

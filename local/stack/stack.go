@@ -16,6 +16,7 @@ import (
 	"github.com/relaybox/relaybox/local/minibus"
 	"github.com/relaybox/relaybox/local/minicosmos"
 	"github.com/relaybox/relaybox/local/minihost"
+	"github.com/relaybox/relaybox/local/natsserver"
 	"github.com/relaybox/relaybox/local/netsim"
 )
 
@@ -29,9 +30,13 @@ type Stack struct {
 	BusCertificate string
 	// CosmosNet and BusNet are the networks in front of the stand-ins: cut them.
 	CosmosNet, BusNet *netsim.Listener
-	// Cosmos and Bus are the stand-ins themselves, for a look behind their protocol.
+	// StreamURL is where the NATS server listens, if that is the broker.
+	StreamURL string
+	// Cosmos and Bus are the stand-ins themselves, for a look behind their protocol, and NATS is the
+	// server in place of Bus.
 	Cosmos *minicosmos.Server
 	Bus    *minibus.Server
+	NATS   *natsserver.Server
 	// Settings are the application settings that the host runs with.
 	Settings map[string]string
 
@@ -137,7 +142,7 @@ func (s *Stack) start(ctx context.Context) error {
 		}
 	}
 	if s.cfg.runs(Bus) {
-		if err := s.startBus(); err != nil {
+		if err := s.startBroker(ctx); err != nil {
 			return err
 		}
 	}
@@ -198,6 +203,13 @@ func served(err error) error {
 		return nil
 	}
 	return err
+}
+
+func (s *Stack) startBroker(ctx context.Context) error {
+	if s.cfg.Broker == JetStream {
+		return s.startStream(ctx)
+	}
+	return s.startBus()
 }
 
 func (s *Stack) startBus() error {

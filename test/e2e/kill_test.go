@@ -21,9 +21,12 @@ import (
 // victimData tells a process of this test binary to be a stack on that data until it is killed.
 const victimData = "RELAYBOX_E2E_VICTIM"
 
+// victimBroker is its broker.
+const victimBroker = "RELAYBOX_E2E_BROKER"
+
 // victim runs a stack, prints its address and waits for its end.
 func victim(data string) error {
-	s, err := stack.Start(stack.Config{App: os.Getenv("RELAYBOX_E2E_APP"), Data: data})
+	s, err := stack.Start(stack.Config{App: os.Getenv("RELAYBOX_E2E_APP"), Data: data, Broker: stack.Broker(os.Getenv(victimBroker)), StreamWait: streamWait})
 	if err != nil {
 		return err
 	}
@@ -37,13 +40,22 @@ func victim(data string) error {
 // and every event of it reaches the read model.
 func TestKilledStackLosesNothing(t *testing.T) {
 	t.Parallel()
+	for _, broker := range []stack.Broker{stack.ServiceBus, stack.JetStream} {
+		t.Run(string(broker), func(t *testing.T) {
+			t.Parallel()
+			testKills(t, broker)
+		})
+	}
+}
+
+func testKills(t *testing.T, broker stack.Broker) {
 	data := filepath.Join(t.TempDir(), "data")
 	acknowledged := map[string]int{} // profile → version
 	record := &history.Recorder{}
 	for range 2 {
-		writeUntilKilled(t, data, acknowledged, record)
+		writeUntilKilled(t, data, broker, acknowledged, record)
 	}
-	s := start(t, func(c *stack.Config) { c.Data = data })
+	s := start(t, func(c *stack.Config) { c.Data, c.Broker, c.StreamWait = data, broker, streamWait })
 	s.record = record // it goes on
 	require.NotEmpty(t, acknowledged)
 	for id, version := range acknowledged {
@@ -63,12 +75,12 @@ func TestKilledStackLosesNothing(t *testing.T) {
 
 // writeUntilKilled starts a stack of its own process, lets four clients write, and kills
 // it after a number of acknowledged writes, which it notes.
-func writeUntilKilled(t *testing.T, data string, acknowledged map[string]int, record *history.Recorder) {
+func writeUntilKilled(t *testing.T, data string, broker stack.Broker, acknowledged map[string]int, record *history.Recorder) {
 	t.Helper()
 	self, err := os.Executable()
 	require.NoError(t, err)
 	process := exec.CommandContext(t.Context(), self)
-	process.Env = append(os.Environ(), victimData+"="+data, "RELAYBOX_E2E_APP="+assembled)
+	process.Env = append(os.Environ(), victimData+"="+data, "RELAYBOX_E2E_APP="+assembled, victimBroker+"="+string(broker))
 	process.Stderr = os.Stderr
 	out, err := process.StdoutPipe()
 	require.NoError(t, err)

@@ -14,6 +14,17 @@ import (
 	"golang.org/x/sync/errgroup"
 )
 
+// busWitness is what was on the bus, whatever bus it is.
+type busWitness interface {
+	// run receives until ctx ends, through every outage.
+	run(ctx context.Context)
+	// count is how many distinct messages were received so far.
+	count() int
+	// events are the messages by key, in the broker's order, how many copies the broker has dropped, and
+	// what was wrong with any message.
+	events() (byKey map[string][]busEvent, dropped int, faults []*violation)
+}
+
 // oneBatch is how long the audit waits for messages before it looks at its connection.
 const oneBatch = 2 * time.Second
 
@@ -25,7 +36,11 @@ type audit struct {
 	topic, subscription string
 	// patience is how long a batch may take to be settled: it comes again when it is not.
 	patience time.Duration
+	notes
+}
 
+// notes are what a witness has received, by the broker's numbers.
+type notes struct {
 	mu     sync.Mutex // guards what follows
 	byNo   map[int64]busEvent
 	keyOf  map[int64]string
@@ -40,7 +55,7 @@ func newAudit(connection, topic, subscription string) (*audit, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &audit{client: client, topic: topic, subscription: subscription, patience: oneBatch, byNo: map[int64]busEvent{}, keyOf: map[int64]string{}}, nil
+	return &audit{client: client, topic: topic, subscription: subscription, patience: oneBatch}, nil
 }
 
 // run receives until ctx ends, through every outage.
@@ -95,16 +110,23 @@ func (a *audit) batch(ctx context.Context, receiver *azservicebus.Receiver) bool
 
 // note keeps what the message says and checks that its parts agree.
 func (a *audit) note(m *azservicebus.ReceivedMessage) {
-	number := deref(m.EnqueuedSequenceNumber, deref(m.SequenceNumber, 0))
 	e, key, err := readEvent(m)
-	a.mu.Lock()
-	defer a.mu.Unlock()
+	a.keep(deref(m.EnqueuedSequenceNumber, deref(m.SequenceNumber, 0)), m.MessageID, e, key, err)
+}
+
+// keep notes a message, or what is wrong with it.
+func (n *notes) keep(number int64, id string, e busEvent, key string, err error) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
 	if err != nil {
-		a.faults = append(a.faults, broken(noPhantomEvent, "message %d (%s): %v", number, m.MessageID, err))
+		n.faults = append(n.faults, broken(noPhantomEvent, "message %d (%s): %v", number, id, err))
 		return
 	}
+	if n.byNo == nil {
+		n.byNo, n.keyOf = map[int64]busEvent{}, map[int64]string{}
+	}
 	e.number = number
-	a.byNo[number], a.keyOf[number] = e, key
+	n.byNo[number], n.keyOf[number] = e, key
 }
 
 func deref[T any](p *T, otherwise T) T {
@@ -116,75 +138,90 @@ func deref[T any](p *T, otherwise T) T {
 
 // readEvent reads a message and compares the envelope with the broker's properties.
 func readEvent(m *azservicebus.ReceivedMessage) (e busEvent, key string, err error) {
-	var envelope struct {
-		SpecVersion     string    `json:"specversion"`
-		ID              string    `json:"id"`
-		Source          string    `json:"source"`
-		Type            string    `json:"type"`
-		Time            time.Time `json:"time"`
-		Subject         string    `json:"subject"`
-		PartitionKey    string    `json:"partitionkey"`
-		Sequence        string    `json:"sequence"`
-		DataContentType string    `json:"datacontenttype"`
-		Data            struct {
-			ID    string          `json:"id"`
-			State json.RawMessage `json:"state"`
-		} `json:"data"`
-	}
-	if err := json.Unmarshal(m.Body, &envelope); err != nil {
+	return readEnvelope(m.Body, func(is envelope) map[string][2]string {
+		return map[string][2]string{
+			"MessageID":   {m.MessageID, is.ID},
+			"SessionID":   {deref(m.SessionID, ""), is.PartitionKey},
+			"Subject":     {deref(m.Subject, ""), is.Type},
+			"seq":         {fmt.Sprint(m.ApplicationProperties["seq"]), is.number},
+			"ContentType": {deref(m.ContentType, ""), "application/cloudevents+json"},
+		}
+	})
+}
+
+// envelope is an event as it travels.
+type envelope struct {
+	SpecVersion  string    `json:"specversion"`
+	ID           string    `json:"id"`
+	Source       string    `json:"source"`
+	Type         string    `json:"type"`
+	Time         time.Time `json:"time"`
+	Subject      string    `json:"subject"`
+	PartitionKey string    `json:"partitionkey"`
+	Sequence     string    `json:"sequence"`
+	Data         struct {
+		ID    string          `json:"id"`
+		State json.RawMessage `json:"state"`
+	} `json:"data"`
+	number string // of Sequence, without its zeros
+}
+
+// readEnvelope reads an event and compares what must agree in it, and what outside says of the
+// message with what it should be.
+func readEnvelope(body []byte, outside func(envelope) map[string][2]string) (e busEvent, key string, err error) {
+	var is envelope
+	if err := json.Unmarshal(body, &is); err != nil {
 		return e, "", fmt.Errorf("not a CloudEvent: %w", err)
 	}
-	seq, err := strconv.ParseInt(envelope.Sequence, 10, 64)
+	seq, err := strconv.ParseInt(is.Sequence, 10, 64)
 	if err != nil {
 		return e, "", fmt.Errorf("sequence: %w", err)
 	}
-	k, id := splitKey(envelope.PartitionKey)
+	is.number = strconv.FormatInt(seq, 10)
+	k, id := splitKey(is.PartitionKey)
 	if k == nil {
-		return e, "", fmt.Errorf("partitionkey %q is of no kind", envelope.PartitionKey)
+		return e, "", fmt.Errorf("partitionkey %q is of no kind", is.PartitionKey)
 	}
-	e = busEvent{id: envelope.ID, name: strings.TrimPrefix(envelope.Type, k.eventType("")), seq: seq, at: envelope.Time}
-	for name, pair := range map[string][2]string{
-		"MessageID":   {m.MessageID, envelope.ID},
-		"SessionID":   {deref(m.SessionID, ""), envelope.PartitionKey},
-		"data.id":     {envelope.Data.ID, id},
-		"subject":     {envelope.Subject, id},
-		"source":      {envelope.Source, "/relaybox/" + k.name},
-		"type":        {envelope.Type, k.eventType(e.name)},
-		"Subject":     {deref(m.Subject, ""), envelope.Type},
-		"seq":         {fmt.Sprint(m.ApplicationProperties["seq"]), fmt.Sprint(seq)},
-		"specversion": {envelope.SpecVersion, "1.0"},
-		"ContentType": {deref(m.ContentType, ""), "application/cloudevents+json"},
-	} {
+	e = busEvent{id: is.ID, name: strings.TrimPrefix(is.Type, k.eventType("")), seq: seq, at: is.Time}
+	pairs := outside(is)
+	maps.Copy(pairs, map[string][2]string{
+		"data.id":     {is.Data.ID, id},
+		"subject":     {is.Subject, id},
+		"source":      {is.Source, "/relaybox/" + k.name},
+		"type":        {is.Type, k.eventType(e.name)},
+		"specversion": {is.SpecVersion, "1.0"},
+	})
+	for name, pair := range pairs {
 		if pair[0] != pair[1] {
 			return e, "", fmt.Errorf("%s is %q, not %q", name, pair[0], pair[1])
 		}
 	}
 	if e.name != "deleted" {
-		e.state, err = k.parse(envelope.Data.State)
+		e.state, err = k.parse(is.Data.State)
 	}
-	return e, envelope.PartitionKey, err
+	return e, is.PartitionKey, err
 }
 
 // count is how many distinct messages were received so far.
-func (a *audit) count() int {
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	return len(a.byNo)
+func (n *notes) count() int {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	return len(n.byNo)
 }
 
 // events are the messages by key, in the broker's order, and what was wrong with any.
 // The broker counts a copy that it drops too, so numbers that nobody got are copies.
-func (a *audit) events() (byKey map[string][]busEvent, dropped int, faults []*violation) {
-	a.mu.Lock()
-	defer a.mu.Unlock()
+func (n *notes) events() (byKey map[string][]busEvent, dropped int, faults []*violation) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
 	byKey = map[string][]busEvent{}
 	newest := int64(0)
-	for number := range maps.Keys(a.byNo) {
-		byKey[a.keyOf[number]] = append(byKey[a.keyOf[number]], a.byNo[number])
+	for number := range maps.Keys(n.byNo) {
+		byKey[n.keyOf[number]] = append(byKey[n.keyOf[number]], n.byNo[number])
 		newest = max(newest, number)
 	}
 	for key, events := range byKey {
 		byKey[key] = inOrder(events)
 	}
-	return byKey, int(newest) - len(a.byNo), a.faults
+	return byKey, int(newest) - len(n.byNo), n.faults
 }

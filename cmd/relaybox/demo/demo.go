@@ -34,6 +34,7 @@ import (
 	"time"
 
 	"github.com/relaybox/relaybox/cmd/relaybox/parts"
+	"github.com/relaybox/relaybox/local/minibus"
 	"github.com/relaybox/relaybox/local/stack"
 )
 
@@ -53,6 +54,8 @@ type Options struct {
 	Instances int
 	Rate      float64
 	Relaybox  string
+	// Broker is the stack's; "" is Service Bus. A run with Instances has no other.
+	Broker stack.Broker
 	// Out hears of progress and gets the table; JSON, if it is set, gets the Report.
 	Out  io.Writer
 	JSON io.Writer
@@ -66,6 +69,8 @@ const (
 	drainLimit = 30 * time.Second
 	// auditName is the demo's own subscription.
 	auditName = "demo-audit"
+	// streamWait is how long a stream waits for what the handler had in hand when it was killed.
+	streamWait = 5 * time.Second
 )
 
 // Stages of the workload: shares of the writes in percent (the rest is the storm), and
@@ -93,7 +98,7 @@ type run struct {
 	fleet   *fleet // nil: one host, in this process
 	base    string // of the API's URLs
 	watch   *watch
-	audit   *audit
+	audit   busWitness
 	journal *journal
 	http    *http.Client
 	out     sync.Mutex // guards opts.Out
@@ -171,51 +176,68 @@ func (r *run) say(format string, args ...any) {
 	_, _ = fmt.Fprintf(r.opts.Out, "%5.1f s  %s\n", time.Since(r.began).Seconds(), fmt.Sprintf(format, args...))
 }
 
-// start brings the stack up, with the audit's subscription beside those of the app.
+// start brings the stack up, with a witness beside the app.
 func (r *run) start(log io.Writer) error {
 	settings := stack.Defaults()
 	settings["DISPATCH_SCHEDULE"] = "*/2 * * * * *" // the sweep, so that the demo ends soon
 	r.watch = newWatch(settings["COSMOS_INBOX_CONTAINER"])
+	cfg := stack.Config{
+		App: r.opts.App, Data: filepath.Join(r.opts.Dir, "data"), Settings: settings, CosmosFront: r.watch.front,
+		Logger: slog.New(slog.NewTextHandler(log, nil)), HandlerOutput: log, Notice: func(s string) { r.say("%s", s) },
+		Broker: r.opts.Broker, StreamWait: streamWait,
+	}
 	if r.opts.Instances > 0 {
 		settings["AzureWebJobs.RefreshCache.Disabled"] = "false" // they share a cache
-	}
-	consumers, err := stack.Consumers(r.opts.App, settings)
-	if err != nil {
-		return err
-	}
-	topology := stack.Topology(settings["EVENTS_TOPIC"], settings["EVENTS_SUBSCRIPTION"], consumers...)
-	var only []stack.Part
-	if r.opts.Instances > 0 {
 		r.watch.outbox = settings["COSMOS_OUTBOX_CONTAINER"]
 		settings["DISPATCH_SCHEDULE"] = stack.Defaults()["DISPATCH_SCHEDULE"] // each has its own
-		for i := range topology.Topics[0].Subscriptions {
-			topology.Topics[0].Subscriptions[i].LockDuration = fleetLock
+		cfg.Only = []stack.Part{stack.Cosmos, stack.Bus}
+	}
+	var err error
+	if r.opts.Broker != stack.JetStream {
+		if cfg.Topology, err = r.topology(settings); err != nil {
+			return err
 		}
-		only = []stack.Part{stack.Cosmos, stack.Bus}
 	}
-	own := topology.Topics[0].Subscriptions[0]
-	own.Name, own.RequiresSession, own.LockDuration = auditName, false, 5*time.Second
-	if r.opts.Instances > 0 {
-		own.LockDuration = fleetPatience
-	}
-	topology.Topics[0].Subscriptions = append(topology.Topics[0].Subscriptions, own)
-	r.stack, err = stack.Start(stack.Config{
-		App: r.opts.App, Data: filepath.Join(r.opts.Dir, "data"), Settings: settings, Only: only,
-		Topology: topology, CosmosFront: r.watch.front,
-		Logger: slog.New(slog.NewTextHandler(log, nil)), HandlerOutput: log, Notice: func(s string) { r.say("%s", s) },
-	})
-	if err != nil {
+	if r.stack, err = stack.Start(cfg); err != nil {
 		return err
 	}
 	r.base = r.stack.HostURL
-	r.audit, err = newAudit(r.stack.BusConnection, settings["EVENTS_TOPIC"], auditName)
-	if err != nil {
+	if r.audit, err = r.witness(settings); err != nil {
 		return errors.Join(err, r.stack.Close())
 	}
-	if r.opts.Instances > 0 {
-		r.audit.patience = fleetPatience
-	}
 	return nil
+}
+
+// topology is the app's, with a subscription of the audit's own beside those of the app.
+func (r *run) topology(settings map[string]string) (*minibus.Config, error) {
+	consumers, err := stack.Consumers(r.opts.App, settings)
+	if err != nil {
+		return nil, err
+	}
+	topology := stack.Topology(settings["EVENTS_TOPIC"], settings["EVENTS_SUBSCRIPTION"], consumers...)
+	all := &topology.Topics[0].Subscriptions
+	own := (*all)[0]
+	own.Name, own.RequiresSession, own.LockDuration = auditName, false, 5*time.Second
+	if r.opts.Instances > 0 {
+		for i := range *all {
+			(*all)[i].LockDuration = fleetLock
+		}
+		own.LockDuration = fleetPatience
+	}
+	*all = append(*all, own)
+	return topology, nil
+}
+
+// witness is who sees what was on the bus.
+func (r *run) witness(settings map[string]string) (busWitness, error) {
+	if r.opts.Broker == stack.JetStream {
+		return newStreamAudit(r.stack.NATS, r.stack.Settings)
+	}
+	a, err := newAudit(r.stack.BusConnection, settings["EVENTS_TOPIC"], auditName)
+	if err == nil && r.opts.Instances > 0 {
+		a.patience = fleetPatience
+	}
+	return a, err
 }
 
 // play sends the workload in its stages and waits until everything has arrived.

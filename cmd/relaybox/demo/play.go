@@ -147,7 +147,10 @@ func (r *run) documents() (map[string]partition, map[string]view, error) {
 
 // deadLetters are the ids of the messages that the app's subscriptions have given up, by the
 // bus's own account.
-func (r *run) deadLetters() (ids []string, err error) {
+func (r *run) deadLetters(ctx context.Context) (ids []string, err error) {
+	if stream, ok := r.audit.(*streamAudit); ok {
+		return stream.letters(ctx)
+	}
 	for _, path := range r.subscriptions() {
 		messages := r.stack.Bus.Peek(path + "/$DeadLetterQueue")
 		if messages == nil {
@@ -171,7 +174,7 @@ func (r *run) result(ctx context.Context) (report, error) {
 		return report{}, err
 	}
 	bus, dropped, faults := r.audit.events()
-	dead, err := r.deadLetters()
+	dead, err := r.deadLetters(ctx)
 	if err != nil {
 		return report{}, err
 	}
@@ -182,7 +185,7 @@ func (r *run) result(ctx context.Context) (report, error) {
 			return report{}, err
 		}
 	}
-	rep.verdict = check(evidence{attempts: r.journal.attempts, shown: r.journal.shown, recent: r.journal.recent, store: store, views: views, list: list, kept: kept, bus: bus, dead: dead})
+	rep.verdict = check(evidence{attempts: r.journal.attempts, shown: r.journal.shown, recent: r.journal.recent, store: store, views: views, list: list, listOff: r.stack.Bus == nil, kept: kept, bus: bus, dead: dead})
 	rep.broken = append(append(r.journal.unfinished, rep.broken...), faults...)
 	for _, attempts := range r.journal.attempts {
 		rep.attempts += len(attempts)

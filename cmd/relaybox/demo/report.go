@@ -7,12 +7,15 @@ import (
 	"time"
 )
 
+// uncounted: the broker does not say how many copies it has dropped.
+const uncounted = -1
+
 // report is everything that the table shows.
 type report struct {
 	verdict
 	writes    int
 	attempts  int
-	dropped   int // copies that the broker dropped
+	dropped   int // copies that the broker dropped, or uncounted
 	all, calm []time.Duration
 	perSecond float64
 	took      time.Duration
@@ -36,10 +39,14 @@ func (r report) print(out io.Writer) error {
 	row("events", "%d", r.events)
 	row("published", "%d", r.published)
 	row("consumed", "%d", r.consumed)
-	row("duplicates dropped", "%d by the broker", r.dropped)
+	if r.dropped != uncounted {
+		row("duplicates dropped", "%d by the broker", r.dropped)
+	}
 	row("order violations", "%d", r.disorder)
 	row("lost", "%d", r.lost)
-	row("mailing list", "%d addresses of a second consumer are right, %d wrong", r.listed, r.unlisted)
+	if r.listed+r.unlisted > 0 {
+		row("mailing list", "%d addresses of a second consumer are right, %d wrong", r.listed, r.unlisted)
+	}
 	if r.fleet != nil {
 		r.fleet.print(row, r)
 	} else {

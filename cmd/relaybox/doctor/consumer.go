@@ -10,6 +10,7 @@ import (
 	"github.com/relaybox/relaybox/azure/access"
 	"github.com/relaybox/relaybox/azure/servicebus"
 	"github.com/relaybox/relaybox/handler/config"
+	"github.com/relaybox/relaybox/nats/jetstream"
 )
 
 // Consumer is where the app receives, and how the person at the command line gets there.
@@ -53,6 +54,32 @@ func (o Options) Consumer() (Consumer, error) {
 		c.Credential = access.Mark(o.identities().of(c.Connection.ClientID))
 	}
 	return c, nil
+}
+
+// Letters is where the dead letters of a consumer of JetStream are.
+type Letters struct {
+	Connection        jetstream.Connection
+	Subject, Consumer string
+}
+
+// Letters finds the settings as Run does, for an app of which Consumer has returned ErrStream.
+func (o Options) Letters() (Letters, error) {
+	if o.Environment == nil {
+		o.Environment = environment()
+	}
+	settings, err := o.read()
+	if err != nil {
+		return Letters{}, err
+	}
+	c, _ := config.Load(settings.Values) // faults of what is needed are found below
+	l := Letters{Connection: c.NATSConnection(), Subject: c.NATS.Letters, Consumer: c.NATS.Consumer}
+	if err := l.Connection.Validate(); err != nil {
+		return Letters{}, settings.lack("NATS_URL: " + err.Error())
+	}
+	if l.Consumer == "" {
+		return Letters{}, settings.lack("EVENTS_CONSUMER is not set")
+	}
+	return l, nil
 }
 
 // lack is why a verb cannot work with the settings.

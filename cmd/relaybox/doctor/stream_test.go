@@ -142,13 +142,13 @@ func TestCheckStreamFunctions(t *testing.T) {
 func TestAStreamIsLookedAt(t *testing.T) {
 	t.Parallel()
 	server := natsserver.RunT(t)
-	conn, err := nats.Connect(server.URL())
+	conn, err := nats.Connect(server.URL)
 	require.NoError(t, err)
 	t.Cleanup(conn.Close)
 	view, err := js.New(conn)
 	require.NoError(t, err)
 	settings := map[string]string{
-		"EVENTS_BROKER": "jetstream", "NATS_URL": server.URL(), "EVENTS_STREAM": "EVENTS", "EVENTS_CONSUMER": "read-models",
+		"EVENTS_BROKER": "jetstream", "NATS_URL": server.URL, "EVENTS_STREAM": "EVENTS", "EVENTS_CONSUMER": "read-models",
 		"EVENTS_TOPIC": "", "EVENTS_SUBSCRIPTION": "", "SERVICEBUS_CONNECTION": "", "AzureWebJobs.ConsumeEvent.Disabled": "true",
 	}
 	look := func() Group {
