@@ -118,7 +118,7 @@ func TestStatusOfAStream(t *testing.T) {
 	t.Cleanup(conn.Close)
 	view, err := jetstream.New(conn)
 	require.NoError(t, err)
-	for name, value := range map[string]string{"SERVICEBUS_CONNECTION": "", "EVENTS_BROKER": "jetstream", "NATS_URL": server.URL, "EVENTS_STREAM": "EVENTS", "EVENTS_CONSUMER": "read-models"} {
+	for name, value := range map[string]string{"SERVICEBUS_CONNECTION": "", "EVENTS_BROKER": "jetstream", "NATS_URL": server.URL, "EVENTS_STREAM": "EVENTS", "EVENTS_CONSUMER": "read-models", "MAILING_SUBSCRIPTION": ""} {
 		l.set(name, value)
 	}
 	require.Contains(t, l.status(exitUnknown).Unknown[0], "the dead letters")

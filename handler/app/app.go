@@ -95,12 +95,12 @@ func New(cfg config.Config, log *slog.Logger, opts Options) (*App, error) {
 	writer := outbox.NewWriter(entities, writerOptions(cfg, a.fast.Notify, observer, tell.Writer()))
 	in := inbox.New(views, kinds.Apply, inboxOptions(cfg, a.broker.reach, toldInbox(observeInbox(log), tell.Consumer()), tell.Effects()))
 	consumer := a.followed(in, a.broker.main)
-	a.hear(a.broker.main, kinds, consumer, log)
+	a.hear(a.broker.main, kinds.Taker(consumer, log).Take)
 	further := map[string]functions.Inbox{}
 	for _, c := range consumers {
 		of := cfg.Subscription(c.Subscription)
 		further[c.Name] = a.followed(a.inboxOf(c), of)
-		a.hear(of, c.Kinds, further[c.Name], log.With("consumer", c.Name))
+		a.hear(of, ruled(c, of, c.Kinds.Taker(further[c.Name], log.With("consumer", c.Name)).Take))
 	}
 
 	cached, err := openCache(cfg, log, entities, tell)

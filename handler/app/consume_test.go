@@ -20,6 +20,7 @@ import (
 
 	"github.com/relaybox/relaybox/azfunc"
 	"github.com/relaybox/relaybox/entity"
+	"github.com/relaybox/relaybox/functions"
 	"github.com/relaybox/relaybox/inbox"
 	"github.com/relaybox/relaybox/local/minicosmos"
 	"github.com/relaybox/relaybox/nats/jetstream"
@@ -176,8 +177,10 @@ func TestWhatMakesADeadLetter(t *testing.T) {
 			}
 			return fmt.Errorf("message: %w", c.err)
 		})
-		err := handle(t.Context(), jetstream.Message{ID: "m", Delivery: 7, Sequence: 8, TraceParent: "00-1", Body: []byte("x")})
-		require.Equal(t, azfunc.Message{MessageID: "m", DeliveryCount: 7, SequenceNumber: 8, Body: []byte("x"), Properties: map[string]any{"traceparent": "00-1", "tracestate": ""}}, got)
+		err := handle(t.Context(), jetstream.Message{ID: "m", Type: "t", Delivery: 7, Sequence: 8, TraceParent: "00-1", Body: []byte("x"), ReplayFor: "r"})
+		require.Equal(t, azfunc.Message{
+			MessageID: "m", Subject: "t", DeliveryCount: 7, SequenceNumber: 8, Body: []byte("x"), Properties: map[string]any{"traceparent": "00-1", "tracestate": "", "replayfor": "r"},
+		}, got)
 		require.ErrorIs(t, err, c.err)
 		refused, bad := errors.AsType[*jetstream.Refused](err)
 		require.Equal(t, c.reason != "", bad, "%v", c.err)
@@ -185,5 +188,49 @@ func TestWhatMakesADeadLetter(t *testing.T) {
 			require.Equal(t, c.reason, refused.Reason)
 			require.True(t, strings.HasPrefix(refused.Error(), c.reason))
 		}
+	}
+}
+
+// TestRuled: a further consumer hears over a stream what its rule would let through, and no more.
+func TestRuled(t *testing.T) {
+	t.Parallel()
+	all, err := functions.Consumers()
+	require.NoError(t, err)
+	require.NotEmpty(t, all)
+	heard := 0
+	hear := ruled(all[0], "mailing-list", func(context.Context, azfunc.Message) error { heard++; return errors.New("heard") })
+	for _, c := range []struct {
+		label, replay string
+		wants         bool
+	}{
+		{"relaybox.profile.created", "", true},
+		{"relaybox.profile.updated", "", false},
+		{"relaybox.order.created", "", false},
+		{"relaybox.profile.snapshot", "mailing-list", true},
+		{"relaybox.profile.snapshot", "read-models", false},
+	} {
+		before := heard
+		err := hear(t.Context(), azfunc.Message{Subject: c.label, Properties: map[string]any{replayFor: c.replay}})
+		require.Equal(t, c.wants, err != nil, c.label)
+		require.Equal(t, c.wants, heard > before, c.label)
+	}
+}
+
+// TestConsumersInUse: over a stream the host never calls a consumer's function, so turning that off is
+// not turning the consumer off.
+func TestConsumersInUse(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct {
+		settings map[string]string
+		want     int
+	}{
+		{map[string]string{"MAILING_SUBSCRIPTION": "list"}, 1},
+		{map[string]string{"MAILING_SUBSCRIPTION": "list", "AzureWebJobs.MailingList.Disabled": "true"}, 0},
+		{map[string]string{"MAILING_SUBSCRIPTION": "list", "AzureWebJobs.MailingList.Disabled": "true", "EVENTS_BROKER": "jetstream", "NATS_URL": "nats://h:4222", "EVENTS_STREAM": "S"}, 1},
+		{map[string]string{"MAILING_SUBSCRIPTION": "", "EVENTS_BROKER": "jetstream", "NATS_URL": "nats://h:4222", "EVENTS_STREAM": "S"}, 0},
+	} {
+		used, err := inUse(loaded(t, c.settings))
+		require.NoError(t, err)
+		require.Len(t, used, c.want, "%v", c.settings)
 	}
 }

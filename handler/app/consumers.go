@@ -2,26 +2,25 @@ package app
 
 import (
 	"fmt"
-	"log/slog"
 	"maps"
 	"slices"
 	"strings"
 
 	"github.com/relaybox/relaybox/azure/cosmos"
-	"github.com/relaybox/relaybox/entity"
 	"github.com/relaybox/relaybox/functions"
 	"github.com/relaybox/relaybox/handler/config"
 	"github.com/relaybox/relaybox/inbox"
 )
 
-// inUse are the consumers beside ConsumeEvent that have a subscription and are not turned off.
+// inUse are the consumers beside ConsumeEvent that have a subscription and are not turned off. Over a
+// stream the host never calls their functions, and an empty setting turns them off.
 func inUse(cfg config.Config) ([]functions.Consumer, error) {
 	all, err := functions.Consumers()
 	if err != nil {
 		return nil, err
 	}
 	return slices.DeleteFunc(all, func(c functions.Consumer) bool {
-		return cfg.Subscription(c.Subscription) == "" || cfg.Off(c.Function)
+		return cfg.Subscription(c.Subscription) == "" || cfg.Off(c.Function) && cfg.EventBroker() != config.JetStreamBroker
 	}), nil
 }
 
@@ -80,8 +79,8 @@ type hearer struct {
 	take take
 }
 
-func (a *App) hear(of string, kinds *entity.Kinds, in functions.Inbox, log *slog.Logger) {
+func (a *App) hear(of string, take take) {
 	if a.broker.consume != nil && of != "" {
-		a.hearers = append(a.hearers, hearer{of, kinds.Taker(in, log).Take})
+		a.hearers = append(a.hearers, hearer{of, take})
 	}
 }

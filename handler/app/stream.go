@@ -39,6 +39,20 @@ func openStream(cfg config.Config, opts Options) broker {
 	}
 }
 
+// replayFor is the property that says which consumer an event is replayed for.
+const replayFor = "replayfor"
+
+// ruled takes what the rule of a subscription would let through, and passes over the rest: a stream has
+// no rules. of is the durable consumer's name.
+func ruled(c functions.Consumer, of string, take take) take {
+	return func(ctx context.Context, msg azfunc.Message) error {
+		if !c.Wants(msg.Subject) && msg.Properties[replayFor] != of {
+			return nil
+		}
+		return take(ctx, msg)
+	}
+}
+
 // consumerOptions: of what is in hand, half may wait in memory for what comes before it.
 func consumerOptions(cfg config.Config) jetstream.ConsumerOptions {
 	return jetstream.ConsumerOptions{InFlight: 2 * cfg.Inbox.Waiting, Deliveries: cfg.Inbox.Deliveries, Letters: cfg.NATS.Letters}
@@ -48,9 +62,12 @@ func consumerOptions(cfg config.Config) jetstream.ConsumerOptions {
 // lasts.
 func handleWith(take take) jetstream.Handle {
 	return func(ctx context.Context, m jetstream.Message) error {
-		msg := azfunc.Message{Body: m.Body, MessageID: m.ID, DeliveryCount: m.Delivery, SequenceNumber: int64(m.Sequence), EnqueuedTime: m.Stored}
+		msg := azfunc.Message{
+			Body: m.Body, MessageID: m.ID, Subject: m.Type, DeliveryCount: m.Delivery, SequenceNumber: int64(m.Sequence), EnqueuedTime: m.Stored,
+			Properties: map[string]any{replayFor: m.ReplayFor},
+		}
 		if m.TraceParent != "" {
-			msg.Properties = map[string]any{"traceparent": m.TraceParent, "tracestate": m.TraceState}
+			msg.Properties["traceparent"], msg.Properties["tracestate"] = m.TraceParent, m.TraceState
 		}
 		err := take(ctx, msg)
 		if err == nil || inbox.MayPass(err) {

@@ -44,8 +44,20 @@ const (
 	streamStart = time.Minute
 )
 
-// LettersStream is the stream of dead letters beside a stream.
-func LettersStream(stream string) string { return stream + "_DEAD" }
+// LettersStream is the stream of a durable consumer's dead letters.
+func LettersStream(stream, durable string) string { return stream + "_DEAD_" + durable }
+
+// Durables are the durable consumers that the settings name: the app's first, and those of further
+// consumers.
+func Durables(settings map[string]string) []string {
+	var all []string
+	for _, setting := range []string{"EVENTS_CONSUMER", "MAILING_SUBSCRIPTION"} {
+		if name := settings[setting]; name != "" {
+			all = append(all, name)
+		}
+	}
+	return all
+}
 
 // streamDefaults are the settings of an app whose broker is a stream. The host must not look for
 // Service Bus.
@@ -53,7 +65,7 @@ func streamDefaults() map[string]string {
 	return map[string]string{
 		"EVENTS_BROKER": string(JetStream), "EVENTS_STREAM": "EVENTS", "EVENTS_SUBJECT": "events", "EVENTS_CONSUMER": "read-models",
 		"EVENTS_DEAD_LETTERS": "dead-letters", "AzureWebJobs.ConsumeEvent.Disabled": "true",
-		"AzureWebJobs.MailingList.Disabled": "true", // a stream has no rules: docs/brokers.md
+		"AzureWebJobs.MailingList.Disabled": "true",
 	}
 }
 
@@ -113,22 +125,31 @@ func (s *Stack) makeStreams(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	name, subject, durable := s.Settings["EVENTS_STREAM"], s.Settings["EVENTS_SUBJECT"], s.Settings["EVENTS_CONSUMER"]
+	name, subject := s.Settings["EVENTS_STREAM"], s.Settings["EVENTS_SUBJECT"]
 	stream, err := view.CreateOrUpdateStream(ctx, jetstream.StreamConfig{
 		Name: name, Subjects: []string{subject + ".>"}, Discard: jetstream.DiscardNew, Duplicates: duplicateWindow, MaxAge: timeToLive,
 	})
-	if err != nil || durable == "" {
+	if err != nil {
 		return err
 	}
+	for _, durable := range Durables(s.Settings) {
+		if err := s.makeDurable(ctx, view, stream, durable); err != nil {
+			return fmt.Errorf("consumer %s: %w", durable, err)
+		}
+	}
+	return nil
+}
+
+func (s *Stack) makeDurable(ctx context.Context, view jetstream.JetStream, stream jetstream.Stream, durable string) error {
 	wait := s.cfg.StreamWait
 	if wait <= 0 {
 		wait = streamWait
 	}
-	_, err = stream.CreateOrUpdateConsumer(ctx, jetstream.ConsumerConfig{
-		Durable: durable, AckPolicy: jetstream.AckExplicitPolicy, AckWait: wait, MaxDeliver: -1, MaxAckPending: maxPending, FilterSubject: subject + ".>",
+	_, err := stream.CreateOrUpdateConsumer(ctx, jetstream.ConsumerConfig{
+		Durable: durable, AckPolicy: jetstream.AckExplicitPolicy, AckWait: wait, MaxDeliver: -1, MaxAckPending: maxPending, FilterSubject: s.Settings["EVENTS_SUBJECT"] + ".>",
 	})
 	_, lettersErr := view.CreateOrUpdateStream(ctx, jetstream.StreamConfig{
-		Name: LettersStream(name), Subjects: []string{s.Settings["EVENTS_DEAD_LETTERS"] + "." + durable + ".>"}, Discard: jetstream.DiscardNew,
+		Name: LettersStream(s.Settings["EVENTS_STREAM"], durable), Subjects: []string{s.Settings["EVENTS_DEAD_LETTERS"] + "." + durable + ".>"}, Discard: jetstream.DiscardNew,
 	})
 	return errors.Join(err, lettersErr)
 }

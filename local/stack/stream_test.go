@@ -40,8 +40,10 @@ func TestStream(t *testing.T) {
 	view := streams(t, s)
 	_, err = view.Publish(t.Context(), "facts.profile.p-1", []byte("kept"))
 	require.NoError(t, err)
-	_, err = view.Stream(t.Context(), LettersStream("EVENTS"))
-	require.NoError(t, err)
+	for _, durable := range []string{"read-models", "mailing-list"} {
+		_, err = view.Stream(t.Context(), LettersStream("EVENTS", durable))
+		require.NoError(t, err)
+	}
 	require.NoError(t, s.Close())
 
 	s = RunT(t, func(c *Config) { c.Data, c.Only, c.Broker, c.Settings = cfg.Data, cfg.Only, cfg.Broker, cfg.Settings })

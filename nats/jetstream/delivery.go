@@ -15,6 +15,8 @@ type Message struct {
 	Body    []byte
 	ID      string // Nats-Msg-Id
 	Subject string
+	// Type is the event's, ReplayFor the consumer that it is replayed for, "" for all.
+	Type, ReplayFor string
 	// Delivery is its number, from 1, Sequence the message's in the stream.
 	Delivery int
 	Sequence uint64
@@ -79,7 +81,7 @@ func read(raw js.Msg) (Message, error) {
 	}
 	h := raw.Headers()
 	return Message{
-		Body: raw.Data(), ID: h.Get(js.MsgIDHeader), Subject: raw.Subject(), Delivery: int(at.NumDelivered),
+		Body: raw.Data(), ID: h.Get(js.MsgIDHeader), Subject: raw.Subject(), Type: h.Get(headerType), ReplayFor: h.Get(headerReplay), Delivery: int(at.NumDelivered),
 		Sequence: at.Sequence.Stream, Stored: at.Timestamp, TraceParent: h.Get(headerParent), TraceState: h.Get(headerState),
 	}, nil
 }

@@ -107,7 +107,7 @@ func (v *verdict) checkKey(key string, e evidence) {
 	}
 	v.checkBus(h, bus)
 	v.checkView(h, id, bus, seen)
-	v.checkList(h, e.list[key], e.listOff)
+	v.checkList(h, e.list[key])
 	if kept, ok := e.kept[key]; ok {
 		v.checkKept(h, stored.entity, kept)
 	}

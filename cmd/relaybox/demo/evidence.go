@@ -28,8 +28,6 @@ type evidence struct {
 	bus map[string][]busEvent
 	// list: the documents of the second consumer's container.
 	list map[string]*entryDoc
-	// listOff: the second consumer is turned off.
-	listOff bool
 	// dead: the ids of the messages that the app's subscriptions have dead-lettered.
 	dead []string
 }

@@ -109,11 +109,11 @@ func (r *run) drain(ctx context.Context) error {
 		if moving {
 			return false, nil // reading all documents is dear: wait until it looks done
 		}
-		return r.drained()
+		return r.drained(ctx)
 	})
 }
 
-func (r *run) drained() (bool, error) {
+func (r *run) drained(ctx context.Context) (bool, error) {
 	store, views, err := r.documents()
 	if err != nil {
 		return false, err
@@ -129,7 +129,7 @@ func (r *run) drained() (bool, error) {
 			return false, nil
 		}
 	}
-	return r.audit.count() >= events && r.consumed(), nil
+	return r.audit.count() >= events && r.consumed(ctx), nil
 }
 
 // documents reads the store behind the app's back.
@@ -185,7 +185,7 @@ func (r *run) result(ctx context.Context) (report, error) {
 			return report{}, err
 		}
 	}
-	rep.verdict = check(evidence{attempts: r.journal.attempts, shown: r.journal.shown, recent: r.journal.recent, store: store, views: views, list: list, listOff: r.stack.Bus == nil, kept: kept, bus: bus, dead: dead})
+	rep.verdict = check(evidence{attempts: r.journal.attempts, shown: r.journal.shown, recent: r.journal.recent, store: store, views: views, list: list, kept: kept, bus: bus, dead: dead})
 	rep.broken = append(append(r.journal.unfinished, rep.broken...), faults...)
 	for _, attempts := range r.journal.attempts {
 		rep.attempts += len(attempts)

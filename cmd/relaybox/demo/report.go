@@ -44,9 +44,7 @@ func (r report) print(out io.Writer) error {
 	}
 	row("order violations", "%d", r.disorder)
 	row("lost", "%d", r.lost)
-	if r.listed+r.unlisted > 0 {
-		row("mailing list", "%d addresses of a second consumer are right, %d wrong", r.listed, r.unlisted)
-	}
+	row("mailing list", "%d addresses of a second consumer are right, %d wrong", r.listed, r.unlisted)
 	if r.fleet != nil {
 		r.fleet.print(row, r)
 	} else {

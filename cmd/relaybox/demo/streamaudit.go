@@ -16,10 +16,10 @@ import (
 // streamAudit reads the stream for itself, from its first message on, within the process: no fault of
 // the network is between.
 type streamAudit struct {
-	conn          *nats.Conn
-	view          jetstream.JetStream
-	stream        string
-	subject, dead string // the beginning of subjects, and the stream of dead letters
+	conn            *nats.Conn
+	view            jetstream.JetStream
+	stream, subject string // the latter begins the subjects
+	durables        []string
 	notes
 }
 
@@ -33,8 +33,7 @@ func newStreamAudit(server *natsserver.Server, settings map[string]string) (*str
 		conn.Close()
 		return nil, err
 	}
-	stream := settings["EVENTS_STREAM"]
-	return &streamAudit{conn: conn, view: view, stream: stream, subject: settings["EVENTS_SUBJECT"], dead: stack.LettersStream(stream)}, nil
+	return &streamAudit{conn: conn, view: view, stream: settings["EVENTS_STREAM"], subject: settings["EVENTS_SUBJECT"], durables: stack.Durables(settings)}, nil
 }
 
 // run receives until ctx ends.
@@ -101,21 +100,40 @@ func (a *streamAudit) events() (byKey map[string][]busEvent, dropped int, faults
 	return byKey, uncounted, faults
 }
 
-// letters are the ids of the messages that the app has given up, by the stream's own account.
-func (a *streamAudit) letters(ctx context.Context) (ids []string, err error) {
-	dead, err := a.view.Stream(ctx, a.dead)
+// consumed says whether the consumers have ended all that is in the stream. What they say is pending may
+// be behind it.
+func (a *streamAudit) consumed(ctx context.Context) bool {
+	stream, err := a.view.Stream(ctx, a.stream)
 	if err != nil {
-		return nil, err
+		return false
 	}
-	for n := uint64(1); ; n++ {
-		m, err := dead.GetMsg(ctx, n, jetstream.WithGetMsgSubject(">"))
-		if errors.Is(err, jetstream.ErrMsgNotFound) {
-			return ids, nil
+	for _, durable := range a.durables {
+		c, err := stream.Consumer(ctx, durable)
+		if err != nil || c.CachedInfo().AckFloor.Stream < stream.CachedInfo().State.LastSeq {
+			return false
 		}
+	}
+	return true
+}
+
+// letters are the ids of the messages that consumers have given up, by the streams' own account.
+func (a *streamAudit) letters(ctx context.Context) (ids []string, err error) {
+	for _, durable := range a.durables {
+		dead, err := a.view.Stream(ctx, stack.LettersStream(a.stream, durable))
 		if err != nil {
-			return nil, fmt.Errorf("read %s: %w", a.dead, err)
+			return nil, err
 		}
-		ids = append(ids, m.Header.Get("Relaybox-Msg-Id"))
-		n = m.Sequence
+		for n := uint64(1); ; n++ {
+			m, err := dead.GetMsg(ctx, n, jetstream.WithGetMsgSubject(">"))
+			if errors.Is(err, jetstream.ErrMsgNotFound) {
+				break
+			}
+			if err != nil {
+				return nil, fmt.Errorf("read the dead letters of %s: %w", durable, err)
+			}
+			ids = append(ids, m.Header.Get("Relaybox-Msg-Id"))
+			n = m.Sequence
+		}
 	}
+	return ids, nil
 }

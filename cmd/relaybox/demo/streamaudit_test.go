@@ -16,7 +16,7 @@ import (
 func TestTheStreamsWitness(t *testing.T) {
 	t.Parallel()
 	server := natsserver.RunT(t)
-	a, err := newStreamAudit(server.Server, map[string]string{"EVENTS_STREAM": "EVENTS", "EVENTS_SUBJECT": "events"})
+	a, err := newStreamAudit(server.Server, map[string]string{"EVENTS_STREAM": "EVENTS", "EVENTS_SUBJECT": "events", "EVENTS_CONSUMER": "views"})
 	require.NoError(t, err)
 	ctx, cancel := context.WithCancel(t.Context())
 	done := make(chan struct{})
@@ -24,7 +24,7 @@ func TestTheStreamsWitness(t *testing.T) {
 	t.Cleanup(func() { cancel(); <-done })
 	_, err = a.view.CreateStream(ctx, jetstream.StreamConfig{Name: "EVENTS", Subjects: []string{"events.>"}})
 	require.NoError(t, err)
-	dead, err := a.view.CreateStream(ctx, jetstream.StreamConfig{Name: "EVENTS_DEAD", Subjects: []string{"dead.>"}})
+	dead, err := a.view.CreateStream(ctx, jetstream.StreamConfig{Name: "EVENTS_DEAD_views", Subjects: []string{"dead.>"}})
 	require.NoError(t, err)
 	send := func(subject, id, body string) {
 		_, err := a.view.PublishMsg(ctx, &nats.Msg{Subject: subject, Data: []byte(body), Header: nats.Header{

@@ -31,7 +31,7 @@ func furtherConsumers(c config.Config, o Options, s Settings) []further {
 	}
 	var list []further
 	for _, consumer := range all {
-		if c.Off(consumer.Function) {
+		if c.Off(consumer.Function) && c.EventBroker() != config.JetStreamBroker { // there its function is always off
 			continue
 		}
 		f := further{name: consumer.Name, setting: consumer.Subscription, subscription: c.Subscription(consumer.Subscription), container: c.ConsumerContainer(consumer.Name)}

@@ -14,7 +14,7 @@ import (
 )
 
 // checkNATS asks the server what stream and consumer are like, with the app's own credentials.
-func checkNATS(ctx context.Context, c config.Config) Group {
+func checkNATS(ctx context.Context, c config.Config, consumers []further) Group {
 	g := Group{Name: "NATS"}
 	conn := c.NATSConnection()
 	if conn.Validate() != nil || c.NATS.Stream == "" {
@@ -37,20 +37,31 @@ func checkNATS(ctx context.Context, c config.Config) Group {
 		return g
 	}
 	g.Findings = append(g.Findings, about("stream "+n.Stream, CheckStream(stream, n))...)
-	if n.Consumer == "" {
-		return g
+	if n.Consumer != "" {
+		g.Findings = append(g.Findings, n.ofConsumer(ctx, client, conn.URLs, "EVENTS_CONSUMER")...)
 	}
-	if durable, err := client.InspectConsumer(ctx, n.Stream, n.Consumer); err != nil {
-		g.Findings = append(g.Findings, n.missing("consumer "+n.Consumer, conn.URLs, "EVENTS_CONSUMER", n.addConsumer(), err))
-	} else {
-		g.Findings = append(g.Findings, about("consumer "+n.Consumer, CheckDurable(durable, n))...)
-	}
-	if letters, err := client.InspectLetters(ctx, n.Letters, n.Consumer); err != nil {
-		g.Findings = append(g.Findings, n.missing("stream of dead letters", conn.URLs, "EVENTS_DEAD_LETTERS", n.addLetters(), err))
-	} else {
-		g.Findings = append(g.Findings, CheckLetters(letters, n)...)
+	for _, f := range consumers {
+		if of := n; f.subscription != "" {
+			of.Consumer, of.Further = f.subscription, true
+			g.Findings = append(g.Findings, of.ofConsumer(ctx, client, conn.URLs, f.setting)...)
+		}
 	}
 	return g
+}
+
+// ofConsumer is about a durable consumer and its dead letters.
+func (n StreamNeeds) ofConsumer(ctx context.Context, client *jetstream.Client, urls, setting string) (list []Finding) {
+	if durable, err := client.InspectConsumer(ctx, n.Stream, n.Consumer); err != nil {
+		list = append(list, n.missing("consumer "+n.Consumer, urls, setting, n.addConsumer(), err))
+	} else {
+		list = append(list, about("consumer "+n.Consumer, CheckDurable(durable, n))...)
+	}
+	if letters, err := client.InspectLetters(ctx, n.Letters, n.Consumer); err != nil {
+		list = append(list, n.missing("dead letters of "+n.Consumer, urls, "EVENTS_DEAD_LETTERS", n.addLetters(), err))
+	} else {
+		list = append(list, about(n.Consumer, CheckLetters(letters, n))...)
+	}
+	return list
 }
 
 func streamNeeds(c config.Config) StreamNeeds {

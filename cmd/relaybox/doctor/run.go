@@ -78,7 +78,7 @@ func Run(ctx context.Context, o Options) Report {
 		func() Group { return checkCosmos(ctx, c, who, o.Transport) },
 		func() Group {
 			if c.EventBroker() == config.JetStreamBroker {
-				return checkNATS(ctx, c)
+				return checkNATS(ctx, c, bus.consumers)
 			}
 			return bus.ask(ctx, who)
 		},

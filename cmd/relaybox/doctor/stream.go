@@ -24,6 +24,7 @@ type StreamNeeds struct {
 	MaxEvent          int           // RELAYBOX_MAX_EVENT_BYTES
 	MaxPayload        int64         // of the server
 	Local             bool          // the server is on this machine
+	Further           bool          // the consumer is one that need not hear of every event
 }
 
 func (n StreamNeeds) edit(flags string) string { return "nats stream edit " + n.Stream + " " + flags }
@@ -42,7 +43,7 @@ func (n StreamNeeds) addConsumer() string {
 }
 
 func (n StreamNeeds) addLetters() string {
-	return fmt.Sprintf("nats stream add %s_DEAD --subjects '%s' --storage file --replicas 3 --retention limits --discard new --defaults", n.Stream, n.letters())
+	return fmt.Sprintf("nats stream add %s_DEAD_%s --subjects '%s' --storage file --replicas 3 --retention limits --discard new --defaults", n.Stream, n.Consumer, n.letters())
 }
 
 func (n StreamNeeds) letters() string { return jetstream.LetterSubject(n.Letters, n.Consumer, ">") }
@@ -132,7 +133,7 @@ func CheckDurable(c js.ConsumerConfig, n StreamNeeds) []Finding {
 		unless(c.MaxDeliver <= 0, "without a limit; the app counts", finding(Refused, "max deliveries",
 			fmt.Sprintf("%d: the server stops to deliver a message then, in silence, and nobody makes a dead letter of it", c.MaxDeliver), n.editConsumer("--max-deliver=-1"))),
 		checkAckWait(c, n),
-		unless(len(filters) == 0 || covers(filters, n.Subject+".*.*"), "takes every event", finding(Warning, "filter",
+		unless(n.Further || len(filters) == 0 || covers(filters, n.Subject+".*.*"), "takes what it should", finding(Warning, "filter",
 			strings.Join(filters, ", ")+": an event that it leaves out is a gap to the consumer", n.editConsumer("--filter '"+n.Subject+".>'"))),
 		unless(c.MaxAckPending <= 0 || c.MaxAckPending >= n.InFlight, fmt.Sprintf("%d of all instances", c.MaxAckPending), finding(Warning, "in hand",
 			fmt.Sprintf("%d of all instances, and each takes up to %d: refused messages that wait hold up the others", c.MaxAckPending, n.InFlight), n.editConsumer("--max-pending 1000"))),

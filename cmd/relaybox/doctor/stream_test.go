@@ -151,9 +151,10 @@ func TestAStreamIsLookedAt(t *testing.T) {
 		"EVENTS_BROKER": "jetstream", "NATS_URL": server.URL, "EVENTS_STREAM": "EVENTS", "EVENTS_CONSUMER": "read-models",
 		"EVENTS_TOPIC": "", "EVENTS_SUBSCRIPTION": "", "SERVICEBUS_CONNECTION": "", "AzureWebJobs.ConsumeEvent.Disabled": "true",
 	}
+	var consumers []further
 	look := func() Group {
 		c := loadedFrom(t, settings)
-		return checkNATS(t.Context(), c)
+		return checkNATS(t.Context(), c, consumers)
 	}
 	requireWorst(t, "refused stream EVENTS: not there → nats stream add EVENTS --subjects 'events.>'", look().Findings)
 	stream, err := view.CreateStream(t.Context(), goodLocal())
@@ -161,12 +162,18 @@ func TestAStreamIsLookedAt(t *testing.T) {
 	lines := worst(look().Findings)
 	require.Len(t, lines, 2)
 	require.Contains(t, lines[0], "refused consumer read-models: not there → nats consumer add EVENTS read-models --pull")
-	require.Contains(t, lines[1], "refused stream of dead letters: not there → nats stream add EVENTS_DEAD --subjects 'dead-letters.read-models.>'")
+	require.Contains(t, lines[1], "refused dead letters of read-models: not there → nats stream add EVENTS_DEAD_read-models --subjects 'dead-letters.read-models.>'")
 	_, err = stream.CreateConsumer(t.Context(), goodDurable())
 	require.NoError(t, err)
 	_, err = view.CreateStream(t.Context(), js.StreamConfig{Name: "EVENTS_DEAD", Subjects: []string{"dead-letters.read-models.>"}})
 	require.NoError(t, err)
 	require.Empty(t, worst(look().Findings))
+	consumers = []further{{name: "off"}, {name: "list", setting: "LIST_SUBSCRIPTION", subscription: "list"}}
+	lines = worst(look().Findings)
+	require.Len(t, lines, 2)
+	require.Contains(t, lines[0], "refused consumer list: not there → nats consumer add EVENTS list --pull")
+	require.Contains(t, lines[0], "or correct LIST_SUBSCRIPTION")
+	require.Contains(t, lines[1], "refused dead letters of list: not there → nats stream add EVENTS_DEAD_list --subjects 'dead-letters.list.>'")
 	settings["NATS_URL"] = "nats://127.0.0.1:1"
 	requireWorst(t, "refused connection: nothing answers at nats://127.0.0.1:1", look().Findings)
 	settings["EVENTS_STREAM"] = ""
