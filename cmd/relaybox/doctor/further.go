@@ -39,7 +39,7 @@ func furtherConsumers(c config.Config, o Options, s Settings) []further {
 		f.sessions = f.subscription != "" && takesSessions(o.App, o.Home, s, f.subscription)
 		list = append(list, f)
 	}
-	if !c.Off(cacheFunction) {
+	if !c.Off(cacheFunction) && c.EventBroker() != config.JetStreamBroker { // it is not there over a stream
 		list = append(list, further{name: "cache of reads", setting: cacheSubscription, subscription: c.Subscription(cacheSubscription)})
 	}
 	return list
