@@ -77,7 +77,7 @@ func New(cfg config.Config, log *slog.Logger, opts Options) (*App, error) {
 		return nil, err
 	}
 	ownOutbox, ownInbox := own(cfg)
-	faults := append(unknownKinds(cfg, kinds), unknownConsumers(cfg, consumers)...)
+	faults := slices.Concat(unknownKinds(cfg, kinds), unknownConsumers(cfg, consumers), sourceFaults(cfg, consumers))
 	opts.Store.Logger, opts.Bus.Logger, opts.Stream.Logger = log, log, log
 	tell := opts.Telemetry
 	opts.Store.Observer = tell.Store()

@@ -2,6 +2,8 @@ package app
 
 import (
 	"log/slog"
+	"maps"
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -47,5 +49,38 @@ func TestConsumersThatCannotBe(t *testing.T) {
 		cfg := loaded(t, settings)
 		_, err := New(cfg, slog.New(slog.DiscardHandler), Options{})
 		require.ErrorContains(t, err, want)
+	}
+}
+
+// TestNobodySharesAQueue: of each event only one of two consumers would hear, and nobody would tell.
+func TestNobodySharesAQueue(t *testing.T) {
+	t.Parallel()
+	stream := map[string]string{"EVENTS_BROKER": "jetstream", "NATS_URL": "nats://127.0.0.1:4222", "EVENTS_STREAM": "EVENTS"}
+	for name, c := range map[string]struct {
+		settings map[string]string
+		over     map[string]string
+		want     string // "": it can be
+	}{
+		"three of their own": {map[string]string{"EVENTS_SUBSCRIPTION": "a", "MAILING_SUBSCRIPTION": "b", "CACHE_SUBSCRIPTION": "c"}, nil, ""},
+		"two":                {map[string]string{"EVENTS_SUBSCRIPTION": "a", "MAILING_SUBSCRIPTION": "A"}, nil, `MAILING_SUBSCRIPTION is "A", as EVENTS_SUBSCRIPTION is`},
+		"the cache":          {map[string]string{"EVENTS_SUBSCRIPTION": "a", "CACHE_SUBSCRIPTION": "a"}, nil, `EVENTS_SUBSCRIPTION is "a", as CACHE_SUBSCRIPTION is`},
+		"one that is off":    {map[string]string{"EVENTS_SUBSCRIPTION": "a", "CACHE_SUBSCRIPTION": "a", "AzureWebJobs.RefreshCache.Disabled": "true"}, nil, ""},
+		"no name":            {map[string]string{"MAILING_SUBSCRIPTION": "a'b; %x"}, nil, "MAILING_SUBSCRIPTION is \"a'b; %x\", which is no name that the broker takes"},
+		"a long name":        {map[string]string{"EVENTS_SUBSCRIPTION": strings.Repeat("x", 51)}, nil, "EVENTS_SUBSCRIPTION is"},
+		"over a stream":      {map[string]string{"EVENTS_CONSUMER": "a", "MAILING_SUBSCRIPTION": "a"}, stream, `MAILING_SUBSCRIPTION is "a", as EVENTS_CONSUMER is`},
+		"two over a stream":  {map[string]string{"EVENTS_CONSUMER": "a", "MAILING_SUBSCRIPTION": "b", "CACHE_SUBSCRIPTION": "b"}, stream, ""},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			settings := map[string]string{}
+			maps.Copy(settings, c.settings)
+			maps.Copy(settings, c.over)
+			_, err := New(loaded(t, settings), slog.New(slog.DiscardHandler), Options{})
+			if c.want == "" {
+				require.NoError(t, err)
+				return
+			}
+			require.ErrorContains(t, err, c.want)
+		})
 	}
 }

@@ -1,0 +1,58 @@
+package app
+
+import (
+	"fmt"
+	"maps"
+	"regexp"
+	"slices"
+	"strings"
+
+	"github.com/relaybox/relaybox/functions"
+	"github.com/relaybox/relaybox/handler/config"
+)
+
+// validSource is what a subscription, and a durable consumer, may be called.
+var validSource = map[string]*regexp.Regexp{
+	config.ServiceBusBroker: regexp.MustCompile(`^[A-Za-z0-9]([A-Za-z0-9._-]{0,48}[A-Za-z0-9])?$`),
+	config.JetStreamBroker:  regexp.MustCompile(`^[A-Za-z0-9_-]{1,255}$`),
+}
+
+// sourceFaults has a fault for each subscription, or durable consumer, that cannot be, and for each that
+// two consumers would take their messages from: of each event only one of them would hear.
+func sourceFaults(cfg config.Config, consumers []functions.Consumer) []error {
+	var faults []error
+	taken := map[string]string{} // the setting, by name
+	named := sources(cfg, consumers)
+	for _, setting := range slices.Sorted(maps.Keys(named)) {
+		name := named[setting]
+		if valid := validSource[cfg.EventBroker()]; valid != nil && !valid.MatchString(name) {
+			faults = append(faults, fmt.Errorf("%s is %.60q, which is no name that the broker takes: write up to 50 letters, digits, - and _", setting, name))
+			continue
+		}
+		if other := taken[strings.ToLower(name)]; other != "" {
+			faults = append(faults, fmt.Errorf("%s is %q, as %s is: two consumers would share one queue, and of each event only one would hear; make one for each", setting, name, other))
+		}
+		taken[strings.ToLower(name)] = setting
+	}
+	return faults
+}
+
+// sources are what messages are taken from, by the settings that name them.
+func sources(cfg config.Config, consumers []functions.Consumer) map[string]string {
+	named := map[string]string{}
+	if cfg.EventBroker() == config.JetStreamBroker {
+		named["EVENTS_CONSUMER"] = cfg.NATS.Consumer
+		for _, c := range consumers {
+			named[c.Subscription] = cfg.Subscription(c.Subscription)
+		}
+	} else {
+		triggers, _ := functions.Triggers() // functions.New tells of a faulty one
+		for function, t := range triggers {
+			if setting := strings.Trim(t.Subscription, "%"); !cfg.Off(function) && setting != t.Subscription {
+				named[setting] = cfg.Subscription(setting)
+			}
+		}
+	}
+	maps.DeleteFunc(named, func(_, name string) bool { return name == "" })
+	return named
+}
