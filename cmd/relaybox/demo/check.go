@@ -108,8 +108,8 @@ func (v *verdict) checkKey(key string, e evidence) {
 	v.checkBus(h, bus)
 	v.checkView(h, id, bus, seen)
 	v.checkList(h, e.list[key])
-	if kept, ok := e.kept[key]; ok {
-		v.checkKept(h, stored.entity, kept)
+	if e.kept != nil {
+		v.checkKept(h, stored.entity, e, bus)
 	}
 }
 

@@ -87,6 +87,7 @@ func TestCheckNamesWhatIsBroken(t *testing.T) {
 			a.version, a.answered = w.store[key].entity.Version, time.Unix(100, 0)
 			w.recent = map[string][]recent{key: {{since: a.answered.Add(1), version: a.version - 1}}}
 		}},
+		{"cache without it", trueCache, func(w *world, key string) { delete(w.kept, key) }},
 		{"cache that is behind", trueCache, func(w *world, key string) {
 			e := w.kept[key]
 			e.Version--

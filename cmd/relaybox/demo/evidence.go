@@ -23,7 +23,9 @@ type evidence struct {
 	// views: the documents of the consumer's container.
 	views map[string]view
 	// kept: what the cache that instances share has of entities, by key.
-	kept map[string]outbox.Entity
+	// keptSince is when the oldest entries were made that cannot have expired.
+	kept      map[string]outbox.Entity
+	keptSince time.Time
 	// bus: what a subscription of the demo's own received, in the broker's order.
 	bus map[string][]busEvent
 	// list: the documents of the second consumer's container.

@@ -3,6 +3,7 @@ package demo
 import (
 	"context"
 	"fmt"
+	"time"
 
 	"github.com/relaybox/relaybox/azure/redis"
 	"github.com/relaybox/relaybox/outbox"
@@ -11,6 +12,9 @@ import (
 // cachePrefix begins the keys of the cache that instances share: each reaches the store by another
 // address.
 const cachePrefix = "demo:"
+
+// cacheLife is how long it keeps an entry at least: the app's five minutes, less one for the look.
+const cacheLife = 4 * time.Minute
 
 // kept is what the cache has of the entities that are stored.
 func (f *fleet) kept(ctx context.Context, of map[string]partition) (map[string]outbox.Entity, error) {
@@ -32,8 +36,17 @@ func (f *fleet) kept(ctx context.Context, of map[string]partition) (map[string]o
 	return found, nil
 }
 
-// checkKept holds an entry of the cache against the entity, once all events have been heard.
-func (v *verdict) checkKept(h *history, stored *entityDoc, kept outbox.Entity) {
+// checkKept holds what the cache has of an entity against the store, once all events have been heard. It
+// has each that has changed since entries of today may have expired.
+func (v *verdict) checkKept(h *history, stored *entityDoc, e evidence, bus []busEvent) {
+	kept, ok := e.kept[h.key]
+	switch {
+	case !ok && len(bus) > 0 && bus[len(bus)-1].at.After(e.keptSince):
+		v.broken = append(v.broken, broken(trueCache, "%s: the cache has nothing of it", h.key))
+		return
+	case !ok:
+		return
+	}
 	v.kept++
 	if stored == nil || kept.Version != stored.Version {
 		v.broken = append(v.broken, broken(trueCache, "%s: the cache has version %d, and the store has another", h.key, kept.Version))

@@ -185,7 +185,7 @@ func (r *run) result(ctx context.Context) (report, error) {
 			return report{}, err
 		}
 	}
-	rep.verdict = check(evidence{attempts: r.journal.attempts, shown: r.journal.shown, recent: r.journal.recent, store: store, views: views, list: list, kept: kept, bus: bus, dead: dead})
+	rep.verdict = check(evidence{attempts: r.journal.attempts, shown: r.journal.shown, recent: r.journal.recent, store: store, views: views, list: list, kept: kept, keptSince: time.Now().Add(-cacheLife), bus: bus, dead: dead})
 	rep.broken = append(append(r.journal.unfinished, rep.broken...), faults...)
 	for _, attempts := range r.journal.attempts {
 		rep.attempts += len(attempts)
