@@ -343,7 +343,6 @@ module app 'modules/app.bicep' = {
         SERVICEBUS_CONNECTION__clientId: identity.outputs.clientId
         EVENTS_TOPIC: names.topic
         EVENTS_SUBSCRIPTION: names.subscription
-        RELAYBOX_READ_CACHE: readCache
         // Named in a function.json, so also when the function is off.
         MAILING_SUBSCRIPTION: names.mailingList
         CACHE_SUBSCRIPTION: names.cache
@@ -360,6 +359,8 @@ module app 'modules/app.bicep' = {
             REDIS_CONNECTION__clientId: identity.outputs.clientId
           }
         : { AzureWebJobs_RefreshCache_Disabled: 'true' },
+      // Without it a Redis that extraSettings name is used, and memory otherwise.
+      readCache == 'memory' ? {} : { RELAYBOX_READ_CACHE: readCache },
       empty(kindContainers) ? {} : { COSMOS_KIND_CONTAINERS: join(kindSetting, ',') },
       mailingList ? {} : { AzureWebJobs_MailingList_Disabled: 'true' }
     )

@@ -49,6 +49,7 @@ var choices = []choice{
 	{"dispatchSchedule", "*/30 * * * * *", site + "/config", "properties.DISPATCH_SCHEDULE", "*/30 * * * * *"},
 	{"zoneRedundant", true, storage, "sku.name", "Standard_ZRS"},
 	{"zoneRedundant", false, storage, "sku.name", "Standard_LRS"},
+	{"readCache", "memory", site + "/config", "properties.RELAYBOX_READ_CACHE", nil},
 	{"readCache", "off", site + "/config", "properties.RELAYBOX_READ_CACHE", "off"},
 	{"readCache", "redis", site + "/config", "properties.RELAYBOX_READ_CACHE", "redis"},
 	{"readCache", "redis", redis, "sku.name", "Balanced_B0"},

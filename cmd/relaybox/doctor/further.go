@@ -3,6 +3,7 @@ package doctor
 import (
 	"context"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"sync"
@@ -54,6 +55,17 @@ func isFurther(function string) bool {
 	return function == cacheFunction || err == nil && slices.ContainsFunc(all, func(c functions.Consumer) bool { return c.Function == function })
 }
 
+// left are the subscriptions that the settings name for functions that are off, by the function.
+func left(c config.Config) map[string]string {
+	named := map[string]string{cacheFunction: c.Subscription(cacheSubscription)}
+	all, _ := functions.Consumers() // furtherConsumers says what it means that there are none
+	for _, consumer := range all {
+		named[consumer.Function] = c.Subscription(consumer.Subscription)
+	}
+	maps.DeleteFunc(named, func(function, subscription string) bool { return subscription == "" || !c.Off(function) })
+	return named
+}
+
 // Further are the subscriptions of consumers beside ConsumeEvent that the settings name, by the
 // consumer's name.
 func (o Options) Further() (map[string]string, error) {
@@ -76,8 +88,13 @@ func (o Options) Further() (map[string]string, error) {
 
 // ofConsumers asks for the subscriptions of further consumers, all at once.
 func (q busQuestions) ofConsumers(ctx context.Context, conn servicebus.Connection, opts admin.Options) []Finding {
-	found := make([][]Finding, len(q.consumers))
+	off := left(q.config)
+	names := slices.Sorted(maps.Keys(off))
+	found := make([][]Finding, len(q.consumers)+len(names))
 	var questions sync.WaitGroup
+	for i, f := range names {
+		questions.Go(func() { found[len(q.consumers)+i] = q.ofNobody(ctx, conn, opts, f, off[f]) })
+	}
 	for i, f := range q.consumers {
 		questions.Go(func() { found[i] = q.ofConsumer(ctx, conn, opts, f) })
 	}
@@ -87,6 +104,14 @@ func (q busQuestions) ofConsumers(ctx context.Context, conn servicebus.Connectio
 		list = append(list, of...)
 	}
 	return list
+}
+
+// ofNobody asks whether a subscription is there from which nobody takes.
+func (q busQuestions) ofNobody(ctx context.Context, conn servicebus.Connection, opts admin.Options, function, subscription string) []Finding {
+	if s := admin.Inspect(ctx, conn, opts, q.config.Bus.Topic, subscription); s.SubscriptionErr != nil {
+		return nil // it is not there, most likely
+	}
+	return []Finding{finding(Warning, "subscription "+subscription, "nobody takes from it, because "+function+" is off: it fills until the topic takes no event", "delete it, or turn "+function+" on")}
 }
 
 func (q busQuestions) ofConsumer(ctx context.Context, conn servicebus.Connection, opts admin.Options, f further) []Finding {

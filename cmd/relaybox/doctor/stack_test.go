@@ -308,6 +308,8 @@ func TestWhatIsRefused(t *testing.T) {
 			"MailingList", Refused, "MAILING_SUBSCRIPTION is missing", "add it to the application settings"},
 		"nobody keeps the cache true": {func(s *scene) { s.settings["AzureWebJobs.RefreshCache.Disabled"] = "false" },
 			"subscription read-cache", Refused, "the consumer cache of reads hears nothing", "CACHE_SUBSCRIPTION"},
+		"a subscription of nobody": {func(s *scene) { s.settings["AzureWebJobs.MailingList.Disabled"] = "true" },
+			"subscription mailing-list", Warning, "because MailingList is off", "delete it, or turn MailingList on"},
 		"the cache hears too little": {func(s *scene) {
 			s.settings["AzureWebJobs.RefreshCache.Disabled"] = "false"
 			own := s.topology.Topics[0].Subscriptions[0]
