@@ -345,3 +345,12 @@ func TestLossIsAccepted(t *testing.T) {
 	require.Equal(t, damage.Found+1, db.counter.changes)
 	require.NoError(t, db.Close())
 }
+
+// TestDamageWithoutAMark: a message that names a time which nobody knows would send people looking for it.
+func TestDamageWithoutAMark(t *testing.T) {
+	t.Parallel()
+	e := &DamageError{Dir: "data", Acknowledged: 7, Found: 5}
+	require.Contains(t, e.Error(), "2 of 7 changes are gone that were acknowledged; bring back")
+	e.At = time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
+	require.Contains(t, e.Error(), "acknowledged up to 2026-01-02 03:04:05 UTC; bring back")
+}

@@ -40,8 +40,12 @@ func (e *DamageError) Error() string {
 	if e.Cause != nil {
 		return fmt.Sprintf("the store in %s is damaged and cannot be opened: %v; bring back a copy of the folder, or remove it and lose what is in it", e.Dir, e.Cause)
 	}
-	return fmt.Sprintf("the store in %s is damaged: %d of %d changes are gone that were acknowledged up to %s; bring back a copy of the folder, or accept the loss with %s",
-		e.Dir, e.Acknowledged-e.Found, e.Acknowledged, e.At.UTC().Format("2006-01-02 15:04:05 UTC"), Accept)
+	until := ""
+	if !e.At.IsZero() { // the mark that knows may be gone, too
+		until = " up to " + e.At.UTC().Format("2006-01-02 15:04:05 UTC")
+	}
+	return fmt.Sprintf("the store in %s is damaged: %d of %d changes are gone that were acknowledged%s; bring back a copy of the folder, or accept the loss with %s",
+		e.Dir, e.Acknowledged-e.Found, e.Acknowledged, until, Accept)
 }
 
 // Accept is how the loss is accepted, by who starts a stand-in.
