@@ -192,7 +192,7 @@ func (h *Host) Run(ctx context.Context, ln net.Listener) error {
 func (h *Host) announce() {
 	for _, f := range h.functions {
 		if f.Disabled { // what else is wrong with it is nobody's concern until then
-			h.log.Warn("the function is disabled by a setting", "function", f.Name)
+			h.log.Info("the function is disabled by a setting", "function", f.Name)
 			continue
 		}
 		for _, fault := range f.Errors {
