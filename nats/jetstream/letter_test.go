@@ -23,7 +23,8 @@ func poison(_ context.Context, m Message) error {
 func TestPoisonBecomesADeadLetter(t *testing.T) {
 	t.Parallel()
 	b := consumed(t)
-	b.send(t, "a1 b1")
+	b.send(t, "a1")
+	b.send(t, "b1") // keys are sent beside each other: the first is to be a's
 	h := hand{answer: poison}
 	start(t, b.open(t, Options{}), h.handle, ConsumerOptions{Deliveries: 3})
 	eventually(t, func() bool { return b.left(t) == 0 })
