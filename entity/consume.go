@@ -83,7 +83,7 @@ func (k Kind[T, V]) hear(e inbox.Event, name string) (any, error) {
 		return nil, inbox.Refuse(Disagreement, "the data is about %.80q, the subject is %.80q", d.ID, e.Subject)
 	case d.State == nil && !k.knows(name):
 		return nil, inbox.Refuse(UnknownEvent, "the kind %s has no event %.40q, and its data has no state", k.Name, name)
-	case d.State == nil, gone && (name == Created || name == Updated || name == Snapshot):
+	case d.State == nil, gone && (name == Created || name == Updated):
 		return nil, inbox.Refuse(BadData, "the data of %s has no state", e.Type)
 	case !gone && name == Deleted:
 		return nil, inbox.Refuse(BadData, "the data of %s has a state", e.Type)

@@ -49,6 +49,8 @@ func TestWhatAConsumerKeeps(t *testing.T) {
 		{map[string]any{"data": map[string]any{"id": "d", "state": map[string]any{"name": "Front"}}}, `{"text":"Front"}`},
 		{map[string]any{"type": "relaybox.door.snapshot", "sequence": "00000000000000000007", "data": map[string]any{"id": "d", "state": map[string]any{"name": "Back"}}}, `{"text":"Back"}`},
 		{map[string]any{"type": "relaybox.door.deleted", "sequence": "00000000000000000008", "data": map[string]any{"id": "d", "state": nil}}, `{"text":""}`},
+		{map[string]any{"type": "relaybox.door.created", "sequence": "00000000000000000009"}, `{"text":"Front"}`},
+		{map[string]any{"type": "relaybox.door.snapshot", "sequence": "00000000000000000011", "data": map[string]any{"id": "d", "state": nil}}, `{"text":""}`},
 	} {
 		e, err := kinds.Event(event(t, step.changes), "")
 		require.NoError(t, err)

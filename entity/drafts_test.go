@@ -1,6 +1,7 @@
 package entity
 
 import (
+	"encoding/json"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -33,4 +34,8 @@ func TestSnapshotsAreOfReplays(t *testing.T) {
 	require.ErrorContains(t, err, `the event "snapshot", which replays alone make`)
 	d := SnapshotOf(outbox.Entity{Key: "lamp:hall", Data: []byte(`{"a":1}`)}, "late")
 	require.Equal(t, outbox.Draft{Type: "relaybox.lamp.snapshot", Data: eventData{ID: "hall", State: []byte(`{"a":1}`)}, ReplayFor: "late"}, d)
+	d = SnapshotOf(outbox.Entity{Key: "lamp:hall", Version: 2, Deleted: true}, "late")
+	text, err := json.Marshal(d.Data)
+	require.NoError(t, err)
+	require.JSONEq(t, `{"id":"hall","state":null}`, string(text), "it is gone")
 }

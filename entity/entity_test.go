@@ -620,7 +620,7 @@ func TestEventsThatAreRefused(t *testing.T) {
 		"another one, throughout":   {map[string]any{"subject": "e", "data": map[string]any{"id": "e", "state": front}}, "", entity.Disagreement},
 		"updated to nothing":        {map[string]any{"type": "relaybox.door.updated", "data": map[string]any{"id": "d", "state": nil}}, "", entity.BadData},
 		"a snapshot":                {map[string]any{"type": "relaybox.door.snapshot", "replayfor": "late"}, "", ""},
-		"a snapshot of nothing":     {map[string]any{"type": "relaybox.door.snapshot", "data": map[string]any{"id": "d", "state": nil}}, "", entity.BadData},
+		"a snapshot of who is gone": {map[string]any{"type": "relaybox.door.snapshot", "data": map[string]any{"id": "d", "state": nil}}, "", ""},
 		"a snapshot without state":  {map[string]any{"type": "relaybox.door.snapshot", "data": map[string]any{"id": "d"}}, "", entity.BadData},
 		"type of another kind":      {map[string]any{"type": "relaybox.cat.created"}, "", entity.Disagreement},
 		"type of nobody":            {map[string]any{"type": "door.created"}, "", entity.Disagreement},

@@ -32,7 +32,7 @@ type Kind[T, V any] struct {
 	Changes func(old, next *T) []Event
 	// Apply returns the view as it is after c. It must be pure, and take an event whose name
 	// it does not know for Updated: a newer version of the app may have sent it. A Snapshot says
-	// what the entity is, and that nothing has happened to it. Its error means that the event
+	// what the entity is, or that it is gone, and that nothing has happened to it. Its error means that the event
 	// can never be applied.
 	Apply func(v V, c Change[T]) (V, error)
 	// PutReplaces makes a PUT drop stored members that this version of T does not have.
@@ -44,7 +44,7 @@ type Kind[T, V any] struct {
 type None struct{}
 
 // Names of events that every kind has. A Snapshot is a replay's, for a subscription that came
-// late: it has the whole state, and no change of the kind makes one.
+// late: it has the whole state, none where the entity is gone, and no change of the kind makes one.
 const (
 	Created  = "created"
 	Updated  = "updated"
@@ -67,8 +67,8 @@ type Change[T any] struct {
 	ID string
 	// Name is Created, Updated, Deleted, Snapshot, one of Kind.Events, or one of a newer version's.
 	Name string
-	// State is the entity after the change, nil when it is gone: by Deleted, or by an event of
-	// the kind's own.
+	// State is the entity after the change, nil when it is gone: by Deleted, by an event of
+	// the kind's own, or long since where that is what a Snapshot tells.
 	State *T
 	// Detail is the JSON of Event.Detail, nil without one.
 	Detail json.RawMessage

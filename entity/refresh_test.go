@@ -71,12 +71,13 @@ func TestWhatIsNotForTheCacheIsLeft(t *testing.T) {
 	t.Parallel()
 	h := build(t, map[string]resource{"doors": door()})
 	for name, body := range map[string]string{
-		"no envelope":  "hello",
-		"other kind":   string(event(t, map[string]any{"partitionkey": "cat:d", "type": "relaybox.cat.created", "source": "/test/cat"})),
-		"bad data":     string(event(t, map[string]any{"data": map[string]any{"id": "x"}})),
-		"a marker":     string(event(t, map[string]any{"type": inbox.SkippedType})),
-		"a snapshot":   string(event(t, map[string]any{"type": "relaybox.door.snapshot", "entityversion": "00000000000000000001"})),
-		"a bad number": string(event(t, map[string]any{"entityversion": "none"})),
+		"no envelope":     "hello",
+		"other kind":      string(event(t, map[string]any{"partitionkey": "cat:d", "type": "relaybox.cat.created", "source": "/test/cat"})),
+		"bad data":        string(event(t, map[string]any{"data": map[string]any{"id": "x"}})),
+		"a marker":        string(event(t, map[string]any{"type": inbox.SkippedType})),
+		"a snapshot":      string(event(t, map[string]any{"type": "relaybox.door.snapshot", "entityversion": "00000000000000000001"})),
+		"one of the gone": string(event(t, map[string]any{"type": "relaybox.door.snapshot", "entityversion": "00000000000000000002", "data": map[string]any{"id": "d", "state": nil}})),
+		"a bad number":    string(event(t, map[string]any{"entityversion": "none"})),
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

@@ -77,7 +77,8 @@
 // of its own, and nobody is told, because it cannot be told from a copy. Nor that the model is as
 // new as the entity: only as new as the last event that the rule has let through. Events
 // that are skipped, or were under way when the writer's container was restored, may be missing
-// like any other, and a replay mends it.
+// like any other, a deletion too; a replay mends it, for each entity of which the writer's container
+// still has its state or its tombstone.
 //
 // # Incarnations
 //

@@ -42,7 +42,9 @@ func (o *Outbox) Entities(ctx context.Context, kind, from string) (page []replay
 		if err := json.Unmarshal(row, &d); err != nil {
 			return nil, "", fmt.Errorf("%s: %w", what, err)
 		}
-		page = append(page, replay.Found{Key: d.PK, Gone: d.Version == 0 || d.Deleted, Replay: d.Replay})
+		if d.Version > 0 { // or it is an empty tombstone
+			page = append(page, replay.Found{Key: d.PK, Gone: d.Deleted, Replay: d.Replay})
+		}
 	}
 	if r.ContinuationToken != nil {
 		next = *r.ContinuationToken

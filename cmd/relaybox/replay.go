@@ -42,7 +42,7 @@ seconds: what is written since then reaches it by itself.
 
 Each snapshot is committed beside its entity, under its next number, and goes out as any event does, to
 all subscriptions; its property replayfor names the one it is meant for. Clients notice nothing:
-versions, entity tags and contents stay. Deleted entities are left out.
+versions, entity tags and contents stay. Of a deleted entity the snapshot has the state null.
 
 It goes easy on live traffic: --rate entities a second, none while the store throttles, and none
 while more than --backlog events are pending. Pauses hold its events up like any.
@@ -216,7 +216,7 @@ func (t *replayTeller) line(p replay.Progress) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	c := p.So()
-	text := fmt.Sprintf("%s, %s, %d skipped, %.0f RU, %d/s", plurals(c.Entities, "entity", "entities"), plural(c.Snapshots, "snapshot"), c.Skipped(), p.Charge, c.Snapshots-t.last)
+	text := fmt.Sprintf("%s, %s, %d had theirs, %.0f RU, %d/s", plurals(c.Entities, "entity", "entities"), plural(c.Snapshots, "snapshot"), c.Known, p.Charge, c.Snapshots-t.last)
 	t.last = c.Snapshots
 	if p.Waits != "" {
 		text += "; waits: " + p.Waits

@@ -44,21 +44,22 @@ func TestReplay(t *testing.T) {
 		l.write(fmt.Sprint("profile:", i), 1)
 	}
 	l.write("order:7", 2)
+	l.bury("profile:gone")
 	args := []string{"--kind", "profile", "--subscription", "late", "--rate", "1000"}
 
 	planned, _ := l.replay(0, append(args, "--dry-run")...)
 	require.True(t, planned.DryRun)
-	require.Equal(t, []int{120, 120}, []int{planned.Entities, planned.Snapshots})
+	require.Equal(t, []int{121, 121, 1}, []int{planned.Entities, planned.Snapshots, planned.Deleted})
 	require.Positive(t, planned.RequestUnits)
-	require.InDelta(t, 0.12, planned.Expected.Seconds, 0.001)
-	require.InDelta(t, 120*snapshotCharge, planned.Expected.RequestUnits, 0.001)
+	require.InDelta(t, 0.121, planned.Expected.Seconds, 0.001)
+	require.InDelta(t, 121*snapshotCharge, planned.Expected.RequestUnits, 0.001)
 	before, err := l.Load(t.Context(), "profile:3")
 	require.NoError(t, err)
 	require.EqualValues(t, 1, before.LastSeq, "nothing was done")
 
 	run, _ := l.replay(0, args...)
 	require.True(t, run.Done)
-	require.Equal(t, []int{120, 120, 0}, []int{run.Entities, run.Snapshots, run.Failed})
+	require.Equal(t, []int{121, 121, 1, 0}, []int{run.Entities, run.Snapshots, run.Deleted, run.Failed})
 	require.Greater(t, run.RequestUnits, 120*10.0)
 	events, err := l.Pending(t.Context(), "profile:3", 1, 10)
 	require.NoError(t, err)
@@ -67,6 +68,11 @@ func TestReplay(t *testing.T) {
 	require.Equal(t, "late", events[0].ReplayFor)
 	require.Contains(t, string(events[0].Envelope), `"source":"/shop/profile"`)
 	require.Contains(t, string(events[0].Envelope), `"data":{"id":"3","state":{}}`)
+
+	events, err = l.Pending(t.Context(), "profile:gone", 1, 10)
+	require.NoError(t, err)
+	require.Len(t, events, 1)
+	require.Contains(t, string(events[0].Envelope), `"data":{"id":"gone","state":null}`)
 
 	again, _ := l.replay(0, args...)
 	require.Equal(t, run.ID, again.ID, "it was done")
@@ -78,7 +84,7 @@ func TestReplay(t *testing.T) {
 
 	status, out, said := called(t.Context(), "replay", "--kind", "profile", "--subscription", "late", "--settings", l.settings, "--again", "--backlog", "1000", "--rate", "1000")
 	require.Zero(t, status, said)
-	require.Regexp(t, `^120 entities: 120 snapshots, 0 skipped \(0 deleted, 0 had theirs\), \d+ RU\ndone at .*; --again begins a new one\n$`, out)
+	require.Regexp(t, `^121 entities: 121 snapshots \(1 of deleted ones\), 0 had theirs, \d+ RU\ndone at .*; --again begins a new one\n$`, out)
 	_, out, _ = called(t.Context(), "replay", "--kind", "nobody", "--subscription", "late", "--settings", l.settings)
 	require.Contains(t, out, "there is no entity of the kind nobody\n")
 
@@ -88,6 +94,17 @@ func TestReplay(t *testing.T) {
 	var acts []outbox.Act
 	require.NoError(t, l.History(t.Context(), func(page []outbox.Act) error { acts = append(acts, page...); return nil }))
 	require.Len(t, acts, 4, "what did nothing is not recorded")
+}
+
+// bury makes an entity that is deleted.
+func (l *ledger) bury(key string) {
+	l.t.Helper()
+	l.write(key, 1)
+	e, err := l.Load(l.t.Context(), key)
+	require.NoError(l.t, err)
+	e.Version, e.Deleted, e.Data = 2, true, nil
+	_, err = l.Commit(l.t.Context(), outbox.Commit{Key: key, Entity: e})
+	require.NoError(l.t, err)
 }
 
 // TestReplayThatIsInterrupted says how to go on, and does.
@@ -170,12 +187,12 @@ func TestHowAReplayGoes(t *testing.T) {
 	t.Parallel()
 	var out strings.Builder
 	said := &replayTeller{out: &out}
-	counts := replay.Counts{Entities: 101, Snapshots: 99, Known: 1, Gone: 1}
+	counts := replay.Counts{Entities: 101, Snapshots: 99, Known: 2, Gone: 1}
 	said.line(replay.Progress{Run: replay.Run{Counts: counts, Charge: 1702.4}})
-	said.line(replay.Progress{Run: replay.Run{Counts: replay.Counts{Entities: 102, Snapshots: 100, Known: 1, Gone: 1}}, Waits: "the store is away"})
+	said.line(replay.Progress{Run: replay.Run{Counts: replay.Counts{Entities: 102, Snapshots: 100, Known: 2, Gone: 1}}, Waits: "the store is away"})
 	said.failed("profile:\x1b[2J", errors.New("too large"))
-	require.Equal(t, `101 entities, 99 snapshots, 2 skipped, 1702 RU, 99/s
-102 entities, 100 snapshots, 2 skipped, 0 RU, 1/s; waits: the store is away
+	require.Equal(t, `101 entities, 99 snapshots, 2 had theirs, 1702 RU, 99/s
+102 entities, 100 snapshots, 2 had theirs, 0 RU, 1/s; waits: the store is away
 profile:\x1b[2J: no snapshot: too large
 `, out.String())
 }

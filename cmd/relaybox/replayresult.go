@@ -58,7 +58,7 @@ func (r replayResult) print(out io.Writer, asJSON bool) error {
 		return json.NewEncoder(out).Encode(r)
 	}
 	c := r.Counts
-	text := fmt.Sprintf("%s: %s, %d skipped (%d deleted, %d had theirs)", plurals(c.Entities, "entity", "entities"), plural(c.Snapshots, "snapshot"), c.Skipped(), c.Gone, c.Known)
+	text := fmt.Sprintf("%s: %s (%d of deleted ones), %d had theirs", plurals(c.Entities, "entity", "entities"), plural(c.Snapshots, "snapshot"), c.Gone, c.Known)
 	if c.Failed > 0 {
 		text += fmt.Sprintf(", %d failed", c.Failed)
 	}

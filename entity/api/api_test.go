@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"math/big"
 	"reflect"
+	"strings"
 	"testing"
 	"time"
 
@@ -73,7 +74,7 @@ func plainKind() api.Kind {
 	return api.Kind{
 		Name: "plain-thing", Entity: reflect.TypeFor[plain](),
 		Actions: map[string]api.Action{"turn-over": {Input: reflect.TypeFor[nested]()}},
-		Events:  map[string]reflect.Type{"created": nil, "deleted": nil, "turned": reflect.TypeFor[nested]()},
+		Events:  map[string]reflect.Type{"created": nil, "deleted": nil, "snapshot": nil, "turned": reflect.TypeFor[nested]()},
 	}
 }
 
@@ -123,7 +124,7 @@ func TestEventSchemasStandAlone(t *testing.T) {
 	t.Parallel()
 	all, err := plainKind().EventSchemas()
 	require.NoError(t, err)
-	require.Len(t, all, 3)
+	require.Len(t, all, 4)
 	turned, err := json.Marshal(all["relaybox.plain-thing.turned"])
 	require.NoError(t, err)
 	const envelope = `{"specversion":"1.0","id":"e","source":"/x/plain-thing","type":"relaybox.plain-thing.turned","subject":"1","time":"2026-01-01T00:00:00Z",
@@ -134,6 +135,12 @@ func TestEventSchemasStandAlone(t *testing.T) {
 	deleted, err := json.Marshal(all["relaybox.plain-thing.deleted"])
 	require.NoError(t, err)
 	require.False(t, accepts(t, deleted, envelope+`{"n":1}}}`))
+	for _, state := range []string{`{}`, `null`} {
+		snapshot, err := json.Marshal(all["relaybox.plain-thing.snapshot"])
+		require.NoError(t, err)
+		text := strings.ReplaceAll(strings.ReplaceAll(envelope, ".turned", ".snapshot"), `"state":{},"detail":`, `"state":`)
+		require.True(t, accepts(t, snapshot, text+state+`}}`), state)
+	}
 }
 
 type tree struct {

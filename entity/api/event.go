@@ -88,9 +88,9 @@ func (k Kind) dataSchema(event string) (*jsonschema.Schema, error) {
 	switch event {
 	case deleted:
 		data.Properties["state"] = gone
-	case created, updated, snapshot:
+	case created, updated:
 		data.Properties["state"] = state
-	default: // the kind's own may tell of a deletion, too
+	default: // a snapshot and the kind's own may tell of a deletion, too
 		data.Properties["state"] = &jsonschema.Schema{OneOf: []*jsonschema.Schema{state, gone}}
 	}
 	if detail := k.Events[event]; detail != nil {
@@ -102,7 +102,8 @@ func (k Kind) dataSchema(event string) (*jsonschema.Schema, error) {
 	return data, nil
 }
 
-// Events that every kind has: the entity is gone after deleted, and there after the others.
+// Events that every kind has: the entity is gone after deleted, there after created and
+// updated, and either after a snapshot.
 const (
 	created  = "created"
 	updated  = "updated"

@@ -22,13 +22,13 @@ func (s *MemStore) Entities(ctx context.Context, kind, from string) (page []repl
 	defer s.mu.Unlock()
 	for _, key := range slices.Sorted(maps.Keys(s.partitions)) {
 		e := s.partitions[key].entity
-		if !strings.HasPrefix(key, outbox.Key(kind, "")) || key < from || e.Revision == "" {
+		if !strings.HasPrefix(key, outbox.Key(kind, "")) || key < from || e.Version == 0 {
 			continue
 		}
 		if len(page) == memPage {
 			return page, key, nil
 		}
-		page = append(page, replay.Found{Key: key, Gone: e.Version == 0 || e.Deleted, Replay: e.Replay})
+		page = append(page, replay.Found{Key: key, Gone: e.Deleted, Replay: e.Replay})
 	}
 	return page, "", nil
 }

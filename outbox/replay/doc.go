@@ -4,18 +4,19 @@
 // It promises, for a subscription that was there before the run began, and every entity of the
 // kind:
 //
-//   - complete: what the entity is reaches the subscription, as a snapshot of the run or, where the
-//     entity was made or gone meanwhile, as that event of its own;
+//   - complete: what the entity is, or that it is gone, reaches the subscription, as a snapshot of the
+//     run or, where the entity was made meanwhile, as that event of its own;
 //   - in order: a snapshot has the next number of the entity, so what comes behind it is newer, and
 //     what comes late and has a lower number is older;
-//   - unharmed: no client sees a difference. Version, entity tag, content and time of the entity
-//     stay; only the numbers of its events go on;
+//   - unharmed: no client sees a difference. Version, entity tag, content, deletion and time of the
+//     entity stay; only the numbers of its events go on;
 //   - once: a run that is killed and goes on writes no second snapshot of an entity, unless a
 //     replay for another subscription has come between.
 //
 // An entity that is made during the run needs no snapshot, and may get none: its first event is
-// sent after the subscription was there, and has the whole state. One whose tombstone the run has
-// found has told of its end long ago, and of a new life it will tell itself.
+// sent after the subscription was there, and has the whole state. A tombstone
+// has a snapshot as any entity has: a subscription may have missed the deletion, and nothing else
+// would tell it again. An empty one has none, since nothing ever was in its place.
 //
 // # A run
 //

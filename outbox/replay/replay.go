@@ -187,7 +187,10 @@ func (r *Replay) Count(ctx context.Context) (Counts, error) {
 			return all, err
 		}
 		open, settled := sorted(page, run.ID)
-		all = all.plus(settled).plus(Counts{Entities: len(open), Snapshots: len(open)})
+		all = all.plus(settled)
+		for _, f := range open {
+			all = all.plus(toldOf(f.Gone))
+		}
 		if next == "" {
 			return all, nil
 		}

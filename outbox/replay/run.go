@@ -9,7 +9,8 @@ import (
 type Store interface {
 	// Entities returns a page of a kind's entities, from where the page before has ended, "" for
 	// the first one. A page may be empty; the last one has no next. An entity that was there
-	// before the first page was read, and is there when the last one was, is in one of them.
+	// before the first page was read, and is there when the last one was, is in one of them. So
+	// is a tombstone, but for an empty one.
 	Entities(ctx context.Context, kind, from string) (page []Found, next string, err error)
 	// Backlog counts the pending events, of all kinds, and no more than most.
 	Backlog(ctx context.Context, most int) (int, error)
@@ -56,21 +57,18 @@ type Run struct {
 type Counts struct {
 	Entities  int `json:"entities"`
 	Snapshots int `json:"snapshots"`
+	// Gone are the snapshots that say that an entity is deleted.
+	Gone int `json:"deleted"`
 	// Known had theirs when the run went on after an interruption.
 	Known int `json:"known"`
-	// Gone are deleted.
-	Gone int `json:"deleted"`
 	// Failed are those whose snapshot can never be sent.
 	Failed int `json:"failed"`
 }
 
-// Skipped are those that needed no snapshot.
-func (c Counts) Skipped() int { return c.Known + c.Gone }
-
 // plus adds.
 func (c Counts) plus(o Counts) Counts {
 	return Counts{
-		Entities: c.Entities + o.Entities, Snapshots: c.Snapshots + o.Snapshots, Known: c.Known + o.Known,
-		Gone: c.Gone + o.Gone, Failed: c.Failed + o.Failed,
+		Entities: c.Entities + o.Entities, Snapshots: c.Snapshots + o.Snapshots, Gone: c.Gone + o.Gone,
+		Known: c.Known + o.Known, Failed: c.Failed + o.Failed,
 	}
 }

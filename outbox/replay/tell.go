@@ -34,30 +34,36 @@ func (r *Replay) tell(ctx context.Context, page []Found) error {
 	}
 	all, ctx := errgroup.WithContext(ctx)
 	all.SetLimit(atOnce)
-	for _, key := range open {
+	for _, f := range open {
 		all.Go(func() error {
 			if err := r.pacer.turn(ctx); err != nil {
 				return err
 			}
-			return r.one(ctx, key)
+			return r.one(ctx, f.Key)
 		})
 	}
 	return errors.Join(all.Wait(), r.futile())
 }
 
 // sorted parts the entities of a page that need a snapshot of the run from the others.
-func sorted(page []Found, run string) (open []string, settled Counts) {
+func sorted(page []Found, run string) (open []Found, settled Counts) {
 	for _, f := range page {
-		switch {
-		case f.Gone:
-			settled = settled.plus(Counts{Entities: 1, Gone: 1})
-		case f.Replay == run && run != "":
+		if f.Replay == run && run != "" {
 			settled = settled.plus(Counts{Entities: 1, Known: 1})
-		default:
-			open = append(open, f.Key)
+		} else {
+			open = append(open, f)
 		}
 	}
 	return open, settled
+}
+
+// toldOf is what a snapshot counts as.
+func toldOf(gone bool) Counts {
+	c := Counts{Entities: 1, Snapshots: 1}
+	if gone {
+		c.Gone = 1
+	}
+	return c
 }
 
 // futile ends a run of which nothing can be written: that is nothing about single entities.
@@ -87,9 +93,10 @@ func (r *Replay) room(ctx context.Context) error {
 
 // What became of an entity, as the answer of its write says it.
 const (
-	written = iota + 1
+	there = iota + 1 // a snapshot was written of what it is
+	gone             // one was written that says that it is deleted
 	known
-	gone
+	never
 )
 
 // one sees to it that one entity has its snapshot.
@@ -102,33 +109,32 @@ func (r *Replay) one(ctx context.Context, key string) error {
 		return err
 	})
 	_, large := errors.AsType[*outbox.EventTooLargeError](err)
-	counts := Counts{Entities: 1}
 	switch {
 	case large || outbox.ClassOf(err).Permanent():
-		counts.Failed = 1
+		r.count(Counts{Entities: 1, Failed: 1})
 		r.opts.Failed(key, err)
 	case err != nil:
 		return fmt.Errorf("snapshot of %q: %w", key, err)
-	case answer.Status == written:
-		counts.Snapshots = 1
 	case answer.Status == known:
-		counts.Known = 1
-	default:
-		counts.Gone = 1
+		r.count(Counts{Entities: 1, Known: 1})
+	case answer.Status != never:
+		r.count(toldOf(answer.Status == gone))
 	}
-	r.count(counts)
 	return nil
 }
 
 // decide is outbox.Request.Decide. The entity may not be any more what the page has shown.
 func (r *Replay) decide(cur outbox.Entity) (outbox.Decision, error) {
+	status := there
 	switch {
-	case cur.Version == 0 || cur.Deleted:
-		return outbox.Decision{Status: gone}, nil
+	case cur.Version == 0: // its document went between
+		return outbox.Decision{Status: never}, nil
 	case cur.Replay == r.run.ID:
 		return outbox.Decision{Status: known}, nil
+	case cur.Deleted:
+		status = gone
 	}
-	return outbox.Decision{Status: written, Replay: r.run.ID, Events: []outbox.Draft{r.opts.Draft(cur)}}, nil
+	return outbox.Decision{Status: status, Replay: r.run.ID, Events: []outbox.Draft{r.opts.Draft(cur)}}, nil
 }
 
 // patiently does it again while what fails may pass: throttling for as long as it lasts, another

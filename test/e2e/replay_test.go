@@ -66,7 +66,7 @@ func (s *system) source() (states map[string]json.RawMessage, runs map[string]st
 // TestASubscriberThatComesLate: profiles have been written, changed and some of them deleted when a
 // subscription is made. A replay brings it up to date while clients go on writing; its process is
 // killed in the middle, and so is the handler, and the next one goes on. The subscriber then knows
-// every profile as it is, and the consumer that was there from the beginning has missed nothing.
+// every profile as it is, those that are gone included, and the consumer that was there from the beginning has missed nothing.
 func TestASubscriberThatComesLate(t *testing.T) {
 	t.Parallel()
 	const profiles = 120
@@ -182,17 +182,23 @@ func (s *system) knowsAll(run string) {
 		require.JSONEq(s.t, string(state), string(view.State), key)
 		_, id := outbox.SplitKey(key)
 		if runs[key] == "" {
-			require.Regexp(s.t, "^new-|0$", id, "only what was made meanwhile needs none")
+			require.Regexp(s.t, "^new-", id, "only what was made meanwhile needs none")
 			continue
 		}
 		require.Equal(s.t, run, runs[key])
 		require.Equal(s.t, 1, snapshots[key], "%s has one snapshot, through a kill", key)
 	}
 	require.Greater(s.t, len(states), 120)
+	for _, key := range []string{"profile:old-0", "profile:old-20", "profile:old-40"} {
+		m, err := models.Load(s.t.Context(), key)
+		require.NoError(s.t, err)
+		require.Contains(s.t, string(m.Data), `"state":null`, "%s was deleted before, and stays so", key)
+		require.Equal(s.t, 1, snapshots[key], key)
+	}
 }
 
 // TestAConsumerThatComesLate: the app's second consumer is turned on when there are addresses already. A
-// replay has it know all of them, and who writes meanwhile is not set back.
+// replay has it know all of them, and who is gone; who writes meanwhile is not set back.
 func TestAConsumerThatComesLate(t *testing.T) {
 	t.Parallel()
 	const people = 20
@@ -202,6 +208,8 @@ func TestAConsumerThatComesLate(t *testing.T) {
 	for n := range people {
 		s.email(fmt.Sprint("late-", n), fmt.Sprintf("old-%d@example.com", n), http.StatusCreated)
 	}
+	s.email("gone", "gone@example.com", http.StatusCreated)
+	s.must(http.StatusNoContent, http.MethodDelete, "gone", "")
 	s.eventually(func() bool { return s.pending() == 0 }, "all of that has been sent")
 	require.NoError(t, s.Close())
 
@@ -210,7 +218,7 @@ func TestAConsumerThatComesLate(t *testing.T) {
 	s.listed("late-0", "new@example.com")
 	require.Nil(t, s.entry("late-1"))
 	run := s.replayed([]string{"replay", "--kind", "profile", "--subscription", "mailing-list"})
-	require.Equal(t, people, run.Snapshots)
+	require.Equal(t, people+1, run.Snapshots)
 	s.listed("late-0", "new@example.com")
 	for n := 1; n < people; n++ {
 		s.listed(fmt.Sprint("late-", n), fmt.Sprintf("old-%d@example.com", n))
@@ -218,5 +226,8 @@ func TestAConsumerThatComesLate(t *testing.T) {
 	s.eventually(func() bool { return s.pending() == 0 && s.Bus.Counts(mailing).Active == 0 }, "everything has arrived")
 	require.Zero(t, s.Bus.Counts(mailing).DeadLetter)
 	s.consumed("late-0", 4)
+	require.Empty(t, s.entry("gone").Data.Address)
+	require.Equal(t, map[string]int64{"created": 1, "deleted": 1, "snapshot": 1}, s.consumed("gone", 3).Data.View.Applied)
+	s.must(http.StatusNotFound, http.MethodGet, "gone", "")
 	require.Equal(t, map[string]int64{"created": 1, "snapshot": 1}, s.consumed("late-1", 2).Data.View.Applied)
 }

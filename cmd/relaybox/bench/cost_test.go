@@ -131,7 +131,8 @@ func operations(t *testing.T) map[string][]float64 {
 	folder := appFolder(t)
 	inStillness(t, folder, func(s *still) { everyDay(s, is) })
 	inStillness(t, folder, func(s *still) { unusual(s, is) })
-	inStillness(t, folder, func(s *still) { is["an entity that is replayed"] = replayed(s) })
+	inStillness(t, folder, func(s *still) { is["an entity that is replayed"] = replayed(s, false) })
+	inStillness(t, folder, func(s *still) { is["… and one that is deleted"] = replayed(s, true) })
 	for name, look := range map[string]string{"an instance that is alive for an idle hour": "1s", "… with `RELAYBOX_ORPHAN_LOOK=1m`": "1m"} {
 		inStillness(t, folder, func(s *still) {
 			s.start(map[string]string{"RELAYBOX_ORPHAN_LOOK": look})
@@ -215,13 +216,16 @@ func unusual(s *still, is map[string][]float64) {
 	is["… and its predecessor, which takes it along"] = s.measure(func() { s.deliver(events[0]) }).numbers()
 }
 
-// replayed is what each of a hundred entities takes that are replayed, with its event's way to a
-// consumer that has not had them in hand.
-func replayed(s *still) []float64 {
+// replayed is what each of a hundred entities takes that are replayed, or of a hundred deleted
+// ones, with its event's way to a consumer that has not had them in hand.
+func replayed(s *still, gone bool) []float64 {
 	const entities = 100
 	s.start(map[string]string{"RELAYBOX_ORPHAN_LOOK": "1m"})
 	for n := range entities {
 		s.put(fmt.Sprintf("k-%06d", n), n)
+		if gone {
+			s.send(http.MethodDelete, fmt.Sprintf("k-%06d", n), "")
+		}
 	}
 	time.Sleep(time.Minute)
 	s.start(quiet)
