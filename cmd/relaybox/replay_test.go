@@ -182,6 +182,30 @@ func TestReplayWhileTheStoreThrottles(t *testing.T) {
 	}
 }
 
+// TestReplayOfWhatIsTooLarge names it and goes on; the exit status says that something is left.
+func TestReplayOfWhatIsTooLarge(t *testing.T) {
+	t.Parallel()
+	l := newLedger(t)
+	l.set("RELAYBOX_MAX_EVENT_BYTES", "1024")
+	for _, key := range []string{"profile:a", "profile:b"} {
+		l.write(key, 1)
+		e, err := l.Load(t.Context(), key)
+		require.NoError(t, err)
+		e.Data = fmt.Appendf(nil, `{"bio":%q}`, strings.Repeat("x", 2000))
+		_, err = l.Commit(t.Context(), outbox.Commit{Key: key, Entity: e})
+		require.NoError(t, err)
+	}
+	args := []string{"--kind", "profile", "--subscription", "late"}
+	run, said := l.replay(exitFailed, args...)
+	require.True(t, run.Done)
+	require.Equal(t, []int{2, 0, 2}, []int{run.Entities, run.Snapshots, run.Failed})
+	require.Contains(t, said, "profile:a: no snapshot: event ")
+	require.Contains(t, said, "profile:b: no snapshot: event ")
+	l.set("RELAYBOX_MAX_EVENT_BYTES", "245760")
+	run, _ = l.replay(0, append(args, "--again")...)
+	require.Equal(t, []int{2, 2, 0}, []int{run.Entities, run.Snapshots, run.Failed})
+}
+
 // TestHowAReplayGoes is told in lines.
 func TestHowAReplayGoes(t *testing.T) {
 	t.Parallel()

@@ -30,6 +30,10 @@
 // Where a run stands is one document, replaced under its revision with the name of the process in
 // it: of two processes that work on one run the later goes on, and the other ends.
 //
+// An entity whose snapshot can never be sent is named, counted as failed and passed over; the run is
+// done without it. Only where the first hundred fail, and none succeeds, does the run end: that is a
+// setting's fault or the store's, and the same again begins at the first one.
+//
 // # Beside live traffic
 //
 // A run writes so many entities a second and no more, waits for as long as the store asks for

@@ -2,7 +2,6 @@ package replay_test
 
 import (
 	"context"
-	"strings"
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
@@ -195,41 +194,6 @@ func TestAPlaceThatIsForgotten(t *testing.T) {
 			require.Len(t, snapshots(s.MemStore, key), 1)
 		}
 	})
-}
-
-// TestWhatIsTooLarge is told of and passed over; where nothing can be written, that is no entity's
-// fault.
-func TestWhatIsTooLarge(t *testing.T) {
-	t.Parallel()
-	s := &store{MemStore: &outboxtest.MemStore{}}
-	entities(t, s, 12)
-	large := func(only string) (failed []string, run replay.Run, err error) {
-		run, err = process(s, func(o *replay.Options) {
-			draft := o.Draft
-			o.Draft = func(e outbox.Entity) outbox.Draft {
-				d := draft(e)
-				if strings.HasPrefix(e.Key, only) {
-					d.Data = strings.Repeat("x", 300<<10)
-				}
-				return d
-			}
-			turn := make(chan struct{}, 1)
-			o.Failed = func(key string, err error) {
-				turn <- struct{}{}
-				defer func() { <-turn }()
-				failed = append(failed, key+": "+err.Error())
-			}
-		}).Do(t.Context())
-		return failed, run, err
-	}
-	failed, _, err := large("doc:")
-	require.ErrorContains(t, err, "mend")
-	require.Len(t, failed, 10, "it ends with the first page")
-	failed, run, err := large("doc:7")
-	require.NoError(t, err)
-	require.Len(t, failed, 1)
-	require.Contains(t, failed[0], "doc:7: event")
-	require.Equal(t, replay.Counts{Entities: 12, Snapshots: 11, Failed: 1}, run.Counts)
 }
 
 // TestAReplicaThatLags does not show yet where the run stands: it goes on all the same.

@@ -5,6 +5,7 @@ import (
 	"crypto/rand"
 	"encoding/hex"
 	"errors"
+	"fmt"
 	"sync"
 	"time"
 
@@ -124,9 +125,8 @@ func (r *Replay) forward(ctx context.Context) error {
 	run := r.run
 	switch {
 	case outbox.ClassOf(err) == outbox.Rejected && run.Next != "" && !r.rescanned:
-		r.rescanned = true // whoever has a snapshot keeps it
-		run.Next, run.Counts = "", Counts{}
-		return r.patiently(ctx, func() error { return r.keep(ctx, run) })
+		r.rescanned = true
+		return r.rewind(ctx)
 	case err != nil:
 		return err
 	}
@@ -134,7 +134,18 @@ func (r *Replay) forward(ctx context.Context) error {
 		return err
 	}
 	run.Counts = run.plus(r.Progress().page)
+	if run.Failed >= enough && run.Snapshots+run.Known == 0 {
+		err := fmt.Errorf("none of the first %d snapshots could be written: mend what they were refused for, then run it again", run.Failed)
+		return errors.Join(err, r.rewind(ctx))
+	}
 	run.Next, run.Done = next, next == ""
+	return r.patiently(ctx, func() error { return r.keep(ctx, run) })
+}
+
+// rewind has the run look at all entities again: whoever has a snapshot keeps it.
+func (r *Replay) rewind(ctx context.Context) error {
+	run := r.run
+	run.Next, run.Counts = "", Counts{}
 	return r.patiently(ctx, func() error { return r.keep(ctx, run) })
 }
 

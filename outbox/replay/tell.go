@@ -17,6 +17,8 @@ const (
 	atOnce = 16
 	// backlogPause is between two looks at a backlog that is too large.
 	backlogPause = time.Second
+	// enough of the first entities fail, and no other gets its snapshot: that is nothing about single ones.
+	enough = 100
 )
 
 // faultPause is between two tries at a store that has a fault.
@@ -42,7 +44,7 @@ func (r *Replay) tell(ctx context.Context, page []Found) error {
 			return r.one(ctx, f.Key)
 		})
 	}
-	return errors.Join(all.Wait(), r.futile())
+	return all.Wait()
 }
 
 // sorted parts the entities of a page that need a snapshot of the run from the others.
@@ -64,14 +66,6 @@ func toldOf(gone bool) Counts {
 		c.Gone = 1
 	}
 	return c
-}
-
-// futile ends a run of which nothing can be written: that is nothing about single entities.
-func (r *Replay) futile() error {
-	if c := r.Progress().page; c.Failed > 1 && c.Snapshots+c.Known == 0 {
-		return fmt.Errorf("none of %d snapshots in a row could be written: mend what they were refused for, then run it again", c.Failed)
-	}
-	return nil
 }
 
 // room waits until the dispatchers have caught up.
