@@ -85,7 +85,7 @@ func (n *NATS) faults(conn jetstream.Connection) []error {
 		}
 	}
 	if err := conn.Validate(); err != nil {
-		setting, remedy := n.blamed()
+		setting, remedy := n.Blamed()
 		fault(true, "%s is not usable: %w; %s", setting, err, remedy)
 	}
 	fault(n.Stream == "", "EVENTS_STREAM is not set: name the stream that events go to")
@@ -97,11 +97,23 @@ func (n *NATS) faults(conn jetstream.Connection) []error {
 	return faults
 }
 
-// blamed is the setting that a fault of the connection is about, and what to do.
-func (n *NATS) blamed() (setting, remedy string) {
-	switch {
-	case (jetstream.Connection{URLs: n.URL}).Validate() != nil:
+// Blamed is the setting that a fault of the connection is about, and what to do.
+func (n *NATS) Blamed() (setting, remedy string) {
+	if (jetstream.Connection{URLs: n.URL}).Validate() != nil {
 		return "NATS_URL", "write tls://HOST:4222, with commas between several servers"
+	}
+	for _, alone := range []struct {
+		setting string
+		conn    jetstream.Connection
+	}{
+		{"NATS_CREDS", jetstream.Connection{Credentials: n.Credentials}}, {"NATS_NKEY", jetstream.Connection{Seed: n.Seed}}, {"NATS_CA", jetstream.Connection{CA: n.CA}},
+		{"NATS_CERT", jetstream.Connection{Certificate: n.Certificate, Key: n.Certificate}}, {"NATS_KEY", jetstream.Connection{Certificate: n.Key, Key: n.Key}},
+	} {
+		if alone.conn.URLs = n.URL; alone.conn.Validate() != nil {
+			return alone.setting, "put the text into a file, name that, and have a new secret made: settings are seen by many"
+		}
+	}
+	switch {
 	case n.Credentials != "" && n.Seed != "":
 		return "NATS_CREDS", "keep one of NATS_CREDS and NATS_NKEY"
 	case n.Certificate == "":

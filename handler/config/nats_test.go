@@ -49,6 +49,7 @@ func TestBrokers(t *testing.T) {
 // TestFaultsOfAStream name the setting, and nothing that may be a secret.
 func TestFaultsOfAStream(t *testing.T) {
 	t.Parallel()
+	const seed = "SUAMLTESTSEEDTHATOPENSNOTHINGAAAAAAAAAAAAAAAAAAAAAAAAAAAAA"
 	for _, c := range []struct {
 		setting, value, also string
 	}{
@@ -56,6 +57,11 @@ func TestFaultsOfAStream(t *testing.T) {
 		{"NATS_URL", "nats://me:" + key + "@127.0.0.1", ""},
 		{"NATS_URL", "https://127.0.0.1", ""},
 		{"NATS_CREDS", "/etc/app.creds", "NATS_NKEY"},
+		{"NATS_CREDS", "-----BEGIN NATS USER JWT-----\n" + key, ""},
+		{"NATS_NKEY", seed, ""},
+		{"NATS_CA", "-----BEGIN CERTIFICATE-----\n" + key, ""},
+		{"NATS_CERT", "-----BEGIN CERTIFICATE-----\n" + key, "NATS_KEY"},
+		{"NATS_KEY", "-----BEGIN PRIVATE KEY-----\n" + key, "NATS_CERT"},
 		{"NATS_KEY", "", "NATS_CERT"},
 		{"NATS_CERT", "", "NATS_KEY"},
 		{"EVENTS_STREAM", "", ""},
@@ -75,6 +81,7 @@ func TestFaultsOfAStream(t *testing.T) {
 		require.Len(t, Faults(err), 1, "%+v: %v", c, err)
 		require.True(t, blames(err, c.setting), "%+v: %v", c, err)
 		require.NotContains(t, err.Error(), key)
+		require.NotContains(t, err.Error(), seed)
 	}
 	_, err := Load(streaming(map[string]string{"NATS_URL": "", "EVENTS_STREAM": "", "EVENTS_CONSUMER": "*"}))
 	require.Len(t, Faults(err), 3, "all at once")

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net/url"
 	"os"
+	"regexp"
 	"strings"
 
 	"github.com/nats-io/nats.go"
@@ -36,6 +37,11 @@ func (c Connection) Validate() error {
 			return err
 		}
 	}
+	for _, f := range c.files() {
+		if isText(f.name) {
+			return fmt.Errorf("the text of %s stands where the path of its file must, or the path has a line end", f.text)
+		}
+	}
 	switch {
 	case c.Credentials != "" && c.Seed != "":
 		return errors.New("both a credentials file and a seed file are set: keep the one that the server knows the user by")
@@ -57,13 +63,27 @@ func checkURL(s string) error {
 	return nil
 }
 
+// file is one that the connection names. What it holds stands in errors, its name never: somebody may
+// have written the text itself in its place.
+type file struct{ text, name string }
+
+func (c Connection) files() []file {
+	return []file{{"credentials", c.Credentials}, {"a seed", c.Seed}, {"a trusted certificate", c.CA}, {"a certificate", c.Certificate}, {"a certificate's key", c.Key}}
+}
+
+// seedText is a seed of an nkey, of whatever role.
+var seedText = regexp.MustCompile(`S[A-Z2-7]{57}`)
+
+// isText says whether a name is the text of a file: credentials and certificates have several lines.
+func isText(name string) bool { return strings.ContainsAny(name, "\r\n") || seedText.MatchString(name) }
+
 // options are the client's options that follow from the connection.
 func (c Connection) options() ([]nats.Option, error) {
 	if err := c.Validate(); err != nil {
 		return nil, err
 	}
-	for _, file := range []string{c.Credentials, c.Seed, c.CA, c.Certificate, c.Key} {
-		if err := readable(file); err != nil {
+	for _, f := range c.files() {
+		if err := f.readable(); err != nil {
 			return nil, err
 		}
 	}
@@ -74,7 +94,7 @@ func (c Connection) options() ([]nats.Option, error) {
 	if c.Seed != "" {
 		seed, err := nats.NkeyOptionFromSeed(c.Seed)
 		if err != nil {
-			return nil, fmt.Errorf("there is no seed of a user in %s", c.Seed)
+			return nil, errors.New("there is no seed of a user in the file of a seed")
 		}
 		opts = append(opts, seed)
 	}
@@ -87,13 +107,14 @@ func (c Connection) options() ([]nats.Option, error) {
 	return opts, nil
 }
 
-func readable(file string) error {
-	if file == "" {
+// readable opens the file. Of an error of package os it keeps the cause, without the name.
+func (f file) readable() error {
+	if f.name == "" {
 		return nil
 	}
-	f, err := os.Open(file)
+	opened, err := os.Open(f.name)
 	if err != nil {
-		return err
+		return fmt.Errorf("the file of %s cannot be read (%w)", f.text, errors.Unwrap(err))
 	}
-	return f.Close()
+	return opened.Close()
 }

@@ -11,12 +11,15 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 
 	"github.com/nats-io/nats-server/v2/server"
 	"github.com/nats-io/nkeys"
 	"github.com/stretchr/testify/require"
+
+	"github.com/relaybox/relaybox/outbox"
 )
 
 func TestConnectionFaults(t *testing.T) {
@@ -36,6 +39,12 @@ func TestConnectionFaults(t *testing.T) {
 		"a password, misspelt":  {Connection{URLs: "nats://me:s3cret@a:port"}, "not a URL"},
 		"two who we are":        {Connection{URLs: "nats://a", Credentials: "a", Seed: "b"}, "keep the one"},
 		"half of a certificate": {Connection{URLs: "nats://a", Key: "b"}, "needs its key"},
+		"a seed":                {Connection{URLs: "nats://a", Seed: secret}, "the text of a seed stands where the path of its file must"},
+		"a seed, quoted":        {Connection{URLs: "nats://a", Seed: `"` + secret + `"`}, "the text of a seed"},
+		"an account's seed":     {Connection{URLs: "nats://a", Seed: "SA" + secret[2:]}, "the text of a seed"},
+		"credentials":           {Connection{URLs: "nats://a", Credentials: "-----BEGIN NATS USER JWT-----\ns3cret"}, "the text of credentials"},
+		"credentials, one line": {Connection{URLs: "nats://a", Credentials: "eyJ0 " + secret}, "the text of credentials"},
+		"a client's key":        {Connection{URLs: "nats://a", Certificate: "b", Key: "-----BEGIN KEY-----\r\ns3cret"}, "the text of a certificate's key"},
 	} {
 		err := row.conn.Validate()
 		if row.want == "" {
@@ -44,6 +53,36 @@ func TestConnectionFaults(t *testing.T) {
 		}
 		require.ErrorContains(t, err, row.want, name)
 		require.NotContains(t, err.Error(), "s3cret", name)
+		require.NotContains(t, err.Error(), secret[2:], name)
+	}
+}
+
+// secret has the form of a user's seed.
+const secret = "SUAMLTESTSEEDTHATOPENSNOTHINGAAAAAAAAAAAAAAAAAAAAAAAAAAAAA"
+
+// TestNoErrorNamesAFile: what stands in place of a path may be the secret itself, in a form that
+// nobody recognizes.
+func TestNoErrorNamesAFile(t *testing.T) {
+	t.Parallel()
+	require.Len(t, secret, 58)
+	empty := filepath.Join(t.TempDir(), "empty")
+	require.NoError(t, os.WriteFile(empty, nil, 0o600))
+	const odd = "eyJ0eXAi.s3cret" // a JWT alone
+	for want, conn := range map[string]Connection{
+		"the file of credentials cannot be read (":           {Credentials: odd},
+		"the file of a seed cannot be read (":                {Seed: odd},
+		"the file of a trusted certificate cannot be read (": {CA: odd},
+		"the file of a certificate's key cannot be read (":   {Certificate: empty, Key: odd},
+		"there is no seed of a user in the file of a seed":   {Seed: empty},
+		"the file of a certificate cannot be read (":         {Certificate: strings.Repeat("s3cret", 1000), Key: empty},
+	} {
+		conn.URLs = "nats://127.0.0.1:1"
+		require.NoError(t, conn.Validate())
+		err := closed(t, Open(conn, Options{})).Publisher(stream, PublisherOptions{}).Ready(t.Context())
+		require.Equal(t, outbox.Unauthorized, outbox.ClassOf(err), want)
+		require.ErrorContains(t, err, want)
+		require.NotContains(t, err.Error(), "s3cret")
+		require.NotContains(t, err.Error(), empty)
 	}
 }
 

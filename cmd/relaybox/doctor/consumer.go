@@ -74,7 +74,8 @@ func (o Options) Letters() (Letters, error) {
 	c, _ := config.Load(settings.Values) // faults of what is needed are found below
 	l := Letters{Connection: c.NATSConnection(), Subject: c.NATS.Letters, Consumer: c.NATS.Consumer}
 	if err := l.Connection.Validate(); err != nil {
-		return Letters{}, settings.lack("NATS_URL: " + err.Error())
+		setting, _ := c.NATS.Blamed()
+		return Letters{}, settings.lack(setting + ": " + err.Error())
 	}
 	if l.Consumer == "" {
 		return Letters{}, settings.lack("EVENTS_CONSUMER is not set")

@@ -17,8 +17,13 @@ import (
 func checkNATS(ctx context.Context, c config.Config, consumers []further) Group {
 	g := Group{Name: "NATS"}
 	conn := c.NATSConnection()
-	if conn.Validate() != nil || c.NATS.Stream == "" {
-		g.Findings = []Finding{notAsked("stream", map[bool]string{true: "EVENTS_STREAM", false: "NATS_URL"}[conn.Validate() == nil])}
+	if conn.Validate() != nil {
+		setting, _ := c.NATS.Blamed()
+		g.Findings = []Finding{notAsked("stream", setting)}
+		return g
+	}
+	if c.NATS.Stream == "" {
+		g.Findings = []Finding{notAsked("stream", "EVENTS_STREAM")}
 		return g
 	}
 	g.Name += " " + conn.URLs
