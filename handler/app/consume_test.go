@@ -177,7 +177,7 @@ func TestWhatMakesADeadLetter(t *testing.T) {
 			}
 			return fmt.Errorf("message: %w", c.err)
 		})
-		err := handle(t.Context(), jetstream.Message{ID: "m", Type: "t", Delivery: 7, Sequence: 8, TraceParent: "00-1", Body: []byte("x"), ReplayFor: "r"})
+		err := handle(t.Context(), jetstream.Message{ID: "m", Type: "t", Delivery: 17, Counted: 7, Sequence: 8, TraceParent: "00-1", Body: []byte("x"), ReplayFor: "r"})
 		require.Equal(t, azfunc.Message{
 			MessageID: "m", Subject: "t", DeliveryCount: 7, SequenceNumber: 8, Body: []byte("x"), Properties: map[string]any{"traceparent": "00-1", "tracestate": "", "replayfor": "r"},
 		}, got)

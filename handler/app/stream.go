@@ -59,11 +59,11 @@ func consumerOptions(cfg config.Config) jetstream.ConsumerOptions {
 }
 
 // handleWith gives a stream's messages to take. What may pass makes no dead letter, however long it
-// lasts.
+// lasts. The number of the delivery is what counts against the message: by that it is given up.
 func handleWith(take take) jetstream.Handle {
 	return func(ctx context.Context, m jetstream.Message) error {
 		msg := azfunc.Message{
-			Body: m.Body, MessageID: m.ID, Subject: m.Type, DeliveryCount: m.Delivery, SequenceNumber: int64(m.Sequence), EnqueuedTime: m.Stored,
+			Body: m.Body, MessageID: m.ID, Subject: m.Type, DeliveryCount: m.Counted, SequenceNumber: int64(m.Sequence), EnqueuedTime: m.Stored,
 			Properties: map[string]any{replayFor: m.ReplayFor},
 		}
 		if m.TraceParent != "" {

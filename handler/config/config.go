@@ -85,7 +85,7 @@ type Config struct {
 		Waiting   int           `env:"RELAYBOX_INBOX_WAITING" envDefault:"64"`
 		EarlyWait time.Duration `env:"RELAYBOX_EARLY_WAIT" envDefault:"3m"`
 		Anywhere  bool          `env:"RELAYBOX_START_ANYWHERE"`
-		// Deliveries is the subscription's maxDeliveryCount, or how often the app takes a message of a stream.
+		// Deliveries is the subscription's maxDeliveryCount, or the delivery from which on the app makes a dead letter of a stream's refused message.
 		Deliveries int `env:"RELAYBOX_MAX_DELIVERIES" envDefault:"100"`
 	}
 	// Health are the thresholds above which GET /api/health is red.

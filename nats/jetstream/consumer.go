@@ -45,7 +45,9 @@ func (r *Refused) Unwrap() error { return r.Err }
 type ConsumerOptions struct {
 	// InFlight is how many messages are in hand at once; default 128.
 	InFlight int
-	// Deliveries is the delivery on which a message that is refused becomes a dead letter; default 100.
+	// Deliveries is the delivery from which on a message that is refused becomes a dead letter; default
+	// 100. What may pass counts among them, but this process must have refused the message ten times,
+	// or Deliveries times if that is less.
 	Deliveries int
 	// Letters begins the subjects of dead letters: see LetterSubject. Default "dead-letters".
 	Letters string
@@ -62,6 +64,7 @@ type Consumer struct {
 	opts            ConsumerOptions
 	free            chan struct{} // one in it for each message that may be taken
 	hands           sync.WaitGroup
+	refused         refusals
 
 	// The rest belongs to Run's goroutine.
 	told  string // the fault that the log has

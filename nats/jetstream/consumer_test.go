@@ -125,7 +125,7 @@ func TestMessagesAreTakenOnce(t *testing.T) {
 	require.WithinDuration(t, time.Now(), first.Stored, time.Minute)
 	first.Stored = time.Time{}
 	require.Equal(t, Message{
-		Body: e.Envelope, ID: "id-1", Subject: "events.order.1", Type: "t", ReplayFor: "read-models", Delivery: 1, Sequence: 1, TraceParent: e.Trace.Parent, TraceState: "x=y",
+		Body: e.Envelope, ID: "id-1", Subject: "events.order.1", Type: "t", ReplayFor: "read-models", Delivery: 1, Counted: 1, Sequence: 1, TraceParent: e.Trace.Parent, TraceState: "x=y",
 	}, first)
 }
 

@@ -20,6 +20,9 @@ type Message struct {
 	// Delivery is its number, from 1, Sequence the message's in the stream.
 	Delivery int
 	Sequence uint64
+	// Counted is what a refusal of this delivery counts as: one of ConsumerOptions.Deliveries or more
+	// makes a dead letter. It is Delivery where nothing but refusals came before.
+	Counted int
 	// Stored is when the stream took it, by the server's clock.
 	Stored time.Time
 	// TraceParent and TraceState are the W3C trace context of the request behind the event.
@@ -53,18 +56,21 @@ func (w *Consumer) deliver(ctx context.Context, l *line, raw js.Msg, beat time.D
 		w.client.opts.Logger.Warn("a message of no stream came", "subject", raw.Subject(), "error", err)
 		return
 	}
+	m.Counted = counted(m.Delivery, w.refused.of(m.Sequence), w.opts.Deliveries)
 	stop := hold(raw, beat)
 	err = w.handle(ctx, m)
 	stop()
 	refused, bad := errors.AsType[*Refused](err)
 	switch {
 	case err == nil:
+		w.refused.forget(m.Sequence)
 		err = raw.Ack()
 	case ctx.Err() != nil: // the end of this instance is none of the message's faults
 		err = raw.Nak()
 	case !bad:
 		err = raw.NakWithDelay(passingPause.Ceiling(m.Delivery))
-	case m.Delivery < w.opts.Deliveries:
+	case m.Counted < w.opts.Deliveries:
+		w.refused.add(m.Sequence)
 		err = raw.NakWithDelay(refusedPause.Ceiling(m.Delivery))
 	default:
 		err = w.bury(ctx, l, raw, m, refused)

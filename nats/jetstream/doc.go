@@ -47,7 +47,8 @@
 //	    ↑              │
 //	    │              ├ may pass ──→ given back, 1 s to 30 s, however often
 //	    │              ├ refused ───→ given back, 20 ms to 1 s
-//	    │              └ refused on its last delivery ──→ stored as a dead letter ──→ ended
+//	    │              └ refused on its last delivery, or a later one, and
+//	    │                ten times here ──→ stored as a dead letter ──→ ended
 //	    └──────────── the instance died, or no stream took the letter
 //
 // It promises that a message is ended only after its effect, or after a stream has acknowledged its

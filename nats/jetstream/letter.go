@@ -48,6 +48,7 @@ func (w *Consumer) bury(ctx context.Context, l *line, raw js.Msg, m Message, why
 		log.Error("a refused message cannot be stored as a dead letter, and comes again: let a stream take its subject", "signal", "dead-letter-away", "error", err)
 		return raw.NakWithDelay(passingPause.Ceiling(m.Delivery))
 	}
+	w.refused.forget(m.Sequence)
 	log.Error("a message is a dead letter", "signal", "dead-letter", "reason", why.Reason, "deliveries", m.Delivery)
 	return raw.Term()
 }
