@@ -191,6 +191,8 @@ func (w *Consumer) find(ctx context.Context, l *line) (js.Consumer, error) {
 	}
 	ctx, cancel := context.WithTimeout(ctx, w.client.opts.SendTimeout)
 	defer cancel()
+	ctx, done := w.client.waits.under(ctx, infoOf(w.stream, w.durable))
+	defer done()
 	from, err := l.js.Consumer(ctx, w.stream, w.durable)
 	switch {
 	case errors.Is(err, js.ErrConsumerNotFound):

@@ -18,27 +18,63 @@ type waits struct {
 	all  map[string]map[int]context.CancelCauseFunc // guarded by mu
 }
 
+// wait is one of them. It belongs to one goroutine.
+type wait struct {
+	of      *waits
+	n       int
+	subject string
+	cancel  context.CancelCauseFunc
+}
+
 // under returns ctx until the subject is refused, or done is called.
 func (w *waits) under(ctx context.Context, subject string) (_ context.Context, done func()) {
+	ctx, one := w.begin(ctx)
+	one.on(subject)
+	return ctx, one.done
+}
+
+// begin returns ctx until the subject is refused that the wait is on, or its done is called. At first
+// it is on none.
+func (w *waits) begin(ctx context.Context) (context.Context, *wait) {
 	ctx, cancel := context.WithCancelCause(ctx)
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.next++
-	n := w.next
+	one := &wait{of: w, n: w.next, cancel: cancel}
+	w.put(one)
+	return ctx, one
+}
+
+// on has it wait on a subject, in place of the one before.
+func (o *wait) on(subject string) {
+	o.of.mu.Lock()
+	defer o.of.mu.Unlock()
+	o.of.drop(o)
+	o.subject = subject
+	o.of.put(o)
+}
+
+func (o *wait) done() {
+	o.cancel(nil)
+	o.of.mu.Lock()
+	defer o.of.mu.Unlock()
+	o.of.drop(o)
+}
+
+// put and drop are for who holds mu.
+func (w *waits) put(o *wait) {
 	if w.all == nil {
 		w.all = map[string]map[int]context.CancelCauseFunc{}
 	}
-	if w.all[subject] == nil {
-		w.all[subject] = map[int]context.CancelCauseFunc{}
+	if w.all[o.subject] == nil {
+		w.all[o.subject] = map[int]context.CancelCauseFunc{}
 	}
-	w.all[subject][n] = cancel
-	return ctx, func() {
-		cancel(nil)
-		w.mu.Lock()
-		defer w.mu.Unlock()
-		if delete(w.all[subject], n); len(w.all[subject]) == 0 {
-			delete(w.all, subject)
-		}
+	w.all[o.subject][o.n] = o.cancel
+}
+
+func (w *waits) drop(o *wait) {
+	if delete(w.all[o.subject], o.n); len(w.all[o.subject]) == 0 {
+		delete(w.all, o.subject)
 	}
 }
 

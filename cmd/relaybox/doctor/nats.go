@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"net/url"
+	"slices"
 	"strings"
 
 	js "github.com/nats-io/nats.go/jetstream"
@@ -42,16 +43,28 @@ func checkNATS(ctx context.Context, c config.Config, consumers []further) Group 
 		return g
 	}
 	g.Findings = append(g.Findings, about("stream "+n.Stream, CheckStream(stream, n))...)
+	consumers = slices.DeleteFunc(slices.Clone(consumers), func(f further) bool { return f.subscription == "" })
+	if n.Consumer != "" || len(consumers) > 0 {
+		g.Findings = append(g.Findings, n.peek(ctx, client, conn.URLs))
+	}
 	if n.Consumer != "" {
 		g.Findings = append(g.Findings, n.ofConsumer(ctx, client, conn.URLs, "EVENTS_CONSUMER")...)
 	}
 	for _, f := range consumers {
-		if of := n; f.subscription != "" {
-			of.Consumer, of.Further = f.subscription, true
-			g.Findings = append(g.Findings, of.ofConsumer(ctx, client, conn.URLs, f.setting)...)
-		}
+		of := n
+		of.Consumer, of.Further = f.subscription, true
+		g.Findings = append(g.Findings, of.ofConsumer(ctx, client, conn.URLs, f.setting)...)
 	}
 	return g
+}
+
+// peek asks for a message as health does, which tells how long the oldest has waited.
+func (n StreamNeeds) peek(ctx context.Context, client *jetstream.Client, urls string) Finding {
+	subject := "stream " + n.Stream + " messages"
+	if err := client.Peek(ctx, n.Stream); err != nil {
+		return n.unreachable(subject, urls, err)
+	}
+	return ok(subject, "health may look how long they wait")
 }
 
 // ofConsumer is about a durable consumer and its dead letters.

@@ -6,6 +6,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/nats-io/nats-server/v2/server"
 	"github.com/nats-io/nats.go"
 	js "github.com/nats-io/nats.go/jetstream"
 	"github.com/stretchr/testify/require"
@@ -178,6 +179,37 @@ func TestAStreamIsLookedAt(t *testing.T) {
 	requireWorst(t, "refused connection: nothing answers at nats://127.0.0.1:1", look().Findings)
 	settings["EVENTS_STREAM"] = ""
 	requireWorst(t, "unknown stream: not asked: EVENTS_STREAM", look().Findings)
+}
+
+// TestARightForHealth that the user lacks, whichever way the stream lets itself be asked.
+func TestARightForHealth(t *testing.T) {
+	t.Parallel()
+	for _, direct := range []bool{false, true} {
+		o := &server.Options{Host: "127.0.0.1", Port: server.RANDOM_PORT, JetStream: true, StoreDir: t.TempDir(), NoLog: true, NoSigs: true, NoAuthUser: "app"}
+		o.Users = []*server.User{{Username: "admin", Password: "admin"}, {Username: "app", Password: "app", Permissions: &server.Permissions{
+			Publish: &server.SubjectPermission{Deny: []string{"$JS.API.DIRECT.GET.>", "$JS.API.STREAM.MSG.GET.>"}},
+		}}}
+		s, err := server.NewServer(o)
+		require.NoError(t, err)
+		s.Start()
+		t.Cleanup(func() { s.Shutdown(); s.WaitForShutdown() })
+		require.True(t, s.ReadyForConnections(time.Minute))
+		conn, err := nats.Connect(s.ClientURL(), nats.UserInfo("admin", "admin"))
+		require.NoError(t, err)
+		t.Cleanup(conn.Close)
+		view, err := js.New(conn)
+		require.NoError(t, err)
+		cfg := goodLocal()
+		cfg.AllowDirect = direct
+		stream, err := view.CreateStream(t.Context(), cfg)
+		require.NoError(t, err)
+		_, err = stream.CreateConsumer(t.Context(), goodDurable())
+		require.NoError(t, err)
+		_, err = view.CreateStream(t.Context(), js.StreamConfig{Name: "EVENTS_DEAD", Subjects: []string{"dead-letters.read-models.>"}})
+		require.NoError(t, err)
+		c := loadedFrom(t, map[string]string{"EVENTS_BROKER": "jetstream", "NATS_URL": s.ClientURL(), "EVENTS_STREAM": "EVENTS", "EVENTS_CONSUMER": "read-models"})
+		requireWorst(t, "refused stream EVENTS messages: the server does not let this user in, or not ask", checkNATS(t.Context(), c, nil).Findings)
+	}
 }
 
 func goodLocal() js.StreamConfig {
