@@ -6,6 +6,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/nats-io/nats-server/v2/server"
 	"github.com/nats-io/nats.go"
 	js "github.com/nats-io/nats.go/jetstream"
 	"github.com/stretchr/testify/require"
@@ -95,4 +96,79 @@ func TestWhatMayPassIsNoDeadLetter(t *testing.T) {
 	info, err := b.letters(t).Info(t.Context())
 	require.NoError(t, err)
 	require.Zero(t, info.State.Msgs)
+}
+
+// TestALargeLetter has less in it: a message that the server has just taken is too large with the
+// headers of a letter.
+func TestALargeLetter(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct {
+		size         int
+		letters      int32 // the largest message in the stream of letters
+		body, detail bool
+	}{
+		"small":                {2000, -1, true, true},
+		"without detail":       {3500, -1, true, false},
+		"without body":         {4050, -1, false, true},
+		"a stream's own limit": {2000, 1500, false, true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			b := tight(t, js.LimitsPolicy, c.letters)
+			sent := &nats.Msg{Subject: "events.%%.a", Header: nats.Header{HeaderBody: {BodyLeftOut}, "own": {"x"}}, Data: []byte(strings.Repeat("x", c.size-50))}
+			_, err := b.js.PublishMsg(t.Context(), sent)
+			require.NoError(t, err)
+			h := hand{answer: poison}
+			start(t, b.open(t, Options{}), h.handle, ConsumerOptions{Deliveries: 1})
+			eventually(t, func() bool { return b.left(t) == 0 })
+			dead, err := b.js.Stream(t.Context(), "DEAD")
+			require.NoError(t, err)
+			letter, err := dead.GetLastMsgForSubject(t.Context(), "dead-letters.read-models.events.%%.a")
+			require.NoError(t, err)
+			require.Equal(t, c.detail, strings.HasPrefix(letter.Header.Get(HeaderDetail), "no state"))
+			require.Equal(t, "bad-data events.%%.a 1 1", strings.Join([]string{letter.Header.Get(HeaderReason), letter.Header.Get(HeaderSubject), letter.Header.Get(HeaderSequence), letter.Header.Get(HeaderDeliveries)}, " "))
+			if c.body {
+				require.Equal(t, sent.Data, letter.Data)
+				require.Equal(t, "x", letter.Header.Get("own"))
+				require.Empty(t, letter.Header.Get(HeaderBody))
+				return
+			}
+			require.Empty(t, letter.Data)
+			require.Equal(t, BodyLeftOut, letter.Header.Get(HeaderBody))
+			kept, err := b.stream.GetMsg(t.Context(), 1)
+			require.NoError(t, err)
+			require.Equal(t, sent.Data, kept.Data)
+		})
+	}
+}
+
+// TestALargeLetterOfAQueue keeps its body: the stream would delete the message with its end.
+func TestALargeLetterOfAQueue(t *testing.T) {
+	t.Parallel()
+	b := tight(t, js.WorkQueuePolicy, -1)
+	_, err := b.js.Publish(t.Context(), "events.%%.a", []byte(strings.Repeat("x", 4050)))
+	require.NoError(t, err)
+	h := hand{answer: poison}
+	start(t, b.open(t, Options{}), h.handle, ConsumerOptions{Deliveries: 1})
+	eventually(t, func() bool { return strings.Contains(h.taken(), "/2") })
+	info, err := b.letters(t).Info(t.Context())
+	require.NoError(t, err)
+	require.Zero(t, info.State.Msgs)
+	_, err = b.stream.GetMsg(t.Context(), 1)
+	require.NoError(t, err)
+}
+
+// tight is a broker with a low limit, and the largest message in the stream of dead letters.
+func tight(t *testing.T, retention js.RetentionPolicy, letters int32) *broker {
+	b := bare(t, func(o *server.Options) { o.MaxPayload = 4096 })
+	cfg := streamConfig()
+	cfg.MaxMsgSize, cfg.Retention = -1, retention
+	var err error
+	b.stream, err = b.js.CreateStream(t.Context(), cfg)
+	require.NoError(t, err)
+	_, err = b.stream.CreateConsumer(t.Context(), js.ConsumerConfig{Durable: durable, AckPolicy: js.AckExplicitPolicy, AckWait: lock, MaxDeliver: -1})
+	require.NoError(t, err)
+	_, err = b.js.CreateStream(t.Context(), js.StreamConfig{Name: "DEAD", Subjects: []string{LetterSubject("dead-letters", durable, ">")}, MaxMsgSize: letters})
+	require.NoError(t, err)
+	return b
 }
