@@ -234,3 +234,30 @@ func TestConsumersInUse(t *testing.T) {
 		require.Len(t, used, c.want, "%v", c.settings)
 	}
 }
+
+// TestOrdersOverAStream are no dead letters of the list, which hears of profiles alone.
+func TestOrdersOverAStream(t *testing.T) {
+	t.Parallel()
+	store, start, view := consuming(t, map[string]string{"MAILING_SUBSCRIPTION": "list", "AzureWebJobs.MailingList.Disabled": "true", "RELAYBOX_MAX_DELIVERIES": "1"})
+	stream, err := view.Stream(t.Context(), "EVENTS")
+	require.NoError(t, err)
+	_, err = stream.CreateConsumer(t.Context(), js.ConsumerConfig{Durable: "list", AckPolicy: js.AckExplicitPolicy, AckWait: 2 * time.Second, MaxDeliver: -1})
+	require.NoError(t, err)
+	dead, err := view.CreateStream(t.Context(), js.StreamConfig{Name: "DEAD_LIST", Subjects: []string{"dead-letters.list.>"}})
+	require.NoError(t, err)
+	a, _ := start(Options{})
+	require.Equal(t, http.StatusCreated, a.put("p-1", "Ada"))
+	r := httptest.NewRequest("PUT", "/api/orders/o-1", strings.NewReader(`{"customer":"p-1","lines":[{"sku":"a","quantity":1}]}`))
+	r.Header.Set("Content-Type", "application/json")
+	w := httptest.NewRecorder()
+	a.ServeHTTP(w, r)
+	require.Equal(t, http.StatusCreated, w.Code)
+	require.Eventually(t, func() bool {
+		c, err := stream.Consumer(t.Context(), "list")
+		return err == nil && c.CachedInfo().AckFloor.Stream == 2
+	}, time.Minute, 10*time.Millisecond)
+	require.Len(t, store.Documents("relaybox", "mailing-list"), 1)
+	info, err := dead.Info(t.Context())
+	require.NoError(t, err)
+	require.Zero(t, info.State.Msgs)
+}

@@ -12,16 +12,13 @@ import (
 	"github.com/relaybox/relaybox/inbox"
 )
 
-// inUse are the consumers beside ConsumeEvent that have a subscription and are not turned off. Over a
-// stream the host never calls their functions, and an empty setting turns them off.
+// inUse are the consumers beside ConsumeEvent that the settings do not turn off.
 func inUse(cfg config.Config) ([]functions.Consumer, error) {
 	all, err := functions.Consumers()
 	if err != nil {
 		return nil, err
 	}
-	return slices.DeleteFunc(all, func(c functions.Consumer) bool {
-		return cfg.Subscription(c.Subscription) == "" || cfg.Off(c.Function) && cfg.EventBroker() != config.JetStreamBroker
-	}), nil
+	return slices.DeleteFunc(all, func(c functions.Consumer) bool { return !cfg.InUse(c.Function, c.Subscription) }), nil
 }
 
 // containersOf are the containers of consumers.

@@ -100,6 +100,13 @@ func (c *Config) Off(function string) bool {
 	return false
 }
 
+// InUse says whether a further consumer is, by its function and the setting of its subscription: that
+// must name one, and the function not be turned off. Over a stream the host calls no such function, so
+// there it is always off, and only an empty setting turns the consumer off.
+func (c *Config) InUse(function, setting string) bool {
+	return c.Subscription(setting) != "" && (c.EventBroker() == JetStreamBroker || !c.Off(function))
+}
+
 // offSettings are the host's settings that turn a function off, the second for shells.
 func offSettings(function string) []string {
 	return []string{"AzureWebJobs." + function + ".Disabled", "AzureWebJobs_" + function + "_Disabled"}

@@ -69,6 +69,9 @@ func (n StreamNeeds) peek(ctx context.Context, client *jetstream.Client, urls st
 
 // ofConsumer is about a durable consumer and its dead letters.
 func (n StreamNeeds) ofConsumer(ctx context.Context, client *jetstream.Client, urls, setting string) (list []Finding) {
+	if n.Further {
+		setting += ", or leave it empty: the app does without that consumer then"
+	}
 	if durable, err := client.InspectConsumer(ctx, n.Stream, n.Consumer); err != nil {
 		list = append(list, n.missing("consumer "+n.Consumer, urls, setting, n.addConsumer(), err))
 	} else {

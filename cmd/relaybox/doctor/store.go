@@ -81,7 +81,7 @@ func uses(c config.Config) []use {
 	}
 	further, _ := functions.Consumers() // the app says what is wrong with them when it starts
 	for _, f := range further {
-		if !c.Off(f.Function) && c.Subscription(f.Subscription) != "" {
+		if c.InUse(f.Function, f.Subscription) {
 			all = append(all, use{role: Inbox, name: c.ConsumerContainer(f.Name), of: f.Name})
 		}
 	}

@@ -1,7 +1,10 @@
 package doctor
 
 import (
+	"encoding/json"
 	"fmt"
+	"maps"
+	"os"
 	"strings"
 	"testing"
 	"time"
@@ -179,6 +182,45 @@ func TestAStreamIsLookedAt(t *testing.T) {
 	requireWorst(t, "refused connection: nothing answers at nats://127.0.0.1:1", look().Findings)
 	settings["EVENTS_STREAM"] = ""
 	requireWorst(t, "unknown stream: not asked: EVENTS_STREAM", look().Findings)
+}
+
+// TestTheExampleOverAStream: app and doctor agree that the list is a consumer, though its function is
+// off at the host, and that an empty setting turns it off.
+func TestTheExampleOverAStream(t *testing.T) {
+	t.Parallel()
+	text, err := os.ReadFile("../../../local.settings.json.example")
+	require.NoError(t, err)
+	var example struct{ Values map[string]string }
+	require.NoError(t, json.Unmarshal(text, &example))
+	maps.Copy(example.Values, map[string]string{
+		"EVENTS_BROKER": "jetstream", "NATS_URL": natsserver.RunT(t).URL, "EVENTS_STREAM": "EVENTS", "EVENTS_CONSUMER": "read-models",
+		"AzureWebJobs.ConsumeEvent.Disabled": "true", "AzureWebJobs.MailingList.Disabled": "true",
+	})
+	conn, err := nats.Connect(example.Values["NATS_URL"])
+	require.NoError(t, err)
+	t.Cleanup(conn.Close)
+	view, err := js.New(conn)
+	require.NoError(t, err)
+	stream, err := view.CreateStream(t.Context(), goodLocal())
+	require.NoError(t, err)
+	_, err = stream.CreateConsumer(t.Context(), goodDurable())
+	require.NoError(t, err)
+	_, err = view.CreateStream(t.Context(), js.StreamConfig{Name: "EVENTS_DEAD", Subjects: []string{"dead-letters.read-models.>"}})
+	require.NoError(t, err)
+	look := func() (config.Config, []string) {
+		c := loadedFrom(t, example.Values)
+		return c, worst(checkNATS(t.Context(), c, furtherConsumers(c, Options{}, Settings{Values: example.Values})).Findings)
+	}
+	c, lines := look()
+	require.Contains(t, names(uses(c)), "mailing-list")
+	require.Len(t, lines, 2)
+	require.Contains(t, lines[0], "consumer mailing-list: not there → nats consumer add EVENTS mailing-list")
+	require.Contains(t, lines[0], "or correct MAILING_SUBSCRIPTION, or leave it empty")
+	require.Contains(t, lines[1], "dead letters of mailing-list: not there")
+	example.Values["MAILING_SUBSCRIPTION"] = ""
+	c, lines = look()
+	require.NotContains(t, names(uses(c)), "mailing-list")
+	require.Empty(t, lines)
 }
 
 // TestARightForHealth that the user lacks, whichever way the stream lets itself be asked.
