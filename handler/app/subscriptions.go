@@ -3,19 +3,12 @@ package app
 import (
 	"fmt"
 	"maps"
-	"regexp"
 	"slices"
 	"strings"
 
 	"github.com/relaybox/relaybox/functions"
 	"github.com/relaybox/relaybox/handler/config"
 )
-
-// validSource is what a subscription, and a durable consumer, may be called.
-var validSource = map[string]*regexp.Regexp{
-	config.ServiceBusBroker: regexp.MustCompile(`^[A-Za-z0-9]([A-Za-z0-9._-]{0,48}[A-Za-z0-9])?$`),
-	config.JetStreamBroker:  regexp.MustCompile(`^[A-Za-z0-9_-]{1,255}$`),
-}
 
 // sourceFaults has a fault for each subscription, or durable consumer, that cannot be, and for each that
 // two consumers would take their messages from: of each event only one of them would hear.
@@ -25,7 +18,7 @@ func sourceFaults(cfg config.Config, consumers []functions.Consumer) []error {
 	named := sources(cfg, consumers)
 	for _, setting := range slices.Sorted(maps.Keys(named)) {
 		name := named[setting]
-		if valid := validSource[cfg.EventBroker()]; valid != nil && !valid.MatchString(name) {
+		if !cfg.CanBeSource(name) {
 			faults = append(faults, fmt.Errorf("%s is %.60q, which is no name that the broker takes: write up to 50 letters, digits, - and _", setting, name))
 			continue
 		}
@@ -41,7 +34,9 @@ func sourceFaults(cfg config.Config, consumers []functions.Consumer) []error {
 func sources(cfg config.Config, consumers []functions.Consumer) map[string]string {
 	named := map[string]string{}
 	if cfg.EventBroker() == config.JetStreamBroker {
-		named["EVENTS_CONSUMER"] = cfg.NATS.Consumer
+		if cfg.CanBeSource(cfg.NATS.Consumer) { // else config has told of it
+			named["EVENTS_CONSUMER"] = cfg.NATS.Consumer
+		}
 		for _, c := range consumers {
 			named[c.Subscription] = cfg.Subscription(c.Subscription)
 		}

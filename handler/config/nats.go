@@ -51,9 +51,19 @@ func (c *Config) NATSConnection() jetstream.Connection {
 var (
 	// natsName is what a stream and a durable consumer may be called (ADR-6 of NATS).
 	natsName = regexp.MustCompile(`^[A-Za-z0-9_-]{1,255}$`)
+	// busName is what a subscription of Service Bus may be called.
+	busName = regexp.MustCompile(`^[A-Za-z0-9]([A-Za-z0-9._-]{0,48}[A-Za-z0-9])?$`)
 	// natsPrefix is a subject without wildcards. A prefix of $ is the server's own.
 	natsPrefix = regexp.MustCompile(`^[A-Za-z0-9_-]+(\.[A-Za-z0-9_-]+)*$`)
 )
+
+// CanBeSource says whether a subscription, or a durable consumer, of the chosen broker may have that name.
+func (c *Config) CanBeSource(name string) bool {
+	if c.EventBroker() == JetStreamBroker {
+		return natsName.MatchString(name)
+	}
+	return busName.MatchString(name)
+}
 
 // brokerFaults are about the broker that is chosen; the settings of the other are nobody's business.
 func (c *Config) brokerFaults() []error {
